@@ -1,0 +1,5 @@
+//! Environments: the interface, vectorised stepping and the small environments.
+
+mod env;
+
+pub use env::{Env, EnvSpec, MakeError, Picture, RenderError, StateError, Status, Step, Task};

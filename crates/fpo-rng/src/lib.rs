@@ -1,0 +1,85 @@
+//! Counter-based random numbers.
+//!
+//! Every random number of a run has an address, a [`Key`]: the seed, what it is for ([`Stream`]), whose it is
+//! (`index`: an environment, a network, an episode) and when (`step`). The number is a pure function of its
+//! address, so it is the same on any thread, in any order, and after a resume; there is no generator state to
+//! save, and no global generator.
+//!
+//! The function is Philox4x32-10 (Salmon et al., *Parallel random numbers: as easy as 1, 2, 3*, SC 2011).
+//! [`Philox`] hands the numbers to the distributions of the `rand` crates; [`fill_normal`] and [`fill_uniform`]
+//! are the vectorised paths for noise in bulk.
+
+mod normal;
+mod philox;
+
+pub use normal::{fill_normal, fill_uniform};
+pub use philox::Philox;
+
+/// What a random number is for. Two streams never share numbers, whatever their indices and steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Stream {
+    /// Initial network parameters; `index` is the network.
+    Init = 0,
+    /// Initial states of environments; `index` is the environment, `step` the number of its reset.
+    Reset = 1,
+    /// Noise an action starts from (x₁) and noise added to it; `index` is the environment.
+    Action = 2,
+    /// The (t, ε) pairs of the conditional flow-matching loss; `index` is the environment.
+    Pairs = 3,
+    /// The order of the transitions in an epoch; `step` counts epochs.
+    Shuffle = 4,
+    /// Lengths of the staggered first episodes.
+    Stagger = 5,
+    /// Noise inside an environment after its reset; `index` is the environment.
+    Dynamics = 6,
+    /// Initial states while evaluating.
+    EvalReset = 7,
+    /// Action noise while evaluating.
+    EvalAction = 8,
+    /// Tests, examples and benchmarks.
+    Test = 255,
+}
+
+/// The address of a sequence of random numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// The seed of the run.
+    pub seed: u64,
+    /// What the numbers are for.
+    pub stream: Stream,
+    /// Whose numbers they are (environment, network, …).
+    pub index: u32,
+    /// When they are drawn; below 2⁵⁶.
+    pub step: u64,
+}
+
+impl Key {
+    /// The key of `stream` under `seed`, at index 0 and step 0.
+    pub fn new(seed: u64, stream: Stream) -> Self {
+        Self { seed, stream, index: 0, step: 0 }
+    }
+
+    /// The same key at another index.
+    pub fn index(self, index: u32) -> Self {
+        Self { index, ..self }
+    }
+
+    /// The same key at another step.
+    pub fn step(self, step: u64) -> Self {
+        debug_assert!(step < 1 << 56, "steps have 56 bits in the counter");
+        Self { step, ..self }
+    }
+
+    /// The Philox key and the upper three words of its counter; the lowest word counts blocks of four numbers.
+    fn words(self) -> ([u32; 2], [u32; 3]) {
+        (
+            [self.seed as u32, (self.seed >> 32) as u32],
+            [
+                self.step as u32,
+                self.index,
+                ((self.stream as u32) << 24) | ((self.step >> 32) as u32 & 0x00ff_ffff),
+            ],
+        )
+    }
+}
