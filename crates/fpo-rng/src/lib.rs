@@ -25,8 +25,8 @@ pub enum Stream {
     Reset = 1,
     /// Noise an action starts from (x₁) and noise added to it; `index` is the environment.
     Action = 2,
-    /// The (t, ε) pairs of the conditional flow-matching loss; `index` is the environment.
-    Pairs = 3,
+    /// The noises ε of the pairs of the conditional flow-matching loss; `index` is the environment.
+    PairNoise = 3,
     /// The order of the transitions in an epoch; `step` counts epochs.
     Shuffle = 4,
     /// Lengths of the staggered first episodes.
@@ -37,6 +37,8 @@ pub enum Stream {
     EvalReset = 7,
     /// Action noise while evaluating.
     EvalAction = 8,
+    /// The times t of the pairs of the conditional flow-matching loss; `index` is the environment.
+    PairTime = 9,
     /// Tests, examples and benchmarks.
     Test = 255,
 }

@@ -1,0 +1,357 @@
+//! A fixed group of environments that one thread steps, with auto-reset.
+
+use crate::{Env, MakeError, StateError, Status, Task};
+use fpo_rng::{Key, Philox, Stream};
+use rand::RngExt;
+
+/// How an episode ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// In a terminal state: no value follows.
+    Terminated,
+    /// At its time limit: the value of the final observation follows.
+    Truncated,
+    /// The simulation diverged: counted as failed, no value follows.
+    Diverged,
+}
+
+/// A finished episode.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Episode {
+    /// Sum of its rewards.
+    pub total_reward: f64,
+    /// Steps it had.
+    pub length: u32,
+    /// How it ended.
+    pub end: End,
+    /// Whether it ran to the task's own step limit or a terminal state, not to a staggered first limit.
+    pub whole: bool,
+}
+
+/// What one step of one environment gave.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Outcome {
+    /// The step's reward.
+    pub reward: f32,
+    /// The episode that this step ended. The shard's observation then is the first of the next episode,
+    /// and the last of this one is in `final_observation`.
+    pub ended: Option<Episode>,
+}
+
+/// Where the random numbers of a shard's environments come from, and how its first episodes begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShardOptions {
+    /// Seed of the run.
+    pub seed: u64,
+    /// The stream of the initial states.
+    pub stream: Stream,
+    /// Cut the first episode of each environment to a random length, so that they do not end together.
+    pub stagger: bool,
+}
+
+struct Slot {
+    env: Box<dyn Env>,
+    /// Resets so far; the `step` of the next reset's key.
+    resets: u64,
+    /// Steps of the current episode, and how many it may have.
+    length: u32,
+    limit: u32,
+    total_reward: f64,
+}
+
+/// A group of environments of one task that a thread steps together.
+///
+/// The initial state of an episode is a function of (seed, environment index, number of the reset) alone, so the
+/// way environments are cut into shards changes nothing.
+pub struct Shard {
+    slots: Vec<Slot>,
+    /// Global index of the first environment.
+    first: u32,
+    options: ShardOptions,
+    observation_dim: usize,
+    step_limit: u32,
+    /// `[environments, observation_dim]`
+    observations: Vec<f32>,
+    /// `[observation_dim]`
+    final_observation: Vec<f32>,
+}
+
+impl Shard {
+    /// Makes the environments `first..first + count` of `task` and resets them.
+    ///
+    /// # Errors
+    /// If the task's environments cannot be made here.
+    pub fn new(task: &dyn Task, first: u32, count: usize, options: ShardOptions) -> Result<Self, MakeError> {
+        let spec = task.spec();
+        let observation_dim = spec.observation_dim();
+        let slots = (0..count)
+            .map(|_| Ok(Slot { env: task.make()?, resets: 0, length: 0, limit: 0, total_reward: 0.0 }))
+            .collect::<Result<_, MakeError>>()?;
+        let mut shard = Self {
+            slots,
+            first,
+            options,
+            observation_dim,
+            step_limit: spec.step_limit,
+            observations: vec![0.0; count * observation_dim],
+            final_observation: vec![0.0; observation_dim],
+        };
+        shard.reset_all();
+        Ok(shard)
+    }
+
+    /// Starts a fresh episode in every environment.
+    pub fn reset_all(&mut self) {
+        for i in 0..self.len() {
+            self.reset(i);
+        }
+    }
+
+    /// Number of environments.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether there is no environment.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Global index of the first environment.
+    pub fn first(&self) -> u32 {
+        self.first
+    }
+
+    /// The observations that the next actions answer, `[environments, observation_dim]`.
+    pub fn observations(&self) -> &[f32] {
+        &self.observations
+    }
+
+    /// The last observation of the episode that the latest [`Shard::step`] ended, `[observation_dim]`.
+    pub fn final_observation(&self) -> &[f32] {
+        &self.final_observation
+    }
+
+    /// The environment at `i`, to draw it.
+    pub fn env_mut(&mut self, i: usize) -> &mut dyn Env {
+        self.slots[i].env.as_mut()
+    }
+
+    /// Steps environment `i` of this shard with `action` (`[action_dim]`, in the environment's units) and, when that
+    /// ends its episode, begins the next.
+    pub fn step(&mut self, i: usize, action: &[f32]) -> Outcome {
+        let d = self.observation_dim;
+        let observation = &mut self.observations[i * d..(i + 1) * d];
+        let slot = &mut self.slots[i];
+        let step = slot.env.step(action, observation);
+        slot.length += 1;
+        slot.total_reward += f64::from(step.reward);
+        let end = match step.status {
+            Status::Terminated => End::Terminated,
+            Status::Diverged => End::Diverged,
+            Status::Running if slot.length >= slot.limit => End::Truncated,
+            Status::Running => return Outcome { reward: step.reward, ended: None },
+        };
+        let episode = Episode {
+            total_reward: slot.total_reward,
+            length: slot.length,
+            end,
+            whole: end != End::Truncated || slot.limit == self.step_limit,
+        };
+        self.final_observation.copy_from_slice(observation);
+        self.reset(i);
+        Outcome { reward: step.reward, ended: Some(episode) }
+    }
+
+    fn reset(&mut self, i: usize) {
+        let d = self.observation_dim;
+        let slot = &mut self.slots[i];
+        let key = Key::new(self.options.seed, self.options.stream).index(self.first + i as u32).step(slot.resets);
+        slot.limit = self.step_limit;
+        if self.options.stagger && slot.resets == 0 {
+            let key = Key { stream: Stream::Stagger, ..key };
+            slot.limit = Philox::new(key).random_range(1..=self.step_limit);
+        }
+        slot.env.reset(&mut Philox::new(key), &mut self.observations[i * d..(i + 1) * d]);
+        slot.resets += 1;
+        slot.length = 0;
+        slot.total_reward = 0.0;
+    }
+
+    /// Appends the state of all environments and episodes to `out`.
+    pub fn save_state(&self, out: &mut Vec<u8>) {
+        let mut state = Vec::new();
+        for (slot, observation) in self.slots.iter().zip(self.observations.chunks(self.observation_dim)) {
+            out.extend(slot.resets.to_le_bytes());
+            out.extend(slot.length.to_le_bytes());
+            out.extend(slot.limit.to_le_bytes());
+            out.extend(slot.total_reward.to_le_bytes());
+            out.extend(observation.iter().flat_map(|x| x.to_le_bytes()));
+            state.clear();
+            slot.env.save_state(&mut state);
+            out.extend((state.len() as u64).to_le_bytes());
+            out.extend(&state);
+        }
+    }
+
+    /// Takes over the state that [`Shard::save_state`] of an equal shard appended, from the front of `bytes`, and
+    /// returns what follows it. On an error some environments may already have changed.
+    ///
+    /// # Errors
+    /// If the bytes are not such a state.
+    pub fn load_state<'a>(&mut self, mut bytes: &'a [u8]) -> Result<&'a [u8], StateError> {
+        for i in 0..self.len() {
+            let global = self.first as usize + i;
+            let short = || StateError(format!("the state of environment {global} is cut short"));
+            let mut take = |n: usize| -> Result<&'a [u8], StateError> {
+                let (head, tail) = bytes.split_at_checked(n).ok_or_else(short)?;
+                bytes = tail;
+                Ok(head)
+            };
+            let word = |b: &[u8]| u64::from_le_bytes(b.try_into().expect("eight bytes"));
+            let half = |b: &[u8]| u32::from_le_bytes(b.try_into().expect("four bytes"));
+            let slot = &mut self.slots[i];
+            slot.resets = word(take(8)?);
+            slot.length = half(take(4)?);
+            slot.limit = half(take(4)?);
+            slot.total_reward = f64::from_bits(word(take(8)?));
+            let d = self.observation_dim;
+            let observation = take(4 * d)?.chunks_exact(4);
+            for (to, from) in self.observations[i * d..(i + 1) * d].iter_mut().zip(observation) {
+                *to = f32::from_bits(half(from));
+            }
+            let length = usize::try_from(word(take(8)?)).map_err(|_| short())?;
+            slot.env
+                .load_state(take(length)?)
+                .map_err(|e| StateError(format!("the state of environment {global}: {e}")))?;
+        }
+        Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{EnvSpec, Step};
+
+    /// Walks by its action from a random start; terminal above 10, diverges below −10.
+    struct Walk {
+        spec: EnvSpec,
+        x: f32,
+    }
+
+    impl Env for Walk {
+        fn spec(&self) -> &EnvSpec {
+            &self.spec
+        }
+        fn reset(&mut self, rng: &mut Philox, observation: &mut [f32]) {
+            self.x = rng.unit();
+            observation[0] = self.x;
+        }
+        fn step(&mut self, action: &[f32], observation: &mut [f32]) -> Step {
+            self.x += action[0];
+            observation[0] = self.x;
+            let status = match self.x {
+                x if x > 10.0 => Status::Terminated,
+                x if x < -10.0 => Status::Diverged,
+                _ => Status::Running,
+            };
+            Step { reward: 1.0, status }
+        }
+        fn save_state(&self, out: &mut Vec<u8>) {
+            out.extend(self.x.to_le_bytes());
+        }
+        fn load_state(&mut self, bytes: &[u8]) -> Result<(), StateError> {
+            self.x = f32::from_le_bytes(bytes.try_into().map_err(|_| StateError("not four bytes".into()))?);
+            Ok(())
+        }
+    }
+
+    struct WalkTask(EnvSpec);
+
+    impl Task for WalkTask {
+        fn spec(&self) -> &EnvSpec {
+            &self.0
+        }
+        fn make(&self) -> Result<Box<dyn Env>, MakeError> {
+            Ok(Box::new(Walk { spec: self.0.clone(), x: 0.0 }))
+        }
+    }
+
+    fn task() -> WalkTask {
+        WalkTask(EnvSpec {
+            name: "walk".into(),
+            summary: String::new(),
+            observation: vec![("x".into(), 1)],
+            action_min: vec![-9.0],
+            action_max: vec![9.0],
+            control_timestep: 1.0,
+            step_limit: 20,
+        })
+    }
+
+    fn shard(first: u32, count: usize, stagger: bool) -> Shard {
+        let options = ShardOptions { seed: 5, stream: Stream::Reset, stagger };
+        Shard::new(&task(), first, count, options).unwrap()
+    }
+
+    #[test]
+    fn episodes_end_in_every_way_and_hand_over_the_final_observation() {
+        let mut s = shard(0, 3, false);
+        let start = s.observations().to_vec();
+        let mut ends = Vec::new();
+        for _ in 0..20 {
+            for (i, action) in [9.0, -9.0, 0.0].into_iter().enumerate() {
+                if let Some(episode) = s.step(i, &[action]).ended {
+                    ends.push((i, episode.end, episode.length, s.final_observation()[0]));
+                    assert_eq!(episode.total_reward, f64::from(episode.length));
+                    assert!(episode.whole);
+                    assert!((0.0..1.0).contains(&s.observations()[i]), "a fresh start");
+                    assert_ne!(s.observations()[i], start[i], "another start than the first");
+                }
+            }
+        }
+        assert!(ends.contains(&(0, End::Terminated, 2, start[0] + 9.0 + 9.0)));
+        assert!(ends.contains(&(1, End::Diverged, 2, start[1] - 9.0 - 9.0)));
+        assert!(ends.contains(&(2, End::Truncated, 20, start[2])));
+    }
+
+    #[test]
+    fn cutting_into_shards_changes_nothing() {
+        let (whole, left, right) = (shard(0, 6, true), shard(0, 2, true), shard(2, 4, true));
+        assert_eq!(whole.observations(), [left.observations(), right.observations()].concat());
+        let limits = |s: &Shard| s.slots.iter().map(|s| s.limit).collect::<Vec<_>>();
+        assert_eq!(limits(&whole), [limits(&left), limits(&right)].concat());
+    }
+
+    #[test]
+    fn first_episodes_are_staggered_and_later_ones_are_not() {
+        let mut s = shard(0, 64, true);
+        let limits: Vec<_> = s.slots.iter().map(|s| s.limit).collect();
+        let mean = limits.iter().sum::<u32>() as f32 / 64.0;
+        assert!((mean - 10.5).abs() < 3.0, "limits uniform on 1..=20, mean {mean}");
+        s.reset_all();
+        assert!(s.slots.iter().all(|s| s.limit == 20));
+    }
+
+    #[test]
+    fn a_saved_state_continues_alike_and_damage_is_refused() {
+        let mut a = shard(0, 3, true);
+        for k in 0..30 {
+            for i in 0..3 {
+                a.step(i, &[(k % 5) as f32 - 2.0]);
+            }
+        }
+        let mut bytes = Vec::new();
+        a.save_state(&mut bytes);
+        let mut b = shard(0, 3, true);
+        assert!(b.load_state(&bytes).unwrap().is_empty());
+        for _ in 0..40 {
+            (0..3).for_each(|i| assert_eq!(a.step(i, &[1.5]), b.step(i, &[1.5])));
+            assert_eq!(a.observations(), b.observations());
+        }
+        for cut in 0..bytes.len() {
+            assert!(b.load_state(&bytes[..cut]).is_err());
+        }
+    }
+}

@@ -1,0 +1,375 @@
+//! Everything a run can be told.
+//!
+//! One struct tree is the single source of the TOML files, of `--set key=value`, of the key list that
+//! `fpo train --help-config` prints and of the configuration a run folder records. A field's doc comment is its documentation.
+
+mod layers;
+mod validate;
+
+pub use layers::{ConfigError, documentation, resolve};
+
+use fpo_flow::{CfmTarget, Reduction, Sampler};
+use fpo_nn::{Activation, Initialisation};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The settings of a run. `Config::default()` is the `paper` preset without a task.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The task to learn; `fpo tasks` lists them.
+    pub task: String,
+    /// The preset the other values started from.
+    pub preset: String,
+    /// Seed of every random number of the run.
+    pub seed: u64,
+    /// Environments and rollout.
+    pub env: EnvConfig,
+    /// The flow policy.
+    pub policy: PolicyConfig,
+    /// The value network.
+    pub critic: CriticConfig,
+    /// What the policy maximises.
+    pub objective: ObjectiveConfig,
+    /// Advantages and value targets.
+    pub advantage: AdvantageConfig,
+    /// Optimiser, epochs and minibatches.
+    pub optimizer: OptimizerConfig,
+    /// Observation normaliser.
+    pub normalizer: NormalizerConfig,
+    /// Evaluation while training.
+    pub eval: EvalConfig,
+    /// Length of the run and checkpoints.
+    pub train: TrainConfig,
+}
+
+/// Environments and rollout.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct EnvConfig {
+    /// Environments that step in parallel.
+    pub num_envs: usize,
+    /// Steps each environment makes in an iteration; num_envs × unroll transitions are learnt from at a time.
+    pub unroll: usize,
+    /// Factor on the reward before advantages and value targets.
+    pub reward_scale: f32,
+    /// Cut first episodes to random lengths, so that environments do not all end in the same iteration.
+    pub stagger: bool,
+}
+
+/// How an unbounded action of the flow reaches the environment's action range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Squash {
+    /// tanh, then linearly onto the range.
+    Tanh,
+    /// Clipped to [−1, 1], then linearly onto the range.
+    Clip,
+}
+
+/// The flow policy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PolicyConfig {
+    /// Widths of the hidden layers.
+    pub hidden: Vec<usize>,
+    /// Activation of the hidden layers.
+    pub activation: Activation,
+    /// Initialisation of the weights; biases start at zero.
+    pub initialisation: Initialisation,
+    /// Factor on the initial weights of the output layer.
+    pub final_gain: f32,
+    /// Factor on the network's output, the velocity.
+    pub output_scale: f32,
+    /// Steps of the sampler from noise (t = 1) to action (t = 0).
+    pub flow_steps: usize,
+    /// The sampler's rule.
+    pub sampler: Sampler,
+    /// Entries of the embedding of t; even.
+    pub time_embedding: usize,
+    /// How the flow's action reaches the environment's range.
+    pub squash: Squash,
+}
+
+/// In what units the critic predicts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ValueScale {
+    /// The (scaled) return itself, as published.
+    None,
+    /// The return times (1 − γ): the discounted average reward, of the size of one reward.
+    Horizon,
+}
+
+/// The value network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CriticConfig {
+    /// Widths of the hidden layers.
+    pub hidden: Vec<usize>,
+    /// Activation of the hidden layers.
+    pub activation: Activation,
+    /// Initialisation of the weights; biases start at zero.
+    pub initialisation: Initialisation,
+    /// Factor on the initial weights of the output layer.
+    pub final_gain: f32,
+    /// Units of the prediction.
+    pub value_scale: ValueScale,
+    /// Weight of the value loss.
+    pub loss_coefficient: f32,
+}
+
+/// Which ratio FPO clips.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RatioKind {
+    /// One ratio per action: exp of the mean difference over its pairs.
+    PerAction,
+    /// One ratio per (t, ε) pair, averaged after clipping.
+    PerSample,
+}
+
+/// Where the times of the (t, ε) pairs come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TimeKind {
+    /// The sampler's own grid {1, 1 − 1/K, …, 1/K}, K = policy.flow_steps.
+    Grid,
+    /// Uniform on [0, 1].
+    Uniform,
+    /// 0.005 + 0.99·(1 − (1 − u)^(1/β)), β = objective.time_beta.
+    Beta,
+    /// 1/(1 + exp(m + s·z)), m = −1.2, s = 1.2.
+    LogitNormal,
+}
+
+/// What the policy maximises: FPO (arXiv 2507.21053).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ObjectiveConfig {
+    /// (t, ε) pairs drawn for each action.
+    pub pairs: usize,
+    /// What the flow-matching loss of a pair compares.
+    pub target: CfmTarget,
+    /// How the squared errors of the action entries become one number.
+    pub reduction: Reduction,
+    /// One ratio per action or per pair.
+    pub ratio: RatioKind,
+    /// Clip range of the ratio around 1.
+    pub clip: f32,
+    /// Bound on |ℓ_old − ℓ| before exp; 0 for none.
+    pub log_ratio_clamp: f32,
+    /// Where the times of the pairs come from.
+    pub time: TimeKind,
+    /// β of `time = "beta"`.
+    pub time_beta: f32,
+    /// Spread the times of an action's pairs evenly over their distribution instead of drawing each on its own.
+    pub stratified: bool,
+    /// Draw the noises of an action's pairs in opposite couples ε, −ε.
+    pub antithetic: bool,
+}
+
+/// When generalised advantages are computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GaeSchedule {
+    /// Once an iteration, with the critic the rollout began with.
+    Once,
+    /// Again for every minibatch, with the critic as it moves; minibatches are whole sequences. (The published code.)
+    PerMinibatch,
+}
+
+/// The advantage a λ-return gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GaeForm {
+    /// Σ (γλ)^k δ, as in the paper on GAE.
+    Textbook,
+    /// r + γ·(λ-return of the next step) − V, and nothing from truncated steps. (The published code, after Brax.)
+    Brax,
+}
+
+/// Over what advantages are brought to mean 0 and standard deviation 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AdvantageNormalisation {
+    /// Over each minibatch.
+    Minibatch,
+    /// Over the iteration's whole batch.
+    Batch,
+    /// They are left as they are.
+    None,
+}
+
+/// Advantages and value targets.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdvantageConfig {
+    /// Discount γ.
+    pub gamma: f64,
+    /// λ of GAE.
+    pub lambda: f64,
+    /// When they are computed.
+    pub gae: GaeSchedule,
+    /// Their formula, and what a truncated step is worth.
+    pub form: GaeForm,
+    /// Over what they are normalised.
+    pub normalize: AdvantageNormalisation,
+}
+
+/// Optimiser, epochs and minibatches.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct OptimizerConfig {
+    /// Adam's learning rate for the policy.
+    pub learning_rate: f32,
+    /// Adam's learning rate for the critic.
+    pub critic_learning_rate: f32,
+    /// Learning rates fall linearly to this fraction at the end of the run; 1 keeps them.
+    pub final_fraction: f32,
+    /// Adam's β₁.
+    pub beta1: f32,
+    /// Adam's β₂.
+    pub beta2: f32,
+    /// Adam's ε.
+    pub eps: f32,
+    /// Decoupled weight decay (AdamW).
+    pub weight_decay: f32,
+    /// Bound on the norm of the gradient over both networks; 0 for none.
+    pub max_grad_norm: f32,
+    /// Passes over an iteration's batch.
+    pub epochs: usize,
+    /// Gradient steps per pass.
+    pub minibatches: usize,
+}
+
+/// Observation normaliser.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct NormalizerConfig {
+    /// Whether observations are normalised by their running mean and standard deviation.
+    pub enabled: bool,
+    /// Bound on a normalised observation's entries; 0 for none.
+    pub clip: f32,
+}
+
+/// Evaluation while training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct EvalConfig {
+    /// Evaluate every this many environment steps, and at the end; 0: at the end only.
+    pub every: u64,
+    /// Episodes of an evaluation, for each of its two columns (zero noise, random noise).
+    pub episodes: usize,
+}
+
+/// Length of the run and checkpoints.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainConfig {
+    /// Environment steps of the run, rounded up to whole iterations.
+    pub steps: u64,
+    /// Save a checkpoint every this many iterations, and at the end; 0: at the end only.
+    pub checkpoint_every: u64,
+    /// Checkpoints kept besides the best; older ones are deleted.
+    pub keep: usize,
+}
+
+impl Default for EnvConfig {
+    fn default() -> Self {
+        Self { num_envs: 2048, unroll: 30, reward_scale: 10.0, stagger: true }
+    }
+}
+
+impl Default for PolicyConfig {
+    fn default() -> Self {
+        Self {
+            hidden: vec![32; 4],
+            activation: Activation::Silu,
+            initialisation: Initialisation::LecunUniform,
+            final_gain: 1.0,
+            output_scale: 0.25,
+            flow_steps: 10,
+            sampler: Sampler::Euler,
+            time_embedding: 8,
+            squash: Squash::Tanh,
+        }
+    }
+}
+
+impl Default for CriticConfig {
+    fn default() -> Self {
+        Self {
+            hidden: vec![256; 5],
+            activation: Activation::Silu,
+            initialisation: Initialisation::LecunUniform,
+            final_gain: 1.0,
+            value_scale: ValueScale::None,
+            loss_coefficient: 0.25,
+        }
+    }
+}
+
+impl Default for ObjectiveConfig {
+    fn default() -> Self {
+        Self {
+            pairs: 8,
+            target: CfmTarget::Epsilon,
+            reduction: Reduction::Mean,
+            ratio: RatioKind::PerAction,
+            clip: 0.05,
+            log_ratio_clamp: 0.0,
+            time: TimeKind::Grid,
+            time_beta: 1.0,
+            stratified: false,
+            antithetic: false,
+        }
+    }
+}
+
+impl Default for AdvantageConfig {
+    fn default() -> Self {
+        Self {
+            gamma: 0.995,
+            lambda: 0.95,
+            gae: GaeSchedule::PerMinibatch,
+            form: GaeForm::Brax,
+            normalize: AdvantageNormalisation::Minibatch,
+        }
+    }
+}
+
+impl Default for OptimizerConfig {
+    fn default() -> Self {
+        Self {
+            learning_rate: 3e-4,
+            critic_learning_rate: 3e-4,
+            final_fraction: 1.0,
+            beta1: 0.9,
+            beta2: 0.999,
+            eps: 1e-8,
+            weight_decay: 0.0,
+            max_grad_norm: 0.0,
+            epochs: 16,
+            minibatches: 32,
+        }
+    }
+}
+
+impl Default for NormalizerConfig {
+    fn default() -> Self {
+        Self { enabled: true, clip: 10.0 }
+    }
+}
+
+impl Default for EvalConfig {
+    fn default() -> Self {
+        Self { every: 0, episodes: 64 }
+    }
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self { steps: 60_000_000, checkpoint_every: 0, keep: 3 }
+    }
+}
