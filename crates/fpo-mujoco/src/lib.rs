@@ -1,1 +1,6 @@
-//! fpo-mujoco
+//! MuJoCo physics, the DM Control suite and rendering.
+
+mod assets;
+mod ffi;
+mod model;
+mod physics;

@@ -1,0 +1,80 @@
+//! MuJoCo's functions that can fail, declared so that a failure unwinds, and the handler that makes it do so.
+//!
+//! MuJoCo reports an error by calling its log handler, and ends the process when the handler returns. Ours does not
+//! return from an error: it unwinds to the [`guard`] around the call. Warnings are dropped; those that matter are
+//! counted in `mjData.warning`.
+
+use mujoco_rs::mujoco_c::{mjData, mjModel, mjVFS, mjtLogLevel};
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Once;
+
+unsafe extern "C-unwind" {
+    pub(crate) fn mj_defaultVFS(vfs: *mut mjVFS);
+    pub(crate) fn mj_addBufferVFS(
+        vfs: *mut mjVFS,
+        name: *const c_char,
+        buffer: *const c_void,
+        nbuffer: c_int,
+    ) -> c_int;
+    pub(crate) fn mj_deleteVFS(vfs: *mut mjVFS);
+    pub(crate) fn mj_loadXML(
+        filename: *const c_char,
+        vfs: *const mjVFS,
+        error: *mut c_char,
+        error_sz: c_int,
+    ) -> *mut mjModel;
+    pub(crate) fn mj_makeData(m: *const mjModel) -> *mut mjData;
+    pub(crate) fn mj_resetData(m: *const mjModel, d: *mut mjData);
+    pub(crate) fn mj_forward(m: *const mjModel, d: *mut mjData);
+    pub(crate) fn mj_step(m: *const mjModel, d: *mut mjData);
+    pub(crate) fn mj_step1(m: *const mjModel, d: *mut mjData);
+    pub(crate) fn mj_step2(m: *const mjModel, d: *mut mjData);
+    pub(crate) fn mj_getState(m: *const mjModel, d: *const mjData, state: *mut f64, sig: c_int);
+    pub(crate) fn mj_setState(m: *const mjModel, d: *mut mjData, state: *const f64, sig: c_int);
+    fn mju_setLogHandler(handler: Option<Handler>) -> Option<Handler>;
+}
+
+type Handler = unsafe extern "C-unwind" fn(*const LogMessage);
+
+/// The head of MuJoCo's `mjLogMessage`.
+#[repr(C)]
+struct LogMessage {
+    level: c_int,
+    topic: c_int,
+    subject: [c_char; 1024],
+    body: *const c_char,
+}
+
+/// What an error unwinds with.
+struct Raised(String);
+
+unsafe extern "C-unwind" fn handler(message: *const LogMessage) {
+    // SAFETY: MuJoCo hands over a message that lives as long as this call, with a NUL-terminated subject.
+    let (level, subject) = unsafe { ((*message).level, CStr::from_ptr((*message).subject.as_ptr())) };
+    if level == mjtLogLevel::mjLOG_ERROR as c_int {
+        // Not `panic!`: the panic hook would print a message of its own.
+        resume_unwind(Box::new(Raised(subject.to_string_lossy().into_owned())));
+    }
+}
+
+/// Installs the log handler, once.
+fn install() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        // SAFETY: every use of MuJoCo in this crate goes through `guard`, which waits here until the handler is
+        // set; the handler may be called from any thread.
+        unsafe { mju_setLogHandler(Some(handler)) };
+    });
+}
+
+/// Calls MuJoCo; an error it raises comes back as its text.
+#[inline]
+pub(crate) fn guard<T>(call: impl FnOnce() -> T) -> Result<T, String> {
+    install();
+    // What a failed call leaves behind is reset or thrown away by the caller before it is used again.
+    catch_unwind(AssertUnwindSafe(call)).map_err(|payload| match payload.downcast::<Raised>() {
+        Ok(raised) => raised.0,
+        Err(payload) => resume_unwind(payload),
+    })
+}

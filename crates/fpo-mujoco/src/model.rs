@@ -1,0 +1,200 @@
+//! A compiled MuJoCo model.
+
+use crate::ffi::{self, guard};
+use fpo_env::MakeError;
+use mujoco_rs::mujoco_c::{self as c, mjModel, mjVFS, mjtObj};
+use std::ffi::{CStr, CString};
+use std::ptr::NonNull;
+
+/// The version of the library that this crate is built for, as `mj_version` gives it.
+const VERSION: i32 = c::mjVERSION_HEADER as i32;
+
+/// The option that switches all actuators off.
+pub(crate) const DISABLE_ACTUATION: i32 = c::mjtDisableBit::mjDSBL_ACTUATION as i32;
+
+/// A compiled model. It never changes once environments share it.
+pub(crate) struct Model {
+    raw: NonNull<mjModel>,
+    /// The same model with actuation disabled: a copy of the head, which shares the arrays of `raw`.
+    resting: Box<mjModel>,
+}
+
+// SAFETY: a model has no thread of its own and nothing writes to it behind a shared reference.
+unsafe impl Send for Model {}
+// SAFETY: as above; MuJoCo takes models that simulations share as `const`.
+unsafe impl Sync for Model {}
+
+impl Model {
+    /// Compiles the file `name` of `files`, which may include the others.
+    ///
+    /// # Errors
+    /// If the library is of another version, or the model is not valid: MuJoCo's message, which names the line.
+    pub(crate) fn compile(name: &str, files: &[(&str, &str)]) -> Result<Self, MakeError> {
+        // SAFETY: takes nothing and cannot fail.
+        let version = unsafe { c::mj_version() };
+        if version != VERSION {
+            return Err(MakeError(format!(
+                "this program needs MuJoCo version {VERSION}, but the library it found is version {version}: \
+                 set LD_LIBRARY_PATH to the folder of the right one"
+            )));
+        }
+        let raw = Files::new(files)?.load(name)?;
+        // SAFETY: `raw` is a valid model; the head is plain data, and neither copy frees the arrays twice because
+        // a boxed head frees nothing.
+        let mut model = Self { raw, resting: unsafe { Box::new(raw.as_ptr().read()) } };
+        model.resting.opt.disableflags |= DISABLE_ACTUATION;
+        // MuJoCo accepts any number here.
+        if model.timestep() > 0.0 {
+            Ok(model)
+        } else {
+            Err(MakeError(format!("the model `{name}` has a time step of {} s", model.timestep())))
+        }
+    }
+
+    /// Sets the first entry of a geom's size.
+    pub(crate) fn set_geom_radius(&mut self, geom: usize, radius: f64) {
+        assert!(geom < self.head().ngeom as usize);
+        // SAFETY: the geom exists, and `&mut self` says that nobody shares the model yet.
+        unsafe { *self.head().geom_size.add(3 * geom) = radius };
+    }
+
+    /// Sets the first entry of a site's size.
+    pub(crate) fn set_site_radius(&mut self, site: usize, radius: f64) {
+        assert!(site < self.head().nsite as usize);
+        // SAFETY: the site exists, and `&mut self` says that nobody shares the model yet.
+        unsafe { *self.head().site_size.add(3 * site) = radius };
+    }
+
+    /// Sets the damping of a degree of freedom.
+    pub(crate) fn set_damping(&mut self, dof: usize, damping: f64) {
+        assert!(dof < self.head().nv as usize);
+        // SAFETY: the degree of freedom exists, and `&mut self` says that nobody shares the model yet.
+        unsafe { *self.head().dof_damping.add(dof) = damping };
+    }
+
+    /// Makes a geom invisible.
+    pub(crate) fn hide_geom(&mut self, geom: usize) {
+        assert!(geom < self.head().ngeom as usize);
+        // SAFETY: the geom exists, and `&mut self` says that nobody shares the model yet.
+        unsafe { *self.head().geom_rgba.add(4 * geom + 3) = 0.0 };
+    }
+
+    /// Makes a site invisible.
+    pub(crate) fn hide_site(&mut self, site: usize) {
+        assert!(site < self.head().nsite as usize);
+        // SAFETY: the site exists, and `&mut self` says that nobody shares the model yet.
+        unsafe { *self.head().site_rgba.add(4 * site + 3) = 0.0 };
+    }
+
+    /// The model as MuJoCo's functions take it.
+    pub(crate) fn raw(&self) -> *const mjModel {
+        self.raw.as_ptr()
+    }
+
+    /// The model with actuation disabled.
+    pub(crate) fn resting(&self) -> *const mjModel {
+        &raw const *self.resting
+    }
+
+    /// The head of the model: sizes, options and pointers.
+    pub(crate) fn head(&self) -> &mjModel {
+        // SAFETY: valid until drop.
+        unsafe { self.raw.as_ref() }
+    }
+
+    /// Seconds of a physics step.
+    pub(crate) fn timestep(&self) -> f64 {
+        self.head().opt.timestep
+    }
+
+    /// The number of the body called `name`.
+    pub(crate) fn body(&self, name: &str) -> Result<usize, MakeError> {
+        self.id(mjtObj::mjOBJ_BODY, "body", name)
+    }
+
+    /// The number of the geom called `name`.
+    pub(crate) fn geom(&self, name: &str) -> Result<usize, MakeError> {
+        self.id(mjtObj::mjOBJ_GEOM, "geom", name)
+    }
+
+    /// The number of the site called `name`.
+    pub(crate) fn site(&self, name: &str) -> Result<usize, MakeError> {
+        self.id(mjtObj::mjOBJ_SITE, "site", name)
+    }
+
+    /// Where the joint called `name` begins in `qpos` and in `qvel`.
+    pub(crate) fn joint(&self, name: &str) -> Result<(usize, usize), MakeError> {
+        let id = self.id(mjtObj::mjOBJ_JOINT, "joint", name)?;
+        // SAFETY: `id` is a joint of this model.
+        let (qpos, dof) =
+            unsafe { (*self.head().jnt_qposadr.add(id), *self.head().jnt_dofadr.add(id)) };
+        Ok((qpos as usize, dof as usize))
+    }
+
+    /// Where the readings of the sensor called `name` begin in `sensordata`.
+    pub(crate) fn sensor(&self, name: &str) -> Result<usize, MakeError> {
+        let id = self.id(mjtObj::mjOBJ_SENSOR, "sensor", name)?;
+        // SAFETY: `id` is a sensor of this model.
+        Ok(unsafe { *self.head().sensor_adr.add(id) } as usize)
+    }
+
+    fn id(&self, kind: mjtObj, noun: &str, name: &str) -> Result<usize, MakeError> {
+        let missing = || MakeError(format!("the model has no {noun} `{name}`: is it another version's?"));
+        let text = CString::new(name).map_err(|_| missing())?;
+        // SAFETY: a valid model and a NUL-terminated name.
+        let id = unsafe { c::mj_name2id(self.raw(), kind as i32, text.as_ptr()) };
+        usize::try_from(id).map_err(|_| missing())
+    }
+}
+
+impl Drop for Model {
+    fn drop(&mut self) {
+        // SAFETY: `raw` was made by `mj_loadXML` and is deleted once.
+        unsafe { c::mj_deleteModel(self.raw.as_ptr()) };
+    }
+}
+
+/// Files in memory that the compiler reads from.
+struct Files(Box<mjVFS>);
+
+impl Files {
+    fn new(files: &[(&str, &str)]) -> Result<Self, MakeError> {
+        let mut vfs = Box::new(mjVFS { impl_: std::ptr::null_mut() });
+        // SAFETY: the functions initialise the table and copy name and contents.
+        guard(|| unsafe {
+            ffi::mj_defaultVFS(&raw mut *vfs);
+            files.iter().all(|(name, text)| {
+                let Ok(name) = CString::new(*name) else { return false };
+                ffi::mj_addBufferVFS(&raw mut *vfs, name.as_ptr(), text.as_ptr().cast(), text.len() as i32) == 0
+            })
+        })
+        .map_err(MakeError)
+        .map(|complete| (Self(vfs), complete))
+        .and_then(|(files, complete)| match complete {
+            true => Ok(files),
+            false => Err(MakeError("MuJoCo does not take the model files".into())),
+        })
+    }
+
+    fn load(&self, name: &str) -> Result<NonNull<mjModel>, MakeError> {
+        let path = CString::new(name).map_err(|_| MakeError(format!("`{name}` is no file name")))?;
+        let mut message = [0; 1024];
+        // SAFETY: a NUL-terminated name, an initialised table, and a buffer of the given length.
+        let raw = guard(|| unsafe {
+            ffi::mj_loadXML(path.as_ptr(), &raw const *self.0, message.as_mut_ptr(), message.len() as i32)
+        })
+        .map_err(|why| MakeError(format!("cannot compile `{name}`: {why}")))?;
+        NonNull::new(raw).ok_or_else(|| {
+            // SAFETY: MuJoCo ends its message with NUL.
+            let why = unsafe { CStr::from_ptr(message.as_ptr()) }.to_string_lossy();
+            MakeError(format!("cannot compile `{name}`: {}", why.replace('\n', " ")))
+        })
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        // SAFETY: initialised in `new`, deleted once. It frees memory and raises no error.
+        unsafe { ffi::mj_deleteVFS(&raw mut *self.0) };
+    }
+}

@@ -1,0 +1,355 @@
+//! One simulation of a model.
+
+use crate::ffi::{self, guard};
+use crate::model::{DISABLE_ACTUATION, Model};
+use fpo_env::MakeError;
+use mujoco_rs::mujoco_c::{self as c, mjData, mjModel, mjtIntegrator, mjtState};
+use std::ptr::NonNull;
+use std::slice;
+use std::sync::Arc;
+
+/// Why a simulation cannot go on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum PhysicsError {
+    /// The state, the acceleration or the control is not finite or beyond MuJoCo's limit of 10¹⁰, or the contacts
+    /// no longer fit into memory. MuJoCo resets such a simulation silently; it only counts a warning.
+    #[error("the simulation diverged")]
+    Diverged,
+    /// MuJoCo raised an error.
+    #[error("MuJoCo: {0}")]
+    Raised(String),
+}
+
+/// One simulation: the state and everything derived from it, on a model that others share.
+///
+/// After [`Physics::reset`], [`Physics::forward`] and [`Physics::step`], positions and velocities and what follows
+/// from them are up to date; accelerations and forces are those of the last physics step.
+pub(crate) struct Physics {
+    model: Arc<Model>,
+    own: Option<OwnModel>,
+    data: NonNull<mjData>,
+}
+
+/// A model that shares all arrays with the common one, except the positions of geoms and sites, which an environment
+/// may change. It costs a few kilobytes where a whole copy would cost megabytes of textures and cache.
+struct OwnModel {
+    head: Box<mjModel>,
+    geom_pos: NonNull<[f64]>,
+    site_pos: NonNull<[f64]>,
+}
+
+// SAFETY: the simulation owns its data and its own part of the model; the rest is shared and constant.
+unsafe impl Send for Physics {}
+
+impl Physics {
+    /// A simulation of `model`, at its reference pose. With `own`, the positions of geoms and sites are its own.
+    ///
+    /// # Errors
+    /// If there is not enough memory.
+    pub(crate) fn new(model: Arc<Model>, own: bool) -> Result<Self, MakeError> {
+        // SAFETY: a valid model.
+        let data = guard(|| unsafe { ffi::mj_makeData(model.raw()) }).map_err(MakeError)?;
+        let data = NonNull::new(data).ok_or_else(|| MakeError("not enough memory for a simulation".into()))?;
+        let own = own.then(|| OwnModel::new(&model));
+        Ok(Self { model, own, data })
+    }
+
+    /// The model that simulations share.
+    pub(crate) fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// This simulation's model, as MuJoCo's functions take it; valid as long as `self`.
+    #[inline]
+    pub(crate) fn raw_model(&self) -> *const mjModel {
+        match &self.own {
+            None => self.model.raw(),
+            Some(own) => &raw const *own.head,
+        }
+    }
+
+    /// This simulation's data, as MuJoCo's functions take it; valid as long as `self`.
+    #[inline]
+    pub(crate) fn raw_data(&mut self) -> *mut mjData {
+        self.data.as_ptr()
+    }
+
+    /// Returns to the model's reference pose, at rest, and derives everything from it.
+    ///
+    /// # Errors
+    /// If the model's reference pose cannot be simulated.
+    pub(crate) fn reset(&mut self) -> Result<(), PhysicsError> {
+        let (m, d) = (self.raw_model(), self.raw_data());
+        // SAFETY: a valid model and its data.
+        guard(|| unsafe { ffi::mj_resetData(m, d) }).map_err(PhysicsError::Raised)?;
+        self.forward()
+    }
+
+    /// Derives everything from a changed state, without the actuators: there is no action yet.
+    ///
+    /// # Errors
+    /// If the state cannot be simulated.
+    pub(crate) fn forward(&mut self) -> Result<(), PhysicsError> {
+        let d = self.raw_data();
+        // SAFETY: a valid model and its data. The own head is no one else's.
+        let result = match &mut self.own {
+            None => {
+                let m = self.model.resting();
+                guard(|| unsafe { ffi::mj_forward(m, d) })
+            }
+            Some(own) => {
+                own.head.opt.disableflags |= DISABLE_ACTUATION;
+                let m = &raw const *own.head;
+                let result = guard(|| unsafe { ffi::mj_forward(m, d) });
+                own.head.opt.disableflags &= !DISABLE_ACTUATION;
+                result
+            }
+        };
+        result.map_err(PhysicsError::Raised)?;
+        self.check()
+    }
+
+    /// Advances by `n` physics steps, in dm_control's order: everything but accelerations and forces is up to date
+    /// before and after.
+    ///
+    /// # Errors
+    /// If the simulation diverged; it must then be reset.
+    pub(crate) fn step(&mut self, n: u32) -> Result<(), PhysicsError> {
+        let (m, d) = (self.raw_model(), self.raw_data());
+        let whole = self.model.head().opt.integrator == mjtIntegrator::mjINT_RK4 as i32;
+        // SAFETY: a valid model and its data.
+        guard(|| unsafe {
+            if whole {
+                // Runge–Kutta takes whole steps only.
+                ffi::mj_step(m, d);
+            } else {
+                ffi::mj_step2(m, d);
+            }
+            for _ in 1..n {
+                ffi::mj_step(m, d);
+            }
+            ffi::mj_step1(m, d);
+        })
+        .map_err(PhysicsError::Raised)?;
+        self.check()
+    }
+
+    /// Whether MuJoCo has counted a warning since the last reset.
+    #[inline]
+    fn check(&self) -> Result<(), PhysicsError> {
+        if self.data().warning.iter().all(|warning| warning.number == 0) {
+            Ok(())
+        } else {
+            Err(PhysicsError::Diverged)
+        }
+    }
+
+    /// Appends the complete state of the integration, such that [`Physics::load_state`] continues bit for bit.
+    pub(crate) fn save_state(&self, out: &mut Vec<f64>) {
+        let start = out.len();
+        out.resize(start + self.integration_size(), 0.0);
+        let (m, d) = (self.raw_model(), self.data.as_ptr());
+        // SAFETY: the space is what MuJoCo says it needs. The function copies and raises no error for this signature.
+        unsafe { ffi::mj_getState(m, d, out[start..].as_mut_ptr(), INTEGRATION) };
+        if let Some(own) = &self.own {
+            out.extend_from_slice(own.geom_pos());
+            out.extend_from_slice(own.site_pos());
+        }
+    }
+
+    /// Entries of a saved state.
+    pub(crate) fn state_size(&self) -> usize {
+        self.integration_size() + self.own.as_ref().map_or(0, |own| own.geom_pos.len() + own.site_pos.len())
+    }
+
+    fn integration_size(&self) -> usize {
+        // SAFETY: a valid model.
+        unsafe { c::mj_stateSize(self.raw_model(), INTEGRATION) as usize }
+    }
+
+    /// Takes over a state of [`Physics::state_size`] entries.
+    ///
+    /// # Errors
+    /// If the state cannot be simulated.
+    pub(crate) fn load_state(&mut self, state: &[f64]) -> Result<(), PhysicsError> {
+        assert_eq!(state.len(), self.state_size(), "the caller checks the length");
+        let (state, positions) = state.split_at(self.integration_size());
+        if let Some(own) = &mut self.own {
+            let (geoms, sites) = positions.split_at(own.geom_pos.len());
+            own.geom_pos_mut().copy_from_slice(geoms);
+            own.site_pos_mut().copy_from_slice(sites);
+        }
+        let (m, d) = (self.raw_model(), self.raw_data());
+        // SAFETY: a valid model, its data, and a state of the right length.
+        guard(|| unsafe {
+            ffi::mj_resetData(m, d);
+            ffi::mj_setState(m, d, state.as_ptr(), INTEGRATION);
+            ffi::mj_step1(m, d);
+        })
+        .map_err(PhysicsError::Raised)?;
+        self.check()
+    }
+
+    /// The head of the data: counters and pointers.
+    #[inline]
+    fn data(&self) -> &mjData {
+        // SAFETY: valid until drop, and written only behind `&mut self`.
+        unsafe { self.data.as_ref() }
+    }
+
+    /// Seconds since the reset.
+    pub(crate) fn time(&self) -> f64 {
+        self.data().time
+    }
+
+    /// Sets the clock.
+    pub(crate) fn set_time(&mut self, time: f64) {
+        // SAFETY: valid until drop, and not shared.
+        unsafe { self.data.as_mut() }.time = time;
+    }
+
+    /// Contacts between geoms.
+    pub(crate) fn contacts(&self) -> usize {
+        self.data().ncon as usize
+    }
+
+    /// The position of a geom in its body.
+    #[cfg(test)]
+    pub(crate) fn geom_pos(&self, geom: usize) -> [f64; 3] {
+        let own = self.own.as_ref().expect("the task says that it changes positions");
+        std::array::from_fn(|i| own.geom_pos()[3 * geom + i])
+    }
+
+    /// Moves a geom in its body, in this simulation only.
+    pub(crate) fn set_geom_pos(&mut self, geom: usize, pos: [f64; 3]) {
+        let own = self.own.as_mut().expect("the task says that it changes positions");
+        own.geom_pos_mut()[3 * geom..][..3].copy_from_slice(&pos);
+    }
+
+    /// Moves a site in its body, in this simulation only.
+    pub(crate) fn set_site_pos(&mut self, site: usize, pos: [f64; 3]) {
+        let own = self.own.as_mut().expect("the task says that it changes positions");
+        own.site_pos_mut()[3 * site..][..3].copy_from_slice(&pos);
+    }
+}
+
+/// What `mj_step` depends on.
+const INTEGRATION: i32 = mjtState::mjSTATE_INTEGRATION as i32;
+
+/// Arrays of the data: `name: field, entries a row, rows of the model`.
+macro_rules! arrays {
+    ($($(#[$doc:meta])* $name:ident: $width:literal * $rows:ident;)*) => {$(
+        $(#[$doc])*
+        #[inline]
+        pub(crate) fn $name(&self) -> &[f64] {
+            let rows = self.model.head().$rows as usize;
+            // SAFETY: MuJoCo allocates this many entries, and writes them only behind `&mut self`.
+            unsafe { slice::from_raw_parts(self.data().$name, $width * rows) }
+        }
+    )*};
+}
+
+/// Arrays that tasks write to.
+macro_rules! arrays_mut {
+    ($($(#[$doc:meta])* $name:ident: $field:ident * $rows:ident;)*) => {$(
+        $(#[$doc])*
+        #[inline]
+        pub(crate) fn $name(&mut self) -> &mut [f64] {
+            let rows = self.model.head().$rows as usize;
+            // SAFETY: MuJoCo allocates this many entries, and `&mut self` is the only way to them.
+            unsafe { slice::from_raw_parts_mut(self.data().$field, rows) }
+        }
+    )*};
+}
+
+impl Physics {
+    arrays! {
+        /// Generalised positions, `[nq]`.
+        qpos: 1 * nq;
+        /// Generalised velocities, `[nv]`.
+        qvel: 1 * nv;
+        /// Controls, `[nu]`.
+        ctrl: 1 * nu;
+        /// Readings of all sensors, `[nsensordata]`.
+        sensordata: 1 * nsensordata;
+        /// Positions of the bodies' frames in the world, `[nbody, 3]`.
+        xpos: 3 * nbody;
+        /// Orientations of the bodies' frames in the world, `[nbody, 3, 3]`.
+        xmat: 9 * nbody;
+        /// Positions of the bodies' centres of mass in the world, `[nbody, 3]`.
+        xipos: 3 * nbody;
+        /// Positions of the geoms in the world, `[ngeom, 3]`.
+        geom_xpos: 3 * ngeom;
+        /// Orientations of the geoms in the world, `[ngeom, 3, 3]`.
+        geom_xmat: 9 * ngeom;
+        /// Positions of the sites in the world, `[nsite, 3]`.
+        site_xpos: 3 * nsite;
+        /// Anchors of the joints in the world, `[njnt, 3]`.
+        xanchor: 3 * njnt;
+    }
+
+    arrays_mut! {
+        /// Generalised positions, to set.
+        qpos_mut: qpos * nq;
+        /// Generalised velocities, to set.
+        qvel_mut: qvel * nv;
+        /// Controls, to set.
+        ctrl_mut: ctrl * nu;
+        /// The solver's initial accelerations, to set.
+        warmstart_mut: qacc_warmstart * nv;
+    }
+}
+
+impl Drop for Physics {
+    fn drop(&mut self) {
+        // SAFETY: made by `mj_makeData`, deleted once.
+        unsafe { c::mj_deleteData(self.data.as_ptr()) };
+    }
+}
+
+impl OwnModel {
+    fn new(model: &Model) -> Self {
+        // SAFETY: plain data, which frees nothing when dropped.
+        let mut head = Box::new(unsafe { model.raw().read() });
+        let copy = |array: *mut f64, rows: i64| {
+            // SAFETY: the model has that many rows of three.
+            let values: Box<[f64]> = unsafe { slice::from_raw_parts(array, 3 * rows as usize) }.into();
+            NonNull::from(Box::leak(values))
+        };
+        let geom_pos = copy(head.geom_pos, head.ngeom);
+        let site_pos = copy(head.site_pos, head.nsite);
+        head.geom_pos = geom_pos.as_ptr().cast();
+        head.site_pos = site_pos.as_ptr().cast();
+        Self { head, geom_pos, site_pos }
+    }
+
+    fn geom_pos(&self) -> &[f64] {
+        // SAFETY: owned by `self`, as below.
+        unsafe { self.geom_pos.as_ref() }
+    }
+
+    fn site_pos(&self) -> &[f64] {
+        // SAFETY: as above.
+        unsafe { self.site_pos.as_ref() }
+    }
+
+    fn geom_pos_mut(&mut self) -> &mut [f64] {
+        // SAFETY: as above; MuJoCo reads it only within calls that borrow the simulation.
+        unsafe { self.geom_pos.as_mut() }
+    }
+
+    fn site_pos_mut(&mut self) -> &mut [f64] {
+        // SAFETY: as above.
+        unsafe { self.site_pos.as_mut() }
+    }
+}
+
+impl Drop for OwnModel {
+    fn drop(&mut self) {
+        // SAFETY: both were leaked from boxes in `new` and are freed once.
+        unsafe {
+            drop(Box::from_raw(self.geom_pos.as_ptr()));
+            drop(Box::from_raw(self.site_pos.as_ptr()));
+        }
+    }
+}
