@@ -1,1 +1,3 @@
 //! fpo-rl
+
+pub mod metrics;

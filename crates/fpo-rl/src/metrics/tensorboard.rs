@@ -1,0 +1,163 @@
+//! TensorBoard's event files: TFRecords that hold `Event` messages.
+//!
+//! A record is its length (u64), a checksum of the length, the message, a checksum of the message; numbers are little
+//! endian. The messages need six fields of `event.proto` and `summary.proto`, encoded here by hand.
+
+use std::fs::File;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crc::{CRC_32_ISCSI, Crc};
+
+use super::{MetricsError, Row, io_error};
+
+const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
+
+/// Field numbers of `Event`, `Summary`, `Summary.Value` and `SessionLog`.
+mod field {
+    pub const EVENT_WALL_TIME: u64 = 1;
+    pub const EVENT_STEP: u64 = 2;
+    pub const EVENT_FILE_VERSION: u64 = 3;
+    pub const EVENT_SUMMARY: u64 = 5;
+    pub const EVENT_SESSION_LOG: u64 = 7;
+    pub const SUMMARY_VALUE: u64 = 1;
+    pub const VALUE_TAG: u64 = 1;
+    pub const VALUE_SIMPLE: u64 = 2;
+    pub const SESSION_STATUS: u64 = 1;
+}
+
+/// `SessionLog.SessionStatus.START`: what follows replaces what earlier files say about this step and later ones.
+const SESSION_START: u64 = 1;
+
+/// One event file, open at its end.
+pub(super) struct EventFile {
+    path: PathBuf,
+    file: File,
+}
+
+impl EventFile {
+    /// Begins a file that TensorBoard reads after those already in `run_dir`: it goes by the order of the names.
+    pub(super) fn create(run_dir: &Path) -> Result<Self, MetricsError> {
+        let seconds = wall_time() as u64;
+        let mut part = 0;
+        let (path, file) = loop {
+            let path = run_dir.join(format!("events.out.tfevents.{seconds:010}.fpo.{part:03}"));
+            match File::create_new(&path) {
+                Ok(file) => break (path, file),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => part += 1,
+                Err(error) => return Err(io_error(&path)(error)),
+            }
+        };
+        let mut events = Self { path, file };
+        let mut version = Message::default();
+        version.text(field::EVENT_FILE_VERSION, "brain.Event:2");
+        events.record(None, version)?;
+        Ok(events)
+    }
+
+    /// Says that everything later than `env_steps` in earlier files is void.
+    pub(super) fn restart_after(&mut self, env_steps: u64) -> Result<(), MetricsError> {
+        let (mut log, mut event) = (Message::default(), Message::default());
+        log.integer(field::SESSION_STATUS, SESSION_START);
+        event.message(field::EVENT_SESSION_LOG, &log);
+        self.record(Some(env_steps + 1), event)
+    }
+
+    /// Writes a row's values and timings as one event.
+    pub(super) fn write(&mut self, row: &Row) -> Result<(), MetricsError> {
+        let mut summary = Message::default();
+        let mut scalar = |tag: &str, value: f64| {
+            let mut message = Message::default();
+            message.text(field::VALUE_TAG, tag);
+            message.float(field::VALUE_SIMPLE, value as f32);
+            summary.message(field::SUMMARY_VALUE, &message);
+        };
+        for &(name, value) in &row.values {
+            scalar(name, value);
+        }
+        for &(name, value) in &row.timing {
+            scalar(&format!("time/{name}"), value);
+        }
+        let mut event = Message::default();
+        event.message(field::EVENT_SUMMARY, &summary);
+        self.record(Some(row.env_steps), event)
+    }
+
+    pub(super) fn sync(&mut self) -> Result<(), MetricsError> {
+        self.file.sync_data().map_err(io_error(&self.path))
+    }
+
+    /// Appends an event with the time of now, in one piece, so that a reader never sees half a record.
+    fn record(&mut self, step: Option<u64>, content: Message) -> Result<(), MetricsError> {
+        let mut event = Message::default();
+        event.double(field::EVENT_WALL_TIME, wall_time());
+        if let Some(step) = step {
+            event.integer(field::EVENT_STEP, step);
+        }
+        event.0.extend(content.0);
+        let length = (event.0.len() as u64).to_le_bytes();
+        let mut record = Vec::with_capacity(16 + event.0.len());
+        record.extend(length);
+        record.extend(masked_crc(&length).to_le_bytes());
+        record.extend(&event.0);
+        record.extend(masked_crc(&event.0).to_le_bytes());
+        self.file.write_all(&record).map_err(io_error(&self.path))
+    }
+}
+
+/// CRC-32C, rotated and shifted: TFRecord's guard against data that holds checksums of its own.
+fn masked_crc(bytes: &[u8]) -> u32 {
+    CRC.checksum(bytes).rotate_right(15).wrapping_add(0xa282_ead8)
+}
+
+/// Seconds since 1970.
+fn wall_time() -> f64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0.0, |time| time.as_secs_f64())
+}
+
+/// A protocol-buffer message being encoded, field by field.
+#[derive(Default)]
+struct Message(Vec<u8>);
+
+impl Message {
+    fn integer(&mut self, field: u64, value: u64) {
+        self.varint(field << 3);
+        self.varint(value);
+    }
+
+    fn double(&mut self, field: u64, value: f64) {
+        self.varint(field << 3 | 1);
+        self.0.extend(value.to_le_bytes());
+    }
+
+    fn float(&mut self, field: u64, value: f32) {
+        self.varint(field << 3 | 5);
+        self.0.extend(value.to_le_bytes());
+    }
+
+    fn text(&mut self, field: u64, value: &str) {
+        self.bytes(field, value.as_bytes());
+    }
+
+    fn message(&mut self, field: u64, value: &Message) {
+        self.bytes(field, &value.0);
+    }
+
+    fn bytes(&mut self, field: u64, value: &[u8]) {
+        self.varint(field << 3 | 2);
+        self.varint(value.len() as u64);
+        self.0.extend(value);
+    }
+
+    /// Seven bits a byte, the lowest first; the top bit says that more follow.
+    fn varint(&mut self, mut value: u64) {
+        while value >= 0x80 {
+            self.0.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.0.push(value as u8);
+    }
+}
