@@ -6,7 +6,7 @@
 mod layers;
 mod validate;
 
-pub use layers::{ConfigError, documentation, resolve};
+pub use layers::{ConfigError, DEFAULT_PRESET, PRESETS, documentation, documented, reopen, resolve};
 
 use fpo_flow::{CfmTarget, Reduction, Sampler};
 use fpo_nn::{Activation, Initialisation};

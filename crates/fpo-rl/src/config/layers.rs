@@ -1,0 +1,256 @@
+//! From defaults, preset, file and `--set` to one checked [`Config`].
+
+mod documentation;
+mod error;
+mod keys;
+
+pub use documentation::{documentation, documented};
+pub use error::ConfigError;
+
+pub(super) use keys::{Key, Kind, keys};
+
+use super::{Config, validate::validate};
+use std::path::Path;
+use toml::{Table, Value};
+
+/// The presets that come with the program: name and TOML text.
+pub const PRESETS: [(&str, &str); 2] = [
+    ("fast", include_str!("../../presets/fast.toml")),
+    ("paper", include_str!("../../presets/paper.toml")),
+];
+
+/// The preset of a run that names none.
+pub const DEFAULT_PRESET: &str = "fast";
+
+/// The settings of a run of `task`, from the weakest layer to the strongest: [`Config::default`], the preset, the TOML
+/// `file`, then each of `sets` (`"optimizer.epochs=4"`). A preset or file may hold tables `[task."NAME".…]`, which
+/// count for that task only and win over the rest of their layer. `preset` and `seed` win over what the file says;
+/// without either they are [`DEFAULT_PRESET`] and 0.
+///
+/// # Errors
+/// [`ConfigError`], one line each: an unknown key, preset or choice (with the nearest valid one), a value of the wrong
+/// type or outside its range, a file that cannot be read or is not TOML.
+pub fn resolve(
+    task: &str,
+    preset: Option<&str>,
+    file: Option<&Path>,
+    sets: &[String],
+    seed: Option<u64>,
+) -> Result<Config, ConfigError> {
+    let file = file.map(read).transpose()?;
+    let named_by_file = file
+        .as_ref()
+        .and_then(|(_, table)| Some(table.get("preset")?.as_str()?.to_owned()));
+    let preset = preset.or(named_by_file.as_deref()).unwrap_or(DEFAULT_PRESET);
+    let mut layers = Layers {
+        merged: Table::new(),
+        task,
+    };
+    layers.add(preset_table(preset)?, &format!("preset `{preset}`"))?;
+    if let Some((origin, table)) = file {
+        layers.add(table, &origin)?;
+    }
+    for set in sets {
+        layers.set(set)?;
+    }
+    let mut config = layers.finish()?;
+    config.task = task.to_owned();
+    config.preset = preset.to_owned();
+    config.seed = seed.unwrap_or(config.seed);
+    validate(&config)?;
+    Ok(config)
+}
+
+/// Reads the complete configuration that a run recorded and applies `sets` to it. Only the length of the run,
+/// checkpoints and evaluation (`train.*`, `eval.*`) can change: the rest shaped the state that is to be continued.
+///
+/// # Errors
+/// As [`resolve`], and [`ConfigError::Fixed`] for any other key.
+pub fn reopen(file: &Path, sets: &[String]) -> Result<Config, ConfigError> {
+    let (origin, table) = read(file)?;
+    let mut layers = Layers {
+        merged: Table::new(),
+        task: "",
+    };
+    layers.add(table, &origin)?;
+    for set in sets {
+        let key = split(set)?.0;
+        if keys().iter().any(|k| k.path == key) && !(key.starts_with("train.") || key.starts_with("eval.")) {
+            return Err(ConfigError::Fixed { key: key.to_owned() });
+        }
+        layers.set(set)?;
+    }
+    let config = layers.finish()?;
+    validate(&config)?;
+    Ok(config)
+}
+
+struct Layers<'a> {
+    merged: Table,
+    task: &'a str,
+}
+
+impl Layers<'_> {
+    /// Lays `table` over what is there, then its overrides for the task.
+    fn add(&mut self, mut table: Table, origin: &str) -> Result<(), ConfigError> {
+        let mut own = Table::new();
+        if let Some(Value::Table(_)) = table.get("task")
+            && let Some(Value::Table(tasks)) = table.remove("task")
+        {
+            for (task, overrides) in tasks {
+                let Value::Table(overrides) = overrides else {
+                    return Err(ConfigError::wrong_type(
+                        &format!("task.{task}"),
+                        &overrides,
+                        "a table of settings",
+                        origin,
+                    ));
+                };
+                // Those of other tasks are checked too: a typing error should not wait for its task.
+                let checked = checked(overrides, origin)?;
+                if task == self.task {
+                    own = checked;
+                }
+            }
+        }
+        merge(&mut self.merged, checked(table, origin)?);
+        merge(&mut self.merged, own);
+        Ok(())
+    }
+
+    fn set(&mut self, set: &str) -> Result<(), ConfigError> {
+        let (key, text) = split(set)?;
+        if key == "task" || key == "preset" {
+            return Err(ConfigError::NotASetting { key: key.to_owned() });
+        }
+        if !keys::is_section(key) && !keys().iter().any(|k| k.path == key) {
+            // Here rather than in the walk below, which would stop at the section and suggest only that.
+            return Err(ConfigError::unknown_key(key, "--set"));
+        }
+        let is_list = keys()
+            .iter()
+            .any(|k| k.path == key && matches!(k.kind, Kind::Integers));
+        let value = if is_list && !text.starts_with('[') {
+            format!("[{text}]")
+                .parse()
+                .unwrap_or_else(|_| Value::String(text.to_owned()))
+        } else {
+            text.parse().unwrap_or_else(|_| Value::String(text.to_owned()))
+        };
+        let mut table = Table::new();
+        let (sections, last) = key.rsplit_once('.').map_or((None, key), |(s, l)| (Some(s), l));
+        let leaf = sections
+            .into_iter()
+            .flat_map(|s| s.split('.'))
+            .fold(&mut table, |table, section| {
+                let entry = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
+                entry.as_table_mut().expect("every section was just made a table")
+            });
+        leaf.insert(last.to_owned(), value);
+        merge(&mut self.merged, checked(table, "--set")?);
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Config, ConfigError> {
+        self.merged
+            .try_into()
+            .map_err(|e: toml::de::Error| ConfigError::Toml {
+                file: "configuration".into(),
+                message: one_line(e.message()),
+            })
+    }
+}
+
+fn split(set: &str) -> Result<(&str, &str), ConfigError> {
+    let (key, value) = set
+        .split_once('=')
+        .ok_or_else(|| ConfigError::NoValue { set: one_line(set) })?;
+    Ok((key.trim(), value.trim()))
+}
+
+fn merge(base: &mut Table, over: Table) {
+    for (key, value) in over {
+        match (base.get_mut(&key), value) {
+            (Some(Value::Table(base)), Value::Table(over)) => merge(base, over),
+            (_, value) => drop(base.insert(key, value)),
+        }
+    }
+}
+
+/// `table` with every key known and every value of its key's type.
+fn checked(table: Table, origin: &str) -> Result<Table, ConfigError> {
+    fn walk(table: Table, prefix: &str, origin: &str) -> Result<Table, ConfigError> {
+        let mut out = Table::new();
+        for (name, value) in table {
+            let path = format!("{prefix}{name}");
+            let value = if let Some(key) = keys().iter().find(|key| key.path == path) {
+                key.check(value, origin)?
+            } else if keys::is_section(&path) {
+                match value {
+                    Value::Table(inner) => Value::Table(walk(inner, &format!("{path}."), origin)?),
+                    other => {
+                        return Err(ConfigError::wrong_type(
+                            &path,
+                            &other,
+                            &Key::members(&path),
+                            origin,
+                        ));
+                    }
+                }
+            } else {
+                return Err(ConfigError::unknown_key(&path, origin));
+            };
+            out.insert(name, value);
+        }
+        Ok(out)
+    }
+    walk(table, "", origin)
+}
+
+/// The value at a dotted path.
+pub(super) fn lookup<'a>(table: &'a Table, path: &str) -> Option<&'a Value> {
+    match path.split_once('.') {
+        None => table.get(path),
+        Some((section, rest)) => lookup(table.get(section)?.as_table()?, rest),
+    }
+}
+
+fn preset_table(name: &str) -> Result<Table, ConfigError> {
+    let Some((_, text)) = PRESETS.iter().find(|(preset, _)| *preset == name) else {
+        let known = PRESETS.map(|(preset, _)| preset);
+        return Err(ConfigError::UnknownPreset {
+            preset: one_line(name),
+            known: known.join(", "),
+        });
+    };
+    parse(text, &format!("preset `{name}`"))
+}
+
+fn read(path: &Path) -> Result<(String, Table), ConfigError> {
+    let origin = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|e| ConfigError::Read {
+        file: origin.clone(),
+        message: e.to_string(),
+    })?;
+    let table = parse(&text, &origin)?;
+    Ok((origin, table))
+}
+
+fn parse(text: &str, origin: &str) -> Result<Table, ConfigError> {
+    text.parse().map_err(|e: toml::de::Error| {
+        let line = e.span().map_or(1, |span| {
+            text[..span.start.min(text.len())].matches('\n').count() + 1
+        });
+        ConfigError::Toml {
+            file: format!("{origin}, line {line}"),
+            message: one_line(e.message()),
+        }
+    })
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,82 @@
+//! The configuration as commented TOML.
+
+use super::keys::{Kind, keys, section_doc};
+use super::{Config, lookup};
+use crate::config::validate::range_of;
+use toml::Table;
+
+/// Every setting with its documentation, what it takes and its default, as TOML.
+pub fn documentation() -> String {
+    documented(&Config::default())
+}
+
+/// `config` as TOML, complete, every key under its documentation and what it takes.
+pub fn documented(config: &Config) -> String {
+    // Through text: it writes an f32 in the fewest digits that give it back, where a table would widen it to f64.
+    let table: Table = toml::to_string(config)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or_default();
+    let mut out = String::new();
+    let mut section = "";
+    for key in keys() {
+        let (in_section, name) = key.path.rsplit_once('.').unwrap_or(("", &key.path));
+        if in_section != section {
+            section = in_section;
+            let doc = section_doc(section).unwrap_or_default();
+            out.push_str(&format!("# {doc}\n[{section}]\n"));
+        }
+        let Some(value) = lookup(&table, &key.path) else {
+            continue;
+        };
+        for line in wrap(&key.doc, 108).iter().chain(&takes(&key.path, &key.kind)) {
+            out.push_str(&format!("# {line}\n"));
+        }
+        out.push_str(&format!("{name} = {value}\n\n"));
+    }
+    out.truncate(out.trim_end().len());
+    out.push('\n');
+    out
+}
+
+/// The lines that say what a key takes.
+fn takes(path: &str, kind: &Kind) -> Vec<String> {
+    match kind {
+        Kind::Choice(choices) => {
+            let width = choices.iter().map(|(word, _)| word.len()).max().unwrap_or(0);
+            choices
+                .iter()
+                .map(|(word, doc)| format!("  {word:width$}  {doc}").trim_end().to_owned())
+                .collect()
+        }
+        Kind::Bool => vec!["  true or false".to_owned()],
+        Kind::Text => Vec::new(),
+        Kind::Integer | Kind::Number | Kind::Integers => {
+            let kind = match kind {
+                Kind::Number => "number",
+                Kind::Integer => "whole number",
+                _ => "list of whole numbers",
+            };
+            let range = range_of(path)
+                .map(|range| format!(", {range}"))
+                .unwrap_or_default();
+            vec![format!("  {kind}{range}")]
+        }
+    }
+}
+
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last_mut().expect("there is always a line");
+        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
+            lines.push(word.to_owned());
+        } else {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines
+}

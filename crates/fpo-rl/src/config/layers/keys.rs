@@ -1,0 +1,210 @@
+//! The keys of the configuration, read from the JSON schema of [`Config`].
+
+use super::{Config, ConfigError};
+use serde_json::Value as Json;
+use std::sync::LazyLock;
+use toml::Value;
+
+/// What a key takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::config) enum Kind {
+    /// `true` or `false`.
+    Bool,
+    /// An integer from zero up.
+    Integer,
+    /// Any number.
+    Number,
+    /// Free text.
+    Text,
+    /// One of a few words; each with its documentation.
+    Choice(Vec<(String, String)>),
+    /// A list of integers from zero up.
+    Integers,
+}
+
+/// One setting.
+#[derive(Clone, Debug)]
+pub(in crate::config) struct Key {
+    /// Its name with its section: `optimizer.epochs`.
+    pub path: String,
+    /// What it takes.
+    pub kind: Kind,
+    /// Its documentation: the field's doc comment.
+    pub doc: String,
+}
+
+/// Every key, in the order of the struct tree.
+pub(in crate::config) fn keys() -> &'static [Key] {
+    &TREE.0
+}
+
+/// The documentation of a section, if `path` is one.
+pub(super) fn section_doc(path: &str) -> Option<&'static str> {
+    TREE.1
+        .iter()
+        .find(|(section, _)| section == path)
+        .map(|(_, doc)| doc.as_str())
+}
+
+pub(super) fn is_section(path: &str) -> bool {
+    section_doc(path).is_some()
+}
+
+static TREE: LazyLock<(Vec<Key>, Vec<(String, String)>)> = LazyLock::new(|| {
+    let schema = schemars::schema_for!(Config).to_value();
+    let mut tree = (Vec::new(), Vec::new());
+    collect(&schema, &schema, "", &mut tree);
+    tree
+});
+
+fn collect(root: &Json, object: &Json, prefix: &str, tree: &mut (Vec<Key>, Vec<(String, String)>)) {
+    for (name, property) in object["properties"].as_object().into_iter().flatten() {
+        let path = format!("{prefix}{name}");
+        // A field of a named type refers to it; its own doc comment stands beside the reference.
+        let target = match property["$ref"].as_str() {
+            Some(reference) => root
+                .pointer(reference.trim_start_matches('#'))
+                .unwrap_or(&Json::Null),
+            None => property,
+        };
+        let doc = text(property).or(text(target)).unwrap_or_default();
+        if target["properties"].is_object() {
+            tree.1.push((path.clone(), doc));
+            collect(root, target, &format!("{path}."), tree);
+        } else {
+            tree.0.push(Key {
+                kind: kind(target),
+                path,
+                doc,
+            });
+        }
+    }
+}
+
+fn text(schema: &Json) -> Option<String> {
+    schema["description"].as_str().map(super::one_line)
+}
+
+fn kind(schema: &Json) -> Kind {
+    let choices = choices(schema);
+    match schema["type"].as_str() {
+        _ if !choices.is_empty() => Kind::Choice(choices),
+        Some("boolean") => Kind::Bool,
+        Some("integer") => Kind::Integer,
+        Some("number") => Kind::Number,
+        Some("array") => Kind::Integers,
+        _ => Kind::Text,
+    }
+}
+
+fn choices(schema: &Json) -> Vec<(String, String)> {
+    let doc = text(schema).unwrap_or_default();
+    let plain = schema["enum"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Json::as_str);
+    let documented = schema["const"]
+        .as_str()
+        .into_iter()
+        .map(|word| (word.to_owned(), doc.clone()));
+    let nested = schema["oneOf"].as_array().into_iter().flatten().flat_map(choices);
+    plain
+        .map(|word| (word.to_owned(), String::new()))
+        .chain(documented)
+        .chain(nested)
+        .collect()
+}
+
+impl Key {
+    /// `value` as this key takes it: whole floats become integers where those are asked for (`steps = 1e6`).
+    pub(super) fn check(&self, value: Value, origin: &str) -> Result<Value, ConfigError> {
+        let wrong = |value: &Value| ConfigError::wrong_type(&self.path, value, &self.kind.words(), origin);
+        match (&self.kind, value) {
+            (Kind::Bool, value @ Value::Boolean(_)) | (Kind::Text, value @ Value::String(_)) => Ok(value),
+            (Kind::Integer, value) => whole(&value).map(Value::Integer).ok_or_else(|| wrong(&value)),
+            (Kind::Number, value @ (Value::Float(_) | Value::Integer(_))) => Ok(value),
+            (Kind::Integers, Value::Array(values)) => {
+                let whole: Option<Vec<_>> = values.iter().map(|v| whole(v).map(Value::Integer)).collect();
+                whole
+                    .map(Value::Array)
+                    .ok_or_else(|| wrong(&Value::Array(values)))
+            }
+            (Kind::Choice(choices), Value::String(word)) => {
+                if choices.iter().any(|(choice, _)| *choice == word) {
+                    return Ok(Value::String(word));
+                }
+                let words: Vec<&str> = choices.iter().map(|(choice, _)| choice.as_str()).collect();
+                Err(ConfigError::UnknownChoice {
+                    key: self.path.clone(),
+                    allowed: words.join(", "),
+                    nearest: closest(&word, words.iter().copied()).to_owned(),
+                    value: super::one_line(&word),
+                    origin: origin.to_owned(),
+                })
+            }
+            (_, value) => Err(wrong(&value)),
+        }
+    }
+
+    /// What to write instead of giving the section `path` a value.
+    pub(super) fn members(path: &str) -> String {
+        let first = keys()
+            .iter()
+            .find(|key| key.path.starts_with(&format!("{path}.")));
+        format!(
+            "a setting but a group of them (such as `{}`)",
+            first.map_or(path, |key| &key.path)
+        )
+    }
+}
+
+impl Kind {
+    /// What the key takes, in words that follow "is not".
+    pub(super) fn words(&self) -> String {
+        match self {
+            Self::Bool => "true or false".into(),
+            Self::Integer => "a whole number from 0 up".into(),
+            Self::Number => "a number".into(),
+            Self::Text => "a text in quotes".into(),
+            Self::Integers => "a list of whole numbers, such as [64, 64]".into(),
+            Self::Choice(choices) => {
+                let words: Vec<String> = choices.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+                format!("one of {}", words.join(", "))
+            }
+        }
+    }
+}
+
+/// A whole number from zero up; floats beyond 2⁵³ are not exact, so they do not count.
+fn whole(value: &Value) -> Option<i64> {
+    match *value {
+        Value::Integer(i) if i >= 0 => Some(i),
+        Value::Float(f) if f >= 0.0 && f <= 9e15 && f.fract() == 0.0 => Some(f as i64),
+        _ => None,
+    }
+}
+
+/// The key nearest to an unknown one: by its whole path, or by its name alone where the section was left out or wrong.
+pub(super) fn nearest(unknown: &str) -> String {
+    fn name(path: &str) -> &str {
+        path.rsplit('.').next().unwrap_or(path)
+    }
+    let similarity = |path: &str| {
+        let whole = strsim::normalized_damerau_levenshtein(unknown, path);
+        let names = strsim::normalized_damerau_levenshtein(name(unknown), name(path));
+        // A name in the wrong section outranks a resembling path; ties fall to the path.
+        whole.max(names * 0.9 + whole * 0.1)
+    };
+    let sections = TREE.1.iter().map(|(section, _)| section.as_str());
+    let candidates = keys().iter().map(|key| key.path.as_str()).chain(sections);
+    let best = candidates.max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
+    best.unwrap_or_default().to_owned()
+}
+
+fn closest<'a>(word: &str, among: impl Iterator<Item = &'a str>) -> &'a str {
+    let similarity = |candidate: &str| strsim::jaro_winkler(word, candidate);
+    among
+        .max_by(|a, b| similarity(a).total_cmp(&similarity(b)))
+        .unwrap_or_default()
+}

@@ -1,0 +1,322 @@
+use super::*;
+use crate::config::{GaeForm, GaeSchedule};
+
+fn sets(sets: &[&str]) -> Result<Config, ConfigError> {
+    let sets: Vec<String> = sets.iter().map(|s| s.to_string()).collect();
+    resolve("cheetah-run", None, None, &sets, None)
+}
+
+/// The one line a wrong `--set` is answered with.
+fn error(set: &str) -> String {
+    let message = sets(&[set]).expect_err(set).to_string();
+    assert!(!message.contains('\n'), "{message}");
+    message
+}
+
+fn file(text: &str) -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    file
+}
+
+#[test]
+fn later_layers_win() {
+    let file = file(
+        "seed = 4\n[optimizer]\nepochs = 5\nminibatches = 8\n[task.\"cheetah-run\".optimizer]\nminibatches = 4\n",
+    );
+    let config = resolve(
+        "cheetah-run",
+        Some("fast"),
+        Some(file.path()),
+        &["optimizer.epochs=6".into()],
+        None,
+    )
+    .unwrap();
+    assert_eq!(config.env.num_envs, 256, "from the preset");
+    assert_eq!(
+        config.optimizer.minibatches, 4,
+        "from the file's table for this task"
+    );
+    assert_eq!(config.optimizer.epochs, 6, "from --set");
+    assert_eq!(config.policy.flow_steps, 10, "from the defaults");
+    assert_eq!(
+        (config.task.as_str(), config.preset.as_str(), config.seed),
+        ("cheetah-run", "fast", 4)
+    );
+    let other = resolve("walker-run", Some("fast"), Some(file.path()), &[], Some(9)).unwrap();
+    assert_eq!((other.optimizer.minibatches, other.seed), (8, 9));
+}
+
+#[test]
+fn paper_is_the_default_settings_but_for_two_discounts() {
+    for (task, gamma) in [
+        ("cheetah-run", 0.995),
+        ("ball_in_cup-catch", 0.95),
+        ("finger-spin", 0.95),
+    ] {
+        let mut expected = Config {
+            task: task.into(),
+            preset: "paper".into(),
+            ..Config::default()
+        };
+        expected.advantage.gamma = gamma;
+        assert_eq!(resolve(task, Some("paper"), None, &[], None).unwrap(), expected);
+    }
+}
+
+#[test]
+fn fast_is_the_preset_of_a_run_that_names_none() {
+    let config = sets(&[]).unwrap();
+    assert_eq!(config.preset, "fast");
+    assert_eq!(
+        (config.advantage.gae, config.advantage.form),
+        (GaeSchedule::Once, GaeForm::Textbook)
+    );
+}
+
+#[test]
+fn values_are_read_leniently_where_they_are_unambiguous() {
+    let config = sets(&[
+        "train.steps = 1e6",
+        "env.stagger=false",
+        "policy.hidden=64,64",
+        "critic.hidden=[32]",
+        "advantage.gae=once",
+        "advantage.form=\"brax\"",
+        "env.reward_scale=2",
+    ])
+    .unwrap();
+    assert_eq!(config.train.steps, 1_000_000);
+    assert!(!config.env.stagger);
+    assert_eq!(
+        (config.policy.hidden, config.critic.hidden),
+        (vec![64, 64], vec![32])
+    );
+    assert_eq!(
+        (config.advantage.form, config.env.reward_scale),
+        (GaeForm::Brax, 2.0)
+    );
+}
+
+#[test]
+fn unknown_keys_name_the_nearest() {
+    for (key, nearest) in [
+        ("optimizer.epoch", "optimizer.epochs"),
+        ("optimiser.learning_rate", "optimizer.learning_rate"),
+        ("num_envs", "env.num_envs"),
+        ("objective.gamma", "advantage.gamma"),
+        ("polcy.hidden", "policy.hidden"),
+        ("env.num_envs.x", "env.num_envs"),
+    ] {
+        let message = error(&format!("{key}=1"));
+        assert!(
+            message.contains(&format!("did you mean `{nearest}`?")),
+            "{key}: {message}"
+        );
+    }
+    let bad = file("[optimzer]\nepochs = 3\n");
+    let message = resolve("t", None, Some(bad.path()), &[], None)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.contains("unknown key `optimzer`; did you mean `optimizer`?"),
+        "{message}"
+    );
+    let elsewhere = file("[task.other.env]\nnum_env = 3\n");
+    let message = resolve("t", None, Some(elsewhere.path()), &[], None)
+        .unwrap_err()
+        .to_string();
+    assert!(message.contains("did you mean `env.num_envs`?"), "{message}");
+}
+
+#[test]
+fn wrong_types_and_choices_say_what_is_allowed() {
+    for (set, parts) in [
+        (
+            "optimizer.epochs=many",
+            ["`optimizer.epochs`", "\"many\"", "whole number"],
+        ),
+        (
+            "optimizer.epochs=1.5",
+            ["`optimizer.epochs`", "1.5", "whole number"],
+        ),
+        (
+            "optimizer.epochs=-1",
+            ["`optimizer.epochs`", "-1", "whole number"],
+        ),
+        ("env.stagger=1", ["`env.stagger`", "= 1", "true or false"]),
+        (
+            "policy.hidden=[1, -1]",
+            ["`policy.hidden`", "-1", "list of whole numbers"],
+        ),
+        (
+            "policy.hidden=a,b",
+            ["`policy.hidden`", "a,b", "list of whole numbers"],
+        ),
+        ("env=3", ["`env`", "= 3", "`env.num_envs`"]),
+        (
+            "advantage.gae=onec",
+            [
+                "`advantage.gae`",
+                "(once, per_minibatch)",
+                "did you mean \"once\"?",
+            ],
+        ),
+        (
+            "optimizer.epochs=",
+            ["`optimizer.epochs`", "\"\"", "whole number"],
+        ),
+        (
+            "optimizer.epochs=1\ny = 2",
+            ["`optimizer.epochs`", "y = 2", "whole number"],
+        ),
+        ("optimizer.epochs", ["--set", "optimizer.epochs", "key=value"]),
+        ("task=x", ["`task`", "not a setting", "command line"]),
+    ] {
+        let message = error(set);
+        assert!(
+            parts.iter().all(|part| message.contains(part)),
+            "{set}: {message}"
+        );
+    }
+}
+
+#[test]
+fn values_out_of_range_say_the_range() {
+    for (set, parts) in [
+        ("env.num_envs=0", ["`env.num_envs` = 0", "1 to 131072"]),
+        (
+            "env.num_envs=1000000000",
+            ["`env.num_envs` = 1000000000", "1 to 131072"],
+        ),
+        ("train.steps=0", ["`train.steps` = 0", "1 to"]),
+        (
+            "optimizer.learning_rate=nan",
+            ["`optimizer.learning_rate` = nan", "above 0, at most 1"],
+        ),
+        (
+            "optimizer.learning_rate=inf",
+            ["`optimizer.learning_rate` = inf", "above 0, at most 1"],
+        ),
+        (
+            "optimizer.learning_rate=0",
+            ["`optimizer.learning_rate` = 0", "above 0, at most 1"],
+        ),
+        (
+            "advantage.gamma=1",
+            ["`advantage.gamma` = 1", "0 or more, below 1"],
+        ),
+        ("advantage.lambda=-0.1", ["`advantage.lambda` = -0.1", "0 to 1"]),
+        (
+            "policy.hidden=[]",
+            ["`policy.hidden` = []", "1 to 16 numbers, each 1 to 8192"],
+        ),
+        ("policy.hidden=[0]", ["`policy.hidden` = [0]", "each 1 to 8192"]),
+        ("policy.time_embedding=7", ["`policy.time_embedding` = 7", "even"]),
+        (
+            "optimizer.minibatches=3",
+            ["`optimizer.minibatches` = 3 must divide", "8192"],
+        ),
+        ("objective.clip=-nan", ["`objective.clip` = nan", "above 0"]),
+    ] {
+        let message = error(set);
+        let message = message
+            .replace("optimizer.minibatches = 3", "`optimizer.minibatches` = 3")
+            .replace("-nan", "nan");
+        assert!(
+            parts.iter().all(|part| message.contains(part)),
+            "{set}: {message}"
+        );
+    }
+    let message = sets(&["objective.antithetic=true", "objective.pairs=3"])
+        .unwrap_err()
+        .to_string();
+    assert!(message.contains("even objective.pairs, not 3"), "{message}");
+    let message = sets(&["advantage.gae=per_minibatch", "optimizer.minibatches=512"])
+        .unwrap_err()
+        .to_string();
+    assert!(message.contains("whole sequences"), "{message}");
+    let message = sets(&["env.num_envs=131072", "env.unroll=4096"])
+        .unwrap_err()
+        .to_string();
+    assert!(message.contains("16 GiB"), "{message}");
+    let message = resolve("t", None, None, &[], Some(u64::MAX))
+        .unwrap_err()
+        .to_string();
+    assert!(message.contains("`seed` = 18446744073709551615"), "{message}");
+}
+
+#[test]
+fn files_that_are_not_configurations() {
+    let broken = file("[env]\nnum_envs = = 3\n");
+    let message = resolve("t", None, Some(broken.path()), &[], None)
+        .unwrap_err()
+        .to_string();
+    assert!(message.contains("line 2") && !message.contains('\n'), "{message}");
+    let message = resolve("t", None, Some(Path::new("/nowhere/x.toml")), &[], None)
+        .unwrap_err()
+        .to_string();
+    assert!(message.starts_with("cannot read /nowhere/x.toml: "), "{message}");
+    let message = resolve("t", Some("quick"), None, &[], None)
+        .unwrap_err()
+        .to_string();
+    assert_eq!(message, "unknown preset `quick`; there are: fast, paper");
+}
+
+#[test]
+fn a_documented_configuration_reads_back_as_itself() {
+    let config = sets(&[
+        "optimizer.learning_rate=3.3e-4",
+        "policy.hidden=[7]",
+        "advantage.gamma=0.9",
+    ])
+    .unwrap();
+    let text = documented(&config);
+    let stored = file(&text);
+    assert_eq!(reopen(stored.path(), &[]).unwrap(), config);
+    assert_eq!(
+        resolve("cheetah-run", None, Some(stored.path()), &[], None).unwrap(),
+        config
+    );
+    assert!(
+        text.contains("learning_rate = 0.00033\n"),
+        "an f32 is written in the digits that were given:\n{text}"
+    );
+    assert!(
+        documentation().contains(
+            "# Environments that step in parallel.\n#   whole number, 1 to 131072\nnum_envs = 2048\n"
+        )
+    );
+}
+
+#[test]
+fn every_key_is_documented_and_every_choice() {
+    for key in keys() {
+        assert!(!key.doc.is_empty(), "{}", key.path);
+        if let Kind::Choice(choices) = &key.kind {
+            assert!(
+                choices.len() > 1 && choices.iter().all(|(_, doc)| !doc.is_empty()),
+                "{choices:?}"
+            );
+        }
+    }
+    assert!(keys().len() > 40);
+}
+
+#[test]
+fn a_resumed_run_can_be_extended_but_not_changed() {
+    let stored = file(&documented(&sets(&[]).unwrap()));
+    let longer = reopen(
+        stored.path(),
+        &["train.steps=123456".into(), "eval.episodes=2".into()],
+    )
+    .unwrap();
+    assert_eq!((longer.train.steps, longer.eval.episodes), (123_456, 2));
+    let message = reopen(stored.path(), &["env.num_envs=2".into()])
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.contains("`env.num_envs`") && message.contains("train.*"),
+        "{message}"
+    );
+}

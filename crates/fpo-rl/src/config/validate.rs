@@ -1,0 +1,244 @@
+//! The range of every number, and which settings go together.
+
+use super::layers::{ConfigError, lookup};
+use super::{Config, GaeSchedule};
+use std::fmt;
+use toml::{Table, Value};
+
+/// The numbers a key may have; NaN and infinities are in no range.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Range {
+    min: f64,
+    max: f64,
+    /// Whether `min` itself is outside.
+    above: bool,
+    /// Whether `max` itself is outside.
+    below: bool,
+    /// Bounds on the length, for a list.
+    length: Option<(usize, usize)>,
+}
+
+const fn from_to(min: f64, max: f64) -> Range {
+    Range {
+        min,
+        max,
+        above: false,
+        below: false,
+        length: None,
+    }
+}
+
+/// Above `min`, at most `max`.
+const fn above(min: f64, max: f64) -> Range {
+    Range {
+        min,
+        max,
+        above: true,
+        below: false,
+        length: None,
+    }
+}
+
+/// From `min`, below `max`.
+const fn below(min: f64, max: f64) -> Range {
+    Range {
+        min,
+        max,
+        above: false,
+        below: true,
+        length: None,
+    }
+}
+
+const fn list(shortest: usize, longest: usize, of: Range) -> Range {
+    Range {
+        length: Some((shortest, longest)),
+        ..of
+    }
+}
+
+/// Upper bounds are far beyond any sensible use; they keep a typing error from taking all memory.
+const RANGES: &[(&str, Range)] = &[
+    ("seed", from_to(0.0, i64::MAX as f64)),
+    ("env.num_envs", from_to(1.0, 131_072.0)),
+    ("env.unroll", from_to(1.0, 65_536.0)),
+    ("env.reward_scale", above(0.0, 1e6)),
+    ("policy.hidden", list(1, 16, from_to(1.0, 8192.0))),
+    ("policy.final_gain", from_to(0.0, 100.0)),
+    ("policy.output_scale", above(0.0, 100.0)),
+    ("policy.flow_steps", from_to(1.0, 1000.0)),
+    ("policy.time_embedding", from_to(2.0, 32.0)),
+    ("critic.hidden", list(1, 16, from_to(1.0, 8192.0))),
+    ("critic.final_gain", from_to(0.0, 100.0)),
+    ("critic.loss_coefficient", above(0.0, 1e6)),
+    ("objective.pairs", from_to(1.0, 1024.0)),
+    ("objective.clip", above(0.0, 10.0)),
+    ("objective.log_ratio_clamp", from_to(0.0, 80.0)),
+    ("objective.time_beta", above(0.0, 100.0)),
+    ("advantage.gamma", below(0.0, 1.0)),
+    ("advantage.lambda", from_to(0.0, 1.0)),
+    ("optimizer.learning_rate", above(0.0, 1.0)),
+    ("optimizer.critic_learning_rate", above(0.0, 1.0)),
+    ("optimizer.final_fraction", from_to(0.0, 1.0)),
+    ("optimizer.beta1", below(0.0, 1.0)),
+    ("optimizer.beta2", below(0.0, 1.0)),
+    ("optimizer.eps", above(0.0, 1.0)),
+    ("optimizer.weight_decay", from_to(0.0, 10.0)),
+    ("optimizer.max_grad_norm", from_to(0.0, 1e6)),
+    ("optimizer.epochs", from_to(1.0, 1000.0)),
+    ("optimizer.minibatches", from_to(1.0, 1_048_576.0)),
+    ("normalizer.clip", from_to(0.0, 1e6)),
+    ("eval.every", from_to(0.0, 1e15)),
+    ("eval.episodes", from_to(1.0, 65_536.0)),
+    ("train.steps", from_to(1.0, 1e15)),
+    ("train.checkpoint_every", from_to(0.0, 1e15)),
+    ("train.keep", from_to(1.0, 1_000_000.0)),
+];
+
+/// Most f32 numbers a batch may hold (16 GiB): the pairs' times, noises and losses, with room for 32 actions.
+const LARGEST_BATCH: f64 = 4.0 * 1024.0 * 1024.0 * 1024.0;
+
+/// The range of a numeric key.
+pub(super) fn range_of(path: &str) -> Option<&'static Range> {
+    RANGES
+        .iter()
+        .find(|(key, _)| *key == path)
+        .map(|(_, range)| range)
+}
+
+/// Checks every range and what goes together.
+///
+/// # Errors
+/// The first value that is out of its range, or the first pair of settings that exclude each other.
+pub fn validate(config: &Config) -> Result<(), ConfigError> {
+    if i64::try_from(config.seed).is_err() {
+        return Err(out_of_range("seed", &config.seed, &"0 to 9223372036854775807"));
+    }
+    let text = toml::to_string(config).map_err(|e| ConfigError::Conflict(format!("configuration: {e}")))?;
+    let table: Table = text
+        .parse()
+        .map_err(|e| ConfigError::Conflict(format!("configuration: {e}")))?;
+    for (key, range) in RANGES {
+        if let Some(value) = lookup(&table, key) {
+            range.check(key, value)?;
+        }
+    }
+    together(config)
+}
+
+/// What single ranges cannot say.
+fn together(config: &Config) -> Result<(), ConfigError> {
+    let Config {
+        env,
+        policy,
+        objective,
+        advantage,
+        optimizer,
+        ..
+    } = config;
+    let conflict = |message: String| Err(ConfigError::Conflict(message));
+    if policy.time_embedding % 2 != 0 {
+        return Err(out_of_range(
+            "policy.time_embedding",
+            &policy.time_embedding,
+            &"an even number, 2 to 32",
+        ));
+    }
+    let (what, number) = match advantage.gae {
+        GaeSchedule::PerMinibatch => ("env.num_envs", env.num_envs),
+        GaeSchedule::Once => ("env.num_envs × env.unroll", env.num_envs * env.unroll),
+    };
+    if number % optimizer.minibatches != 0 {
+        let why = match advantage.gae {
+            GaeSchedule::PerMinibatch => {
+                " (with advantage.gae = \"per_minibatch\" a minibatch holds whole sequences)"
+            }
+            GaeSchedule::Once => "",
+        };
+        return conflict(format!(
+            "optimizer.minibatches = {} must divide {what} = {number}{why}",
+            optimizer.minibatches
+        ));
+    }
+    if objective.antithetic && objective.pairs % 2 != 0 {
+        return conflict(format!(
+            "objective.antithetic needs an even objective.pairs, not {}",
+            objective.pairs
+        ));
+    }
+    let batch = env.num_envs as f64 * env.unroll as f64 * (objective.pairs as f64 * 34.0 + 256.0);
+    if batch > LARGEST_BATCH {
+        return conflict(format!(
+            "env.num_envs × env.unroll × objective.pairs = {} × {} × {} needs more than 16 GiB for one batch",
+            env.num_envs, env.unroll, objective.pairs
+        ));
+    }
+    Ok(())
+}
+
+fn out_of_range(key: &str, value: &dyn fmt::Display, allowed: &dyn fmt::Display) -> ConfigError {
+    ConfigError::OutOfRange {
+        key: key.to_owned(),
+        value: value.to_string(),
+        allowed: allowed.to_string(),
+    }
+}
+
+impl Range {
+    fn check(&self, key: &str, value: &Value) -> Result<(), ConfigError> {
+        let inside = match value {
+            Value::Array(values) => {
+                let (shortest, longest) = self.length.unwrap_or((0, usize::MAX));
+                (shortest..=longest).contains(&values.len()) && values.iter().all(|v| self.contains(v))
+            }
+            value => self.contains(value),
+        };
+        if inside {
+            Ok(())
+        } else {
+            Err(out_of_range(key, value, self))
+        }
+    }
+
+    fn contains(&self, value: &Value) -> bool {
+        let x = match *value {
+            Value::Integer(i) => i as f64,
+            Value::Float(f) => f,
+            _ => f64::NAN,
+        };
+        let low = if self.above { x > self.min } else { x >= self.min };
+        let high = if self.below { x < self.max } else { x <= self.max };
+        low && high && x.is_finite()
+    }
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((shortest, longest)) = self.length {
+            write!(f, "{shortest} to {longest} numbers, each ")?;
+        }
+        match (self.above, self.below) {
+            (true, _) => write!(f, "above {}, at most {}", self.min, self.max),
+            (_, true) => write!(f, "{} or more, below {}", self.min, self.max),
+            _ => write!(f, "{} to {}", self.min, self.max),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::layers::{Key, Kind, keys};
+    use super::*;
+
+    #[test]
+    fn every_number_has_a_range_and_every_range_a_number() {
+        let numeric = |key: &&Key| matches!(key.kind, Kind::Integer | Kind::Number | Kind::Integers);
+        let numeric: Vec<&str> = keys()
+            .iter()
+            .filter(numeric)
+            .map(|key| key.path.as_str())
+            .collect();
+        let ranged: Vec<&str> = RANGES.iter().map(|(key, _)| *key).collect();
+        assert_eq!(numeric, ranged);
+    }
+}
