@@ -1,0 +1,35 @@
+//! Gradient clipping by the global norm.
+
+/// The Euclidean norm of all numbers of all `parts` together, summed in f64 in a fixed order. NaN if one is.
+pub fn global_norm(parts: &[&[f32]]) -> f64 {
+    parts.iter().map(|part| sum_of_squares(part)).sum::<f64>().sqrt()
+}
+
+fn sum_of_squares(values: &[f32]) -> f64 {
+    // Eight running sums: the order is fixed, and additions need not wait for each other.
+    let mut sums = [0.0f64; 8];
+    let (chunks, rest) = values.as_chunks::<8>();
+    for chunk in chunks {
+        for (sum, &x) in sums.iter_mut().zip(chunk) {
+            *sum += f64::from(x) * f64::from(x);
+        }
+    }
+    for (sum, &x) in sums.iter_mut().zip(rest) {
+        *sum += f64::from(x) * f64::from(x);
+    }
+    sums.iter().sum()
+}
+
+/// Scales all `parts` by `max_norm / norm` where their [`global_norm`] exceeds `max_norm`; returns the norm before.
+/// A norm that is not finite leaves the numbers alone, for the caller to refuse.
+pub fn clip_by_global_norm(parts: &mut [&mut [f32]], max_norm: f64) -> f64 {
+    let norm = parts.iter().map(|part| sum_of_squares(part)).sum::<f64>().sqrt();
+    if norm > max_norm && norm.is_finite() {
+        let scale = (max_norm / norm) as f32;
+        parts
+            .iter_mut()
+            .flat_map(|part| part.iter_mut())
+            .for_each(|x| *x *= scale);
+    }
+    norm
+}

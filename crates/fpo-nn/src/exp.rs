@@ -1,0 +1,64 @@
+//! The exponential function and its relatives on vector registers.
+
+use pulp::Simd;
+
+/// 1.5·2²³ + 127: adding it to a number leaves the nearest integer, plus the exponent bias, in the low bits.
+/// So rounding and building 2ⁿ need no conversion between floats and integers, which is slow on every machine.
+const ROUND: f32 = 12_583_039.0;
+
+/// Beyond ±87, 2ⁿ would leave the normal numbers; exp(±87) is as good as 0 or ∞ to every function built on it.
+const LIMIT: f32 = 87.0;
+
+/// ln 2 in two parts; the first has few enough bits for its product with an exponent to be exact.
+const LN_2_HIGH: f32 = 0.693_359_4;
+const LN_2_LOW: f32 = -2.121_944_4e-4;
+
+/// (exp(r) − 1)/r on |r| ≤ ½ ln 2, by interpolation in Chebyshev's nodes; error 5e-9 relative to exp(r).
+const SERIES: [f32; 6] = [
+    1.0,
+    0.5,
+    0.166_665_05,
+    0.041_666_465,
+    0.008_369_184,
+    0.001_393_368_6,
+];
+
+/// exp(x) = 2ⁿ·(1 + m): the parts (2ⁿ, m), with x clamped to ±87. NaN stays NaN.
+#[inline(always)]
+fn parts<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
+    let splat = |value| simd.splat_f32s(value);
+    // x is the second operand: x86 answers with it where one of them is NaN.
+    let x = simd.min_f32s(splat(LIMIT), simd.max_f32s(splat(-LIMIT), x));
+    let shifted = simd.mul_add_e_f32s(x, splat(std::f32::consts::LOG2_E), splat(ROUND));
+    let n = simd.sub_f32s(shifted, splat(ROUND));
+    let r = simd.mul_add_e_f32s(n, splat(-LN_2_HIGH), x);
+    let r = simd.mul_add_e_f32s(n, splat(-LN_2_LOW), r);
+    let mut series = splat(SERIES[5]);
+    for i in (0..5).rev() {
+        series = simd.mul_add_e_f32s(series, r, splat(SERIES[i]));
+    }
+    let bits = simd.transmute_u32s_f32s(shifted);
+    let scale = simd.transmute_f32s_u32s(simd.wrapping_dyn_shl_u32s(bits, simd.splat_u32s(23)));
+    (scale, simd.mul_f32s(r, series))
+}
+
+/// exp(x) + `add`, to about 1 ulp for x within ±87 and the value at ±87 beyond.
+#[inline(always)]
+pub(crate) fn exp_plus<S: Simd>(simd: S, x: S::f32s, add: f32) -> S::f32s {
+    let (scale, m) = parts(simd, x);
+    simd.mul_add_e_f32s(scale, m, simd.add_f32s(scale, simd.splat_f32s(add)))
+}
+
+/// 1/(1 + exp(−x)).
+#[inline(always)]
+pub(crate) fn sigmoid<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    let negated = simd.sub_f32s(simd.splat_f32s(0.0), x);
+    simd.div_f32s(simd.splat_f32s(1.0), exp_plus(simd, negated, 1.0))
+}
+
+/// tanh(x) = m/(m + 2) with m = exp(2x) − 1, which loses nothing near 0.
+#[inline(always)]
+pub(crate) fn tanh<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    let m = exp_plus(simd, simd.add_f32s(x, x), -1.0);
+    simd.div_f32s(m, simd.add_f32s(m, simd.splat_f32s(2.0)))
+}

@@ -1,0 +1,261 @@
+//! Forward and backward passes over one tile.
+
+use crate::activation::{Elu, Function, Relu, Silu, Tanh};
+use crate::epilogue::{Accumulate, Activate, Chain, Linear, Target, add};
+use crate::kernel::{Left, PANEL, Product, Right, load};
+use crate::scratch::stride;
+use crate::{Activation, Layer, Mlp, Scratch, Weights};
+use pulp::{Arch, Simd, WithSimd};
+
+impl Mlp {
+    /// The outputs, [rows, output], for the first `rows` rows of the scratch's input. Keeps nothing for `backward`.
+    ///
+    /// A row's output is the same bit for bit whatever rows are around it.
+    ///
+    /// # Panics
+    /// If `weights` or `scratch` belong to another network, or `rows` exceeds the scratch's capacity.
+    pub fn infer<'s>(&self, weights: &Weights, scratch: &'s mut Scratch, rows: usize) -> &'s [f32] {
+        self.walk(weights, scratch, rows, false);
+        scratch.output(rows)
+    }
+
+    /// As [`Mlp::infer`], keeping what [`Mlp::backward`] needs.
+    ///
+    /// # Panics
+    /// As [`Mlp::infer`], and if the scratch was made without training buffers.
+    pub fn forward<'s>(&self, weights: &Weights, scratch: &'s mut Scratch, rows: usize) -> &'s [f32] {
+        assert!(
+            scratch.is_training(),
+            "the scratch was made without training buffers"
+        );
+        self.walk(weights, scratch, rows, true);
+        scratch.output(rows)
+    }
+
+    fn walk(&self, weights: &Weights, scratch: &mut Scratch, rows: usize, training: bool) {
+        self.check(weights, scratch, rows);
+        let Scratch {
+            input,
+            hidden,
+            derivative,
+            output,
+            ..
+        } = scratch;
+        // Without training buffers two hidden buffers take turns.
+        let slots = hidden.len().max(1);
+        let last = self.layers().len() - 1;
+        for (l, (layer, packed)) in self.layers().iter().zip(&weights.layers).enumerate() {
+            let right = Right {
+                data: packed.forward.as_slice(),
+                panel: PANEL * (1 + layer.inputs),
+                step: PANEL,
+                bias: true,
+            };
+            let (from, to) = if l == 0 {
+                (None, hidden.first_mut())
+            } else if l == last {
+                (Some(&hidden[(l - 1) % slots]), None)
+            } else {
+                let [from, to] = hidden
+                    .get_disjoint_mut([(l - 1) % slots, l % slots])
+                    .expect("two buffers");
+                (Some(&*from), Some(to))
+            };
+            let left = match from {
+                None => Left {
+                    data: input.as_slice(),
+                    row: layer.inputs,
+                    step: 1,
+                },
+                Some(from) => Left {
+                    data: from.as_slice(),
+                    row: stride(layer.inputs),
+                    step: 1,
+                },
+            };
+            if l == last {
+                let output = Target::new(output.as_mut_slice(), layer.outputs);
+                product(layer, rows, left, right, Linear { output });
+                continue;
+            }
+            let to = to.expect("a hidden layer has a buffer");
+            let stride = stride(layer.outputs);
+            let hidden = Target::new(to.as_mut_slice(), stride);
+            let derivative = training.then(|| Target::new(derivative[l].as_mut_slice(), stride));
+            match self.spec().activation {
+                Activation::Silu => activate(layer, rows, left, right, hidden, derivative, Silu),
+                Activation::Elu => activate(layer, rows, left, right, hidden, derivative, Elu),
+                Activation::Relu => activate(layer, rows, left, right, hidden, derivative, Relu),
+                Activation::Tanh => activate(layer, rows, left, right, hidden, derivative, Tanh),
+            }
+        }
+    }
+
+    /// Adds the gradient of the loss with respect to the parameters to `gradient`, laid out as they are. Reads the
+    /// gradient at the output from [`Scratch::output_and_gradient_mut`] and what the last [`Mlp::forward`] on this
+    /// scratch kept, which it consumes: each `backward` needs its own `forward`.
+    ///
+    /// # Panics
+    /// As [`Mlp::forward`], and if `gradient` is not [`Mlp::parameter_count`] long.
+    pub fn backward(&self, weights: &Weights, scratch: &mut Scratch, rows: usize, gradient: &mut [f32]) {
+        assert!(
+            scratch.is_training(),
+            "the scratch was made without training buffers"
+        );
+        assert_eq!(gradient.len(), self.parameter_count(), "length of the gradient");
+        self.check(weights, scratch, rows);
+        let Scratch {
+            input,
+            hidden,
+            derivative,
+            d_output,
+            ..
+        } = scratch;
+        for (l, (layer, packed)) in self.layers().iter().zip(&weights.layers).enumerate().rev() {
+            // Derivatives of this layer and after; the one before becomes the gradient at the layer's input.
+            let (before, after) = derivative.split_at_mut(l);
+            let (d_z, d_stride) = match after.first() {
+                Some(d_z) => (d_z.as_slice(), stride(layer.outputs)),
+                None => (d_output.as_slice(), layer.outputs),
+            };
+            let (x, x_stride) = match l {
+                0 => (input.as_slice(), layer.inputs),
+                _ => (hidden[l - 1].as_slice(), stride(layer.inputs)),
+            };
+            Product {
+                rows: layer.inputs,
+                columns: layer.outputs,
+                depth: rows,
+                left: Left {
+                    data: x,
+                    row: 1,
+                    step: x_stride,
+                },
+                right: Right {
+                    data: d_z,
+                    panel: PANEL,
+                    step: d_stride,
+                    bias: false,
+                },
+                epilogue: Accumulate {
+                    gradient: Target::new(&mut gradient[layer.weight.clone()], layer.outputs),
+                    rows: layer.inputs,
+                },
+            }
+            .run();
+            ColumnSums {
+                data: d_z,
+                stride: d_stride,
+                rows,
+                sums: &mut gradient[layer.bias.clone()],
+            }
+            .run();
+            if let Some(before) = before.last_mut() {
+                Product {
+                    rows,
+                    columns: layer.inputs,
+                    depth: layer.outputs,
+                    left: Left {
+                        data: d_z,
+                        row: d_stride,
+                        step: 1,
+                    },
+                    right: Right {
+                        data: packed.backward.as_slice(),
+                        panel: PANEL * layer.outputs,
+                        step: PANEL,
+                        bias: false,
+                    },
+                    epilogue: Chain {
+                        derivative: Target::new(before.as_mut_slice(), stride(layer.inputs)),
+                    },
+                }
+                .run();
+            }
+        }
+    }
+
+    fn check(&self, weights: &Weights, scratch: &Scratch, rows: usize) {
+        scratch.check(rows);
+        assert_eq!(&scratch.spec, self.spec(), "scratch of another network");
+        assert_eq!(
+            weights.layers.len(),
+            self.layers().len(),
+            "weights of another network"
+        );
+    }
+}
+
+fn product(layer: &Layer, rows: usize, left: Left, right: Right, epilogue: impl crate::kernel::Epilogue) {
+    Product {
+        rows,
+        columns: layer.outputs,
+        depth: layer.inputs,
+        left,
+        right,
+        epilogue,
+    }
+    .run();
+}
+
+fn activate<F: Function>(
+    layer: &Layer,
+    rows: usize,
+    left: Left,
+    right: Right,
+    hidden: Target,
+    derivative: Option<Target>,
+    function: F,
+) {
+    product(
+        layer,
+        rows,
+        left,
+        right,
+        Activate {
+            hidden,
+            derivative,
+            function,
+        },
+    );
+}
+
+/// `sums[j] += Σ_i data[i, j]` over the first `rows` rows.
+struct ColumnSums<'a> {
+    data: &'a [f32],
+    stride: usize,
+    rows: usize,
+    sums: &'a mut [f32],
+}
+
+impl ColumnSums<'_> {
+    fn run(self) {
+        if self.rows > 0 {
+            let last = (self.rows - 1) * self.stride + self.sums.len().next_multiple_of(PANEL);
+            assert!(last <= self.data.len(), "matrix too short");
+            Arch::new().dispatch(self);
+        }
+    }
+}
+
+impl WithSimd for ColumnSums<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        for column in (0..self.sums.len()).step_by(S::F32_LANES) {
+            // Four partial sums, so that one addition need not wait for the one before.
+            let mut partial = [simd.splat_f32s(0.0); 4];
+            for row in 0..self.rows {
+                // SAFETY: `run`, the only caller, compared the last vector's end with the length.
+                let x = unsafe { load(simd, self.data.as_ptr().add(row * self.stride + column)) };
+                partial[row % 4] = simd.add_f32s(partial[row % 4], x);
+            }
+            let [a, b, c, d] = partial;
+            let sum = simd.add_f32s(simd.add_f32s(a, b), simd.add_f32s(c, d));
+            let left = self.sums.len() - column;
+            // SAFETY: `left` numbers remain from `column` on.
+            unsafe { add(simd, self.sums.as_mut_ptr().add(column), left, sum) };
+        }
+    }
+}

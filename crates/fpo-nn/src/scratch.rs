@@ -1,0 +1,122 @@
+//! The buffers of one tile.
+
+use crate::aligned::Aligned;
+use crate::kernel::{BLOCK_ROWS, PANEL};
+use crate::{Mlp, MlpSpec};
+
+/// All buffers that [`Mlp::infer`], [`Mlp::forward`] and [`Mlp::backward`] need for a tile, allocated once.
+/// One thread uses one scratch.
+#[derive(Clone)]
+pub struct Scratch {
+    pub(crate) spec: MlpSpec,
+    rows: usize,
+    /// [rows, input].
+    pub(crate) input: Aligned,
+    /// Activations after each hidden layer, rows `stride(width)` apart. Two buffers in turn without training.
+    pub(crate) hidden: Vec<Aligned>,
+    /// f′(z) of each hidden layer after `forward`, the gradient at z after `backward`; empty without training.
+    pub(crate) derivative: Vec<Aligned>,
+    /// [rows, output].
+    pub(crate) output: Aligned,
+    /// [rows, output]; empty without training.
+    pub(crate) d_output: Aligned,
+}
+
+/// Distance between the rows of a hidden layer's buffer: whole panels, and a cache line more where rows would
+/// otherwise lie a multiple of 512 bytes apart and fall into the same few cache sets.
+pub(crate) fn stride(width: usize) -> usize {
+    let padded = width.next_multiple_of(PANEL);
+    if padded.is_multiple_of(128) {
+        padded + 16
+    } else {
+        padded
+    }
+}
+
+/// Numbers in a buffer of `rows` rows `stride` apart: whole blocks of rows, and a panel's worth beyond the last
+/// one, since kernels read whole vectors.
+fn len(rows: usize, stride: usize) -> usize {
+    rows.next_multiple_of(BLOCK_ROWS) * stride + PANEL
+}
+
+impl Mlp {
+    /// Buffers for tiles of up to `rows` rows; with `training` also those that `forward` and `backward` need.
+    pub fn scratch(&self, rows: usize, training: bool) -> Scratch {
+        let spec = self.spec();
+        let hidden: Vec<Aligned> = if training {
+            spec.hidden
+                .iter()
+                .map(|&width| Aligned::zeros(len(rows, stride(width))))
+                .collect()
+        } else {
+            let widest = spec.hidden.iter().map(|&width| stride(width)).max().unwrap_or(0);
+            (0..spec.hidden.len().min(2))
+                .map(|_| Aligned::zeros(len(rows, widest)))
+                .collect()
+        };
+        Scratch {
+            rows,
+            input: Aligned::zeros(len(rows, spec.input)),
+            derivative: if training { hidden.clone() } else { Vec::new() },
+            hidden,
+            output: Aligned::zeros(len(rows, spec.output)),
+            d_output: Aligned::zeros(if training { len(rows, spec.output) } else { 0 }),
+            spec: spec.clone(),
+        }
+    }
+}
+
+impl Scratch {
+    /// The most rows a tile may have.
+    pub fn capacity(&self) -> usize {
+        self.rows
+    }
+
+    /// Whether the scratch holds what `forward` and `backward` need.
+    pub fn is_training(&self) -> bool {
+        !self.d_output.as_slice().is_empty()
+    }
+
+    /// The input of a tile, [rows, input] row-major, for the caller to fill.
+    ///
+    /// # Panics
+    /// If `rows` exceeds the capacity.
+    pub fn input_mut(&mut self, rows: usize) -> &mut [f32] {
+        self.check(rows);
+        &mut self.input.as_mut_slice()[..rows * self.spec.input]
+    }
+
+    /// The output of the last pass, [rows, output] row-major.
+    ///
+    /// # Panics
+    /// If `rows` exceeds the capacity.
+    pub fn output(&self, rows: usize) -> &[f32] {
+        self.check(rows);
+        &self.output.as_slice()[..rows * self.spec.output]
+    }
+
+    /// The output of the last pass and the gradient at it that `backward` will read, both [rows, output].
+    ///
+    /// # Panics
+    /// If `rows` exceeds the capacity or the scratch is not for training.
+    pub fn output_and_gradient_mut(&mut self, rows: usize) -> (&[f32], &mut [f32]) {
+        self.check(rows);
+        assert!(
+            self.is_training(),
+            "the scratch was made without training buffers"
+        );
+        let len = rows * self.spec.output;
+        (
+            &self.output.as_slice()[..len],
+            &mut self.d_output.as_mut_slice()[..len],
+        )
+    }
+
+    pub(crate) fn check(&self, rows: usize) {
+        assert!(
+            rows <= self.rows,
+            "a tile of {rows} rows in a scratch for {}",
+            self.rows
+        );
+    }
+}

@@ -1,0 +1,88 @@
+//! Parameters in the order in which the kernels read them.
+
+use crate::aligned::Aligned;
+use crate::kernel::PANEL;
+use crate::{Layer, Mlp};
+
+/// A network's parameters packed for the matrix kernels: every weight matrix, and its transpose for the backward
+/// pass, cut into panels of [`PANEL`] columns that are contiguous in memory. Pack once per optimiser step and
+/// share by reference between threads.
+#[derive(Clone)]
+pub struct Weights {
+    pub(crate) layers: Vec<Packed>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Packed {
+    /// For each panel of outputs: the biases, then `inputs` rows of weights. [panels, 1 + inputs, PANEL].
+    pub(crate) forward: Aligned,
+    /// For each panel of inputs: `outputs` rows of the transposed weights. [panels, outputs, PANEL].
+    pub(crate) backward: Aligned,
+}
+
+impl Mlp {
+    /// Room for packed parameters, all zero until [`Mlp::pack`] fills it.
+    pub fn weights(&self) -> Weights {
+        let packed = |layer: &Layer| Packed {
+            forward: Aligned::zeros(layer.outputs.next_multiple_of(PANEL) * (1 + layer.inputs)),
+            backward: Aligned::zeros(layer.inputs.next_multiple_of(PANEL) * layer.outputs),
+        };
+        Weights {
+            layers: self.layers().iter().map(packed).collect(),
+        }
+    }
+
+    /// Packs a flat parameter vector. Nothing notices later changes to `parameters`: pack again after each step.
+    ///
+    /// # Panics
+    /// If `parameters` is not [`Mlp::parameter_count`] long or `weights` belongs to another shape of network.
+    pub fn pack(&self, parameters: &[f32], weights: &mut Weights) {
+        assert_eq!(
+            parameters.len(),
+            self.parameter_count(),
+            "length of the parameter vector"
+        );
+        assert_eq!(
+            weights.layers.len(),
+            self.layers().len(),
+            "weights of another network"
+        );
+        for (layer, packed) in self.layers().iter().zip(&mut weights.layers) {
+            let weight = &parameters[layer.weight.clone()];
+            let bias = &parameters[layer.bias.clone()];
+            let panels = packed
+                .forward
+                .as_mut_slice()
+                .chunks_exact_mut(PANEL * (1 + layer.inputs));
+            assert_eq!(
+                panels.len(),
+                layer.outputs.div_ceil(PANEL),
+                "weights of another network"
+            );
+            for (p, panel) in panels.enumerate() {
+                let columns = p * PANEL..layer.outputs.min((p + 1) * PANEL);
+                let rows = std::iter::once(bias).chain(weight.chunks_exact(layer.outputs));
+                for (to, from) in panel.chunks_exact_mut(PANEL).zip(rows) {
+                    to[..columns.len()].copy_from_slice(&from[columns.clone()]);
+                }
+            }
+            let panels = packed
+                .backward
+                .as_mut_slice()
+                .chunks_exact_mut(PANEL * layer.outputs);
+            assert_eq!(
+                panels.len(),
+                layer.inputs.div_ceil(PANEL),
+                "weights of another network"
+            );
+            for (p, panel) in panels.enumerate() {
+                let rows = weight.chunks_exact(layer.outputs).skip(p * PANEL).take(PANEL);
+                for (column, row) in rows.enumerate() {
+                    for (to, &from) in panel.chunks_exact_mut(PANEL).zip(row) {
+                        to[column] = from;
+                    }
+                }
+            }
+        }
+    }
+}
