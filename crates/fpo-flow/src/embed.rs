@@ -1,9 +1,10 @@
 //! The time embedding a network is given.
 
-/// Writes `[cos(2⁰t), cos(2¹t), …, sin(2⁰t), sin(2¹t), …]`, half of `out` each (the embedding of McAllister et al., 2507.21053).
+/// Writes `[cos(2⁰t), cos(2¹t), …, sin(2⁰t), sin(2¹t), …]`, half of `out` each (the embedding of McAllister
+/// et al., 2507.21053).
 ///
-/// The frequencies are in radians per unit of time, without a factor of 2π: over t in [0, 1] the slowest pair turns by a radian,
-/// so the embedding tells any two times apart.
+/// The frequencies are in radians per unit of time, without a factor of 2π: over t in [0, 1] the slowest pair
+/// turns by a radian, so the embedding tells any two times apart.
 ///
 /// # Panics
 /// If the length of `out` is odd.

@@ -1,7 +1,8 @@
 //! The conditional flow-matching (CFM) loss of one (t, ε) pair, and its gradient.
 //!
-//! Both predictions and targets are linear in the action and the noise, and what is predicted from the truth is the truth
-//! (see [`path`](crate::path)), so the error of the target is a multiple of the error of the output:
+//! Both predictions and targets are linear in the action and the noise, and what is predicted from the truth
+//! is the truth (see [`path`](crate::path)), so the error of the target is a multiple of the error of the
+//! output:
 //!
 //! `estimate(ŷ, x_t) − target = c(t)·(ŷ − y)`, with y what a perfect network would put out for this pair,
 //!
@@ -13,7 +14,8 @@
 //! | ε | 1/(1−t)² | 1 | t²/(1−t)² |
 //! | action | 1/t² | (1−t)²/t² | 1 |
 //!
-//! Within [`END`](crate::path::END) of a pole the weight is zero: the output then says nothing about the target.
+//! Within [`END`](crate::path::END) of a pole the weight is zero: the output then says nothing about the
+//! target.
 
 use crate::Prediction;
 use serde::{Deserialize, Serialize};
@@ -24,7 +26,8 @@ use serde::{Deserialize, Serialize};
 pub enum CfmTarget {
     /// `v̂ − (ε − a)`.
     Velocity,
-    /// `ε̂ − ε`: the best of 2507.21053. For a network that predicts velocities it is (1−t)² times the velocity's loss.
+    /// `ε̂ − ε`: the best of 2507.21053. For a network that predicts velocities it is (1−t)² times the
+    /// velocity's loss.
     #[default]
     Epsilon,
     /// `â − a`.
@@ -66,15 +69,16 @@ impl Reduction {
     }
 }
 
-/// The CFM loss: what the network puts out, what its error is measured on, and how the entries' errors are reduced.
+/// The CFM loss: what the network puts out, what its error is measured on, and how the entries' errors are
+/// reduced.
 ///
 /// ```
-/// use fpo_flow::{CfmLoss, CfmTarget, Prediction, Reduction};
+/// use fpo_flow::{CfmLoss, CfmTarget};
 ///
 /// let (action, noise, t) = ([1.0, 0.0], [0.0, 2.0], 0.5);
 /// // The true velocity is [−1, 2]; this output is off by (1, −1).
 /// let output = [0.0, 1.0];
-/// let mut loss = CfmLoss { prediction: Prediction::Velocity, target: CfmTarget::Velocity, reduction: Reduction::Mean };
+/// let mut loss = CfmLoss { target: CfmTarget::Velocity, ..CfmLoss::default() };
 /// assert_eq!(loss.loss(&output, &action, &noise, t), 1.0);
 /// loss.target = CfmTarget::Epsilon;
 /// assert_eq!(loss.loss(&output, &action, &noise, t), 0.25);
@@ -91,8 +95,8 @@ pub struct CfmLoss {
 }
 
 impl CfmLoss {
-    /// What the sum of squared errors of a `dim`-entry output at time t is multiplied by: c(t)² times the reduction's factor.
-    /// Finite and non-negative for every t in [0, 1].
+    /// What the sum of squared errors of a `dim`-entry output at time t is multiplied by: c(t)² times the
+    /// reduction's factor. Finite and non-negative for every t in [0, 1].
     #[inline(always)]
     pub fn weight(self, t: f32, dim: usize) -> f32 {
         let c = self.prediction.to(self.target.into(), t).output;

@@ -1,11 +1,13 @@
-//! Deterministic sampling: walking the probability-flow ODE `dx/dt = v(x, t)` from noise (t = 1) to the action (t = 0).
+//! Deterministic sampling: walking the probability-flow ODE `dx/dt = v(x, t)` from noise (t = 1) to the
+//! action (t = 0).
 
 use crate::Real;
 use serde::{Deserialize, Serialize};
 
 /// A velocity field on batches. Any `FnMut(&[R], R, &mut [R])` is one.
 pub trait VelocityField<R: Real = f32> {
-    /// Writes the velocity of every row of `x` at the common time `t`; `x` and `out` are `[rows, dim]`, row-major.
+    /// Writes the velocity of every row of `x` at the common time `t`; `x` and `out` are `[rows, dim]`,
+    /// row-major.
     fn velocity(&mut self, x: &[R], t: R, out: &mut [R]);
 }
 
@@ -40,7 +42,8 @@ impl<R: Real> Scratch<R> {
     }
 }
 
-/// A method for the flow's ordinary differential equation. With h = 1/steps, the error at t = 0 is O(h^order).
+/// A method for the flow's ordinary differential equation. With h = 1/steps, the error at t = 0 is
+/// O(h^order).
 ///
 /// ```
 /// use fpo_flow::{Sampler, Scratch};
@@ -59,7 +62,8 @@ pub enum Sampler {
     Euler,
     /// Second order, two evaluations a step: the velocity half-way. Never evaluates at t = 0.
     Midpoint,
-    /// Second order, two evaluations a step: the mean of the velocities at both ends (the explicit trapezoidal rule).
+    /// Second order, two evaluations a step: the mean of the velocities at both ends (the explicit
+    /// trapezoidal rule).
     Heun,
     /// The classical Runge–Kutta method: fourth order, four evaluations a step.
     Rk4,
@@ -137,8 +141,8 @@ impl Sampler {
         }
     }
 
-    /// Walks `x` (`[rows, dim]`) from t = 1 to t = 0 in `steps` equal steps; without steps, `x` stays as it is.
-    /// Allocates nothing once `scratch` has grown.
+    /// Walks `x` (`[rows, dim]`) from t = 1 to t = 0 in `steps` equal steps; without steps, `x` stays as it
+    /// is. Allocates nothing once `scratch` has grown.
     pub fn integrate<R: Real>(
         self,
         field: &mut impl VelocityField<R>,
@@ -149,7 +153,8 @@ impl Sampler {
         self.integrate_observed(field, x, steps, scratch, |_, _, _| {});
     }
 
-    /// [`Sampler::integrate`], showing the whole way: `observe(k, t_k, x)` for k = 0 (the noise) to `steps` (the action).
+    /// [`Sampler::integrate`], showing the whole way: `observe(k, t_k, x)` for k = 0 (the noise) to `steps`
+    /// (the action).
     pub fn integrate_observed<R: Real>(
         self,
         field: &mut impl VelocityField<R>,

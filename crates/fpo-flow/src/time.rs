@@ -3,8 +3,9 @@
 use crate::quantile::normal_quantile;
 use serde::{Deserialize, Serialize};
 
-/// Time number `k` of the uniform grid of `steps` steps, from `t_0 = 1` to `t_steps = 0`: `(steps − k)/steps`, rounded once.
-/// The samplers and [`TimeSampler::Grid`] share it, so that a network is trained at exactly the times it is asked at.
+/// Time number `k` of the uniform grid of `steps` steps, from `t_0 = 1` to `t_steps = 0`:
+/// `(steps − k)/steps`, rounded once. The samplers and [`TimeSampler::Grid`] share it, so that a network is
+/// trained at exactly the times it is asked at.
 #[inline(always)]
 pub fn grid_time(k: usize, steps: usize) -> f32 {
     (steps - k) as f32 / steps as f32
@@ -12,8 +13,8 @@ pub fn grid_time(k: usize, steps: usize) -> f32 {
 
 /// The distribution the t of a (t, ε) pair is drawn from.
 ///
-/// Each is a function of one uniform number ([`TimeSampler::time`]), so callers can stratify: with [`stratum`], the N pairs of an
-/// action look at N different parts of the path.
+/// Each is a function of one uniform number ([`TimeSampler::time`]), so callers can stratify: with
+/// [`stratum`], the N pairs of an action look at N different parts of the path.
 ///
 /// ```
 /// use fpo_flow::TimeSampler;
@@ -26,15 +27,16 @@ pub fn grid_time(k: usize, steps: usize) -> f32 {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum TimeSampler {
-    /// The times at which a sampler of `steps` steps asks the network: {1, 1−1/K, …, 1/K}, equally often (2507.21053).
+    /// The times at which a sampler of `steps` steps asks the network: {1, 1−1/K, …, 1/K}, equally often
+    /// (2507.21053).
     Grid {
         /// K, at least 1.
         steps: u32,
     },
     /// Uniform on (0, 1).
     Uniform,
-    /// `0.005 + 0.99·(1 − (1−u)^{1/β})`: a Beta(1, β) number kept off both ends (2602.02481). β > 1 looks more at the action's
-    /// end, β < 1 at the noise's, β = 1 is uniform.
+    /// `0.005 + 0.99·(1 − (1−u)^{1/β})`: a Beta(1, β) number kept off both ends (2602.02481). β > 1 looks
+    /// more at the action's end, β < 1 at the noise's, β = 1 is uniform.
     Beta {
         /// β > 0.
         beta: f32,
@@ -96,9 +98,9 @@ impl TimeSampler {
     }
 }
 
-/// The uniform number `u` of [0, 1) moved into the `i`-th of `n` equal parts of [0, 1): `(i + u)/n`.
-/// Uniform numbers of all n parts together cover (0, 1) more evenly than n independent ones, and each, with i drawn at random or all
-/// taken together, remains uniform.
+/// The uniform number `u` of [0, 1) moved into the `i`-th of `n` equal parts of [0, 1): `(i + u)/n`. Uniform
+/// numbers of all n parts together cover (0, 1) more evenly than n independent ones, and each, with i drawn
+/// at random or all taken together, remains uniform.
 #[inline]
 pub fn stratum(u: f32, i: usize, n: usize) -> f32 {
     const BELOW_ONE: f32 = 1.0 - f32::EPSILON / 2.0;
