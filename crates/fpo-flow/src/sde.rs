@@ -23,8 +23,8 @@
 //! - [`SdeScheme::EulerMaruyama`] limits s to t, so that the pull c ≤ t/2 is at most half of the noise t·ε̂
 //!   that is left in x;
 //! - [`SdeScheme::Renoise`] removes the noise and puts as much back: `x' = (1−t')·â + √(t'² − s²)·ε̂ + s·z`,
-//!   which is the same to first order in h (`c = t' − √(t'² − s²)`), with s limited to t'. It is exact for
-//!   points at any noise level, and its last step, to t' = 0, adds no noise and ends on â.
+//!   which is the same to first order in h (`c = t' − √(t'² − s²)`), with s limited to t'. It is exact for one
+//!   point at any noise level, and its last step, to t' = 0, adds no noise and ends on â.
 
 use crate::sampler::time;
 use crate::{Real, Scratch, VelocityField};
