@@ -29,8 +29,11 @@ pub fn activation(activation: Activation, z: f64) -> (f64, f64) {
     }
 }
 
+/// A layer's input, and the derivative at its output.
+type Kept = (Vec<f64>, Vec<f64>);
+
 /// Output of one row, and each layer's input and derivative at its output (1 for the last layer).
-pub fn forward(mlp: &Mlp, parameters: &[f64], x: &[f64]) -> (Vec<f64>, Vec<(Vec<f64>, Vec<f64>)>) {
+pub fn forward(mlp: &Mlp, parameters: &[f64], x: &[f64]) -> (Vec<f64>, Vec<Kept>) {
     let mut kept = Vec::new();
     let mut x = x.to_vec();
     for (l, layer) in mlp.layers().iter().enumerate() {
