@@ -1,0 +1,231 @@
+//! Checkpoints on disk: a folder of named files that is either complete or not there.
+//!
+//! `step-N/` (N: environment steps) holds the files and `manifest.json`, which records what they are, their lengths and
+//! their BLAKE3 hashes. A checkpoint is written under another name, synced and renamed, so that neither a crash nor
+//! a full disk can leave half of one or harm an earlier one.
+
+mod store;
+
+pub use store::Checkpoints;
+
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// The layout written by this version of the program.
+const FORMAT: u32 = 1;
+const KIND: &str = "fpo checkpoint";
+const MANIFEST: &str = "manifest.json";
+const LARGEST_MANIFEST: u64 = 1 << 20;
+/// No file of a checkpoint comes near this size (8 GiB); a manifest that says so is not to be believed.
+const LARGEST_FILE: u64 = 8 << 30;
+
+/// What a checkpoint is a checkpoint of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct About {
+    /// The task's name.
+    pub task: String,
+    /// Iterations done.
+    pub iteration: u64,
+    /// Environment steps done.
+    pub env_steps: u64,
+    /// Mean zero-noise return of this very policy, if it was evaluated.
+    pub evaluation: Option<f64>,
+}
+
+/// `manifest.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Manifest {
+    kind: String,
+    format: u32,
+    /// Version of the program that wrote it.
+    program: String,
+    #[serde(flatten)]
+    about: About,
+    files: Vec<FileRecord>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct FileRecord {
+    name: String,
+    bytes: u64,
+    blake3: String,
+}
+
+/// A checkpoint that cannot be saved or read; one line.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// Writing failed, for instance because the disk is full. Earlier checkpoints are as they were.
+    #[error("cannot save checkpoint {}: {source}; earlier checkpoints are intact", path.display())]
+    Save {
+        /// The checkpoint's folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Reading failed.
+    #[error("cannot read checkpoint {}: {source}", path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A folder without a manifest of ours.
+    #[error("{} is not a checkpoint: {reason}", path.display())]
+    Foreign {
+        /// The folder.
+        path: PathBuf,
+        /// What is missing.
+        reason: String,
+    },
+    /// A layout of another version.
+    #[error("{} was made by version {program} of the program (format {format}); this is version {}, which reads format {FORMAT}",
+        path.display(), env!("CARGO_PKG_VERSION"))]
+    Version {
+        /// The folder.
+        path: PathBuf,
+        /// The version that wrote it.
+        program: String,
+        /// Its format.
+        format: u32,
+    },
+    /// Files that are not what was written.
+    #[error("checkpoint {} is damaged: {reason}", path.display())]
+    Damaged {
+        /// The folder.
+        path: PathBuf,
+        /// What differs.
+        reason: String,
+    },
+}
+
+/// A checkpoint whose manifest was read and understood. Its files are checked as they are read.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    path: PathBuf,
+    manifest: Manifest,
+}
+
+impl Checkpoint {
+    /// Opens the checkpoint folder `path`.
+    ///
+    /// # Errors
+    /// If it is not a checkpoint, or one of another version.
+    pub fn open(path: &Path) -> Result<Self, CheckpointError> {
+        let foreign = |reason: String| CheckpointError::Foreign {
+            path: path.to_owned(),
+            reason,
+        };
+        let file = path.join(MANIFEST);
+        let text = match read_capped(&file, LARGEST_MANIFEST) {
+            Ok(text) => text,
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Err(foreign(format!("it has no {MANIFEST}")));
+            }
+            Err(source) => return Err(CheckpointError::Read { path: file, source }),
+        };
+        // The head first: another version's manifest may look different behind it.
+        let head: Head =
+            serde_json::from_slice(&text).map_err(|e| foreign(format!("{MANIFEST}: {}", one_line(&e))))?;
+        if head.kind != KIND {
+            return Err(foreign(format!("{MANIFEST} is something else's")));
+        }
+        if head.format != FORMAT {
+            let Head { program, format, .. } = head;
+            return Err(CheckpointError::Version {
+                path: path.to_owned(),
+                program,
+                format,
+            });
+        }
+        let manifest: Manifest = serde_json::from_slice(&text).map_err(|e| CheckpointError::Damaged {
+            path: path.to_owned(),
+            reason: format!("{MANIFEST}: {}", one_line(&e)),
+        })?;
+        Ok(Self {
+            path: path.to_owned(),
+            manifest,
+        })
+    }
+
+    /// Its folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What it is a checkpoint of.
+    pub fn about(&self) -> &About {
+        &self.manifest.about
+    }
+
+    /// The bytes of one of its files.
+    ///
+    /// # Errors
+    /// If there is no such file, or its length or hash is not the recorded one.
+    pub fn read(&self, name: &str) -> Result<Vec<u8>, CheckpointError> {
+        let damaged = |reason: String| CheckpointError::Damaged {
+            path: self.path.clone(),
+            reason,
+        };
+        let record = self.manifest.files.iter().find(|record| record.name == name);
+        let record = record.ok_or_else(|| damaged(format!("{MANIFEST} lists no {name}")))?;
+        if record.bytes > LARGEST_FILE {
+            return Err(damaged(format!("{MANIFEST} gives {name} {} bytes", record.bytes)));
+        }
+        let path = self.path.join(name);
+        let bytes = match read_capped(&path, record.bytes) {
+            Ok(bytes) => bytes,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                return Err(damaged(format!("{name} is missing")));
+            }
+            Err(e) if e.kind() == io::ErrorKind::FileTooLarge => {
+                return Err(damaged(format!(
+                    "{name} is longer than the {} bytes recorded",
+                    record.bytes
+                )));
+            }
+            Err(source) => return Err(CheckpointError::Read { path, source }),
+        };
+        if bytes.len() as u64 != record.bytes {
+            return Err(damaged(format!(
+                "{name} has {} of {} bytes",
+                bytes.len(),
+                record.bytes
+            )));
+        }
+        if blake3::hash(&bytes).to_hex().as_str() != record.blake3 {
+            return Err(damaged(format!("the hash of {name} differs")));
+        }
+        Ok(bytes)
+    }
+}
+
+#[derive(Deserialize)]
+struct Head {
+    kind: String,
+    format: u32,
+    program: String,
+}
+
+/// Reads a whole file of at most `cap` bytes.
+fn read_capped(path: &Path, cap: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(cap + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > cap {
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("longer than {cap} bytes"),
+        ));
+    }
+    Ok(bytes)
+}
+
+fn one_line(error: &serde_json::Error) -> String {
+    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests;

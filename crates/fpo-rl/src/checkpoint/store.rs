@@ -1,0 +1,202 @@
+//! The checkpoints of one run.
+
+use super::{About, Checkpoint, CheckpointError, FORMAT, FileRecord, KIND, MANIFEST, Manifest};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+const PREFIX: &str = "step-";
+/// A checkpoint being written or deleted; swept away when a store is opened.
+const PARTIAL: &str = ".partial-";
+/// A checkpoint that is being replaced by another of the same step.
+const REPLACED: &str = ".replaced-";
+
+/// The folder of a run's checkpoints, and how many of them stay.
+#[derive(Clone, Debug)]
+pub struct Checkpoints {
+    folder: PathBuf,
+    keep: usize,
+}
+
+impl Checkpoints {
+    /// Opens the folder for writing, makes it if need be and removes what an interrupted save left behind. The
+    /// newest `keep` checkpoints will be kept, and the best.
+    ///
+    /// # Errors
+    /// If the folder cannot be made or read.
+    pub fn open(folder: &Path, keep: usize) -> Result<Self, CheckpointError> {
+        let store = Self {
+            folder: folder.to_owned(),
+            keep: keep.max(1),
+        };
+        let unreadable = |source| CheckpointError::Read {
+            path: folder.to_owned(),
+            source,
+        };
+        fs::create_dir_all(folder).map_err(unreadable)?;
+        store.sweep().map_err(unreadable)?;
+        Ok(store)
+    }
+
+    /// The checkpoints of `folder` from oldest to newest, without changing anything; none if there is no such folder.
+    ///
+    /// # Errors
+    /// If the folder cannot be read.
+    pub fn list(folder: &Path) -> Result<Vec<PathBuf>, CheckpointError> {
+        let unreadable = |source| CheckpointError::Read {
+            path: folder.to_owned(),
+            source,
+        };
+        let entries = match fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(e) => return Err(unreadable(e)),
+        };
+        let mut found = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(unreadable)?;
+            let step = entry
+                .file_name()
+                .to_str()
+                .and_then(|n| n.strip_prefix(PREFIX)?.parse::<u64>().ok());
+            found.extend(step.map(|step| (step, entry.path())));
+        }
+        found.sort();
+        Ok(found.into_iter().map(|(_, path)| path).collect())
+    }
+
+    /// The checkpoint with the highest evaluation, the earlier one of equals; none if none was evaluated.
+    ///
+    /// # Errors
+    /// If the folder cannot be read. Checkpoints that cannot be read themselves do not count.
+    pub fn best(folder: &Path) -> Result<Option<Checkpoint>, CheckpointError> {
+        let opened = Self::list(folder)?
+            .into_iter()
+            .rev()
+            .filter_map(|path| Checkpoint::open(&path).ok());
+        let evaluated = opened.filter_map(|c| Some((c.about().evaluation?, c)));
+        Ok(evaluated
+            .max_by(|(a, _), (b, _)| a.total_cmp(b))
+            .map(|(_, checkpoint)| checkpoint))
+    }
+
+    /// Saves a checkpoint of `files` (name and content) and deletes those that are no longer to be kept.
+    /// Returns its folder. The same files saved again for the same step cost nothing.
+    ///
+    /// # Errors
+    /// If it cannot be written; then nothing of it is left, and the earlier ones are as they were.
+    pub fn save(&self, about: &About, files: &[(&str, &[u8])]) -> Result<PathBuf, CheckpointError> {
+        let name = format!("{PREFIX}{}", about.env_steps);
+        let path = self.folder.join(&name);
+        let about = About {
+            evaluation: about.evaluation.filter(|e| e.is_finite()),
+            ..about.clone()
+        };
+        let records = files.iter().map(|(name, bytes)| FileRecord {
+            name: (*name).to_owned(),
+            bytes: bytes.len() as u64,
+            blake3: blake3::hash(bytes).to_hex().to_string(),
+        });
+        let program = env!("CARGO_PKG_VERSION").to_owned();
+        let manifest = Manifest {
+            kind: KIND.to_owned(),
+            format: FORMAT,
+            program,
+            about,
+            files: records.collect(),
+        };
+        if Checkpoint::open(&path).is_ok_and(|there| there.manifest == manifest) {
+            return Ok(path);
+        }
+        let partial = self.folder.join(format!("{PARTIAL}{name}"));
+        let saved = write(&partial, &manifest, files).and_then(|()| self.put(&partial, &name));
+        saved.map_err(|source| {
+            let _ = fs::remove_dir_all(&partial);
+            CheckpointError::Save {
+                path: path.clone(),
+                source,
+            }
+        })?;
+        self.prune()?;
+        Ok(path)
+    }
+
+    /// Moves the complete `partial` to its name.
+    fn put(&self, partial: &Path, name: &str) -> io::Result<()> {
+        let (path, replaced) = (
+            self.folder.join(name),
+            self.folder.join(format!("{REPLACED}{name}")),
+        );
+        if path.exists() {
+            fs::rename(&path, &replaced)?;
+        }
+        fs::rename(partial, &path)?;
+        sync_folder(&self.folder)?;
+        if replaced.exists() {
+            fs::remove_dir_all(&replaced)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Deletes all but the newest and the best. What cannot be deleted stays: too many checkpoints harm nobody.
+    fn prune(&self) -> Result<(), CheckpointError> {
+        let all = Self::list(&self.folder)?;
+        let best = Self::best(&self.folder)?;
+        for path in &all[..all.len().saturating_sub(self.keep)] {
+            if best.as_ref().is_none_or(|best| best.path() != path) {
+                // Under another name first: a deletion cut short must not leave a damaged checkpoint.
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                let partial = self.folder.join(format!("{PARTIAL}{name}"));
+                let _ = fs::rename(path, &partial).and_then(|()| fs::remove_dir_all(&partial));
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what an interrupted save or deletion left, and puts back what was about to be replaced.
+    fn sweep(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let Some(name) = name.to_str() else { continue };
+            if let Some(step) = name.strip_prefix(REPLACED)
+                && !self.folder.join(step).exists()
+            {
+                fs::rename(entry.path(), self.folder.join(step))?;
+            } else if name.starts_with(PARTIAL) || name.starts_with(REPLACED) {
+                fs::remove_dir_all(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn write(folder: &Path, manifest: &Manifest, files: &[(&str, &[u8])]) -> io::Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder)?;
+    }
+    fs::create_dir(folder)?;
+    for (name, bytes) in files {
+        write_synced(&folder.join(name), bytes)?;
+    }
+    let mut text = serde_json::to_vec_pretty(manifest)?;
+    text.push(b'\n');
+    write_synced(&folder.join(MANIFEST), &text)?;
+    sync_folder(folder)
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create_new(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Makes the names in a folder last; only Unix knows how, and elsewhere a rename is as durable as it gets.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) {
+        File::open(folder)?.sync_all()
+    } else {
+        Ok(())
+    }
+}
