@@ -84,7 +84,14 @@ fn library() -> Result<(), String> {
                 requirement: format!("mujoco=={MUJOCO}"),
                 sha256,
                 // The library in the wheel is the same for every Python, so any Python 3 may fetch this one.
-                platform: &["--platform", platform, "--python-version", "3.12", "--implementation", "cp"],
+                platform: &[
+                    "--platform",
+                    platform,
+                    "--python-version",
+                    "3.12",
+                    "--implementation",
+                    "cp",
+                ],
                 members: [LIBRARY, "LICENSE", "LICENSES_THIRD_PARTY.md"]
                     .map(|name| {
                         let licences = format!("mujoco-{MUJOCO}.dist-info/licenses");
@@ -136,7 +143,10 @@ fn models() -> Result<(), String> {
         }
         println!("cargo::rerun-if-changed={}", path.display());
         let name = file.trim_start_matches("suite/");
-        code += &format!("    ({name:?}, include_str!({:?})),\n", path.display().to_string());
+        code += &format!(
+            "    ({name:?}, include_str!({:?})),\n",
+            path.display().to_string()
+        );
     }
     code.push(']');
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")).join("assets.rs");
@@ -178,17 +188,27 @@ fn fetch_into(wheel: &Wheel, scratch: &Path) -> Result<(), String> {
     let failed = |what: &str| format!("could not {what} {} from PyPI", wheel.requirement);
     fs::create_dir_all(scratch).map_err(|error| format!("cannot create {}: {error}", scratch.display()))?;
     let requirements = scratch.join("requirements.txt");
-    fs::write(&requirements, format!("{} --hash=sha256:{}\n", wheel.requirement, wheel.sha256))
-        .map_err(|error| format!("cannot write {}: {error}", requirements.display()))?;
+    fs::write(
+        &requirements,
+        format!("{} --hash=sha256:{}\n", wheel.requirement, wheel.sha256),
+    )
+    .map_err(|error| format!("cannot write {}: {error}", requirements.display()))?;
 
     let mut pip = Command::new("python3");
-    pip.args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"])
-        .args(["--only-binary=:all:", "--require-hashes"])
-        .args(wheel.platform)
-        .arg("--dest")
-        .arg(scratch)
-        .arg("--requirement")
-        .arg(&requirements);
+    pip.args([
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+    ])
+    .args(["--only-binary=:all:", "--require-hashes"])
+    .args(wheel.platform)
+    .arg("--dest")
+    .arg(scratch)
+    .arg("--requirement")
+    .arg(&requirements);
     run(pip).map_err(|why| format!("{} with python3 -m pip ({why})", failed("download")))?;
 
     let archive = fs::read_dir(scratch)
@@ -206,12 +226,18 @@ fn fetch_into(wheel: &Wheel, scratch: &Path) -> Result<(), String> {
 
 /// Runs a command to its end; an error holds the last line it wrote.
 fn run(mut command: Command) -> Result<(), String> {
-    let output = command.output().map_err(|error| format!("cannot run python3: {error}"))?;
+    let output = command
+        .output()
+        .map_err(|error| format!("cannot run python3: {error}"))?;
     if output.status.success() {
         return Ok(());
     }
     let text = String::from_utf8_lossy(&output.stderr);
-    let last = text.lines().rev().map(str::trim).find(|line| !line.is_empty() && !line.starts_with("[notice]"));
+    let last = text
+        .lines()
+        .rev()
+        .map(str::trim)
+        .find(|line| !line.is_empty() && !line.starts_with("[notice]"));
     Err(last.unwrap_or("no message").to_owned())
 }
 

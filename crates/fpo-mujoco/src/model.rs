@@ -5,6 +5,7 @@ use fpo_env::MakeError;
 use mujoco_rs::mujoco_c::{self as c, mjModel, mjVFS, mjtObj};
 use std::ffi::{CStr, CString};
 use std::ptr::NonNull;
+use std::slice;
 
 /// The version of the library that this crate is built for, as `mj_version` gives it.
 const VERSION: i32 = c::mjVERSION_HEADER as i32;
@@ -41,13 +42,19 @@ impl Model {
         let raw = Files::new(files)?.load(name)?;
         // SAFETY: `raw` is a valid model; the head is plain data, and neither copy frees the arrays twice because
         // a boxed head frees nothing.
-        let mut model = Self { raw, resting: unsafe { Box::new(raw.as_ptr().read()) } };
+        let mut model = Self {
+            raw,
+            resting: unsafe { Box::new(raw.as_ptr().read()) },
+        };
         model.resting.opt.disableflags |= DISABLE_ACTUATION;
         // MuJoCo accepts any number here.
         if model.timestep() > 0.0 {
             Ok(model)
         } else {
-            Err(MakeError(format!("the model `{name}` has a time step of {} s", model.timestep())))
+            Err(MakeError(format!(
+                "the model `{name}` has a time step of {} s",
+                model.timestep()
+            )))
         }
     }
 
@@ -122,13 +129,9 @@ impl Model {
         self.id(mjtObj::mjOBJ_SITE, "site", name)
     }
 
-    /// Where the joint called `name` begins in `qpos` and in `qvel`.
-    pub(crate) fn joint(&self, name: &str) -> Result<(usize, usize), MakeError> {
-        let id = self.id(mjtObj::mjOBJ_JOINT, "joint", name)?;
-        // SAFETY: `id` is a joint of this model.
-        let (qpos, dof) =
-            unsafe { (*self.head().jnt_qposadr.add(id), *self.head().jnt_dofadr.add(id)) };
-        Ok((qpos as usize, dof as usize))
+    /// The number of the joint called `name`.
+    pub(crate) fn joint(&self, name: &str) -> Result<usize, MakeError> {
+        self.id(mjtObj::mjOBJ_JOINT, "joint", name)
     }
 
     /// Where the readings of the sensor called `name` begin in `sensordata`.
@@ -138,8 +141,32 @@ impl Model {
         Ok(unsafe { *self.head().sensor_adr.add(id) } as usize)
     }
 
+    /// The size of a geom, as its type defines it.
+    pub(crate) fn geom_size(&self, geom: usize) -> [f64; 3] {
+        row(self.geom_sizes(), geom)
+    }
+
+    /// The size of a site, as its type defines it.
+    pub(crate) fn site_size(&self, site: usize) -> [f64; 3] {
+        row(self.site_sizes(), site)
+    }
+
+    /// The position of a geom in its body.
+    pub(crate) fn geom_pos(&self, geom: usize) -> [f64; 3] {
+        row(self.geom_positions(), geom)
+    }
+
+    /// The position of a site in its body.
+    pub(crate) fn site_pos(&self, site: usize) -> [f64; 3] {
+        row(self.site_positions(), site)
+    }
+
     fn id(&self, kind: mjtObj, noun: &str, name: &str) -> Result<usize, MakeError> {
-        let missing = || MakeError(format!("the model has no {noun} `{name}`: is it another version's?"));
+        let missing = || {
+            MakeError(format!(
+                "the model has no {noun} `{name}`: is it another version's?"
+            ))
+        };
         let text = CString::new(name).map_err(|_| missing())?;
         // SAFETY: a valid model and a NUL-terminated name.
         let id = unsafe { c::mj_name2id(self.raw(), kind as i32, text.as_ptr()) };
@@ -154,18 +181,70 @@ impl Drop for Model {
     }
 }
 
+/// Arrays of the model: `field, type, entries a row, rows`.
+macro_rules! arrays {
+    ($($(#[$doc:meta])* $name:ident: $field:ident [$kind:ty] $width:literal * $rows:ident;)*) => {$(
+        $(#[$doc])*
+        pub(crate) fn $name(&self) -> &[$kind] {
+            let rows = self.head().$rows as usize;
+            // SAFETY: the compiler of the model allocates this many entries; only `&mut self` writes them.
+            unsafe { slice::from_raw_parts(self.head().$field, $width * rows) }
+        }
+    )*};
+}
+
+impl Model {
+    arrays! {
+        /// Sizes of the geoms, `[ngeom, 3]`.
+        geom_sizes: geom_size [f64] 3 * ngeom;
+        /// Sizes of the sites, `[nsite, 3]`.
+        site_sizes: site_size [f64] 3 * nsite;
+        /// Damping of the degrees of freedom, `[nv]`.
+        dampings: dof_damping [f64] 1 * nv;
+        /// Positions of the geoms in their bodies, `[ngeom, 3]`.
+        geom_positions: geom_pos [f64] 3 * ngeom;
+        /// Positions of the sites in their bodies, `[nsite, 3]`.
+        site_positions: site_pos [f64] 3 * nsite;
+        /// Types of the joints, `[njnt]`.
+        joint_types: jnt_type [i32] 1 * njnt;
+        /// Whether the joints are limited, `[njnt]`.
+        joint_limited: jnt_limited [bool] 1 * njnt;
+        /// Limits of the joints, `[njnt, 2]`.
+        joint_ranges: jnt_range [f64] 2 * njnt;
+        /// Where the joints begin in `qpos`, `[njnt]`.
+        joint_qpos: jnt_qposadr [i32] 1 * njnt;
+        /// Where the joints begin in `qvel`, `[njnt]`.
+        joint_dof: jnt_dofadr [i32] 1 * njnt;
+    }
+}
+
+/// Row `i` of an array with three columns.
+#[inline]
+pub(crate) fn row(array: &[f64], i: usize) -> [f64; 3] {
+    [array[3 * i], array[3 * i + 1], array[3 * i + 2]]
+}
+
 /// Files in memory that the compiler reads from.
 struct Files(Box<mjVFS>);
 
 impl Files {
     fn new(files: &[(&str, &str)]) -> Result<Self, MakeError> {
-        let mut vfs = Box::new(mjVFS { impl_: std::ptr::null_mut() });
+        let mut vfs = Box::new(mjVFS {
+            impl_: std::ptr::null_mut(),
+        });
         // SAFETY: the functions initialise the table and copy name and contents.
         guard(|| unsafe {
             ffi::mj_defaultVFS(&raw mut *vfs);
             files.iter().all(|(name, text)| {
-                let Ok(name) = CString::new(*name) else { return false };
-                ffi::mj_addBufferVFS(&raw mut *vfs, name.as_ptr(), text.as_ptr().cast(), text.len() as i32) == 0
+                let Ok(name) = CString::new(*name) else {
+                    return false;
+                };
+                ffi::mj_addBufferVFS(
+                    &raw mut *vfs,
+                    name.as_ptr(),
+                    text.as_ptr().cast(),
+                    text.len() as i32,
+                ) == 0
             })
         })
         .map_err(MakeError)
@@ -181,7 +260,12 @@ impl Files {
         let mut message = [0; 1024];
         // SAFETY: a NUL-terminated name, an initialised table, and a buffer of the given length.
         let raw = guard(|| unsafe {
-            ffi::mj_loadXML(path.as_ptr(), &raw const *self.0, message.as_mut_ptr(), message.len() as i32)
+            ffi::mj_loadXML(
+                path.as_ptr(),
+                &raw const *self.0,
+                message.as_mut_ptr(),
+                message.len() as i32,
+            )
         })
         .map_err(|why| MakeError(format!("cannot compile `{name}`: {why}")))?;
         NonNull::new(raw).ok_or_else(|| {

@@ -49,7 +49,8 @@ impl Physics {
     pub(crate) fn new(model: Arc<Model>, own: bool) -> Result<Self, MakeError> {
         // SAFETY: a valid model.
         let data = guard(|| unsafe { ffi::mj_makeData(model.raw()) }).map_err(MakeError)?;
-        let data = NonNull::new(data).ok_or_else(|| MakeError("not enough memory for a simulation".into()))?;
+        let data =
+            NonNull::new(data).ok_or_else(|| MakeError("not enough memory for a simulation".into()))?;
         let own = own.then(|| OwnModel::new(&model));
         Ok(Self { model, own, data })
     }
@@ -118,7 +119,7 @@ impl Physics {
         let (m, d) = (self.raw_model(), self.raw_data());
         let whole = self.model.head().opt.integrator == mjtIntegrator::mjINT_RK4 as i32;
         // SAFETY: a valid model and its data.
-        guard(|| unsafe {
+        let result = guard(|| unsafe {
             if whole {
                 // Runge–Kutta takes whole steps only.
                 ffi::mj_step(m, d);
@@ -129,9 +130,16 @@ impl Physics {
                 ffi::mj_step(m, d);
             }
             ffi::mj_step1(m, d);
-        })
-        .map_err(PhysicsError::Raised)?;
-        self.check()
+        });
+        match result {
+            Ok(()) => self.check(),
+            Err(why) => {
+                // The call was left in the middle: what it had on MuJoCo's stack goes, too.
+                // SAFETY: as above.
+                guard(|| unsafe { ffi::mj_resetData(m, d) }).map_err(PhysicsError::Raised)?;
+                Err(PhysicsError::Raised(why))
+            }
+        }
     }
 
     /// Whether MuJoCo has counted a warning since the last reset.
@@ -159,7 +167,11 @@ impl Physics {
 
     /// Entries of a saved state.
     pub(crate) fn state_size(&self) -> usize {
-        self.integration_size() + self.own.as_ref().map_or(0, |own| own.geom_pos.len() + own.site_pos.len())
+        self.integration_size()
+            + self
+                .own
+                .as_ref()
+                .map_or(0, |own| own.geom_pos.len() + own.site_pos.len())
     }
 
     fn integration_size(&self) -> usize {
@@ -216,19 +228,28 @@ impl Physics {
     /// The position of a geom in its body.
     #[cfg(test)]
     pub(crate) fn geom_pos(&self, geom: usize) -> [f64; 3] {
-        let own = self.own.as_ref().expect("the task says that it changes positions");
+        let own = self
+            .own
+            .as_ref()
+            .expect("the task says that it changes positions");
         std::array::from_fn(|i| own.geom_pos()[3 * geom + i])
     }
 
     /// Moves a geom in its body, in this simulation only.
     pub(crate) fn set_geom_pos(&mut self, geom: usize, pos: [f64; 3]) {
-        let own = self.own.as_mut().expect("the task says that it changes positions");
+        let own = self
+            .own
+            .as_mut()
+            .expect("the task says that it changes positions");
         own.geom_pos_mut()[3 * geom..][..3].copy_from_slice(&pos);
     }
 
     /// Moves a site in its body, in this simulation only.
     pub(crate) fn set_site_pos(&mut self, site: usize, pos: [f64; 3]) {
-        let own = self.own.as_mut().expect("the task says that it changes positions");
+        let own = self
+            .own
+            .as_mut()
+            .expect("the task says that it changes positions");
         own.site_pos_mut()[3 * site..][..3].copy_from_slice(&pos);
     }
 }
@@ -320,7 +341,11 @@ impl OwnModel {
         let site_pos = copy(head.site_pos, head.nsite);
         head.geom_pos = geom_pos.as_ptr().cast();
         head.site_pos = site_pos.as_ptr().cast();
-        Self { head, geom_pos, site_pos }
+        Self {
+            head,
+            geom_pos,
+            site_pos,
+        }
     }
 
     fn geom_pos(&self) -> &[f64] {

@@ -1,0 +1,205 @@
+//! An environment of the suite.
+
+use super::domain::{Domain, Observation};
+use super::task::Compiled;
+use crate::physics::{Physics, PhysicsError};
+use fpo_env::{Env, EnvSpec, StateError, Status, Step};
+use fpo_rng::Philox;
+use std::sync::Arc;
+
+/// Draws of an initial state before giving up; a valid one has never taken more than a few.
+const MAX_DRAWS: u32 = 1000;
+
+/// What a saved state begins with.
+const MAGIC: &[u8; 8] = b"fposuit1";
+
+pub(super) struct SuiteEnv {
+    spec: Arc<EnvSpec>,
+    domain: Arc<dyn Domain>,
+    sub_steps: u32,
+    pub(super) physics: Physics,
+    /// The current observation in full precision.
+    pub(super) observation: Observation,
+    /// The last observation handed out.
+    last: Box<[f32]>,
+    /// Whether the simulation diverged and waits for a reset.
+    diverged: bool,
+}
+
+impl SuiteEnv {
+    pub(super) fn new(spec: Arc<EnvSpec>, shared: &Compiled, physics: Physics) -> Self {
+        let last = vec![0.0; spec.observation_dim()].into();
+        Self {
+            spec,
+            domain: Arc::clone(&shared.domain),
+            sub_steps: shared.sub_steps,
+            physics,
+            observation: Observation::default(),
+            last,
+            diverged: false,
+        }
+    }
+
+    /// Steps with the control that is set; the reward in full precision.
+    pub(super) fn advance(&mut self) -> Result<f64, PhysicsError> {
+        self.physics.step(self.sub_steps)?;
+        self.observe();
+        let reward = self.domain.reward(&self.physics);
+        if reward.is_finite() {
+            Ok(reward)
+        } else {
+            Err(PhysicsError::Diverged)
+        }
+    }
+
+    /// Derives the observation from the simulation.
+    pub(super) fn observe(&mut self) {
+        self.observation.clear();
+        self.domain.observe(&self.physics, &mut self.observation);
+        debug_assert_eq!(
+            self.observation.values().len(),
+            self.last.len(),
+            "{}",
+            self.spec.name
+        );
+    }
+
+    /// Rounds the observation and hands it out, unless it is not finite.
+    fn publish(&mut self, out: &mut [f32]) -> Result<(), PhysicsError> {
+        let mut finite = true;
+        for (out, &value) in out.iter_mut().zip(self.observation.values()) {
+            *out = value as f32;
+            finite &= out.is_finite();
+        }
+        if !finite {
+            return Err(PhysicsError::Diverged);
+        }
+        self.last.copy_from_slice(out);
+        Ok(())
+    }
+
+    /// Draws one initial state.
+    fn draw(&mut self, rng: &mut Philox, out: &mut [f32]) -> Result<(), PhysicsError> {
+        self.physics.reset()?;
+        self.domain.reset(&mut self.physics, rng)?;
+        self.physics.forward()?;
+        self.observe();
+        self.publish(out)
+    }
+}
+
+impl Env for SuiteEnv {
+    fn spec(&self) -> &EnvSpec {
+        &self.spec
+    }
+
+    fn reset(&mut self, rng: &mut Philox, observation: &mut [f32]) {
+        assert_eq!(
+            observation.len(),
+            self.last.len(),
+            "an observation of `{}`",
+            self.spec.name
+        );
+        self.diverged = false;
+        let mut outcome = Ok(());
+        for _ in 0..MAX_DRAWS {
+            outcome = self.draw(rng, observation);
+            if outcome.is_ok() {
+                return;
+            }
+        }
+        panic!(
+            "no initial state of `{}` can be simulated: {outcome:?}",
+            self.spec.name
+        );
+    }
+
+    fn step(&mut self, action: &[f32], observation: &mut [f32]) -> Step {
+        assert_eq!(
+            observation.len(),
+            self.last.len(),
+            "an observation of `{}`",
+            self.spec.name
+        );
+        let ctrl = self.physics.ctrl_mut();
+        assert_eq!(action.len(), ctrl.len(), "an action of `{}`", self.spec.name);
+        for (ctrl, &action) in ctrl.iter_mut().zip(action) {
+            *ctrl = f64::from(action);
+        }
+        if !self.diverged
+            && let Ok(reward) = self.advance()
+            && self.publish(observation).is_ok()
+        {
+            return Step {
+                reward: reward as f32,
+                status: Status::Running,
+            };
+        }
+        self.diverged = true;
+        observation.copy_from_slice(&self.last);
+        Step {
+            reward: 0.0,
+            status: Status::Diverged,
+        }
+    }
+
+    fn save_state(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(MAGIC);
+        out.extend_from_slice(&(self.spec.name.len() as u32).to_le_bytes());
+        out.extend_from_slice(self.spec.name.as_bytes());
+        out.push(self.diverged.into());
+        let mut state = Vec::with_capacity(self.physics.state_size());
+        self.physics.save_state(&mut state);
+        out.extend(state.iter().flat_map(|value| value.to_le_bytes()));
+        out.extend(self.last.iter().flat_map(|value| value.to_le_bytes()));
+    }
+
+    fn load_state(&mut self, bytes: &[u8]) -> Result<(), StateError> {
+        let name = self.spec.name.clone();
+        let error = |why: &str| StateError(format!("this is no state of `{name}`: {why}"));
+        let rest = bytes
+            .strip_prefix(MAGIC)
+            .ok_or_else(|| error("it does not begin as one"))?;
+        let (length, rest) = rest.split_first_chunk().ok_or_else(|| error("it is too short"))?;
+        let (found, rest) = rest
+            .split_at_checked(u32::from_le_bytes(*length) as usize)
+            .ok_or_else(|| error("it is too short"))?;
+        if found != name.as_bytes() {
+            return Err(error(&format!(
+                "it is one of `{}`",
+                String::from_utf8_lossy(found).escape_debug()
+            )));
+        }
+        let expected = 1 + 8 * self.physics.state_size() + 4 * self.last.len();
+        if rest.len() != expected {
+            return Err(error(&format!(
+                "it has {} bytes instead of {expected}",
+                rest.len()
+            )));
+        }
+        let (state, last) = rest[1..].split_at(8 * self.physics.state_size());
+        let state: Vec<f64> = state
+            .as_chunks()
+            .0
+            .iter()
+            .map(|&bytes| f64::from_le_bytes(bytes))
+            .collect();
+        let last: Vec<f32> = last
+            .as_chunks()
+            .0
+            .iter()
+            .map(|&bytes| f32::from_le_bytes(bytes))
+            .collect();
+        if rest[0] > 1 || state.iter().any(|x| !x.is_finite()) || last.iter().any(|x| !x.is_finite()) {
+            return Err(error("it holds numbers no simulation has"));
+        }
+        // Until the state is known to be good, there is none.
+        self.diverged = true;
+        self.physics
+            .load_state(&state)
+            .map_err(|why| error(&why.to_string()))?;
+        self.diverged = rest[0] == 1;
+        self.last.copy_from_slice(&last);
+        Ok(())
+    }
+}

@@ -1,0 +1,65 @@
+//! Random numbers as dm_control's initial states need them.
+
+use crate::physics::Physics;
+use fpo_rng::Philox;
+use mujoco_rs::mujoco_c::mjtJoint;
+use rand::RngExt;
+use rand_distr::StandardNormal;
+use std::f64::consts::PI;
+
+/// A number uniform between `low` and `high`.
+pub(super) fn uniform(rng: &mut Philox, low: f64, high: f64) -> f64 {
+    low + (high - low) * rng.random::<f64>()
+}
+
+/// A standard normal number.
+pub(super) fn normal(rng: &mut Philox) -> f64 {
+    rng.sample(StandardNormal)
+}
+
+/// A rotation uniform over all rotations, as a quaternion.
+pub(super) fn rotation(rng: &mut Philox) -> [f64; 4] {
+    unit([0; 4].map(|_| normal(rng)))
+}
+
+/// Draws every joint's position: uniform within its limits; without limits, hinges uniform over a turn, balls uniform
+/// over all rotations, and slides stay. A free joint keeps its place and turns to a direction with all four entries of
+/// its quaternion drawn from [0, 1], as dm_control does: not uniform over rotations.
+pub(super) fn joints(physics: &mut Physics, rng: &mut Philox) {
+    const BALL: i32 = mjtJoint::mjJNT_BALL as i32;
+    const FREE: i32 = mjtJoint::mjJNT_FREE as i32;
+    const HINGE: i32 = mjtJoint::mjJNT_HINGE as i32;
+    const SLIDE: i32 = mjtJoint::mjJNT_SLIDE as i32;
+    for joint in 0..physics.model().joint_types().len() {
+        let model = physics.model();
+        let kind = model.joint_types()[joint];
+        let limited = model.joint_limited()[joint];
+        let (low, high) = (
+            model.joint_ranges()[2 * joint],
+            model.joint_ranges()[2 * joint + 1],
+        );
+        let start = model.joint_qpos()[joint] as usize;
+        let qpos = &mut physics.qpos_mut()[start..];
+        match (kind, limited) {
+            (HINGE | SLIDE, true) => qpos[0] = uniform(rng, low, high),
+            (HINGE, false) => qpos[0] = uniform(rng, -PI, PI),
+            (BALL, true) => qpos[..4].copy_from_slice(&limited_rotation(rng, high)),
+            (BALL, false) => qpos[..4].copy_from_slice(&rotation(rng)),
+            (FREE, false) => qpos[3..7].copy_from_slice(&unit([0; 4].map(|_| rng.random::<f64>()))),
+            _ => {}
+        }
+    }
+}
+
+/// A rotation about a random axis by an angle uniform between 0 and `limit`.
+fn limited_rotation(rng: &mut Philox, limit: f64) -> [f64; 4] {
+    let axis = unit([0; 3].map(|_| normal(rng)));
+    let (sin, cos) = (uniform(rng, 0.0, limit) / 2.0).sin_cos();
+    [cos, sin * axis[0], sin * axis[1], sin * axis[2]]
+}
+
+/// The vector of length one in the direction of `v`.
+fn unit<const N: usize>(v: [f64; N]) -> [f64; N] {
+    let norm = v.iter().map(|x| x * x).sum::<f64>().sqrt();
+    v.map(|x| x / norm)
+}
