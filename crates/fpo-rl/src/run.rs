@@ -1,0 +1,235 @@
+//! A run: a folder on disk, and the loop that trains, evaluates, records and saves.
+//!
+//! The folder holds `config.toml` (complete), `metrics.jsonl` and TensorBoard event files, `eval.csv` and
+//! `checkpoints/`. But for times, everything in it follows from the configuration: neither the number of threads nor
+//! stopping and resuming changes a byte.
+
+mod error;
+mod evaluations;
+mod folder;
+
+pub use error::RunError;
+pub use folder::{Pick, RunFolder, find_policy};
+
+use crate::checkpoint::{About, Checkpoint, CheckpointError, Checkpoints};
+use crate::config::{Config, documented};
+use crate::metrics::{MetricsWriter, Row};
+use crate::evaluate::Evaluation;
+use crate::trainer::Trainer;
+use evaluations::Evaluations;
+use fpo_env::Task;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// The files of a checkpoint.
+pub(crate) const STATE: &str = "state.safetensors";
+pub(crate) const POLICY: &str = "policy.safetensors";
+pub(crate) const CONFIG: &str = "config.toml";
+
+/// How a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The run has made all its iterations.
+    Finished,
+    /// It was asked to stop, and saved a checkpoint from which it can go on.
+    Stopped,
+}
+
+/// Whoever wants to know how a run goes.
+pub trait Observer {
+    /// An iteration is done, and evaluated if that was due.
+    fn iteration(&mut self, row: &Row) {
+        let _ = row;
+    }
+
+    /// An evaluation begins.
+    fn evaluating(&mut self) {}
+
+    /// The policy after iteration `iteration` was evaluated.
+    fn evaluated(&mut self, iteration: u64, env_steps: u64, evaluation: &Evaluation) {
+        let _ = (iteration, env_steps, evaluation);
+    }
+
+    /// A checkpoint was saved.
+    fn saved(&mut self, checkpoint: &Path) {
+        let _ = checkpoint;
+    }
+}
+
+/// An observer that looks away.
+impl Observer for () {}
+
+/// A run being trained.
+pub struct Session {
+    folder: RunFolder,
+    config: Config,
+    trainer: Trainer,
+    metrics: MetricsWriter,
+    evaluations: Evaluations,
+    checkpoints: Checkpoints,
+    /// The highest mean zero-noise return so far.
+    best: Option<f64>,
+    /// The last checkpoint of this run.
+    last_saved: Option<PathBuf>,
+}
+
+impl Session {
+    /// Begins a new run of `task` in `folder`, on `threads` threads.
+    ///
+    /// # Errors
+    /// If an environment or a network cannot be made, or the folder cannot be written.
+    pub fn begin(folder: RunFolder, config: Config, task: Arc<dyn Task>, threads: usize) -> Result<Self, RunError> {
+        let trainer = Trainer::new(&config, task, threads)?;
+        folder.write(CONFIG, documented(&config).as_bytes())?;
+        Ok(Self {
+            metrics: MetricsWriter::create(folder.path())?,
+            evaluations: Evaluations::create(&folder)?,
+            checkpoints: Checkpoints::open(&folder.checkpoints(), config.train.keep)?,
+            best: None,
+            last_saved: None,
+            folder,
+            config,
+            trainer,
+        })
+    }
+
+    /// Goes on with the run in `folder` from its newest checkpoint; what was recorded after that is forgotten.
+    /// `config` is [`RunFolder::config`], with the changes that [`crate::config::reopen`] allows.
+    ///
+    /// # Errors
+    /// If there is no checkpoint, it is damaged or does not fit `config`, or the run is complete already.
+    pub fn resume(
+        folder: RunFolder,
+        config: Config,
+        task: Arc<dyn Task>,
+        threads: usize,
+    ) -> Result<Self, RunError> {
+        let all = Checkpoints::list(&folder.checkpoints())?;
+        let Some(newest) = all.last() else {
+            return Err(RunError::NoCheckpoint { folder: folder.path().to_owned() });
+        };
+        let checkpoint = Checkpoint::open(newest)?;
+        let about = checkpoint.about().clone();
+        let state = checkpoint.read(STATE)?;
+        let trainer = Trainer::restore(&config, task, threads, &state)?;
+        if (trainer.iteration(), trainer.env_steps()) != (about.iteration, about.env_steps) {
+            let reason = format!("its state is of iteration {}, not {}", trainer.iteration(), about.iteration);
+            return Err(CheckpointError::Damaged { path: newest.clone(), reason }.into());
+        }
+        if trainer.iteration() >= trainer.total_iterations() {
+            return Err(RunError::Complete { folder: folder.path().to_owned(), steps: about.env_steps });
+        }
+        let checkpoints = Checkpoints::open(&folder.checkpoints(), config.train.keep)?;
+        let best = Checkpoints::best(&folder.checkpoints())?.and_then(|c| c.about().evaluation);
+        folder.write(CONFIG, documented(&config).as_bytes())?;
+        Ok(Self {
+            metrics: MetricsWriter::resume(folder.path(), about.iteration)?,
+            evaluations: Evaluations::resume(&folder, about.iteration)?,
+            checkpoints,
+            best,
+            last_saved: Some(newest.clone()),
+            folder,
+            config,
+            trainer,
+        })
+    }
+
+    /// The run's settings.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The run's folder.
+    pub fn folder(&self) -> &RunFolder {
+        &self.folder
+    }
+
+    /// What is being trained.
+    pub fn trainer(&self) -> &Trainer {
+        &self.trainer
+    }
+
+    /// The newest checkpoint, if one was saved.
+    pub fn last_saved(&self) -> Option<&Path> {
+        self.last_saved.as_deref()
+    }
+
+    /// Trains to the end of the run, or until `stop` is set: then the iteration in progress is completed and saved.
+    ///
+    /// # Errors
+    /// If training fails (a number that is not finite, a simulation that cannot go on) or the disk does. The
+    /// newest checkpoint stays as it is.
+    pub fn run(&mut self, stop: &AtomicBool, observer: &mut dyn Observer) -> Result<Outcome, RunError> {
+        let total = self.trainer.total_iterations();
+        while self.trainer.iteration() < total {
+            if stop.load(Ordering::Relaxed) {
+                // Set before the first iteration: there is nothing new to save, but there must be something to resume.
+                if self.last_saved.is_none() {
+                    self.save(None, observer)?;
+                }
+                return Ok(Outcome::Stopped);
+            }
+            let steps_before = self.trainer.env_steps();
+            let mut row = self.trainer.iterate()?.row;
+            let last = self.trainer.iteration() == total;
+            let every = self.config.eval.every;
+            let evaluation = if last || (every > 0 && steps_before / every != self.trainer.env_steps() / every) {
+                Some(self.evaluate(&mut row, observer)?)
+            } else {
+                None
+            };
+            self.metrics.write(&row)?;
+            observer.iteration(&row);
+
+            let every = self.config.train.checkpoint_every;
+            let due = every > 0 && self.trainer.iteration().is_multiple_of(every);
+            let best = evaluation.is_some_and(|now| self.best.is_none_or(|best| now > best));
+            if best {
+                self.best = evaluation;
+            }
+            if last || due || best || stop.load(Ordering::Relaxed) {
+                self.save(evaluation, observer)?;
+            }
+        }
+        Ok(Outcome::Finished)
+    }
+
+    /// Evaluates, records the result and returns the mean zero-noise return.
+    fn evaluate(&mut self, row: &mut Row, observer: &mut dyn Observer) -> Result<f64, RunError> {
+        observer.evaluating();
+        let begun = Instant::now();
+        let evaluation = self.trainer.evaluate()?;
+        let (zero, random) = (&evaluation.zero_noise, &evaluation.random_noise);
+        row.values.extend([
+            ("eval/zero_noise", zero.mean),
+            ("eval/zero_noise_std", zero.std),
+            ("eval/random_noise", random.mean),
+            ("eval/random_noise_std", random.std),
+        ]);
+        row.timing.push(("eval_seconds", begun.elapsed().as_secs_f64()));
+        self.evaluations.write(row, &evaluation)?;
+        observer.evaluated(row.iteration, row.env_steps, &evaluation);
+        Ok(evaluation.zero_noise.mean)
+    }
+
+    fn save(&mut self, evaluation: Option<f64>, observer: &mut dyn Observer) -> Result<(), RunError> {
+        // A checkpoint must never be ahead of what was recorded up to it.
+        self.metrics.flush()?;
+        self.evaluations.flush()?;
+        let about = About {
+            task: self.config.task.clone(),
+            iteration: self.trainer.iteration(),
+            env_steps: self.trainer.env_steps(),
+            evaluation,
+        };
+        let (state, policy) = (self.trainer.state()?, self.trainer.policy().save()?);
+        let config = documented(&self.config);
+        let files = [(STATE, &state[..]), (POLICY, &policy), (CONFIG, config.as_bytes())];
+        let path = self.checkpoints.save(&about, &files)?;
+        observer.saved(&path);
+        self.last_saved = Some(path);
+        Ok(())
+    }
+}

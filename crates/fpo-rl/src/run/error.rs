@@ -1,0 +1,88 @@
+//! What can go wrong with a run.
+
+use crate::checkpoint::CheckpointError;
+use crate::config::ConfigError;
+use crate::metrics::MetricsError;
+use crate::policy::PolicyError;
+use crate::trainer::TrainError;
+use std::io;
+use std::path::PathBuf;
+
+/// Why a run cannot begin, go on or be used; one line.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// A new run was to begin where one is already.
+    #[error("{0} already holds a run; continue it with `fpo train --resume {0}`, replace it with --force, or choose another folder with --out or --name", folder.display())]
+    Occupied {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// There is no run where one was to be continued or used.
+    #[error("{} is not a run: {reason}", folder.display())]
+    NotARun {
+        /// The folder.
+        folder: PathBuf,
+        /// What is missing.
+        reason: String,
+    },
+    /// Another process is training in the folder.
+    #[error("{} is in use by another process", folder.display())]
+    InUse {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The run saved nothing to go on from.
+    #[error("{} has no checkpoint to go on from; begin anew with --force", folder.display())]
+    NoCheckpoint {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The run has made all its steps.
+    #[error("{} is complete ({steps} environment steps); extend it with --set train.steps=N", folder.display())]
+    Complete {
+        /// The folder.
+        folder: PathBuf,
+        /// Steps made.
+        steps: u64,
+    },
+    /// The file system refused.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The stored configuration is not one.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A checkpoint cannot be saved or read.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// Metrics cannot be written or taken up again.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
+    /// Training failed.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    /// A policy cannot be written or read.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+}
+
+impl RunError {
+    /// Whether what the user gave is at fault, rather than what happened while running.
+    pub fn is_input(&self) -> bool {
+        match self {
+            Self::Occupied { .. } | Self::NotARun { .. } | Self::InUse { .. } | Self::NoCheckpoint { .. } => true,
+            Self::Complete { .. } | Self::Config(_) => true,
+            Self::Checkpoint(error) => !matches!(error, CheckpointError::Save { .. }),
+            Self::Metrics(MetricsError::Damaged { .. }) => true,
+            Self::Train(TrainError::State(_)) | Self::Policy(_) => true,
+            Self::Io { .. } | Self::Metrics(_) | Self::Train(_) => false,
+        }
+    }
+}

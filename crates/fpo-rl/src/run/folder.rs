@@ -1,0 +1,163 @@
+//! The folder of a run, and finding a policy in one.
+
+use super::{CONFIG, POLICY, RunError};
+use crate::checkpoint::{Checkpoint, Checkpoints};
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+const LOCK: &str = ".lock";
+const CHECKPOINTS: &str = "checkpoints";
+
+/// What a run leaves in its folder, but for the event files; `--force` deletes these and nothing else.
+const OURS: [&str; 6] = [CONFIG, "metrics.jsonl", "eval.csv", CHECKPOINTS, "video.mp4", "video.gif"];
+
+/// The folder of a run, locked against other processes as long as this lives.
+#[derive(Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+    /// The system lets go of the lock when this is closed, however the process ends.
+    _lock: File,
+}
+
+impl RunFolder {
+    /// Makes the folder of a new run, and those above it. With `force` a run that is there already is deleted, and
+    /// nothing else in the folder.
+    ///
+    /// # Errors
+    /// If there is a run already and not `force`, another process uses it, or it cannot be made.
+    pub fn create(path: &Path, force: bool) -> Result<Self, RunError> {
+        if !force && holds_a_run(path) {
+            return Err(RunError::Occupied { folder: path.to_owned() });
+        }
+        fs::create_dir_all(path).map_err(io_error("make the folder", path))?;
+        let folder = Self::lock(path)?;
+        // Again under the lock: two processes may have come this far together.
+        if !force && holds_a_run(path) {
+            return Err(RunError::Occupied { folder: path.to_owned() });
+        }
+        folder.clear()?;
+        Ok(folder)
+    }
+
+    /// Opens the folder of a run to go on with it.
+    ///
+    /// # Errors
+    /// If it holds no run or another process uses it.
+    pub fn open(path: &Path) -> Result<Self, RunError> {
+        if !path.join(CONFIG).is_file() {
+            let reason = if path.is_dir() { "it has no config.toml" } else { "there is no such folder" };
+            return Err(RunError::NotARun { folder: path.to_owned(), reason: reason.into() });
+        }
+        Self::lock(path)
+    }
+
+    fn lock(path: &Path) -> Result<Self, RunError> {
+        let file = path.join(LOCK);
+        let lock = File::options().create(true).append(true).open(&file).map_err(io_error("open", &file))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(RunError::InUse { folder: path.to_owned() }),
+            // Some network file systems have no locks; a run there is better than none.
+            Err(TryLockError::Error(e)) if e.kind() == io::ErrorKind::Unsupported => {
+                Ok(Self { path: path.to_owned(), _lock: lock })
+            }
+            Err(TryLockError::Error(e)) => Err(io_error("lock", &file)(e)),
+        }
+    }
+
+    /// Deletes what an earlier run left.
+    fn clear(&self) -> Result<(), RunError> {
+        let entries = fs::read_dir(&self.path).map_err(io_error("read", &self.path))?;
+        for entry in entries {
+            let entry = entry.map_err(io_error("read", &self.path))?;
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if OURS.contains(&&*name) || name.starts_with("events.out.tfevents.") {
+                let path = entry.path();
+                let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+                removed.map_err(io_error("delete", &path))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The run's complete configuration.
+    pub fn config(&self) -> PathBuf {
+        self.path.join(CONFIG)
+    }
+
+    /// The folder of its checkpoints.
+    pub fn checkpoints(&self) -> PathBuf {
+        self.path.join(CHECKPOINTS)
+    }
+
+    /// Writes a whole file, which appears or changes at once or not at all. Returns its path.
+    pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, RunError> {
+        let (path, partial) = (self.path.join(name), self.path.join(format!(".partial-{name}")));
+        let written = File::create(&partial)
+            .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+            .and_then(|()| fs::rename(&partial, &path));
+        written.map_err(|source| {
+            let _ = fs::remove_file(&partial);
+            io_error("write", &path)(source)
+        })?;
+        Ok(path)
+    }
+}
+
+fn holds_a_run(path: &Path) -> bool {
+    [CONFIG, CHECKPOINTS, "metrics.jsonl"].iter().any(|name| path.join(name).exists())
+}
+
+fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RunError + use<> {
+    let path = path.to_owned();
+    move |source| RunError::Io { action, path, source }
+}
+
+/// Which checkpoint of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pick {
+    /// The newest.
+    Latest,
+    /// The one with the highest zero-noise evaluation; the newest if none was evaluated.
+    Best,
+    /// The one after this many environment steps.
+    Step(u64),
+}
+
+/// The policy at `path`: a run's folder, a checkpoint's, or a policy file. Returns its bytes and where they are from.
+///
+/// # Errors
+/// If there is none there, or its checkpoint is damaged.
+pub fn find_policy(path: &Path, pick: Pick) -> Result<(Vec<u8>, PathBuf), RunError> {
+    if path.is_file() {
+        let bytes = fs::read(path).map_err(io_error("read", path))?;
+        return Ok((bytes, path.to_owned()));
+    }
+    let not_a_run = |reason: &str| RunError::NotARun { folder: path.to_owned(), reason: reason.into() };
+    if !path.is_dir() {
+        return Err(not_a_run("there is no such file or folder"));
+    }
+    let folder = path.join(CHECKPOINTS);
+    let checkpoint = if !folder.is_dir() {
+        if holds_a_run(path) && !path.join("manifest.json").exists() {
+            return Err(RunError::NoCheckpoint { folder: path.to_owned() });
+        }
+        Checkpoint::open(path)?
+    } else {
+        let best = if pick == Pick::Best { Checkpoints::best(&folder)? } else { None };
+        match (best, pick, Checkpoints::list(&folder)?.pop()) {
+            (Some(best), ..) => best,
+            (None, Pick::Step(step), _) => Checkpoint::open(&folder.join(format!("step-{step}")))?,
+            (None, _, Some(latest)) => Checkpoint::open(&latest)?,
+            (None, _, None) => return Err(RunError::NoCheckpoint { folder: path.to_owned() }),
+        }
+    };
+    Ok((checkpoint.read(POLICY)?, checkpoint.path().to_owned()))
+}
