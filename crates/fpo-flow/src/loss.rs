@@ -18,10 +18,11 @@
 //! target.
 
 use crate::Prediction;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What the squared error of a CFM loss is measured on, whatever the network's output is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CfmTarget {
     /// `v̂ − (ε − a)`.
@@ -45,7 +46,7 @@ impl From<CfmTarget> for Prediction {
 }
 
 /// How squared errors of the d entries of an action become one number.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Reduction {
     /// Their sum over d (2507.21053).

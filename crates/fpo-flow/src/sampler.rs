@@ -2,6 +2,7 @@
 //! action (t = 0).
 
 use crate::Real;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A velocity field on batches. Any `FnMut(&[R], R, &mut [R])` is one.
@@ -54,7 +55,7 @@ impl<R: Real> Scratch<R> {
 /// Sampler::Euler.integrate(&mut field, &mut x, 4, &mut Scratch::new());
 /// assert!((x[0] - 2.0).abs() < 1e-12);
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Sampler {
     /// First order, one evaluation a step. Never evaluates at t = 0.

@@ -2,10 +2,11 @@
 
 use crate::exp::{exp_plus, sigmoid, tanh};
 use pulp::Simd;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The function after every hidden layer; the output layer is linear.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Activation {
     /// z·σ(z).
@@ -77,5 +78,154 @@ impl Function for Tanh {
     fn apply<S: Simd>(self, simd: S, z: S::f32s) -> (S::f32s, S::f32s) {
         let h = tanh(simd, z);
         (h, simd.sub_f32s(simd.splat_f32s(1.0), simd.mul_f32s(h, h)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pulp::{Arch, WithSimd};
+
+    /// Applies a function to numbers, a vector at a time.
+    struct Map<'a, F> {
+        function: F,
+        z: &'a [f32],
+    }
+
+    impl<F: Function> WithSimd for Map<'_, F> {
+        type Output = (Vec<f32>, Vec<f32>);
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
+            let (mut h, mut d) = (self.z.to_vec(), self.z.to_vec());
+            for (h, d) in h.chunks_mut(S::F32_LANES).zip(d.chunks_mut(S::F32_LANES)) {
+                let (value, slope) = self.function.apply(simd, simd.partial_load_f32s(h));
+                simd.partial_store_f32s(h, value);
+                simd.partial_store_f32s(d, slope);
+            }
+            (h, d)
+        }
+    }
+
+    /// Numbers of both signs over all magnitudes, dense where the functions bend.
+    fn arguments() -> Vec<f32> {
+        let tiny_to_huge = (0..4000).map(|i| 10f32.powf(-20.0 + i as f32 * 0.01));
+        let dense = (0..100_000).map(|i| i as f32 * 1.5e-4);
+        tiny_to_huge
+            .chain(dense)
+            .flat_map(|z| [z, -z])
+            .chain([0.0, f32::MAX, f32::MIN])
+            .collect()
+    }
+
+    /// Checks value and derivative to `ulps` units in the last place, or `floor` absolute where they vanish.
+    fn check(function: impl Function, exact: impl Fn(f64) -> (f64, f64), ulps: f64, floor: f64) {
+        let z = arguments();
+        let (h, d) = Arch::new().dispatch(Map { function, z: &z });
+        for ((&z, h), d) in z.iter().zip(h).zip(d) {
+            let (value, slope) = exact(f64::from(z));
+            for (found, expected) in [(h, value), (d, slope)] {
+                let allowed = (ulps * f64::from(f32::EPSILON) * expected.abs()).max(floor);
+                let error = (f64::from(found) - expected).abs();
+                assert!(error <= allowed, "at {z}: {found} for {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn values_and_derivatives_are_accurate() {
+        let sigmoid = |z: f64| 1.0 / (1.0 + (-z).exp());
+        // SiLU's derivative has a root near −1.28, where only absolute accuracy is possible.
+        check(
+            Silu,
+            |z| (z * sigmoid(z), sigmoid(z) * (1.0 + z * (1.0 - sigmoid(z)))),
+            3.0,
+            1e-7,
+        );
+        check(
+            Elu,
+            |z| if z > 0.0 { (z, 1.0) } else { (z.exp_m1(), z.exp()) },
+            2.0,
+            7e-8,
+        );
+        check(Relu, |z| (z.max(0.0), if z > 0.0 { 1.0 } else { 0.0 }), 0.0, 0.0);
+        check(Tanh, |z| (z.tanh(), 1.0 - z.tanh().powi(2)), 3.0, 2e-7);
+    }
+
+    #[test]
+    fn small_arguments_keep_their_digits() {
+        let z: Vec<f32> = (1..2000)
+            .flat_map(|i| [i as f32 * 1e-6, i as f32 * -1e-6])
+            .collect();
+        let (tanh, _) = Arch::new().dispatch(Map {
+            function: Tanh,
+            z: &z,
+        });
+        let (elu, _) = Arch::new().dispatch(Map { function: Elu, z: &z });
+        for ((&z, tanh), elu) in z.iter().zip(tanh).zip(elu) {
+            let expected = f64::from(z).tanh();
+            assert!((f64::from(tanh) / expected - 1.0).abs() < 4e-7, "tanh {z}");
+            let expected = if z > 0.0 {
+                f64::from(z)
+            } else {
+                f64::from(z).exp_m1()
+            };
+            assert!((f64::from(elu) / expected - 1.0).abs() < 4e-7, "elu {z}");
+        }
+    }
+
+    #[test]
+    fn nan_passes_through_every_function() {
+        let z = [f32::NAN; 3];
+        let all_nan = |(h, _): (Vec<f32>, Vec<f32>)| h.iter().all(|h| h.is_nan());
+        assert!(all_nan(Arch::new().dispatch(Map {
+            function: Silu,
+            z: &z
+        })));
+        assert!(all_nan(Arch::new().dispatch(Map { function: Elu, z: &z })));
+        assert!(all_nan(Arch::new().dispatch(Map {
+            function: Relu,
+            z: &z
+        })));
+        assert!(all_nan(Arch::new().dispatch(Map {
+            function: Tanh,
+            z: &z
+        })));
+    }
+
+    #[test]
+    fn zero_stays_zero() {
+        for (h, _) in [
+            Arch::new().dispatch(Map {
+                function: Silu,
+                z: &[0.0],
+            }),
+            Arch::new().dispatch(Map {
+                function: Elu,
+                z: &[0.0],
+            }),
+            Arch::new().dispatch(Map {
+                function: Relu,
+                z: &[0.0],
+            }),
+            Arch::new().dispatch(Map {
+                function: Tanh,
+                z: &[0.0],
+            }),
+        ] {
+            assert_eq!(h, [0.0], "padding relies on it");
+        }
+    }
+
+    #[test]
+    fn names_in_configuration() {
+        for (activation, name) in [
+            (Activation::Silu, "\"silu\""),
+            (Activation::Elu, "\"elu\""),
+            (Activation::Relu, "\"relu\""),
+            (Activation::Tanh, "\"tanh\""),
+        ] {
+            assert_eq!(serde_json::to_string(&activation).unwrap(), name);
+        }
     }
 }

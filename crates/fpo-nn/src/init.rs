@@ -2,10 +2,11 @@
 
 use crate::Mlp;
 use fpo_rng::{Key, fill_normal, fill_uniform};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How weights are drawn; biases start at zero.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Initialisation {
     /// Uniform with variance 1/inputs (LeCun et al., *Efficient BackProp*, 1998).

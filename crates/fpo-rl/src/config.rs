@@ -7,9 +7,12 @@ mod layers;
 mod validate;
 
 pub use layers::{ConfigError, DEFAULT_PRESET, PRESETS, documentation, documented, reopen, resolve};
+pub use validate::validate;
 
-use fpo_flow::{CfmTarget, Reduction, Sampler};
-use fpo_nn::{Activation, Initialisation};
+use crate::advantage::Gae;
+use crate::pairs::PairSampler;
+use fpo_flow::{CfmLoss, CfmTarget, Prediction, Reduction, Sampler, TimeSampler};
+use fpo_nn::{Activation, AdamConfig, Initialisation};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -273,6 +276,44 @@ pub struct TrainConfig {
     pub checkpoint_every: u64,
     /// Checkpoints kept besides the best; older ones are deleted.
     pub keep: usize,
+}
+
+impl ObjectiveConfig {
+    /// The flow-matching loss; networks predict velocities.
+    pub fn cfm(&self) -> CfmLoss {
+        CfmLoss { prediction: Prediction::Velocity, target: self.target, reduction: self.reduction }
+    }
+
+    /// How the pairs of a policy with `flow_steps` steps are drawn.
+    pub fn pair_sampler(&self, flow_steps: usize) -> PairSampler {
+        let time = match self.time {
+            TimeKind::Grid => TimeSampler::Grid { steps: flow_steps as u32 },
+            TimeKind::Uniform => TimeSampler::Uniform,
+            TimeKind::Beta => TimeSampler::Beta { beta: self.time_beta },
+            TimeKind::LogitNormal => TimeSampler::LogitNormal { mean: -1.2, std: 1.2 },
+        };
+        PairSampler { time, stratified: self.stratified, antithetic: self.antithetic }
+    }
+}
+
+impl AdvantageConfig {
+    /// The advantage estimator.
+    pub fn gae(&self) -> Gae {
+        Gae { gamma: self.gamma, lambda: self.lambda, form: self.form }
+    }
+}
+
+impl OptimizerConfig {
+    /// Adam's settings.
+    pub fn adam(&self) -> AdamConfig {
+        AdamConfig {
+            learning_rate: self.learning_rate,
+            beta1: self.beta1,
+            beta2: self.beta2,
+            eps: self.eps,
+            weight_decay: self.weight_decay,
+        }
+    }
 }
 
 impl Default for EnvConfig {

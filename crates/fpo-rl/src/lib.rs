@@ -1,3 +1,20 @@
-//! fpo-rl
+//! Training flow policies from rewards.
+//!
+//! One iteration: [`rollout`] walks policy and environments and stores a [`batch`]; [`advantage`] judges it; an [`objective`] turns
+//! network outputs into a loss and its gradient at those outputs; the [`learner`] carries that through the networks and steps the
+//! optimisers; the [`trainer`] repeats it.
 
+pub mod advantage;
+pub mod batch;
+pub mod checkpoint;
+pub mod config;
+pub mod critic;
+pub mod evaluate;
+pub mod learner;
 pub mod metrics;
+pub mod objective;
+pub mod pairs;
+pub mod policy;
+pub mod rollout;
+pub mod run;
+pub mod trainer;

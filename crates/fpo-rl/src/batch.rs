@@ -1,0 +1,171 @@
+//! Everything one iteration learns from, stored environment by environment.
+
+use crate::advantage::Follow;
+
+/// Sizes of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dims {
+    /// Sequences S: one an environment.
+    pub sequences: usize,
+    /// Steps T of a sequence.
+    pub unroll: usize,
+    /// Entries of an observation.
+    pub observation: usize,
+    /// Entries of an action.
+    pub action: usize,
+    /// (t, ε) pairs N of an action.
+    pub pairs: usize,
+    /// Entries of the embedding of t.
+    pub embedding: usize,
+}
+
+impl Dims {
+    /// Transitions S·T.
+    pub fn transitions(&self) -> usize {
+        self.sequences * self.unroll
+    }
+
+    /// Entries of the part of the network's input that differs from pair to pair: x_t and the embedding.
+    pub fn tail(&self) -> usize {
+        self.action + self.embedding
+    }
+
+    /// The observation row before transition `i`: sequences have T + 1 observations.
+    pub fn row(&self, transition: usize) -> usize {
+        transition + transition / self.unroll
+    }
+}
+
+/// One iteration's transitions; transition i = sequence·T + step.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// The sizes.
+    pub dims: Dims,
+    /// Normalised observations `[S, T + 1, observation]`, the last of a sequence being that after its last step.
+    pub observations: Vec<f32>,
+    /// Unbounded actions `[S, T, action]`.
+    pub actions: Vec<f32>,
+    /// Scaled rewards `[S, T]`.
+    pub rewards: Vec<f32>,
+    /// How episodes went on `[S, T]`.
+    pub follow: Vec<Follow>,
+    /// Values of the final observations of episodes truncated at a step `[S, T]`; anything elsewhere.
+    pub final_values: Vec<f32>,
+    /// Values of the observations `[S, T + 1]` at the end of the rollout.
+    pub values: Vec<f32>,
+    /// Advantages `[S, T]`.
+    pub advantages: Vec<f32>,
+    /// Value targets `[S, T]`.
+    pub targets: Vec<f32>,
+    /// x_t and embed(t) of the pairs `[S, T, N, action + embedding]`.
+    pub pair_inputs: Vec<f32>,
+    /// ε of the pairs `[S, T, N, action]`.
+    pub pair_noises: Vec<f32>,
+    /// t of the pairs `[S, T, N]`.
+    pub pair_times: Vec<f32>,
+    /// Losses of the pairs under the policy that acted, `[S, T, N]`.
+    pub old_losses: Vec<f32>,
+}
+
+impl Batch {
+    /// A batch of zeros.
+    pub fn new(dims: Dims) -> Self {
+        let (s, n) = (dims.sequences, dims.transitions());
+        Self {
+            dims,
+            observations: vec![0.0; (n + s) * dims.observation],
+            actions: vec![0.0; n * dims.action],
+            rewards: vec![0.0; n],
+            follow: vec![Follow::Next; n],
+            final_values: vec![0.0; n],
+            values: vec![0.0; n + s],
+            advantages: vec![0.0; n],
+            targets: vec![0.0; n],
+            pair_inputs: vec![0.0; n * dims.pairs * dims.tail()],
+            pair_noises: vec![0.0; n * dims.pairs * dims.action],
+            pair_times: vec![0.0; n * dims.pairs],
+            old_losses: vec![0.0; n * dims.pairs],
+        }
+    }
+
+    /// Cuts the batch into parts of whole sequences, for the shards to fill.
+    pub fn parts(&mut self, sequences: impl IntoIterator<Item = usize>) -> Vec<Part<'_>> {
+        let dims = self.dims;
+        let mut observations = self.observations.as_mut_slice();
+        let mut actions = self.actions.as_mut_slice();
+        let mut rewards = self.rewards.as_mut_slice();
+        let mut follow = self.follow.as_mut_slice();
+        let mut final_values = self.final_values.as_mut_slice();
+        let mut values = self.values.as_mut_slice();
+        let mut advantages = self.advantages.as_mut_slice();
+        let mut targets = self.targets.as_mut_slice();
+        let mut pair_inputs = self.pair_inputs.as_mut_slice();
+        let mut pair_noises = self.pair_noises.as_mut_slice();
+        let mut pair_times = self.pair_times.as_mut_slice();
+        let mut old_losses = self.old_losses.as_mut_slice();
+        let mut parts = Vec::new();
+        for count in sequences {
+            let dims = Dims { sequences: count, ..dims };
+            let n = dims.transitions();
+            parts.push(Part {
+                dims,
+                observations: take(&mut observations, (n + count) * dims.observation),
+                actions: take(&mut actions, n * dims.action),
+                rewards: take(&mut rewards, n),
+                follow: take(&mut follow, n),
+                final_values: take(&mut final_values, n),
+                values: take(&mut values, n + count),
+                advantages: take(&mut advantages, n),
+                targets: take(&mut targets, n),
+                pair_inputs: take(&mut pair_inputs, n * dims.pairs * dims.tail()),
+                pair_noises: take(&mut pair_noises, n * dims.pairs * dims.action),
+                pair_times: take(&mut pair_times, n * dims.pairs),
+                old_losses: take(&mut old_losses, n * dims.pairs),
+            });
+        }
+        parts
+    }
+}
+
+/// Cuts the first `n` entries off `slice`.
+fn take<'a, T>(slice: &mut &'a mut [T], n: usize) -> &'a mut [T] {
+    slice.split_off_mut(..n).expect("the parts' sequences add up to the batch's")
+}
+
+/// Some sequences of a [`Batch`]; the fields are its fields.
+#[expect(missing_docs, reason = "the fields are those of `Batch`")]
+pub struct Part<'a> {
+    pub dims: Dims,
+    pub observations: &'a mut [f32],
+    pub actions: &'a mut [f32],
+    pub rewards: &'a mut [f32],
+    pub follow: &'a mut [Follow],
+    pub final_values: &'a mut [f32],
+    pub values: &'a mut [f32],
+    pub advantages: &'a mut [f32],
+    pub targets: &'a mut [f32],
+    pub pair_inputs: &'a mut [f32],
+    pub pair_noises: &'a mut [f32],
+    pub pair_times: &'a mut [f32],
+    pub old_losses: &'a mut [f32],
+}
+
+/// Writes the N network inputs of one transition's pairs: `rows` `[N, observation + action + embedding]`.
+///
+/// `observations` and `pair_inputs` are those of a [`Batch`] or a [`Part`] of these `dims`.
+pub(crate) fn pair_rows(
+    dims: &Dims,
+    observations: &[f32],
+    pair_inputs: &[f32],
+    transition: usize,
+    rows: &mut [f32],
+) {
+    let (od, tail) = (dims.observation, dims.tail());
+    let observation = &observations[dims.row(transition) * od..][..od];
+    let tails = pair_inputs[transition * dims.pairs * tail..].chunks_exact(tail);
+    for (row, tail) in rows.chunks_exact_mut(od + tail).zip(tails) {
+        let (head, rest) = row.split_at_mut(od);
+        head.copy_from_slice(observation);
+        rest.copy_from_slice(tail);
+    }
+}

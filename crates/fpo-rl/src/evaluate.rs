@@ -1,0 +1,170 @@
+//! Evaluation: whole episodes with fixed parameters, from zero noise and from random noise.
+
+use crate::policy::Policy;
+use fpo_env::{End, Env, MakeError, Shard, ShardOptions, Status, Task};
+use fpo_rng::{Key, Philox, Stream, fill_normal};
+use rayon::prelude::*;
+use serde::Serialize;
+use std::ops::ControlFlow;
+
+/// What actions start from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Noise {
+    /// x₁ = 0: the deterministic action.
+    Zero,
+    /// x₁ ~ N(0, I): a sample, as during training.
+    Random,
+}
+
+/// Returns of some episodes.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Returns {
+    /// Episodes run.
+    pub episodes: usize,
+    /// Mean of their returns.
+    pub mean: f64,
+    /// Standard deviation of their returns.
+    pub std: f64,
+    /// Smallest return.
+    pub min: f64,
+    /// Largest return.
+    pub max: f64,
+    /// Episodes whose simulation diverged.
+    pub diverged: usize,
+}
+
+/// Both columns of an evaluation.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Evaluation {
+    /// From zero noise.
+    pub zero_noise: Returns,
+    /// From random noise.
+    pub random_noise: Returns,
+}
+
+/// Environments that one task of an evaluation steps together.
+const GROUP: usize = 8;
+
+/// Runs `episodes` whole episodes, in parallel on the current thread pool. Episode k's initial state and noise are functions of
+/// (seed, k) alone.
+///
+/// # Errors
+/// If the environments cannot be made.
+///
+/// # Panics
+/// If the policy's observation and action sizes are not the task's.
+pub fn evaluate(
+    policy: &Policy,
+    task: &dyn Task,
+    seed: u64,
+    episodes: usize,
+    noise: Noise,
+) -> Result<Returns, MakeError> {
+    let groups: Vec<_> = (0..episodes).step_by(GROUP).collect();
+    let finished = groups
+        .into_par_iter()
+        .map(|first| run_group(policy, task, seed, first, GROUP.min(episodes - first), noise))
+        .collect::<Result<Vec<_>, _>>()?
+        .concat();
+    let n = finished.len() as f64;
+    let mean = finished.iter().map(|(r, _)| r).sum::<f64>() / n;
+    let variance = finished.iter().map(|(r, _)| (r - mean).powi(2)).sum::<f64>() / n;
+    Ok(Returns {
+        episodes,
+        mean,
+        std: variance.sqrt(),
+        min: finished.iter().map(|(r, _)| *r).fold(f64::INFINITY, f64::min),
+        max: finished.iter().map(|(r, _)| *r).fold(f64::NEG_INFINITY, f64::max),
+        diverged: finished.iter().filter(|(_, end)| *end == End::Diverged).count(),
+    })
+}
+
+/// Both columns.
+///
+/// # Errors
+/// If the environments cannot be made.
+pub fn evaluate_both(
+    policy: &Policy,
+    task: &dyn Task,
+    seed: u64,
+    episodes: usize,
+) -> Result<Evaluation, MakeError> {
+    Ok(Evaluation {
+        zero_noise: evaluate(policy, task, seed, episodes, Noise::Zero)?,
+        random_noise: evaluate(policy, task, seed, episodes, Noise::Random)?,
+    })
+}
+
+/// Return and end of the episodes `first..first + count`.
+fn run_group(
+    policy: &Policy,
+    task: &dyn Task,
+    seed: u64,
+    first: usize,
+    count: usize,
+    noise: Noise,
+) -> Result<Vec<(f64, End)>, MakeError> {
+    let options = ShardOptions { seed, stream: Stream::EvalReset, stagger: false };
+    let mut envs = Shard::new(task, first as u32, count, options)?;
+    let mut actor = policy.actor(count);
+    let d = policy.action_dim();
+    let mut actions = vec![0.0; count * d];
+    let mut finished = vec![None; count];
+    let mut step = 0;
+    while finished.contains(&None) {
+        for (i, x) in actions.chunks_exact_mut(d).enumerate() {
+            draw(noise, seed, (first + i) as u32, step, x);
+        }
+        actor.act(envs.observations(), &mut actions);
+        for (i, action) in actions.chunks_exact(d).enumerate() {
+            // An environment whose episode is over waits for the others.
+            if finished[i].is_none() {
+                finished[i] = envs.step(i, action).ended.map(|e| (e.total_reward, e.end));
+            }
+        }
+        step += 1;
+    }
+    Ok(finished.into_iter().flatten().collect())
+}
+
+fn draw(noise: Noise, seed: u64, episode: u32, step: u64, x: &mut [f32]) {
+    match noise {
+        Noise::Zero => x.fill(0.0),
+        Noise::Random => fill_normal(Key::new(seed, Stream::EvalAction).index(episode).step(step), x),
+    }
+}
+
+/// Plays the episode that evaluation number `episode` under `seed` would run, showing every state: `show(env, reward, step)` is
+/// called with the initial state (reward 0, step 0) and after every step. Ends with the episode or when `show` breaks; returns the
+/// sum of rewards.
+pub fn play<B>(
+    policy: &Policy,
+    env: &mut dyn Env,
+    seed: u64,
+    episode: u32,
+    noise: Noise,
+    mut show: impl FnMut(&mut dyn Env, f32, u32) -> ControlFlow<B>,
+) -> (f64, Option<B>) {
+    let mut observation = vec![0.0; policy.observation_dim()];
+    let mut action = vec![0.0; policy.action_dim()];
+    let mut actor = policy.actor(1);
+    env.reset(&mut Philox::new(Key::new(seed, Stream::EvalReset).index(episode)), &mut observation);
+    let mut total = 0.0;
+    if let ControlFlow::Break(b) = show(env, 0.0, 0) {
+        return (total, Some(b));
+    }
+    for step in 0..env.spec().step_limit {
+        draw(noise, seed, episode, u64::from(step), &mut action);
+        actor.act(&observation, &mut action);
+        let outcome = env.step(&action, &mut observation);
+        total += f64::from(outcome.reward);
+        if let ControlFlow::Break(b) = show(env, outcome.reward, step + 1) {
+            return (total, Some(b));
+        }
+        if outcome.status != Status::Running {
+            break;
+        }
+    }
+    (total, None)
+}

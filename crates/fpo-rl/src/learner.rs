@@ -1,0 +1,212 @@
+//! One gradient step: tiles of a minibatch through both networks, gradients per shard, a reduction in fixed order, Adam.
+
+mod shard;
+
+pub use shard::MinibatchStats;
+
+use crate::advantage::{Gae, STD_FLOOR, mean_std};
+use crate::batch::Batch;
+use crate::config::{AdvantageNormalisation, Config, GaeForm, GaeSchedule};
+use crate::critic::Critic;
+use crate::objective::{Fpo, ValueLoss};
+use crate::policy::FlowPolicy;
+use fpo_flow::CfmLoss;
+use fpo_nn::{Adam, AdamConfig, Mlp, Weights, clip_by_global_norm, global_norm};
+use rayon::prelude::*;
+use shard::{Advantages, GradientShard, Pass};
+
+/// Gradient shards a minibatch is cut into, at most; the number of threads changes nothing about them.
+const MAX_SHARDS: usize = 8;
+/// Transitions a gradient shard has at least: below, its reduction costs more than its share of the work is worth.
+const MIN_SHARD_ROWS: usize = 64;
+
+/// Gradient steps on a policy and a critic.
+pub struct Learner {
+    shards: Vec<GradientShard>,
+    /// The reduced gradient, the policy's then the critic's.
+    gradient: Vec<f32>,
+    policy_parameters: usize,
+    fpo: Fpo,
+    cfm: CfmLoss,
+    value: ValueLoss,
+    gae: Option<Gae>,
+    mask_truncated: bool,
+    normalize: AdvantageNormalisation,
+    max_grad_norm: f32,
+}
+
+/// A network's parameters while they are learnt.
+#[derive(Clone)]
+pub struct Trained {
+    /// The parameters.
+    pub parameters: Vec<f32>,
+    /// Their optimiser.
+    pub adam: Adam,
+    /// The parameters as the kernels read them.
+    pub weights: Weights,
+}
+
+impl Trained {
+    /// `parameters` of `network` before the first step.
+    pub fn new(network: &Mlp, parameters: Vec<f32>, adam: AdamConfig) -> Self {
+        let mut weights = network.weights();
+        network.pack(&parameters, &mut weights);
+        Self { adam: Adam::new(adam, parameters.len()), parameters, weights }
+    }
+
+    fn step(&mut self, network: &Mlp, gradient: &[f32], rate: f32) {
+        self.adam.step(&mut self.parameters, gradient, rate);
+        network.pack(&self.parameters, &mut self.weights);
+    }
+}
+
+/// What is learnt: a policy and a critic.
+#[derive(Clone)]
+pub struct Learnt {
+    /// The policy's network.
+    pub policy: Trained,
+    /// The critic's.
+    pub critic: Trained,
+}
+
+impl Learner {
+    /// Buffers and settings for minibatches of `rows` transitions.
+    pub fn new(config: &Config, policy: &FlowPolicy, critic: &Critic, rows: usize) -> Self {
+        let shards = (rows / MIN_SHARD_ROWS).clamp(1, MAX_SHARDS);
+        let per_minibatch = config.advantage.gae == GaeSchedule::PerMinibatch;
+        let sequence = per_minibatch.then_some(config.env.unroll);
+        Self {
+            shards: (0..shards)
+                .map(|_| GradientShard::new(policy, critic, config.objective.pairs, sequence))
+                .collect(),
+            gradient: vec![0.0; policy.network.parameter_count() + critic.network.parameter_count()],
+            policy_parameters: policy.network.parameter_count(),
+            fpo: Fpo {
+                ratio: config.objective.ratio,
+                clip: config.objective.clip,
+                log_ratio_clamp: match config.objective.log_ratio_clamp {
+                    0.0 => f32::INFINITY,
+                    bound => bound,
+                },
+            },
+            cfm: config.objective.cfm(),
+            value: ValueLoss { coefficient: config.critic.loss_coefficient },
+            gae: per_minibatch.then(|| config.advantage.gae()),
+            mask_truncated: config.advantage.form == GaeForm::Brax,
+            normalize: config.advantage.normalize,
+            max_grad_norm: config.optimizer.max_grad_norm,
+        }
+    }
+
+    /// Gradient of a minibatch, left in [`Learner::gradient`].
+    ///
+    /// `units` are transitions of `batch`, or its sequences when advantages are computed per minibatch. Advantages and targets
+    /// of the latter are written into the batch.
+    pub fn differentiate(
+        &mut self,
+        policy: &FlowPolicy,
+        critic: &Critic,
+        learnt: &Learnt,
+        batch: &mut Batch,
+        units: &[u32],
+    ) -> MinibatchStats {
+        let rows = units.len() * if self.gae.is_some() { batch.dims.unroll } else { 1 };
+        let share = units.len().div_ceil(self.shards.len());
+        let pass = Pass {
+            policy,
+            policy_weights: &learnt.policy.weights,
+            critic,
+            critic_weights: &learnt.critic.weights,
+            fpo: self.fpo,
+            cfm: self.cfm,
+            value: self.value,
+            mask_truncated: self.mask_truncated,
+            scale: 1.0 / rows as f32,
+        };
+        let gae = self.gae;
+        self.for_each_shard(units, share, |shard, units| shard.critic_pass(&pass, batch, units, gae));
+        if gae.is_some() {
+            for (shard, units) in self.shards.iter().zip(units.chunks(share)) {
+                shard.hand_over_targets(batch, units);
+            }
+        }
+
+        let advantages = self.advantages(batch, units);
+        let transitions = gae.map_or(1, |_| batch.dims.unroll);
+        self.for_each_shard(units, share, |shard, units| {
+            shard.policy_pass(&pass, batch, units, transitions, advantages);
+        });
+        self.reduce(units.len().div_ceil(share));
+        let mut stats = MinibatchStats::default();
+        self.shards[..units.len().div_ceil(share)].iter().for_each(|s| stats.merge(&s.stats));
+        stats.rows = rows as u64;
+        stats
+    }
+
+    /// The gradient that [`Learner::differentiate`] found: the policy's, then the critic's, each laid out as its parameters.
+    pub fn gradient(&self) -> &[f32] {
+        &self.gradient
+    }
+
+    /// Clips the gradient and steps both optimisers; returns the gradient's norm before. Does nothing if that is not finite.
+    pub fn step(
+        &mut self,
+        policy: &FlowPolicy,
+        critic: &Critic,
+        learnt: &mut Learnt,
+        policy_rate: f32,
+        critic_rate: f32,
+    ) -> f64 {
+        let norm = global_norm(&[&self.gradient]);
+        if !norm.is_finite() {
+            return norm;
+        }
+        if self.max_grad_norm > 0.0 {
+            clip_by_global_norm(&mut [&mut self.gradient], f64::from(self.max_grad_norm));
+        }
+        let (for_policy, for_critic) = self.gradient.split_at(self.policy_parameters);
+        learnt.policy.step(&policy.network, for_policy, policy_rate);
+        learnt.critic.step(&critic.network, for_critic, critic_rate);
+        norm
+    }
+
+    fn for_each_shard(
+        &mut self,
+        units: &[u32],
+        share: usize,
+        work: impl Fn(&mut GradientShard, &[u32]) + Sync + Send,
+    ) {
+        self.shards.par_iter_mut().zip(units.par_chunks(share)).for_each(|(s, u)| work(s, u));
+    }
+
+    /// How the minibatch's advantages are to be normalised.
+    fn advantages(&self, batch: &Batch, units: &[u32]) -> Advantages {
+        if self.normalize != AdvantageNormalisation::Minibatch {
+            return Advantages { mean: 0.0, inverse_std: 1.0 };
+        }
+        let (mean, std) = match self.gae {
+            None => mean_std(units.iter().map(|&i| batch.advantages[i as usize])),
+            Some(_) => {
+                let unroll = batch.dims.unroll;
+                mean_std(units.iter().flat_map(|&s| &batch.advantages[s as usize * unroll..][..unroll]).copied())
+            }
+        };
+        Advantages { mean: mean as f32, inverse_std: (1.0 / (std + STD_FLOOR)) as f32 }
+    }
+
+    /// Sums the first `count` shards' gradients, always in the same order.
+    fn reduce(&mut self, count: usize) {
+        const CHUNK: usize = 4096;
+        let (policy, critic) = self.gradient.split_at_mut(self.policy_parameters);
+        let shards = &self.shards[..count];
+        for (total, part) in [(policy, 0), (critic, 1)] {
+            total.par_chunks_mut(CHUNK).enumerate().for_each(|(i, total)| {
+                let at = i * CHUNK..i * CHUNK + total.len();
+                total.copy_from_slice(&shards[0].gradients()[part][at.clone()]);
+                for shard in &shards[1..] {
+                    total.iter_mut().zip(&shard.gradients()[part][at.clone()]).for_each(|(t, g)| *t += g);
+                }
+            });
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! One gradient shard: its part of a minibatch, tile by tile, into its own gradient.
+
+use crate::advantage::{Follow, Gae};
+use crate::batch::{Batch, pair_rows};
+use crate::critic::Critic;
+use crate::objective::{Fpo, RatioStats, ValueLoss};
+use crate::policy::FlowPolicy;
+use fpo_flow::CfmLoss;
+use fpo_nn::{Scratch, Weights};
+
+/// What all shards share during a minibatch.
+pub(super) struct Pass<'a> {
+    pub policy: &'a FlowPolicy,
+    pub policy_weights: &'a Weights,
+    pub critic: &'a Critic,
+    pub critic_weights: &'a Weights,
+    pub fpo: Fpo,
+    pub cfm: CfmLoss,
+    pub value: ValueLoss,
+    /// Whether truncated steps have no value target.
+    pub mask_truncated: bool,
+    /// 1 / transitions of the minibatch.
+    pub scale: f32,
+}
+
+/// (A − mean)·inverse_std is what the objective sees.
+#[derive(Clone, Copy)]
+pub(super) struct Advantages {
+    pub mean: f32,
+    pub inverse_std: f32,
+}
+
+/// Sums over a minibatch.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct MinibatchStats {
+    /// Transitions.
+    pub rows: u64,
+    /// The policy's: Σ −ψ and the ratios.
+    pub ratio: RatioStats,
+    /// Σ of the value loss.
+    pub value_loss: f64,
+}
+
+impl MinibatchStats {
+    /// Adds another shard's, or another minibatch's.
+    pub fn merge(&mut self, other: &Self) {
+        self.rows += other.rows;
+        self.ratio.merge(&other.ratio);
+        self.value_loss += other.value_loss;
+    }
+}
+
+/// Scratch and gradient of one shard.
+pub(super) struct GradientShard {
+    actor: Scratch,
+    critic: Scratch,
+    /// Transitions of an actor tile; sequences or transitions of a critic tile.
+    actor_tile: usize,
+    critic_tile: usize,
+    policy_gradient: Vec<f32>,
+    critic_gradient: Vec<f32>,
+    /// ℓ_θ, ℓ_old and ∂loss/∂ℓ_θ of a tile's pairs; v̂ of them.
+    losses: Vec<f32>,
+    old_losses: Vec<f32>,
+    d_losses: Vec<f32>,
+    velocities: Vec<f32>,
+    /// Normalised advantages of a tile's transitions.
+    tile_advantages: Vec<f32>,
+    /// Values and value targets of a tile, in the critic's units.
+    values: Vec<f32>,
+    tile_targets: Vec<f32>,
+    /// Advantages and targets of the shard's sequences, when they are computed per minibatch.
+    advantages: Vec<f32>,
+    targets: Vec<f32>,
+    pub stats: MinibatchStats,
+}
+
+impl GradientShard {
+    /// `sequence` is the unroll if advantages are computed per minibatch.
+    pub fn new(policy: &FlowPolicy, critic: &Critic, pairs: usize, sequence: Option<usize>) -> Self {
+        let actor_tile = (policy.network.tile_rows() / pairs).max(1);
+        let rows_per_unit = sequence.map_or(1, |unroll| unroll + 1);
+        let critic_tile = (critic.network.tile_rows() / rows_per_unit).max(1);
+        let (actor_rows, critic_rows) = (actor_tile * pairs, critic_tile * rows_per_unit);
+        Self {
+            actor: policy.network.scratch(actor_rows, true),
+            critic: critic.network.scratch(critic_rows, true),
+            actor_tile,
+            critic_tile,
+            policy_gradient: vec![0.0; policy.network.parameter_count()],
+            critic_gradient: vec![0.0; critic.network.parameter_count()],
+            losses: vec![0.0; actor_rows],
+            old_losses: vec![0.0; actor_rows],
+            d_losses: vec![0.0; actor_rows],
+            velocities: vec![0.0; actor_rows * policy.action_dim],
+            tile_advantages: vec![0.0; actor_tile],
+            values: vec![0.0; critic_rows],
+            tile_targets: vec![0.0; critic_rows],
+            advantages: Vec::new(),
+            targets: Vec::new(),
+            stats: MinibatchStats::default(),
+        }
+    }
+
+    /// The policy's gradient and the critic's.
+    pub fn gradients(&self) -> [&[f32]; 2] {
+        [&self.policy_gradient, &self.critic_gradient]
+    }
+
+    /// Value loss of `units`: transitions, or with `gae` sequences, whose advantages and targets the pass computes.
+    pub fn critic_pass(&mut self, pass: &Pass, batch: &Batch, units: &[u32], gae: Option<Gae>) {
+        self.stats = MinibatchStats::default();
+        self.critic_gradient.fill(0.0);
+        self.advantages.clear();
+        self.targets.clear();
+        for tile in units.chunks(self.critic_tile) {
+            match gae {
+                None => self.critic_tile_of_transitions(pass, batch, tile),
+                Some(gae) => self.critic_tile_of_sequences(pass, batch, tile, gae),
+            }
+        }
+    }
+
+    fn critic_tile_of_transitions(&mut self, pass: &Pass, batch: &Batch, tile: &[u32]) {
+        let od = batch.dims.observation;
+        let input = self.critic.input_mut(tile.len());
+        for (row, &i) in input.chunks_exact_mut(od).zip(tile) {
+            row.copy_from_slice(&batch.observations[batch.dims.row(i as usize) * od..][..od]);
+        }
+        let network = &pass.critic.network;
+        network.forward(pass.critic_weights, &mut self.critic, tile.len());
+        let (values, gradient) = self.critic.output_and_gradient_mut(tile.len());
+        let targets = &mut self.tile_targets[..tile.len()];
+        for ((target, &value), &i) in targets.iter_mut().zip(values).zip(tile) {
+            *target = batch.targets[i as usize] / pass.critic.unit;
+            // Brax's form has no target for a truncated step.
+            if pass.mask_truncated && batch.follow[i as usize] == Follow::Truncated {
+                *target = value;
+            }
+        }
+        self.stats.value_loss += pass.value.evaluate(values, targets, pass.scale, gradient);
+        network.backward(pass.critic_weights, &mut self.critic, tile.len(), &mut self.critic_gradient);
+    }
+
+    fn critic_tile_of_sequences(&mut self, pass: &Pass, batch: &Batch, tile: &[u32], gae: Gae) {
+        let (od, unroll) = (batch.dims.observation, batch.dims.unroll);
+        let (length, rows) = (unroll + 1, tile.len() * (unroll + 1));
+        let input = self.critic.input_mut(rows);
+        for (sequence, &s) in input.chunks_exact_mut(length * od).zip(tile) {
+            sequence.copy_from_slice(&batch.observations[s as usize * length * od..][..length * od]);
+        }
+        let network = &pass.critic.network;
+        network.forward(pass.critic_weights, &mut self.critic, rows);
+        let (outputs, gradient) = self.critic.output_and_gradient_mut(rows);
+        let values = &mut self.values[..rows];
+        values.iter_mut().zip(outputs).for_each(|(v, y)| *v = pass.critic.unit * y);
+        for (k, &s) in tile.iter().enumerate() {
+            let steps = s as usize * unroll..(s as usize + 1) * unroll;
+            let (first, at) = (k * length, self.advantages.len());
+            self.advantages.resize(at + unroll, 0.0);
+            self.targets.resize(at + unroll, 0.0);
+            // A truncated step's final observation keeps the value it had at the end of the rollout.
+            let final_values = &batch.final_values[steps.clone()];
+            gae.estimate(
+                &batch.rewards[steps.clone()],
+                &values[first..][..length],
+                &batch.follow[steps],
+                |t| final_values[t],
+                &mut self.advantages[at..],
+                &mut self.targets[at..],
+            );
+            let targets = &mut self.tile_targets[..unroll];
+            targets.iter_mut().zip(&self.targets[at..]).for_each(|(t, v)| *t = v / pass.critic.unit);
+            let (gradient, last) = gradient[first..][..length].split_at_mut(unroll);
+            let outputs = &outputs[first..][..unroll];
+            self.stats.value_loss += pass.value.evaluate(outputs, targets, pass.scale, gradient);
+            // The value after the last step is bootstrapped from, not learnt.
+            last[0] = 0.0;
+        }
+        network.backward(pass.critic_weights, &mut self.critic, rows, &mut self.critic_gradient);
+    }
+
+    /// Writes the advantages and targets that the critic pass computed for its sequences `units` into the batch.
+    pub fn hand_over_targets(&self, batch: &mut Batch, units: &[u32]) {
+        let unroll = batch.dims.unroll;
+        for (k, &s) in units.iter().enumerate() {
+            let (from, to) = (k * unroll..(k + 1) * unroll, s as usize * unroll);
+            batch.advantages[to..to + unroll].copy_from_slice(&self.advantages[from.clone()]);
+            batch.targets[to..to + unroll].copy_from_slice(&self.targets[from]);
+        }
+    }
+
+    /// The policy's loss on `units` of `length` consecutive transitions each.
+    pub fn policy_pass(
+        &mut self,
+        pass: &Pass,
+        batch: &Batch,
+        units: &[u32],
+        length: usize,
+        normalise: Advantages,
+    ) {
+        self.policy_gradient.fill(0.0);
+        let dims = &batch.dims;
+        let (d, n) = (dims.action, dims.pairs);
+        let count = units.len() * length;
+        let transition = |k: usize| units[k / length] as usize * length + k % length;
+        for first in (0..count).step_by(self.actor_tile) {
+            let tile = self.actor_tile.min(count - first);
+            let rows = tile * n;
+            let input = self.actor.input_mut(rows);
+            let width = input.len() / tile;
+            for (k, input) in input.chunks_exact_mut(width).enumerate() {
+                let i = transition(first + k);
+                pair_rows(dims, &batch.observations, &batch.pair_inputs, i, input);
+                self.tile_advantages[k] = (batch.advantages[i] - normalise.mean) * normalise.inverse_std;
+                self.old_losses[k * n..][..n].copy_from_slice(&batch.old_losses[i * n..][..n]);
+            }
+            let network = &pass.policy.network;
+            network.forward(pass.policy_weights, &mut self.actor, rows);
+            let (outputs, gradient) = self.actor.output_and_gradient_mut(rows);
+            let scale = pass.policy.output_scale;
+            let velocities = &mut self.velocities[..rows * d];
+            velocities.iter_mut().zip(outputs).for_each(|(v, y)| *v = scale * y);
+            let pair = |j: usize| {
+                let i = transition(first + j / n);
+                let pair = i * n + j % n;
+                let (action, noise) = (&batch.actions[i * d..][..d], &batch.pair_noises[pair * d..][..d]);
+                (action, noise, batch.pair_times[pair])
+            };
+            for (j, velocity) in velocities.chunks_exact(d).enumerate() {
+                let (action, noise, t) = pair(j);
+                self.losses[j] = pass.cfm.loss(velocity, action, noise, t);
+            }
+            pass.fpo.evaluate(
+                &self.losses[..rows],
+                &self.old_losses[..rows],
+                &self.tile_advantages[..tile],
+                &mut self.d_losses[..rows],
+                &mut self.stats.ratio,
+            );
+            for (j, (velocity, gradient)) in velocities.chunks_exact(d).zip(gradient.chunks_exact_mut(d)).enumerate() {
+                let (action, noise, t) = pair(j);
+                let upstream = self.d_losses[j] * pass.scale * scale;
+                pass.cfm.backward(velocity, action, noise, t, upstream, gradient);
+            }
+            network.backward(pass.policy_weights, &mut self.actor, rows, &mut self.policy_gradient);
+        }
+    }
+}

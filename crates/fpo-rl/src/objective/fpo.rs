@@ -1,0 +1,167 @@
+//! Flow Policy Optimization (McAllister et al., arXiv 2507.21053): PPO-clip with the ratio
+//! ρ = exp(ℓ_old − ℓ_θ) of conditional flow-matching losses in place of a likelihood ratio.
+
+use crate::config::RatioKind;
+
+/// The FPO objective.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Fpo {
+    /// One ratio per action, from the mean loss of its pairs, or one per pair.
+    pub ratio: RatioKind,
+    /// Clip range ε: gradients vanish where the ratio has left 1 ± ε in the direction the advantage wants.
+    pub clip: f32,
+    /// Bound on |ℓ_old − ℓ_θ|, with zero gradient beyond; `f32::INFINITY` for none.
+    pub log_ratio_clamp: f32,
+}
+
+/// What the ratios of some rows were.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RatioStats {
+    /// Σ −ψ over the actions: the loss before it is averaged.
+    pub loss: f64,
+    /// Ratios counted.
+    pub count: u64,
+    /// Ratios outside 1 ± ε.
+    pub clipped: u64,
+    /// Their sum.
+    pub sum: f64,
+    /// Their smallest.
+    pub min: f32,
+    /// Their largest.
+    pub max: f32,
+}
+
+impl Default for RatioStats {
+    fn default() -> Self {
+        Self { loss: 0.0, count: 0, clipped: 0, sum: 0.0, min: f32::INFINITY, max: f32::NEG_INFINITY }
+    }
+}
+
+impl RatioStats {
+    /// Adds what other rows had.
+    pub fn merge(&mut self, other: &Self) {
+        self.loss += other.loss;
+        self.count += other.count;
+        self.clipped += other.clipped;
+        self.sum += other.sum;
+        self.min = self.min.min(other.min);
+        self.max = self.max.max(other.max);
+    }
+}
+
+impl Fpo {
+    /// Loss and gradient of n actions with N pairs each.
+    ///
+    /// * `losses`, `old_losses` `[n, N]`: ℓ_θ and ℓ_old of the same pairs
+    /// * `advantages` `[n]`
+    /// * `gradient` `[n, N]`: written with ∂(Σ −ψ)/∂ℓ_θ, where ψ = min(ρA, clip(ρ, 1 ± ε)·A), per action or averaged over
+    ///   the action's pairs
+    ///
+    /// ```
+    /// use fpo_rl::config::RatioKind;
+    /// use fpo_rl::objective::{Fpo, RatioStats};
+    ///
+    /// let fpo = Fpo { ratio: RatioKind::PerAction, clip: 0.2, log_ratio_clamp: f32::INFINITY };
+    /// let (mut gradient, mut stats) = ([0.0; 2], RatioStats::default());
+    /// // The loss fell from 0.5 to 0.4 on average: ρ = e^0.1 = 1.105, inside the clip range.
+    /// fpo.evaluate(&[0.3, 0.5], &[0.4, 0.6], &[2.0], &mut gradient, &mut stats);
+    /// assert!((stats.loss + 2.0 * 0.1f64.exp()).abs() < 1e-6);
+    /// assert!((gradient[0] - 0.1f32.exp()).abs() < 1e-6);
+    /// ```
+    pub fn evaluate(
+        &self,
+        losses: &[f32],
+        old_losses: &[f32],
+        advantages: &[f32],
+        gradient: &mut [f32],
+        stats: &mut RatioStats,
+    ) {
+        let pairs = losses.len() / advantages.len().max(1);
+        let weight = 1.0 / pairs as f32;
+        for (n, &advantage) in advantages.iter().enumerate() {
+            let at = n * pairs..(n + 1) * pairs;
+            let (new, old) = (&losses[at.clone()], &old_losses[at.clone()]);
+            let gradient = &mut gradient[at];
+            match self.ratio {
+                RatioKind::PerAction => {
+                    let difference = old.iter().zip(new).map(|(o, n)| o - n).sum::<f32>() * weight;
+                    let slope = self.one_ratio(difference, advantage, 1.0, stats);
+                    gradient.fill(slope * weight);
+                }
+                RatioKind::PerSample => {
+                    for ((g, o), n) in gradient.iter_mut().zip(old).zip(new) {
+                        *g = self.one_ratio(o - n, advantage, weight, stats) * weight;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Accounts for one ratio with a share of `weight` in the loss; returns ∂(−ψ)/∂(ℓ_θ) = ρ·∂ψ/∂ρ.
+    #[inline]
+    fn one_ratio(&self, difference: f32, advantage: f32, weight: f32, stats: &mut RatioStats) -> f32 {
+        let log_ratio = difference.clamp(-self.log_ratio_clamp, self.log_ratio_clamp);
+        let ratio = log_ratio.exp();
+        let clipped = ratio.clamp(1.0 - self.clip, 1.0 + self.clip);
+        let plain = ratio * advantage;
+        stats.loss -= f64::from(plain.min(clipped * advantage) * weight);
+        stats.count += 1;
+        stats.clipped += u64::from((ratio - 1.0).abs() > self.clip);
+        stats.sum += f64::from(ratio);
+        stats.min = stats.min.min(ratio);
+        stats.max = stats.max.max(ratio);
+        // Inside the range both arguments of the minimum are the same function.
+        let moves = plain <= clipped * advantage && log_ratio == difference;
+        if moves { plain } else { 0.0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn objective(ratio: RatioKind, clamp: f32) -> Fpo {
+        Fpo { ratio, clip: 0.1, log_ratio_clamp: clamp }
+    }
+
+    fn loss(fpo: &Fpo, losses: &[f32], old: &[f32], advantages: &[f32]) -> f64 {
+        let mut stats = RatioStats::default();
+        fpo.evaluate(losses, old, advantages, &mut vec![0.0; losses.len()], &mut stats);
+        stats.loss
+    }
+
+    /// Both sides of both clips, inside, and beyond the clamp; away from the kinks.
+    #[test]
+    fn gradient_equals_finite_differences() {
+        let old = [0.5f32; 8];
+        let losses = [0.3, 0.45, 0.52, 0.46, 0.9, 0.61, 0.55, 0.2];
+        let advantages = [1.3, -0.7, 0.4, -2.0];
+        for fpo in [
+            objective(RatioKind::PerAction, f32::INFINITY),
+            objective(RatioKind::PerSample, f32::INFINITY),
+            objective(RatioKind::PerSample, 0.25),
+        ] {
+            let (mut gradient, mut stats) = ([0.0; 8], RatioStats::default());
+            fpo.evaluate(&losses, &old, &advantages, &mut gradient, &mut stats);
+            assert!(gradient.contains(&0.0) && gradient.iter().any(|g| *g != 0.0), "{gradient:?}");
+            for i in 0..8 {
+                let h = 1e-3;
+                let moved = |d: f32| {
+                    let mut l = losses;
+                    l[i] += d;
+                    loss(&fpo, &l, &old, &advantages)
+                };
+                let numeric = (moved(h) - moved(-h)) / (2.0 * f64::from(h));
+                assert!((numeric - f64::from(gradient[i])).abs() < 1e-3, "{i}: {numeric} against {}", gradient[i]);
+            }
+        }
+    }
+
+    #[test]
+    fn unchanged_losses_give_ratio_one() {
+        let mut stats = RatioStats::default();
+        let fpo = objective(RatioKind::PerAction, f32::INFINITY);
+        fpo.evaluate(&[0.1, 0.9], &[0.1, 0.9], &[1.0], &mut [0.0; 2], &mut stats);
+        assert_eq!((stats.min, stats.max, stats.clipped, stats.loss), (1.0, 1.0, 0, -1.0));
+    }
+}

@@ -1,0 +1,266 @@
+//! Collecting experience: each shard walks policy → environments for a whole unroll, then judges what it collected.
+
+use crate::advantage::{Follow, Gae};
+use crate::batch::{Part, pair_rows};
+use crate::critic::Critic;
+use crate::pairs::PairSampler;
+use crate::policy::{ActionMap, FlowPolicy, PolicyScratch};
+use fpo_env::{End, Episode, Shard};
+use fpo_flow::CfmLoss;
+use fpo_nn::{Moments, Normalizer, Scratch, Weights};
+use fpo_rng::{Key, Stream, fill_normal};
+use std::time::{Duration, Instant};
+
+/// What acts and judges during a rollout; the same for all shards, frozen until it ends.
+pub struct Actors<'a> {
+    /// The policy.
+    pub policy: &'a FlowPolicy,
+    /// Its weights.
+    pub policy_weights: &'a Weights,
+    /// The value network.
+    pub critic: &'a Critic,
+    /// Its weights.
+    pub critic_weights: &'a Weights,
+    /// Statistics that observations are normalised with.
+    pub normalizer: &'a Normalizer,
+    /// From the flow's action to the environment's.
+    pub action_map: &'a ActionMap,
+    /// How pairs are drawn.
+    pub pairs: PairSampler,
+    /// The loss measured at the pairs.
+    pub cfm: CfmLoss,
+    /// The advantage estimator, if advantages are computed once an iteration.
+    pub gae: Option<Gae>,
+    /// Factor on rewards.
+    pub reward_scale: f32,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Steps each environment has made before this rollout.
+    pub first_step: u64,
+}
+
+/// A non-finite number that appeared while acting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NonFinite {
+    /// What it was in.
+    pub what: &'static str,
+    /// The environment it appeared in.
+    pub env: u32,
+    /// Steps that environment had made.
+    pub step: u64,
+}
+
+/// What a shard saw during a rollout, besides the transitions.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Episodes that ended, in order of time, then environment.
+    pub episodes: Vec<Episode>,
+    /// Moments of the raw observations acted on.
+    pub moments: Moments,
+    /// Σ [`ActionMap::saturation`] over the actions taken.
+    pub saturation: f64,
+    /// Time spent in the policy.
+    pub inference: Duration,
+    /// Time spent in the environments.
+    pub stepping: Duration,
+    /// Time spent on values, pairs and advantages.
+    pub judging: Duration,
+    /// The first non-finite number, if any: the transitions then are not to be learnt from.
+    pub fault: Option<NonFinite>,
+}
+
+/// A group of environments with all buffers that acting in them needs.
+pub struct RolloutShard {
+    /// The environments.
+    pub envs: Shard,
+    policy_scratch: PolicyScratch,
+    actor_scratch: Scratch,
+    critic_scratch: Scratch,
+    /// Normalised observations `[n, observation]`.
+    observations: Vec<f32>,
+    /// Noise, then actions `[n, action]`.
+    actions: Vec<f32>,
+    /// v̂ of a tile of pairs `[rows, action]`.
+    velocities: Vec<f32>,
+    /// One action in the environment's units.
+    env_action: Vec<f32>,
+    /// Normalised final observations of truncated episodes, their transitions and values.
+    final_observations: Vec<f32>,
+    final_transitions: Vec<usize>,
+    final_values: Vec<f32>,
+    /// What the shard saw in the latest rollout.
+    pub report: Report,
+}
+
+impl RolloutShard {
+    /// Buffers for the environments of `envs`.
+    pub fn new(envs: Shard, policy: &FlowPolicy, critic: &Critic, pairs: usize) -> Self {
+        let n = envs.len();
+        let actor_rows = policy.network.tile_rows().next_multiple_of(pairs);
+        Self {
+            policy_scratch: policy.scratch(n),
+            actor_scratch: policy.network.scratch(actor_rows, false),
+            critic_scratch: critic.network.scratch(critic.network.tile_rows(), false),
+            observations: vec![0.0; n * policy.observation_dim],
+            actions: vec![0.0; n * policy.action_dim],
+            velocities: vec![0.0; actor_rows * policy.action_dim],
+            env_action: vec![0.0; policy.action_dim],
+            final_observations: Vec::new(),
+            final_transitions: Vec::new(),
+            final_values: Vec::new(),
+            report: Report {
+                episodes: Vec::new(),
+                moments: Moments::new(policy.observation_dim),
+                saturation: 0.0,
+                inference: Duration::ZERO,
+                stepping: Duration::ZERO,
+                judging: Duration::ZERO,
+                fault: None,
+            },
+            envs,
+        }
+    }
+
+    /// Steps every environment `unroll` times and fills `part`; what else happened is in [`RolloutShard::report`].
+    pub fn collect(&mut self, actors: &Actors, part: &mut Part) {
+        let report = &mut self.report;
+        report.episodes.clear();
+        report.moments = Moments::new(part.dims.observation);
+        report.saturation = 0.0;
+        (report.inference, report.stepping, report.judging) = Default::default();
+        report.fault = None;
+        self.final_observations.clear();
+        self.final_transitions.clear();
+
+        for t in 0..part.dims.unroll {
+            self.act(actors, t, part);
+            self.step(actors, t, part);
+        }
+        let start = Instant::now();
+        self.observe(actors, part.dims.unroll, part);
+        self.judge(actors, part);
+        self.report.judging = start.elapsed();
+    }
+
+    /// Normalises the current observations and stores them as those before step `t`.
+    fn observe(&mut self, actors: &Actors, t: usize, part: &mut Part) {
+        let (od, rows) = (part.dims.observation, part.dims.unroll + 1);
+        actors.normalizer.normalize(self.envs.observations(), &mut self.observations);
+        for (i, observation) in self.observations.chunks_exact(od).enumerate() {
+            part.observations[(i * rows + t) * od..][..od].copy_from_slice(observation);
+        }
+    }
+
+    /// Draws an action for every environment.
+    fn act(&mut self, actors: &Actors, t: usize, part: &mut Part) {
+        let start = Instant::now();
+        self.report.moments.add_rows(self.envs.observations(), part.dims.observation);
+        self.observe(actors, t, part);
+        let ad = part.dims.action;
+        for (i, noise) in self.actions.chunks_exact_mut(ad).enumerate() {
+            fill_normal(key(actors, &self.envs, Stream::Action, i, t), noise);
+        }
+        let scratch = &mut self.policy_scratch;
+        actors.policy.sample(actors.policy_weights, &self.observations, &mut self.actions, scratch);
+        self.report.inference += start.elapsed();
+    }
+
+    /// Steps every environment with its action and stores what came of it.
+    fn step(&mut self, actors: &Actors, t: usize, part: &mut Part) {
+        let start = Instant::now();
+        let (ad, unroll) = (part.dims.action, part.dims.unroll);
+        for (i, action) in self.actions.chunks_exact(ad).enumerate() {
+            let transition = i * unroll + t;
+            part.actions[transition * ad..][..ad].copy_from_slice(action);
+            if !action.iter().all(|a| a.is_finite()) {
+                let step = actors.first_step + t as u64;
+                let fault = NonFinite { what: "action", env: self.envs.first() + i as u32, step };
+                self.report.fault.get_or_insert(fault);
+                // Never let it act.
+                self.env_action.fill(0.0);
+            } else {
+                actors.action_map.apply(action, &mut self.env_action);
+            }
+            self.report.saturation += actors.action_map.saturation(&self.env_action);
+            let outcome = self.envs.step(i, &self.env_action);
+            part.rewards[transition] = outcome.reward * actors.reward_scale;
+            part.follow[transition] = match outcome.ended.map(|e| e.end) {
+                None => Follow::Next,
+                Some(End::Terminated | End::Diverged) => Follow::Terminal,
+                Some(End::Truncated) => {
+                    let at = self.final_observations.len();
+                    self.final_observations.resize(at + part.dims.observation, 0.0);
+                    let out = &mut self.final_observations[at..];
+                    actors.normalizer.normalize(self.envs.final_observation(), out);
+                    self.final_transitions.push(transition);
+                    Follow::Truncated
+                }
+            };
+            self.report.episodes.extend(outcome.ended);
+        }
+        self.report.stepping += start.elapsed();
+    }
+
+    /// Values, advantages, pairs and their losses under the policy that acted.
+    fn judge(&mut self, actors: &Actors, part: &mut Part) {
+        let dims = part.dims;
+        let (critic, weights) = (actors.critic, actors.critic_weights);
+        critic.values(weights, part.observations, &mut self.critic_scratch, part.values);
+        self.final_values.resize(self.final_transitions.len(), 0.0);
+        let out = &mut self.final_values;
+        critic.values(weights, &self.final_observations, &mut self.critic_scratch, out);
+        for (&transition, &value) in self.final_transitions.iter().zip(out.iter()) {
+            part.final_values[transition] = value;
+        }
+        if let Some(gae) = actors.gae {
+            for s in 0..dims.sequences {
+                let (steps, rows) = (dims.unroll * s..dims.unroll * (s + 1), (dims.unroll + 1) * s);
+                let final_values = &part.final_values[steps.clone()];
+                gae.estimate(
+                    &part.rewards[steps.clone()],
+                    &part.values[rows..][..dims.unroll + 1],
+                    &part.follow[steps.clone()],
+                    |t| final_values[t],
+                    &mut part.advantages[steps.clone()],
+                    &mut part.targets[steps],
+                );
+            }
+        }
+
+        let (d, n) = (dims.action, dims.pairs);
+        for i in 0..dims.transitions() {
+            let key = key(actors, &self.envs, Stream::PairTime, i / dims.unroll, i % dims.unroll);
+            actors.pairs.draw(
+                key,
+                &part.actions[i * d..][..d],
+                &mut part.pair_noises[i * n * d..][..n * d],
+                &mut part.pair_times[i * n..][..n],
+                &mut part.pair_inputs[i * n * dims.tail()..][..n * dims.tail()],
+            );
+        }
+        let tile = self.actor_scratch.capacity() / n;
+        for first in (0..dims.transitions()).step_by(tile) {
+            let count = tile.min(dims.transitions() - first);
+            let input = self.actor_scratch.input_mut(count * n);
+            let width = input.len() / count;
+            for (i, rows) in input.chunks_exact_mut(width).enumerate() {
+                pair_rows(&dims, part.observations, part.pair_inputs, first + i, rows);
+            }
+            let network = &actors.policy.network;
+            let output = network.infer(actors.policy_weights, &mut self.actor_scratch, count * n);
+            let velocities = &mut self.velocities[..output.len()];
+            velocities.iter_mut().zip(output).for_each(|(v, y)| *v = actors.policy.output_scale * y);
+            for (j, velocity) in velocities.chunks_exact(d).enumerate() {
+                let pair = first * n + j;
+                let action = &part.actions[(pair / n) * d..][..d];
+                let noise = &part.pair_noises[pair * d..][..d];
+                part.old_losses[pair] = actors.cfm.loss(velocity, action, noise, part.pair_times[pair]);
+            }
+        }
+    }
+}
+
+/// The key of what environment `env` of a shard draws at step `t` of the rollout.
+fn key(actors: &Actors, envs: &Shard, stream: Stream, env: usize, t: usize) -> Key {
+    Key::new(actors.seed, stream).index(envs.first() + env as u32).step(actors.first_step + t as u64)
+}

@@ -1,0 +1,336 @@
+//! One training iteration after another: rollout, advantages, epochs of minibatches, normaliser.
+
+mod error;
+mod state;
+
+pub use error::TrainError;
+
+use crate::advantage::{STD_FLOOR, mean_std};
+use crate::batch::{Batch, Dims};
+use crate::config::{AdvantageNormalisation, Config, GaeSchedule};
+use crate::critic::Critic;
+use crate::evaluate::{Evaluation, evaluate_both};
+use crate::learner::{Learner, Learnt, MinibatchStats, Trained};
+use crate::metrics::Row;
+use crate::policy::{ActionMap, FlowPolicy, Policy};
+use crate::rollout::{Actors, RolloutShard};
+use fpo_env::{End, Shard, ShardOptions, Task};
+use fpo_nn::{Initialisation, Mlp, Normalizer, NormalizerConfig};
+use fpo_rng::{Key, Philox, Stream};
+use rand::seq::SliceRandom;
+use rayon::prelude::*;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Groups that the environments are cut into, at most; the number of threads changes nothing about them.
+const MAX_SHARDS: usize = 16;
+/// How far the ratios of an iteration's first minibatch may be from 1: rounding, and no more.
+const RATIO_TOLERANCE: f64 = 1e-4;
+
+/// Everything that changes while a policy is trained.
+pub struct Trainer {
+    config: Config,
+    task: Arc<dyn Task>,
+    pool: ThreadPool,
+    policy: FlowPolicy,
+    critic: Critic,
+    action_map: ActionMap,
+    normalizer: Normalizer,
+    learnt: Learnt,
+    learner: Learner,
+    shards: Vec<RolloutShard>,
+    batch: Batch,
+    /// Transitions, or sequences, in the order of the current epoch.
+    order: Vec<u32>,
+    iteration: u64,
+}
+
+/// What an iteration did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Iteration {
+    /// Its metrics.
+    pub row: Row,
+}
+
+impl Trainer {
+    /// A trainer before its first iteration. `config` must have passed [`crate::config::validate`].
+    ///
+    /// # Errors
+    /// If the environments, the networks or the threads cannot be made.
+    pub fn new(config: &Config, task: Arc<dyn Task>, threads: usize) -> Result<Self, TrainError> {
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|i| format!("fpo-{i}"))
+            .build()
+            .map_err(|e| TrainError::Threads(e.to_string()))?;
+        let spec = task.spec();
+        let (od, ad) = (spec.observation_dim(), spec.action_dim());
+        let policy = FlowPolicy::new(&config.policy, od, ad)?;
+        let critic = Critic::new(&config.critic, od, config.advantage.gamma)?;
+        let train = |network: &Mlp, how: Initialisation, gain: f32, index: u32| {
+            let mut parameters = vec![0.0; network.parameter_count()];
+            network.init(how, gain, Key::new(config.seed, Stream::Init).index(index), &mut parameters);
+            Trained::new(network, parameters, config.optimizer.adam())
+        };
+        let learnt = Learnt {
+            policy: train(&policy.network, config.policy.initialisation, config.policy.final_gain, 0),
+            critic: train(&critic.network, config.critic.initialisation, config.critic.final_gain, 1),
+        };
+
+        let envs = config.env.num_envs;
+        let options =
+            ShardOptions { seed: config.seed, stream: Stream::Reset, stagger: config.env.stagger };
+        let count = envs.min(MAX_SHARDS);
+        let bounds: Vec<_> = (0..=count).map(|i| envs * i / count).collect();
+        let shards = pool.install(|| {
+            bounds
+                .par_windows(2)
+                .map(|w| {
+                    let envs = Shard::new(task.as_ref(), w[0] as u32, w[1] - w[0], options)?;
+                    Ok(RolloutShard::new(envs, &policy, &critic, config.objective.pairs))
+                })
+                .collect::<Result<Vec<_>, TrainError>>()
+        })?;
+
+        let dims = Dims {
+            sequences: envs,
+            unroll: config.env.unroll,
+            observation: od,
+            action: ad,
+            pairs: config.objective.pairs,
+            embedding: config.policy.time_embedding,
+        };
+        let units = match config.advantage.gae {
+            GaeSchedule::Once => dims.transitions(),
+            GaeSchedule::PerMinibatch => dims.sequences,
+        };
+        let rows = dims.transitions() / config.optimizer.minibatches;
+        let clip = (config.normalizer.clip > 0.0).then_some(config.normalizer.clip);
+        Ok(Self {
+            learner: Learner::new(config, &policy, &critic, rows),
+            action_map: ActionMap::new(config.policy.squash, spec),
+            normalizer: Normalizer::new(NormalizerConfig { clip, ..Default::default() }, od),
+            batch: Batch::new(dims),
+            order: (0..units as u32).collect(),
+            config: config.clone(),
+            iteration: 0,
+            task,
+            pool,
+            policy,
+            critic,
+            learnt,
+            shards,
+        })
+    }
+
+    /// The configuration it was made with.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Iterations done.
+    pub fn iteration(&self) -> u64 {
+        self.iteration
+    }
+
+    /// Environment steps done.
+    pub fn env_steps(&self) -> u64 {
+        self.iteration * self.steps_per_iteration()
+    }
+
+    /// Iterations of the whole run.
+    pub fn total_iterations(&self) -> u64 {
+        self.config.train.steps.div_ceil(self.steps_per_iteration())
+    }
+
+    fn steps_per_iteration(&self) -> u64 {
+        self.batch.dims.transitions() as u64
+    }
+
+    /// Collects a batch and learns from it.
+    ///
+    /// # Errors
+    /// If a number stopped being finite, or a ratio is not 1 before the first step. The trainer's state then is not to be saved.
+    pub fn iterate(&mut self) -> Result<Iteration, TrainError> {
+        let start = Instant::now();
+        self.collect();
+        for shard in &self.shards {
+            if let Some(fault) = shard.report.fault {
+                return Err(TrainError::NonFiniteAction { env: fault.env, step: fault.step });
+            }
+        }
+        let collected = Instant::now();
+        let learning = self.learn()?;
+        if self.config.normalizer.enabled {
+            // Only now: ℓ_old and the ratios belong to the statistics that the rollout used.
+            for shard in &self.shards {
+                self.normalizer.update(&shard.report.moments);
+            }
+        }
+        self.iteration += 1;
+        let end = Instant::now();
+
+        let threads = self.pool.current_num_threads() as f64;
+        let sum = |seconds: fn(&RolloutShard) -> f64| self.shards.iter().map(seconds).sum::<f64>() / threads;
+        let timing = vec![
+            ("iteration_seconds", (end - start).as_secs_f64()),
+            ("rollout_seconds", (collected - start).as_secs_f64()),
+            ("inference_seconds", sum(|s| s.report.inference.as_secs_f64())),
+            ("env_seconds", sum(|s| s.report.stepping.as_secs_f64())),
+            ("judge_seconds", sum(|s| s.report.judging.as_secs_f64())),
+            ("learn_seconds", (end - collected).as_secs_f64()),
+        ];
+        Ok(Iteration { row: self.row(&learning, timing) })
+    }
+
+    /// Fills the batch.
+    fn collect(&mut self) {
+        let config = &self.config;
+        let actors = Actors {
+            policy: &self.policy,
+            policy_weights: &self.learnt.policy.weights,
+            critic: &self.critic,
+            critic_weights: &self.learnt.critic.weights,
+            normalizer: &self.normalizer,
+            action_map: &self.action_map,
+            pairs: config.objective.pair_sampler(config.policy.flow_steps),
+            cfm: config.objective.cfm(),
+            gae: (config.advantage.gae == GaeSchedule::Once).then(|| config.advantage.gae()),
+            reward_scale: config.env.reward_scale,
+            seed: config.seed,
+            first_step: self.iteration * config.env.unroll as u64,
+        };
+        let mut parts = self.batch.parts(self.shards.iter().map(|s| s.envs.len()));
+        let shards = &mut self.shards;
+        self.pool.install(|| {
+            shards.par_iter_mut().zip(&mut parts).with_max_len(1).for_each(|(shard, part)| shard.collect(&actors, part));
+        });
+    }
+
+    /// All epochs over the batch.
+    fn learn(&mut self) -> Result<Learning, TrainError> {
+        let optimizer = &self.config.optimizer;
+        if self.config.advantage.normalize == AdvantageNormalisation::Batch {
+            let (mean, std) = mean_std(self.batch.advantages.iter().copied());
+            let (mean, scale) = (mean as f32, (1.0 / (std + STD_FLOOR)) as f32);
+            self.batch.advantages.iter_mut().for_each(|a| *a = (*a - mean) * scale);
+        }
+        let progress = self.iteration as f64 / self.total_iterations().max(1) as f64;
+        let fraction = (1.0 - (1.0 - f64::from(optimizer.final_fraction)) * progress.min(1.0)) as f32;
+        let (policy_rate, critic_rate) =
+            (optimizer.learning_rate * fraction, optimizer.critic_learning_rate * fraction);
+
+        let mut learning = Learning { rate: policy_rate, ..Learning::default() };
+        let per_minibatch = self.order.len() / optimizer.minibatches;
+        for epoch in 0..optimizer.epochs as u64 {
+            // From the same start each time, so that an epoch's order depends on its number alone.
+            self.order.iter_mut().zip(0..).for_each(|(o, i)| *o = i);
+            let key =
+                Key::new(self.config.seed, Stream::Shuffle).step(self.iteration * optimizer.epochs as u64 + epoch);
+            self.order.shuffle(&mut Philox::new(key));
+            for (m, units) in self.order.chunks_exact(per_minibatch).enumerate() {
+                let (learner, learnt, batch) = (&mut self.learner, &mut self.learnt, &mut self.batch);
+                let (policy, critic) = (&self.policy, &self.critic);
+                let (stats, norm) = self.pool.install(|| {
+                    let stats = learner.differentiate(policy, critic, learnt, batch, units);
+                    (stats, learner.step(policy, critic, learnt, policy_rate, critic_rate))
+                });
+                if !(norm.is_finite() && stats.ratio.loss.is_finite() && stats.value_loss.is_finite()) {
+                    return Err(TrainError::NonFiniteGradient {
+                        iteration: self.iteration,
+                        epoch,
+                        minibatch: m,
+                        policy_loss: stats.ratio.loss / stats.rows as f64,
+                        value_loss: stats.value_loss / stats.rows as f64,
+                        ratio_max: stats.ratio.max,
+                    });
+                }
+                if epoch == 0 && m == 0 {
+                    let off = (f64::from(stats.ratio.max) - 1.0).max(1.0 - f64::from(stats.ratio.min));
+                    if off > RATIO_TOLERANCE {
+                        return Err(TrainError::FirstRatio { iteration: self.iteration, off });
+                    }
+                    learning.first_ratio_error = off;
+                }
+                learning.stats.merge(&stats);
+                learning.grad_norm += norm;
+                learning.minibatches += 1;
+            }
+        }
+        Ok(learning)
+    }
+
+    fn row(&self, learning: &Learning, timing: Vec<(&'static str, f64)>) -> Row {
+        let (batch, stats) = (&self.batch, &learning.stats);
+        let episodes: Vec<_> = self.shards.iter().flat_map(|s| &s.report.episodes).collect();
+        let whole: Vec<_> = episodes.iter().filter(|e| e.whole).collect();
+        let count = whole.len() as f64;
+        let diverged = episodes.iter().filter(|e| e.end == End::Diverged).count();
+        let (transitions, ratios) = (batch.dims.transitions(), stats.ratio.count as f64);
+        let saturation: f64 = self.shards.iter().map(|s| s.report.saturation).sum();
+        let mean = |x: &[f32]| x.iter().map(|x| f64::from(*x)).sum::<f64>() / x.len() as f64;
+        let values = vec![
+            // Not a number while no whole episode has ended.
+            ("episode_return", whole.iter().map(|e| e.total_reward).sum::<f64>() / count),
+            ("episode_length", whole.iter().map(|e| f64::from(e.length)).sum::<f64>() / count),
+            ("episodes", count),
+            ("diverged", diverged as f64),
+            ("reward", mean(&batch.rewards) / f64::from(self.config.env.reward_scale)),
+            ("policy_loss", stats.ratio.loss / stats.rows as f64),
+            ("value_loss", stats.value_loss / stats.rows as f64),
+            ("cfm_loss", mean(&batch.old_losses)),
+            ("ratio_mean", stats.ratio.sum / ratios),
+            ("ratio_min", f64::from(stats.ratio.min)),
+            ("ratio_max", f64::from(stats.ratio.max)),
+            ("first_ratio_error", learning.first_ratio_error),
+            ("clip_fraction", stats.ratio.clipped as f64 / ratios),
+            ("grad_norm", learning.grad_norm / learning.minibatches as f64),
+            ("explained_variance", explained_variance(batch)),
+            ("action_saturation", saturation / transitions as f64),
+            ("learning_rate", f64::from(learning.rate)),
+        ];
+        Row { iteration: self.iteration, env_steps: self.env_steps(), values, timing }
+    }
+
+    /// The current policy, as it would be deployed.
+    pub fn policy(&self) -> Policy {
+        let spec = self.task.spec();
+        Policy::new(
+            &spec.name,
+            &spec.observation,
+            self.policy.clone(),
+            self.learnt.policy.parameters.clone(),
+            self.normalizer.clone(),
+            self.action_map.clone(),
+        )
+    }
+
+    /// Evaluates the current policy on `eval.episodes` episodes a column.
+    ///
+    /// # Errors
+    /// If the environments cannot be made.
+    pub fn evaluate(&self) -> Result<Evaluation, TrainError> {
+        let (policy, task) = (self.policy(), self.task.as_ref());
+        let (seed, episodes) = (self.config.seed, self.config.eval.episodes);
+        Ok(self.pool.install(|| evaluate_both(&policy, task, seed, episodes))?)
+    }
+}
+
+/// Sums over an iteration's minibatches.
+#[derive(Default)]
+struct Learning {
+    stats: MinibatchStats,
+    grad_norm: f64,
+    minibatches: u64,
+    first_ratio_error: f64,
+    rate: f32,
+}
+
+/// 1 − Var(target − value)/Var(target): 1 for a perfect critic, 0 for one that knows the mean only.
+fn explained_variance(batch: &Batch) -> f64 {
+    let values = |i: usize| batch.values[batch.dims.row(i)];
+    let (_, total) = mean_std(batch.targets.iter().copied());
+    let (_, rest) = mean_std(batch.targets.iter().enumerate().map(|(i, t)| t - values(i)));
+    if total > 0.0 { 1.0 - (rest / total).powi(2) } else { 0.0 }
+}

@@ -1,0 +1,152 @@
+//! The whole training state as bytes, and back: resuming from it continues bit for bit.
+
+use super::{TrainError, Trainer};
+use crate::config::Config;
+use crate::learner::Trained;
+use fpo_env::Task;
+use fpo_nn::{Mlp, Moments, Normalizer, TensorRecord};
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+const FORMAT: u32 = 1;
+const METADATA: &str = "fpo_state";
+
+/// The counters of the state. Random numbers have no state: they are functions of seed and counters.
+#[derive(Serialize, Deserialize)]
+struct Counters {
+    format: u32,
+    task: String,
+    seed: u64,
+    iteration: u64,
+    policy_adam_steps: u64,
+    critic_adam_steps: u64,
+    normalizer_count: u64,
+}
+
+/// The three flat vectors of a network in training, with the prefixes of their tensors.
+fn vectors<'a>(name: &str, trained: &'a Trained) -> [(String, &'a [f32]); 3] {
+    [
+        (format!("{name}."), &trained.parameters),
+        (format!("{name}_adam_first."), &trained.adam.first),
+        (format!("{name}_adam_second."), &trained.adam.second),
+    ]
+}
+
+impl Trainer {
+    /// The state, as the bytes of a safetensors file: parameters, optimisers, normaliser, environments, counters.
+    ///
+    /// # Errors
+    /// None in practice: the container refuses no state of a trainer.
+    pub fn state(&self) -> Result<Vec<u8>, TrainError> {
+        let networks =
+            [("policy", &self.policy.network, &self.learnt.policy), ("critic", &self.critic.network, &self.learnt.critic)];
+        let records: Vec<TensorRecord> = networks
+            .iter()
+            .flat_map(|(name, network, trained)| {
+                vectors(name, trained).into_iter().flat_map(|(prefix, flat)| network.store(&prefix, flat))
+            })
+            .collect();
+        let moments = self.normalizer.moments();
+        let columns = [("normalizer.mean", &moments.mean), ("normalizer.m2", &moments.m2)]
+            .map(|(name, x)| (name, x.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>()));
+        let mut envs = Vec::new();
+        self.shards.iter().for_each(|s| s.envs.save_state(&mut envs));
+
+        let view = |dtype, shape, bytes| TensorView::new(dtype, shape, bytes).map_err(damaged);
+        let mut views = Vec::new();
+        for r in &records {
+            views.push((r.name.as_str(), view(Dtype::F32, r.shape.clone(), &r.bytes)?));
+        }
+        for (name, bytes) in &columns {
+            views.push((name, view(Dtype::F64, vec![moments.mean.len()], bytes)?));
+        }
+        views.push(("environments", view(Dtype::U8, vec![envs.len()], &envs)?));
+        let counters = Counters {
+            format: FORMAT,
+            task: self.config.task.clone(),
+            seed: self.config.seed,
+            iteration: self.iteration,
+            policy_adam_steps: self.learnt.policy.adam.steps,
+            critic_adam_steps: self.learnt.critic.adam.steps,
+            normalizer_count: moments.count,
+        };
+        let text = serde_json::to_string(&counters).map_err(damaged)?;
+        safetensors::serialize(views, Some(HashMap::from([(METADATA.to_owned(), text)]))).map_err(damaged)
+    }
+
+    /// A trainer that continues from a [`Trainer::state`].
+    ///
+    /// # Errors
+    /// If the bytes are not a state, or not one of this configuration's task, seed and sizes.
+    pub fn restore(
+        config: &Config,
+        task: Arc<dyn Task>,
+        threads: usize,
+        state: &[u8],
+    ) -> Result<Self, TrainError> {
+        let (_, header) = SafeTensors::read_metadata(state).map_err(damaged)?;
+        let text = header.metadata().as_ref().and_then(|m| m.get(METADATA));
+        let text = text.ok_or_else(|| refused(format!("its header has no `{METADATA}` entry")))?;
+        let counters: Counters = serde_json::from_str(text).map_err(damaged)?;
+        if counters.format != FORMAT {
+            return Err(refused(format!("it has format {}, this program reads {FORMAT}", counters.format)));
+        }
+        if counters.task != config.task || counters.seed != config.seed {
+            return Err(refused(format!(
+                "it belongs to {} with seed {}, the configuration to {} with seed {}",
+                counters.task, counters.seed, config.task, config.seed
+            )));
+        }
+        let file = SafeTensors::deserialize(state).map_err(damaged)?;
+        let mut trainer = Self::new(config, task, threads)?;
+        load(&mut trainer.learnt.policy, &trainer.policy.network, "policy", &file)?;
+        load(&mut trainer.learnt.critic, &trainer.critic.network, "critic", &file)?;
+        trainer.learnt.policy.adam.steps = counters.policy_adam_steps;
+        trainer.learnt.critic.adam.steps = counters.critic_adam_steps;
+        let dim = trainer.normalizer.dim();
+        let moments = Moments {
+            count: counters.normalizer_count,
+            mean: column(&file, "normalizer.mean", dim)?,
+            m2: column(&file, "normalizer.m2", dim)?,
+        };
+        trainer.normalizer = Normalizer::from_moments(trainer.normalizer.config(), moments);
+        let mut rest = file.tensor("environments").map_err(damaged)?.data();
+        for shard in &mut trainer.shards {
+            rest = shard.envs.load_state(rest).map_err(damaged)?;
+        }
+        if !rest.is_empty() {
+            return Err(refused("it has more environments than env.num_envs".into()));
+        }
+        trainer.iteration = counters.iteration;
+        Ok(trainer)
+    }
+}
+
+fn load(trained: &mut Trained, network: &Mlp, name: &str, file: &SafeTensors) -> Result<(), TrainError> {
+    let prefixes = vectors(name, trained).map(|(prefix, _)| prefix);
+    let [parameters, first, second] = prefixes.map(|prefix| network.load(&prefix, file));
+    trained.parameters = parameters.map_err(damaged)?;
+    trained.adam.first = first.map_err(damaged)?;
+    trained.adam.second = second.map_err(damaged)?;
+    network.pack(&trained.parameters, &mut trained.weights);
+    Ok(())
+}
+
+fn column(file: &SafeTensors, name: &str, n: usize) -> Result<Vec<f64>, TrainError> {
+    let tensor = file.tensor(name).map_err(damaged)?;
+    if tensor.dtype() != Dtype::F64 || tensor.shape() != [n] {
+        return Err(refused(format!("`{name}` has another type or length than the task's observation")));
+    }
+    Ok(tensor.data().as_chunks::<8>().0.iter().map(|b| f64::from_le_bytes(*b)).collect())
+}
+
+fn damaged(error: impl std::fmt::Display) -> TrainError {
+    refused(error.to_string())
+}
+
+fn refused(why: String) -> TrainError {
+    TrainError::State(why)
+}
