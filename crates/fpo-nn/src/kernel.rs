@@ -58,11 +58,15 @@ impl<E: Epilogue> Product<'_, E> {
     /// Runs the product.
     ///
     /// # Panics
-    /// If a factor or the target is smaller than the sizes, rounded up to whole blocks and vectors, need.
+    /// If a factor or the target is smaller than the sizes, rounded up to whole blocks and panels, need.
     pub(crate) fn run(self) {
-        if self.rows == 0 || self.columns == 0 {
-            return;
+        if self.rows > 0 && self.columns > 0 {
+            self.check();
+            Arch::new().dispatch(self);
         }
+    }
+
+    fn check(&self) {
         let rows = self.rows.next_multiple_of(BLOCK_ROWS);
         let steps = self.depth + usize::from(self.right.bias);
         if self.depth > 0 {
@@ -74,7 +78,6 @@ impl<E: Epilogue> Product<'_, E> {
             assert!(last + PANEL <= self.right.data.len(), "right factor too short");
         }
         self.epilogue.check(rows, self.columns.next_multiple_of(PANEL));
-        Arch::new().dispatch(self);
     }
 }
 
@@ -83,7 +86,7 @@ impl<E: Epilogue> WithSimd for Product<'_, E> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        // SAFETY: `run`, the only caller, has checked the sizes.
+        // SAFETY: `check` has seen the sizes; `run` calls it first.
         unsafe {
             // Two registers of columns and 8 rows make 16 sums: half of 32 registers, all of 16.
             if S::REGISTER_COUNT >= 32 {
@@ -97,7 +100,7 @@ impl<E: Epilogue> WithSimd for Product<'_, E> {
 
 impl<E: Epilogue> Product<'_, E> {
     /// # Safety
-    /// The sizes are those that `run` checks.
+    /// `check` has passed.
     #[inline(always)]
     unsafe fn panels<S: Simd, const ROWS: usize>(self, simd: S) {
         let mut column = 0;
@@ -123,7 +126,7 @@ impl<E: Epilogue> Product<'_, E> {
     #[inline(always)]
     unsafe fn blocks<S: Simd, const ROWS: usize, const VECTORS: usize>(&self, simd: S, column: usize) {
         let Self { left, right, .. } = self;
-        // SAFETY: every offset is at most the last one that `run` compared with the lengths.
+        // SAFETY: every offset is at most the last one that `check` compared with the lengths.
         unsafe {
             let mut b = right
                 .data
@@ -182,4 +185,88 @@ pub(crate) unsafe fn load<S: Simd>(_: S, from: *const f32) -> S::f32s {
 pub(crate) unsafe fn store<S: Simd>(_: S, to: *mut f32, value: S::f32s) {
     // SAFETY: the caller's; `f32s` is plain data.
     unsafe { to.cast::<S::f32s>().write_unaligned(value) }
+}
+
+#[cfg(all(test, target_arch = "x86_64"))]
+mod tests {
+    use super::*;
+    use crate::epilogue::{Linear, Target};
+    use fpo_rng::{Key, Stream, fill_normal};
+    use pulp::{Scalar, x86};
+
+    /// A·B with every instruction set of this machine, by name.
+    fn on_every_arch(rows: usize, columns: usize, depth: usize) -> (Vec<(&'static str, Vec<f32>)>, Vec<f64>) {
+        let normal = |step, len| {
+            let mut out = vec![0.0; len];
+            fill_normal(Key::new(3, Stream::Test).step(step), &mut out);
+            out
+        };
+        let a = normal(1, rows.next_multiple_of(BLOCK_ROWS) * depth);
+        let b = normal(2, columns.next_multiple_of(PANEL) * depth);
+        let run = |dispatch: &dyn Fn(Product<'_, Linear<'_>>)| {
+            let mut out = vec![0.0; rows.next_multiple_of(BLOCK_ROWS) * columns];
+            let product = Product {
+                rows,
+                columns,
+                depth,
+                left: Left {
+                    data: &a,
+                    row: depth,
+                    step: 1,
+                },
+                right: Right {
+                    data: &b,
+                    panel: PANEL * depth,
+                    step: PANEL,
+                    bias: false,
+                },
+                epilogue: Linear {
+                    output: Target::new(&mut out, columns),
+                },
+            };
+            product.check();
+            dispatch(product);
+            out.truncate(rows * columns);
+            out
+        };
+        let mut found = vec![("scalar", run(&|p| Simd::vectorize(Scalar::new(), p)))];
+        if let Some(v3) = x86::V3::try_new() {
+            found.push(("AVX2", run(&|p| Simd::vectorize(v3, p))));
+        }
+        if let Some(v4) = x86::V4::try_new() {
+            found.push(("AVX-512", run(&|p| Simd::vectorize(v4, p))));
+        }
+        let b_at = |p: usize, j: usize| f64::from(b[j / PANEL * PANEL * depth + p * PANEL + j % PANEL]);
+        let exact = |i: usize, j: usize| (0..depth).map(|p| f64::from(a[i * depth + p]) * b_at(p, j)).sum();
+        let expected = (0..rows * columns)
+            .map(|ij| exact(ij / columns, ij % columns))
+            .collect();
+        (found, expected)
+    }
+
+    #[test]
+    fn every_instruction_set_multiplies() {
+        for (rows, columns, depth) in [
+            (1, 1, 1),
+            (8, 32, 16),
+            (13, 33, 7),
+            (3, 70, 100),
+            (17, 17, 5),
+            (9, 6, 32),
+        ] {
+            let (found, expected) = on_every_arch(rows, columns, depth);
+            for (arch, out) in &found {
+                for (x, e) in out.iter().zip(&expected) {
+                    assert!(
+                        (f64::from(*x) - e).abs() < 1e-5 * (depth as f64).sqrt(),
+                        "{arch}: {x} for {e}"
+                    );
+                }
+            }
+            // The sums run in one order with fused multiply-adds whatever the width.
+            for pair in found[1..].windows(2) {
+                assert_eq!(pair[0].1, pair[1].1, "{} and {}", pair[0].0, pair[1].0);
+            }
+        }
+    }
 }
