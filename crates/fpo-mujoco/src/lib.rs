@@ -19,6 +19,7 @@ mod assets;
 mod ffi;
 mod model;
 mod physics;
+mod render;
 pub mod suite;
 
 pub use suite::{task, tasks};

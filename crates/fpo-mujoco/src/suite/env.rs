@@ -3,7 +3,8 @@
 use super::domain::{Domain, Observation};
 use super::task::Compiled;
 use crate::physics::{Physics, PhysicsError};
-use fpo_env::{Env, EnvSpec, StateError, Status, Step};
+use crate::render::Renderer;
+use fpo_env::{Env, EnvSpec, Picture, RenderError, StateError, Status, Step};
 use fpo_rng::Philox;
 use std::sync::Arc;
 
@@ -24,6 +25,8 @@ pub(super) struct SuiteEnv {
     last: Box<[f32]>,
     /// Whether the simulation diverged and waits for a reset.
     diverged: bool,
+    /// Made when the first picture is asked for.
+    renderer: Option<Renderer>,
 }
 
 impl SuiteEnv {
@@ -37,6 +40,7 @@ impl SuiteEnv {
             observation: Observation::default(),
             last,
             diverged: false,
+            renderer: None,
         }
     }
 
@@ -201,5 +205,25 @@ impl Env for SuiteEnv {
         self.diverged = rest[0] == 1;
         self.last.copy_from_slice(&last);
         Ok(())
+    }
+
+    fn render(&mut self, width: u32, height: u32) -> Result<Picture, RenderError> {
+        let camera = camera(&self.spec.name);
+        let renderer = match &mut self.renderer {
+            Some(renderer) if renderer.size() == (width, height) => renderer,
+            renderer => renderer.insert(Renderer::new(&self.physics, width, height)?),
+        };
+        renderer.draw(&mut self.physics, camera)
+    }
+}
+
+/// The camera that shows a task best, where it is not the model's first one.
+fn camera(task: &str) -> Option<&'static str> {
+    match task.split_once('-') {
+        Some(("humanoid", _)) => Some("side"),
+        // From above the target is in view wherever it is.
+        Some(("fish", "swim")) => Some("fixed_top"),
+        Some(("fish", _)) => Some("tracking_x"),
+        _ => None,
     }
 }

@@ -1,0 +1,245 @@
+//! Pictures of a simulation, drawn by MuJoCo's renderer without a window.
+
+mod egl;
+
+use std::ffi::{CString, c_int};
+use std::ptr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use fpo_env::{Picture, RenderError};
+use mujoco_rs::mujoco_c::{
+    self as c, mjModel, mjrContext, mjrRect, mjtCamera, mjtCatBit, mjtFontScale, mjtFramebuffer, mjtObj,
+    mjvCamera, mjvOption, mjvScene,
+};
+
+use crate::ffi::guard;
+use crate::model::Model;
+use crate::physics::Physics;
+use egl::Context;
+
+/// Room in a scene for what is drawn beside the model's geoms: sites, tendons, targets.
+const EXTRA_GEOMS: i32 = 500;
+/// Pixels of a side at most: what common OpenGL drivers take.
+const MAX_SIDE: u32 = 8192;
+
+/// MuJoCo's renderer counts its contexts, and finds OpenGL's functions, in variables of the process.
+static RENDERER: Mutex<()> = Mutex::new(());
+
+mod ffi {
+    //! The renderer's functions that can raise errors, declared so that these unwind.
+    use super::{c_int, mjModel, mjrContext, mjrRect, mjvCamera, mjvOption, mjvScene};
+    use mujoco_rs::mujoco_c::{mjData, mjvPerturb};
+
+    unsafe extern "C-unwind" {
+        pub fn mjr_makeContext(m: *const mjModel, con: *mut mjrContext, fontscale: c_int);
+        pub fn mjr_setBuffer(framebuffer: c_int, con: *mut mjrContext);
+        pub fn mjr_render(viewport: mjrRect, scn: *mut mjvScene, con: *const mjrContext);
+        pub fn mjr_readPixels(rgb: *mut u8, depth: *mut f32, viewport: mjrRect, con: *const mjrContext);
+        pub fn mjr_freeContext(con: *mut mjrContext);
+        pub fn mjv_makeScene(m: *const mjModel, scn: *mut mjvScene, maxgeom: c_int);
+        pub fn mjv_updateScene(
+            m: *const mjModel,
+            d: *mut mjData,
+            opt: *const mjvOption,
+            pert: *const mjvPerturb,
+            cam: *mut mjvCamera,
+            catmask: c_int,
+            scn: *mut mjvScene,
+        );
+    }
+}
+
+/// Draws simulations of one model at one size.
+///
+/// It may move between threads: the OpenGL context is bound to a thread only while it draws.
+pub(crate) struct Renderer {
+    context: Context,
+    /// MuJoCo's objects in the OpenGL context.
+    resources: Box<mjrContext>,
+    scene: Scene,
+    /// Which model these were made for, to compare with.
+    model: *const Model,
+    width: u32,
+    height: u32,
+}
+
+// SAFETY: the scene and the resources own what they point to and are bound to no thread; the model is never read.
+unsafe impl Send for Renderer {}
+
+impl Renderer {
+    /// A renderer of `width`×`height` pixels for simulations of the model of `physics`.
+    ///
+    /// # Errors
+    /// If the size is out of range, EGL or OpenGL is missing, or the driver cannot provide the size: one line.
+    pub(crate) fn new(physics: &Physics, width: u32, height: u32) -> Result<Self, RenderError> {
+        let sides = 1..=MAX_SIDE;
+        if !sides.contains(&width) || !sides.contains(&height) {
+            return Err(RenderError(format!(
+                "a picture can be 1×1 to {MAX_SIDE}×{MAX_SIDE} pixels, not {width}×{height}"
+            )));
+        }
+        let _lock = lock();
+        let context = Context::new().map_err(RenderError)?;
+        // The model's head with room for the picture. It shares the model's arrays, and frees nothing.
+        // SAFETY: a valid model, whose head is plain data.
+        let mut head = Box::new(unsafe { physics.raw_model().read() });
+        head.vis.global.offwidth = width as c_int;
+        head.vis.global.offheight = height as c_int;
+        let model = &raw const *head;
+        let scene = Scene::new(model)?;
+        let make = || {
+            // SAFETY: all zeros is a value of this plain struct, and the first function initialises it.
+            let mut resources = unsafe { Box::<mjrContext>::new_zeroed().assume_init() };
+            // SAFETY: a valid model, fresh resources, and an OpenGL context that is current.
+            guard(|| unsafe {
+                c::mjr_defaultContext(&mut *resources);
+                ffi::mjr_makeContext(model, &mut *resources, mjtFontScale::mjFONTSCALE_100 as c_int);
+            })?;
+            Ok(resources)
+        };
+        // Should this fail halfway, what MuJoCo made goes with the OpenGL context.
+        let resources = context.with(make).flatten().map_err(drawing_failed)?;
+        Ok(Self {
+            context,
+            resources,
+            scene,
+            model: physics.model(),
+            width,
+            height,
+        })
+    }
+
+    /// The size of its pictures: width, height.
+    pub(crate) fn size(&self) -> (u32, u32) {
+        (self.width, self.height)
+    }
+
+    /// Draws the current state, seen by the named camera, or by the model's first one; a model without cameras is
+    /// seen as a whole.
+    ///
+    /// `physics` must simulate the model that the renderer was made for. Its state stays as it is.
+    ///
+    /// # Errors
+    /// If there is no such camera, or drawing fails.
+    pub(crate) fn draw(
+        &mut self,
+        physics: &mut Physics,
+        camera: Option<&str>,
+    ) -> Result<Picture, RenderError> {
+        assert!(
+            ptr::eq(self.model, physics.model()),
+            "the renderer is for another model"
+        );
+        let _lock = lock();
+        let mut camera = find_camera(physics, camera)?;
+        let (model, data) = (physics.raw_model(), physics.raw_data());
+        let Scene { raw: scene, options } = &mut self.scene;
+        let (scene, resources) = (&raw mut **scene, &raw mut *self.resources);
+        let (width, height) = (self.width, self.height);
+        let area = mjrRect {
+            left: 0,
+            bottom: 0,
+            width: width as c_int,
+            height: height as c_int,
+        };
+        let row = 3 * width as usize;
+        let mut rgb = vec![0; row * height as usize];
+        let draw = || {
+            // SAFETY: a model, its data, a scene and resources made for it, a current OpenGL context, and room for
+            // the pixels of the area.
+            guard(|| unsafe {
+                let all = mjtCatBit::mjCAT_ALL as c_int;
+                ffi::mjv_updateScene(model, data, options, ptr::null(), &mut camera, all, scene);
+                ffi::mjr_setBuffer(mjtFramebuffer::mjFB_OFFSCREEN as c_int, resources);
+                ffi::mjr_render(area, scene, resources);
+                ffi::mjr_readPixels(rgb.as_mut_ptr(), ptr::null_mut(), area, resources);
+            })
+        };
+        self.context.with(draw).flatten().map_err(drawing_failed)?;
+        // OpenGL's rows run from bottom to top.
+        let rgb = rgb.rchunks_exact(row).flatten().copied().collect();
+        Ok(Picture { width, height, rgb })
+    }
+}
+
+impl Drop for Renderer {
+    fn drop(&mut self) {
+        let _lock = lock();
+        let resources = &raw mut *self.resources;
+        // SAFETY: made in `new`, freed once, with their OpenGL context current. Should that fail, the driver frees them
+        // with the context.
+        let _ = self
+            .context
+            .with(|| guard(|| unsafe { ffi::mjr_freeContext(resources) }));
+    }
+}
+
+/// What is to be drawn: geoms, lights, the camera.
+struct Scene {
+    raw: Box<mjvScene>,
+    options: mjvOption,
+}
+
+impl Scene {
+    fn new(model: *const mjModel) -> Result<Self, RenderError> {
+        // SAFETY: all zeros is a value of these plain structs, which the functions initialise.
+        let mut scene = unsafe {
+            let mut raw = Box::<mjvScene>::new_zeroed().assume_init();
+            let mut options = std::mem::zeroed();
+            c::mjv_defaultScene(&mut *raw);
+            c::mjv_defaultOption(&mut options);
+            Self { raw, options }
+        };
+        // SAFETY: the caller gives a valid model; the scene is fresh.
+        guard(|| unsafe {
+            ffi::mjv_makeScene(model, &mut *scene.raw, (*model).ngeom as c_int + EXTRA_GEOMS)
+        })
+        .map_err(drawing_failed)?;
+        Ok(scene)
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        // SAFETY: initialised in `new`, freed once; freeing memory raises no error.
+        unsafe { c::mjv_freeScene(&mut *self.raw) };
+    }
+}
+
+/// The named camera, or what stands in for it.
+fn find_camera(physics: &Physics, name: Option<&str>) -> Result<mjvCamera, RenderError> {
+    let model = physics.raw_model();
+    // SAFETY: all zeros is a value of this plain struct, which the function initialises for a valid model.
+    let mut camera = unsafe {
+        let mut camera = std::mem::zeroed();
+        c::mjv_defaultFreeCamera(model, &mut camera);
+        camera
+    };
+    let id = match name {
+        // SAFETY: a valid model.
+        None if unsafe { (*model).ncam } == 0 => return Ok(camera),
+        None => 0,
+        Some(name) => {
+            let missing = || RenderError(format!("the model has no camera `{name}`"));
+            let text = CString::new(name).map_err(|_| missing())?;
+            // SAFETY: a valid model and a NUL-terminated name.
+            let id = unsafe { c::mj_name2id(model, mjtObj::mjOBJ_CAMERA as c_int, text.as_ptr()) };
+            if id < 0 {
+                return Err(missing());
+            }
+            id
+        }
+    };
+    camera.type_ = mjtCamera::mjCAMERA_FIXED as c_int;
+    camera.fixedcamid = id;
+    Ok(camera)
+}
+
+/// Waits for its turn at the renderer. A panic elsewhere leaves nothing behind that matters here.
+fn lock() -> MutexGuard<'static, ()> {
+    RENDERER.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn drawing_failed(why: String) -> RenderError {
+    RenderError(format!("cannot draw: {}", why.replace('\n', " ")))
+}
