@@ -149,8 +149,21 @@ fn models() -> Result<(), String> {
         );
     }
     code.push(']');
-    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")).join("assets.rs");
-    fs::write(&out, code).map_err(|error| format!("cannot write {}: {error}", out.display()))
+    // Where fetching puts it, and where it is beside an installed package.
+    let licence = [
+        "LICENSE".to_owned(),
+        format!("../dm_control-{DM_CONTROL}.dist-info/licenses/LICENSE"),
+    ]
+    .map(|file| dir.join(file))
+    .into_iter()
+    .find(|path| path.is_file())
+    .ok_or_else(|| format!("{} holds no LICENSE", dir.display()))?;
+    println!("cargo::rerun-if-changed={}", licence.display());
+
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    fs::write(out.join("assets.rs"), code)
+        .and_then(|()| fs::copy(&licence, out.join("LICENCE")).map(|_| ()))
+        .map_err(|error| format!("cannot write to {}: {error}", out.display()))
 }
 
 /// The folder that an environment variable names, if it holds `file`.

@@ -78,3 +78,46 @@ pub(crate) fn guard<T>(call: impl FnOnce() -> T) -> Result<T, String> {
         Err(payload) => resume_unwind(payload),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    unsafe extern "C-unwind" {
+        fn mju_error(format: *const c_char, ...);
+        fn mju_warning(format: *const c_char, ...);
+    }
+
+    #[test]
+    fn errors_come_back_from_every_thread() {
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                scope.spawn(move || {
+                    for i in 0..1000 {
+                        let number: c_int = 1000 * thread + i;
+                        // SAFETY: a format and the number it asks for.
+                        let error = guard(|| unsafe { mju_error(c"number %d".as_ptr(), number) });
+                        let text = error.expect_err("it is an error");
+                        assert!(text.contains(&format!("number {number}")), "{text}");
+                    }
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn warnings_pass() {
+        // SAFETY: a format without arguments.
+        assert_eq!(guard(|| unsafe { mju_warning(c"all is well".as_ptr()) }), Ok(()));
+        assert!(!std::path::Path::new("MUJOCO_LOG.TXT").exists());
+    }
+
+    #[test]
+    fn panics_of_our_own_are_not_taken_for_errors() {
+        let panic = std::panic::catch_unwind(|| guard(|| resume_unwind(Box::new("ours"))));
+        assert_eq!(
+            panic.expect_err("it goes on unwinding").downcast_ref(),
+            Some(&"ours")
+        );
+    }
+}

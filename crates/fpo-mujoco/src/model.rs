@@ -40,13 +40,10 @@ impl Model {
             )));
         }
         let raw = Files::new(files)?.load(name)?;
-        // SAFETY: `raw` is a valid model; the head is plain data, and neither copy frees the arrays twice because
-        // a boxed head frees nothing.
-        let mut model = Self {
-            raw,
-            resting: unsafe { Box::new(raw.as_ptr().read()) },
-        };
-        model.resting.opt.disableflags |= DISABLE_ACTUATION;
+        // SAFETY: a valid model. Its head is plain data: a boxed copy frees nothing when dropped.
+        let mut resting = unsafe { Box::new(raw.as_ptr().read()) };
+        resting.opt.disableflags |= DISABLE_ACTUATION;
+        let model = Self { raw, resting };
         // MuJoCo accepts any number here.
         if model.timestep() > 0.0 {
             Ok(model)
@@ -200,6 +197,7 @@ impl Model {
         /// Sizes of the sites, `[nsite, 3]`.
         site_sizes: site_size [f64] 3 * nsite;
         /// Damping of the degrees of freedom, `[nv]`.
+        #[cfg(test)]
         dampings: dof_damping [f64] 1 * nv;
         /// Positions of the geoms in their bodies, `[ngeom, 3]`.
         geom_positions: geom_pos [f64] 3 * ngeom;
@@ -280,5 +278,53 @@ impl Drop for Files {
     fn drop(&mut self) {
         // SAFETY: initialised in `new`, deleted once. It frees memory and raises no error.
         unsafe { ffi::mj_deleteVFS(&raw mut *self.0) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn compile(text: &str) -> Result<Model, MakeError> {
+        Model::compile("test.xml", &[("test.xml", text)])
+    }
+
+    fn error(text: &str) -> String {
+        compile(text).err().expect("the model is not valid").to_string()
+    }
+
+    #[test]
+    fn a_bad_model_is_one_line_that_says_where() {
+        let text = error("<mujoco>\n  <worldbody>\n    <geom type='cube'/>\n  </worldbody>\n</mujoco>");
+        assert!(
+            text.starts_with("cannot compile `test.xml`: ") && text.contains("line 3"),
+            "{text}"
+        );
+        assert!(!text.contains('\n'), "{text}");
+    }
+
+    #[test]
+    fn a_missing_file_is_an_error() {
+        let text = Model::compile("absent.xml", &[])
+            .err()
+            .expect("there is no such file")
+            .to_string();
+        assert!(text.starts_with("cannot compile `absent.xml`: "), "{text}");
+    }
+
+    #[test]
+    fn a_time_step_must_be_positive() {
+        for timestep in ["0", "-0.01"] {
+            let text = error(&format!("<mujoco><option timestep='{timestep}'/></mujoco>"));
+            assert!(text.contains("time step"), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_is_an_error() {
+        let model = compile("<mujoco/>").expect("an empty world");
+        assert_eq!(model.body("world"), Ok(0));
+        let text = model.geom("nose").expect_err("there is none").to_string();
+        assert!(text.contains("no geom `nose`"), "{text}");
     }
 }

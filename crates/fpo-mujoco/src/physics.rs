@@ -92,20 +92,18 @@ impl Physics {
     /// If the state cannot be simulated.
     pub(crate) fn forward(&mut self) -> Result<(), PhysicsError> {
         let d = self.raw_data();
-        // SAFETY: a valid model and its data. The own head is no one else's.
-        let result = match &mut self.own {
-            None => {
-                let m = self.model.resting();
-                guard(|| unsafe { ffi::mj_forward(m, d) })
-            }
+        let m = match &mut self.own {
+            None => self.model.resting(),
             Some(own) => {
                 own.head.opt.disableflags |= DISABLE_ACTUATION;
-                let m = &raw const *own.head;
-                let result = guard(|| unsafe { ffi::mj_forward(m, d) });
-                own.head.opt.disableflags &= !DISABLE_ACTUATION;
-                result
+                &raw const *own.head
             }
         };
+        // SAFETY: a valid model and its data.
+        let result = guard(|| unsafe { ffi::mj_forward(m, d) });
+        if let Some(own) = &mut self.own {
+            own.head.opt.disableflags &= !DISABLE_ACTUATION;
+        }
         result.map_err(PhysicsError::Raised)?;
         self.check()
     }
@@ -210,6 +208,7 @@ impl Physics {
     }
 
     /// Seconds since the reset.
+    #[cfg(test)]
     pub(crate) fn time(&self) -> f64 {
         self.data().time
     }
@@ -235,8 +234,10 @@ impl Physics {
         std::array::from_fn(|i| own.geom_pos()[3 * geom + i])
     }
 
-    /// Moves a geom in its body, in this simulation only.
+    /// Moves a geom in its body, in this simulation only. In the model it must not lie at its body's origin: MuJoCo
+    /// would take the body's place for its own.
     pub(crate) fn set_geom_pos(&mut self, geom: usize, pos: [f64; 3]) {
+        debug_assert_ne!(self.model.geom_pos(geom), [0.0; 3]);
         let own = self
             .own
             .as_mut()
@@ -244,8 +245,10 @@ impl Physics {
         own.geom_pos_mut()[3 * geom..][..3].copy_from_slice(&pos);
     }
 
-    /// Moves a site in its body, in this simulation only.
+    /// Moves a site in its body, in this simulation only. In the model it must not lie at its body's origin: MuJoCo
+    /// would take the body's place for its own.
     pub(crate) fn set_site_pos(&mut self, site: usize, pos: [f64; 3]) {
+        debug_assert_ne!(self.model.site_pos(site), [0.0; 3]);
         let own = self
             .own
             .as_mut()
@@ -317,6 +320,7 @@ impl Physics {
         /// Controls, to set.
         ctrl_mut: ctrl * nu;
         /// The solver's initial accelerations, to set.
+        #[cfg(test)]
         warmstart_mut: qacc_warmstart * nv;
     }
 }
@@ -376,5 +380,60 @@ impl Drop for OwnModel {
             drop(Box::from_raw(self.geom_pos.as_ptr()));
             drop(Box::from_raw(self.site_pos.as_ptr()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A pile of spheres, with so little memory that a step with contacts cannot be computed.
+    const CRAMPED: &str = "
+        <mujoco>
+          <size memory='20K'/>
+          <worldbody>
+            <geom type='plane' size='1 1 1'/>
+            <replicate count='12' offset='0 0 0.15'>
+              <body pos='0 0 0.5'><freejoint/><geom type='sphere' size='0.1'/></body>
+            </replicate>
+          </worldbody>
+        </mujoco>";
+
+    #[test]
+    fn an_error_in_a_step_is_survived_by_every_thread() {
+        let model = Model::compile("test.xml", &[("test.xml", CRAMPED)]).expect("a valid model");
+        let model = Arc::new(model);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                let model = Arc::clone(&model);
+                scope.spawn(move || {
+                    let mut physics = Physics::new(model, false).expect("there is memory for the state");
+                    for _ in 0..250 {
+                        let error = physics.reset().and_then(|()| physics.step(1));
+                        assert!(matches!(error, Err(PhysicsError::Raised(_))), "{error:?}");
+                    }
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn positions_are_a_simulations_own() {
+        let text = "<mujoco><worldbody><geom name='target' pos='0 0 1' size='0.1'/></worldbody></mujoco>";
+        let model = Arc::new(Model::compile("test.xml", &[("test.xml", text)]).expect("a valid model"));
+        let target = model.geom("target").expect("it is there");
+        let mut simulations =
+            [true, true, false].map(|own| Physics::new(Arc::clone(&model), own).expect("memory"));
+        simulations[0].set_geom_pos(target, [1.0, 2.0, 3.0]);
+        let positions = simulations.map(|mut physics| {
+            physics.reset().expect("a still world");
+            physics.step(1).expect("a still world");
+            physics.geom_xpos().to_vec()
+        });
+        assert_eq!(
+            positions,
+            [vec![1.0, 2.0, 3.0], vec![0.0, 0.0, 1.0], vec![0.0, 0.0, 1.0]]
+        );
+        assert_eq!(model.geom_pos(target), [0.0, 0.0, 1.0]);
     }
 }

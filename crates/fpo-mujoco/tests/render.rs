@@ -81,9 +81,13 @@ fn pictures_show_the_agent_and_follow_the_state() {
 }
 
 #[test]
-fn every_task_has_a_picture_with_its_agent() {
+fn every_domain_has_a_picture_with_its_agent() {
+    let mut domains = HashSet::new();
     for task in fpo_mujoco::tasks() {
         let name = &task.spec().name;
+        if !domains.insert(name.split('-').next().map(str::to_owned)) {
+            continue;
+        }
         let mut env = make(name);
         step(&mut *env, 5);
         let Some(picture) = draw(&mut *env) else { return };

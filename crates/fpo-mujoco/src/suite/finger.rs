@@ -97,7 +97,7 @@ impl Finger {
     }
 
     /// What the position sensor at `sensor` reads, relative to the hinge, along x and z.
-    fn from_hinge(&self, physics: &Physics, sensor: usize) -> [f64; 2] {
+    fn relative_to_hinge(&self, physics: &Physics, sensor: usize) -> [f64; 2] {
         let readings = physics.sensordata();
         [
             readings[sensor] - readings[self.spinner],
@@ -109,7 +109,7 @@ impl Finger {
         let readings = physics.sensordata();
         out.push(readings[self.proximal]);
         out.push(readings[self.distal]);
-        out.extend(&self.from_hinge(physics, self.tip));
+        out.extend(&self.relative_to_hinge(physics, self.tip));
         out.extend(&self.velocities.map(|sensor| readings[sensor]));
         out.extend(&self.touch.map(|sensor| readings[sensor].ln_1p()));
     }
@@ -173,8 +173,8 @@ impl Turn {
 
     /// From the tip to the surface of the target; negative inside.
     fn distance(&self, physics: &Physics) -> f64 {
-        let target = self.finger.from_hinge(physics, self.target);
-        let tip = self.finger.from_hinge(physics, self.finger.tip);
+        let target = self.finger.relative_to_hinge(physics, self.target);
+        let tip = self.finger.relative_to_hinge(physics, self.finger.tip);
         let (x, z) = (target[0] - tip[0], target[1] - tip[1]);
         (x * x + z * z).sqrt() - self.target_radius
     }
@@ -193,7 +193,7 @@ impl Domain for Turn {
 
     fn observe(&self, physics: &Physics, out: &mut Observation) {
         self.finger.observe(physics, out);
-        out.extend(&self.finger.from_hinge(physics, self.target));
+        out.extend(&self.finger.relative_to_hinge(physics, self.target));
         out.push(self.distance(physics));
     }
 

@@ -24,6 +24,8 @@ mod walker;
 #[cfg(test)]
 mod tests;
 
+pub use crate::assets::{MODEL_FILES, MODEL_LICENCE};
+
 use std::sync::{Arc, LazyLock};
 use task::SuiteTask;
 

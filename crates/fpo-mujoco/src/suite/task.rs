@@ -59,7 +59,7 @@ impl SuiteTask {
     }
 
     fn compile(&self) -> Result<Compiled, MakeError> {
-        let mut model = Model::compile(self.definition.model, assets::FILES)?;
+        let mut model = Model::compile(self.definition.model, assets::MODEL_FILES)?;
         let domain: Arc<dyn Domain> = (self.definition.build)(&mut model)?.into();
         let actions = model.head().nu as usize;
         let ratio = self.definition.control_timestep / model.timestep();

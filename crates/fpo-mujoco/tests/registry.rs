@@ -1,0 +1,31 @@
+//! The list of tasks.
+
+use std::collections::HashSet;
+
+#[test]
+fn tasks_are_listed_once_and_found_by_name() {
+    let tasks = fpo_mujoco::tasks();
+    let names: HashSet<_> = tasks.iter().map(|task| task.spec().name.clone()).collect();
+    assert_eq!((tasks.len(), names.len()), (25, 25));
+    for task in &tasks {
+        let spec = task.spec();
+        let found = fpo_mujoco::task(&spec.name).expect("it is in the list");
+        assert_eq!(found.spec(), spec);
+        assert!(
+            !spec.summary.is_empty() && spec.step_limit == 1000,
+            "{}",
+            spec.name
+        );
+    }
+    assert!(fpo_mujoco::task("cheetah-fly").is_none());
+}
+
+#[test]
+fn the_models_come_with_their_licence() {
+    assert!(fpo_mujoco::suite::MODEL_LICENCE.contains("Apache License"));
+    assert!(
+        fpo_mujoco::suite::MODEL_FILES
+            .iter()
+            .any(|(name, _)| *name == "cheetah.xml")
+    );
+}
