@@ -1,0 +1,228 @@
+//! Pictures to a film: MP4 (H.264) or GIF, by the file's ending.
+
+mod gif;
+mod mp4;
+mod palette;
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use fpo_env::Picture;
+use tempfile::NamedTempFile;
+
+/// The kinds of film this program writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// H.264 in an MP4 container: small and sharp, plays everywhere.
+    Mp4,
+    /// A GIF that loops for ever: larger, but shows inside a README.
+    Gif,
+}
+
+impl Format {
+    /// The format a path asks for by its ending, `.mp4` or `.gif` in any case.
+    ///
+    /// # Errors
+    /// For any other ending, with the two that work.
+    pub fn from_path(path: &Path) -> Result<Self> {
+        let ending = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
+        match ending.as_deref() {
+            Some("mp4") => Ok(Self::Mp4),
+            Some("gif") => Ok(Self::Gif),
+            _ => bail!("`{}` is neither a .mp4 nor a .gif file", path.display()),
+        }
+    }
+
+    /// The most frames a second a film of this kind can show. Players slow a GIF down whose frames are shorter
+    /// than two hundredths of a second.
+    pub fn max_fps(self) -> f64 {
+        match self {
+            Self::Mp4 => 240.0,
+            Self::Gif => 50.0,
+        }
+    }
+}
+
+/// A film being written.
+///
+/// It grows under a temporary name beside its path and takes that path's place in [`Video::finish`]; a film that
+/// fails or is dropped before leaves nothing behind.
+pub struct Video {
+    encoder: Encoder,
+    path: PathBuf,
+    width: u32,
+    height: u32,
+    frames: u64,
+}
+
+type Output = BufWriter<NamedTempFile>;
+
+/// The two encoders behind one interface.
+enum Encoder {
+    Mp4(Box<mp4::Mp4>),
+    Gif(Box<gif::Gif>),
+}
+
+impl Encoder {
+    fn new(format: Format, output: Output, width: u32, height: u32, fps: f64) -> Result<Self> {
+        Ok(match format {
+            Format::Mp4 => Self::Mp4(Box::new(mp4::Mp4::new(output, width, height, fps)?)),
+            Format::Gif => Self::Gif(Box::new(gif::Gif::new(output, width, height, fps)?)),
+        })
+    }
+
+    fn frame(&mut self, rgb: &[u8]) -> Result<()> {
+        match self {
+            Self::Mp4(mp4) => mp4.frame(rgb),
+            Self::Gif(gif) => gif.frame(rgb),
+        }
+    }
+
+    fn finish(self) -> Result<Output> {
+        match self {
+            Self::Mp4(mp4) => mp4.finish(),
+            Self::Gif(gif) => gif.finish(),
+        }
+    }
+}
+
+impl Video {
+    /// Begins a film at `path`, whose ending picks the format. `width` and `height` are in pixels, `fps` in frames
+    /// a second of playing time. A file already there stays until [`Video::finish`] replaces it.
+    ///
+    /// # Errors
+    /// If the ending is unknown, the size or the rate cannot be had in the format (an MP4 needs even sizes, at most
+    /// 3840×2160; see [`Format::max_fps`]), or no file can be made there.
+    pub fn create(path: impl AsRef<Path>, width: u32, height: u32, fps: f64) -> Result<Self> {
+        let path = path.as_ref();
+        let format = Format::from_path(path)?;
+        if !(fps > 0.0 && fps <= format.max_fps()) {
+            bail!(
+                "`{}` can show more than 0 and at most {} frames a second, not {fps}",
+                path.display(),
+                format.max_fps()
+            );
+        }
+        let output = BufWriter::new(temporary_beside(path)?);
+        let encoder = Encoder::new(format, output, width, height, fps).with_context(|| cannot_write(path))?;
+        Ok(Self {
+            encoder,
+            path: path.to_owned(),
+            width,
+            height,
+            frames: 0,
+        })
+    }
+
+    /// Appends one picture.
+    ///
+    /// # Errors
+    /// If its size is not the film's, it cannot be encoded, or the disk is full.
+    pub fn frame(&mut self, picture: &Picture) -> Result<()> {
+        let (width, height) = (self.width, self.height);
+        if (picture.width, picture.height) != (width, height)
+            || picture.rgb.len() != 3 * width as usize * height as usize
+        {
+            bail!(
+                "a frame of {}×{} does not fit a film of {width}×{height}",
+                picture.width,
+                picture.height
+            );
+        }
+        self.encoder
+            .frame(&picture.rgb)
+            .with_context(|| cannot_write(&self.path))?;
+        self.frames += 1;
+        Ok(())
+    }
+
+    /// Frames appended so far.
+    pub fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// Completes the film and puts it at its path.
+    ///
+    /// # Errors
+    /// If it has no frame, or the disk is full.
+    pub fn finish(self) -> Result<()> {
+        let Self {
+            encoder,
+            path,
+            frames,
+            ..
+        } = self;
+        if frames == 0 {
+            bail!("`{}` would be a film without a frame", path.display());
+        }
+        let save = || -> Result<()> {
+            let file = encoder
+                .finish()?
+                .into_inner()
+                .map_err(|error| error.into_error())?;
+            file.as_file().sync_all()?;
+            file.persist(&path).map_err(|error| error.error)?;
+            Ok(())
+        };
+        save().with_context(|| cannot_write(&path))
+    }
+}
+
+fn cannot_write(path: &Path) -> String {
+    format!("cannot write `{}`", path.display())
+}
+
+/// A temporary file in the folder of `path`, hidden, deleted when dropped, with the rights a new file gets.
+fn temporary_beside(path: &Path) -> Result<NamedTempFile> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    tempfile::Builder::new()
+        .prefix(".film-")
+        .suffix(".tmp")
+        .make_in(folder, |path| File::create_new(path))
+        .with_context(|| cannot_write(path))
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    /// `/dev/full` stands for a full disk: it opens, but nothing can be written.
+    #[test]
+    fn a_full_disk_is_one_line() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, format) in [("a.mp4", Format::Mp4), ("a.gif", Format::Gif)] {
+            let (file, at) = temporary_beside(&folder.path().join(name)).unwrap().into_parts();
+            drop(file);
+            let full = File::options().write(true).open("/dev/full").unwrap();
+            let output = BufWriter::new(NamedTempFile::from_parts(full, at));
+            let path = folder.path().join(name);
+            let encoder = Encoder::new(format, output, 256, 256, 25.0).unwrap();
+            let mut video = Video {
+                encoder,
+                path,
+                width: 256,
+                height: 256,
+                frames: 0,
+            };
+            let noise = |i: usize| (i.wrapping_mul(2_654_435_761) >> 7) as u8;
+            let picture = Picture {
+                width: 256,
+                height: 256,
+                rgb: (0..3 * 256 * 256).map(noise).collect(),
+            };
+            let error = video.frame(&picture).and_then(|()| video.finish()).unwrap_err();
+            let line = format!("{error:#}");
+            assert!(
+                line.contains(name) && line.contains("No space left on device"),
+                "{line}"
+            );
+            assert!(!line.contains('\n'), "{line}");
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}
