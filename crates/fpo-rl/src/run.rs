@@ -13,8 +13,8 @@ pub use folder::{Pick, RunFolder, find_policy};
 
 use crate::checkpoint::{About, Checkpoint, CheckpointError, Checkpoints};
 use crate::config::{Config, documented};
-use crate::metrics::{MetricsWriter, Row};
 use crate::evaluate::Evaluation;
+use crate::metrics::{MetricsWriter, Row};
 use crate::trainer::Trainer;
 use evaluations::Evaluations;
 use fpo_env::Task;
@@ -80,7 +80,12 @@ impl Session {
     ///
     /// # Errors
     /// If an environment or a network cannot be made, or the folder cannot be written.
-    pub fn begin(folder: RunFolder, config: Config, task: Arc<dyn Task>, threads: usize) -> Result<Self, RunError> {
+    pub fn begin(
+        folder: RunFolder,
+        config: Config,
+        task: Arc<dyn Task>,
+        threads: usize,
+    ) -> Result<Self, RunError> {
         let trainer = Trainer::new(&config, task, threads)?;
         folder.write(CONFIG, documented(&config).as_bytes())?;
         Ok(Self {
@@ -108,18 +113,31 @@ impl Session {
     ) -> Result<Self, RunError> {
         let all = Checkpoints::list(&folder.checkpoints())?;
         let Some(newest) = all.last() else {
-            return Err(RunError::NoCheckpoint { folder: folder.path().to_owned() });
+            return Err(RunError::NoCheckpoint {
+                folder: folder.path().to_owned(),
+            });
         };
         let checkpoint = Checkpoint::open(newest)?;
         let about = checkpoint.about().clone();
         let state = checkpoint.read(STATE)?;
         let trainer = Trainer::restore(&config, task, threads, &state)?;
         if (trainer.iteration(), trainer.env_steps()) != (about.iteration, about.env_steps) {
-            let reason = format!("its state is of iteration {}, not {}", trainer.iteration(), about.iteration);
-            return Err(CheckpointError::Damaged { path: newest.clone(), reason }.into());
+            let reason = format!(
+                "its state is of iteration {}, not {}",
+                trainer.iteration(),
+                about.iteration
+            );
+            return Err(CheckpointError::Damaged {
+                path: newest.clone(),
+                reason,
+            }
+            .into());
         }
         if trainer.iteration() >= trainer.total_iterations() {
-            return Err(RunError::Complete { folder: folder.path().to_owned(), steps: about.env_steps });
+            return Err(RunError::Complete {
+                folder: folder.path().to_owned(),
+                steps: about.env_steps,
+            });
         }
         let checkpoints = Checkpoints::open(&folder.checkpoints(), config.train.keep)?;
         let best = Checkpoints::best(&folder.checkpoints())?.and_then(|c| c.about().evaluation);
@@ -175,11 +193,12 @@ impl Session {
             let mut row = self.trainer.iterate()?.row;
             let last = self.trainer.iteration() == total;
             let every = self.config.eval.every;
-            let evaluation = if last || (every > 0 && steps_before / every != self.trainer.env_steps() / every) {
-                Some(self.evaluate(&mut row, observer)?)
-            } else {
-                None
-            };
+            let evaluation =
+                if last || (every > 0 && steps_before / every != self.trainer.env_steps() / every) {
+                    Some(self.evaluate(&mut row, observer)?)
+                } else {
+                    None
+                };
             self.metrics.write(&row)?;
             observer.iteration(&row);
 
@@ -226,7 +245,11 @@ impl Session {
         };
         let (state, policy) = (self.trainer.state()?, self.trainer.policy().save()?);
         let config = documented(&self.config);
-        let files = [(STATE, &state[..]), (POLICY, &policy), (CONFIG, config.as_bytes())];
+        let files = [
+            (STATE, &state[..]),
+            (POLICY, &policy),
+            (CONFIG, config.as_bytes()),
+        ];
         let path = self.checkpoints.save(&about, &files)?;
         observer.saved(&path);
         self.last_saved = Some(path);

@@ -1,1 +1,5 @@
-fn main() {}
+//! The `fpo` program.
+
+fn main() -> std::process::ExitCode {
+    fpo::main()
+}

@@ -77,7 +77,9 @@ impl RunError {
     /// Whether what the user gave is at fault, rather than what happened while running.
     pub fn is_input(&self) -> bool {
         match self {
-            Self::Occupied { .. } | Self::NotARun { .. } | Self::InUse { .. } | Self::NoCheckpoint { .. } => true,
+            Self::Occupied { .. } | Self::NotARun { .. } | Self::InUse { .. } | Self::NoCheckpoint { .. } => {
+                true
+            }
             Self::Complete { .. } | Self::Config(_) => true,
             Self::Checkpoint(error) => !matches!(error, CheckpointError::Save { .. }),
             Self::Metrics(MetricsError::Damaged { .. }) => true,

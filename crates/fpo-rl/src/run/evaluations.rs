@@ -1,8 +1,8 @@
 //! `eval.csv`: the evaluations of a run, one line for each kind of noise.
 
 use super::{RunError, RunFolder};
-use crate::metrics::Row;
 use crate::evaluate::Evaluation;
+use crate::metrics::Row;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -26,31 +26,53 @@ impl Evaluations {
         let path = folder.path().join(FILE);
         let text = match fs::read_to_string(&path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => String::new(),
-            text => text.map_err(|source| RunError::Io { action: "read", path: path.clone(), source })?,
+            text => text.map_err(|source| RunError::Io {
+                action: "read",
+                path: path.clone(),
+                source,
+            })?,
         };
         let up_to = |line: &&str| {
             let number = line.split(',').next().and_then(|field| field.parse::<u64>().ok());
             line.ends_with('\n') && number.is_some_and(|number| number <= iteration)
         };
-        Self::with(folder, HEADER.to_owned() + &text.split_inclusive('\n').filter(up_to).collect::<String>())
+        Self::with(
+            folder,
+            HEADER.to_owned() + &text.split_inclusive('\n').filter(up_to).collect::<String>(),
+        )
     }
 
     fn with(folder: &RunFolder, text: String) -> Result<Self, RunError> {
         let path = folder.write(FILE, text.as_bytes())?;
         let file = File::options().append(true).open(&path);
-        let file = file.map_err(|source| RunError::Io { action: "open", path: path.clone(), source })?;
+        let file = file.map_err(|source| RunError::Io {
+            action: "open",
+            path: path.clone(),
+            source,
+        })?;
         Ok(Self { path, file })
     }
 
     pub(super) fn write(&mut self, row: &Row, evaluation: &Evaluation) -> Result<(), RunError> {
         let mut text = String::new();
-        for (noise, returns) in [("zero", &evaluation.zero_noise), ("random", &evaluation.random_noise)] {
+        for (noise, returns) in [
+            ("zero", &evaluation.zero_noise),
+            ("random", &evaluation.random_noise),
+        ] {
             text += &format!(
                 "{},{},{noise},{},{},{},{},{}\n",
-                row.iteration, row.env_steps, returns.episodes, returns.mean, returns.std, returns.min, returns.max
+                row.iteration,
+                row.env_steps,
+                returns.episodes,
+                returns.mean,
+                returns.std,
+                returns.min,
+                returns.max
             );
         }
-        self.file.write_all(text.as_bytes()).map_err(|source| self.error(source))
+        self.file
+            .write_all(text.as_bytes())
+            .map_err(|source| self.error(source))
     }
 
     pub(super) fn flush(&mut self) -> Result<(), RunError> {
@@ -58,6 +80,10 @@ impl Evaluations {
     }
 
     fn error(&self, source: io::Error) -> RunError {
-        RunError::Io { action: "write", path: self.path.clone(), source }
+        RunError::Io {
+            action: "write",
+            path: self.path.clone(),
+            source,
+        }
     }
 }

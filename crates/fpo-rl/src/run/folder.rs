@@ -10,7 +10,14 @@ const LOCK: &str = ".lock";
 const CHECKPOINTS: &str = "checkpoints";
 
 /// What a run leaves in its folder, but for the event files; `--force` deletes these and nothing else.
-const OURS: [&str; 6] = [CONFIG, "metrics.jsonl", "eval.csv", CHECKPOINTS, "video.mp4", "video.gif"];
+const OURS: [&str; 6] = [
+    CONFIG,
+    "metrics.jsonl",
+    "eval.csv",
+    CHECKPOINTS,
+    "video.mp4",
+    "video.gif",
+];
 
 /// The folder of a run, locked against other processes as long as this lives.
 #[derive(Debug)]
@@ -28,13 +35,17 @@ impl RunFolder {
     /// If there is a run already and not `force`, another process uses it, or it cannot be made.
     pub fn create(path: &Path, force: bool) -> Result<Self, RunError> {
         if !force && holds_a_run(path) {
-            return Err(RunError::Occupied { folder: path.to_owned() });
+            return Err(RunError::Occupied {
+                folder: path.to_owned(),
+            });
         }
         fs::create_dir_all(path).map_err(io_error("make the folder", path))?;
         let folder = Self::lock(path)?;
         // Again under the lock: two processes may have come this far together.
         if !force && holds_a_run(path) {
-            return Err(RunError::Occupied { folder: path.to_owned() });
+            return Err(RunError::Occupied {
+                folder: path.to_owned(),
+            });
         }
         folder.clear()?;
         Ok(folder)
@@ -46,22 +57,39 @@ impl RunFolder {
     /// If it holds no run or another process uses it.
     pub fn open(path: &Path) -> Result<Self, RunError> {
         if !path.join(CONFIG).is_file() {
-            let reason = if path.is_dir() { "it has no config.toml" } else { "there is no such folder" };
-            return Err(RunError::NotARun { folder: path.to_owned(), reason: reason.into() });
+            let reason = if path.is_dir() {
+                "it has no config.toml"
+            } else {
+                "there is no such folder"
+            };
+            return Err(RunError::NotARun {
+                folder: path.to_owned(),
+                reason: reason.into(),
+            });
         }
         Self::lock(path)
     }
 
     fn lock(path: &Path) -> Result<Self, RunError> {
         let file = path.join(LOCK);
-        let lock = File::options().create(true).append(true).open(&file).map_err(io_error("open", &file))?;
+        let lock = File::options()
+            .create(true)
+            .append(true)
+            .open(&file)
+            .map_err(io_error("open", &file))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(RunError::InUse { folder: path.to_owned() }),
+            Ok(()) => Ok(Self {
+                path: path.to_owned(),
+                _lock: lock,
+            }),
+            Err(TryLockError::WouldBlock) => Err(RunError::InUse {
+                folder: path.to_owned(),
+            }),
             // Some network file systems have no locks; a run there is better than none.
-            Err(TryLockError::Error(e)) if e.kind() == io::ErrorKind::Unsupported => {
-                Ok(Self { path: path.to_owned(), _lock: lock })
-            }
+            Err(TryLockError::Error(e)) if e.kind() == io::ErrorKind::Unsupported => Ok(Self {
+                path: path.to_owned(),
+                _lock: lock,
+            }),
             Err(TryLockError::Error(e)) => Err(io_error("lock", &file)(e)),
         }
     }
@@ -75,7 +103,11 @@ impl RunFolder {
             let name = name.to_string_lossy();
             if OURS.contains(&&*name) || name.starts_with("events.out.tfevents.") {
                 let path = entry.path();
-                let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+                let removed = if path.is_dir() {
+                    fs::remove_dir_all(&path)
+                } else {
+                    fs::remove_file(&path)
+                };
                 removed.map_err(io_error("delete", &path))?;
             }
         }
@@ -112,7 +144,9 @@ impl RunFolder {
 }
 
 fn holds_a_run(path: &Path) -> bool {
-    [CONFIG, CHECKPOINTS, "metrics.jsonl"].iter().any(|name| path.join(name).exists())
+    [CONFIG, CHECKPOINTS, "metrics.jsonl"]
+        .iter()
+        .any(|name| path.join(name).exists())
 }
 
 fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RunError + use<> {
@@ -140,23 +174,36 @@ pub fn find_policy(path: &Path, pick: Pick) -> Result<(Vec<u8>, PathBuf), RunErr
         let bytes = fs::read(path).map_err(io_error("read", path))?;
         return Ok((bytes, path.to_owned()));
     }
-    let not_a_run = |reason: &str| RunError::NotARun { folder: path.to_owned(), reason: reason.into() };
+    let not_a_run = |reason: &str| RunError::NotARun {
+        folder: path.to_owned(),
+        reason: reason.into(),
+    };
     if !path.is_dir() {
         return Err(not_a_run("there is no such file or folder"));
     }
     let folder = path.join(CHECKPOINTS);
     let checkpoint = if !folder.is_dir() {
         if holds_a_run(path) && !path.join("manifest.json").exists() {
-            return Err(RunError::NoCheckpoint { folder: path.to_owned() });
+            return Err(RunError::NoCheckpoint {
+                folder: path.to_owned(),
+            });
         }
         Checkpoint::open(path)?
     } else {
-        let best = if pick == Pick::Best { Checkpoints::best(&folder)? } else { None };
+        let best = if pick == Pick::Best {
+            Checkpoints::best(&folder)?
+        } else {
+            None
+        };
         match (best, pick, Checkpoints::list(&folder)?.pop()) {
             (Some(best), ..) => best,
             (None, Pick::Step(step), _) => Checkpoint::open(&folder.join(format!("step-{step}")))?,
             (None, _, Some(latest)) => Checkpoint::open(&latest)?,
-            (None, _, None) => return Err(RunError::NoCheckpoint { folder: path.to_owned() }),
+            (None, _, None) => {
+                return Err(RunError::NoCheckpoint {
+                    folder: path.to_owned(),
+                });
+            }
         }
     };
     Ok((checkpoint.read(POLICY)?, checkpoint.path().to_owned()))

@@ -1,0 +1,163 @@
+//! What the command line takes.
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Parser, Subcommand, ValueEnum};
+use fpo_rl::evaluate::Noise;
+use fpo_rl::run::Pick;
+use std::path::PathBuf;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+/// Train flow-matching policies from rewards.
+#[derive(Debug, Parser)]
+#[command(name = "fpo", version, styles = STYLES, propagate_version = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List the tasks
+    Tasks(Tasks),
+    /// Train a policy
+    Train(Train),
+    /// Evaluate a policy, from zero noise and from random noise
+    Eval(Eval),
+    /// Film a policy
+    Play(Play),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Tasks {
+    /// Print everything about them as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Train {
+    /// Task to learn (`fpo tasks` lists them); not needed to resume a folder
+    pub(crate) task: Option<String>,
+    /// Settings to start from: fast (best return per minute on a CPU) or paper (as published) [default: fast]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) preset: Option<String>,
+    /// TOML file of settings, laid over the preset
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// One setting, laid over all others: --set optimizer.epochs=4 (may be repeated)
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) sets: Vec<String>,
+    /// Seed of every random number of the run [default: 0]
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    /// Threads to use; the result is the same with any number [default: all cores]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
+    /// Folder that run folders are made in
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub(crate) out: PathBuf,
+    /// Name of the run's folder [default: TASK-PRESET-seedN]
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Go on with the run in DIR, or in the folder a new run would get; --set train.steps=N extends it
+    #[arg(long, value_name = "DIR", num_args = 0..=1)]
+    pub(crate) resume: Option<Option<PathBuf>>,
+    /// Delete the run that is in the folder already, and begin anew
+    #[arg(long, conflicts_with = "resume")]
+    pub(crate) force: bool,
+    /// Print every setting with its documentation and its value, as a TOML file for --config
+    #[arg(long)]
+    pub(crate) help_config: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Eval {
+    /// A run's folder, a checkpoint's folder or a policy file
+    pub(crate) policy: PathBuf,
+    /// Which checkpoint of a run: latest, best, or a number of environment steps
+    #[arg(long, default_value = "latest", value_parser = pick)]
+    pub(crate) checkpoint: Pick,
+    /// Episodes for each kind of noise
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) episodes: u32,
+    /// Seed of initial states and noise
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Threads to use; the result is the same with any number [default: all cores]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Play {
+    /// A run's folder, a checkpoint's folder or a policy file
+    pub(crate) policy: PathBuf,
+    /// Which checkpoint of a run: latest, best, or a number of environment steps
+    #[arg(long, default_value = "latest", value_parser = pick)]
+    pub(crate) checkpoint: Pick,
+    /// The film, .mp4 or .gif [default: video.mp4 in the run's folder, or here]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Length of the film in seconds of simulated time; episode follows episode
+    #[arg(long, default_value_t = 10.0)]
+    pub(crate) seconds: f64,
+    /// Pixels in a row
+    #[arg(long, default_value_t = 640)]
+    pub(crate) width: u32,
+    /// Rows of pixels
+    #[arg(long, default_value_t = 480)]
+    pub(crate) height: u32,
+    /// Seed of initial states and noise
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// What actions start from
+    #[arg(long, value_enum, default_value_t = NoiseArg::Zero)]
+    pub(crate) noise: NoiseArg,
+}
+
+/// What actions start from.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum NoiseArg {
+    /// Zero: the deterministic action
+    Zero,
+    /// Random noise: a sample, as in training
+    Random,
+}
+
+impl From<NoiseArg> for Noise {
+    fn from(noise: NoiseArg) -> Self {
+        match noise {
+            NoiseArg::Zero => Self::Zero,
+            NoiseArg::Random => Self::Random,
+        }
+    }
+}
+
+fn pick(text: &str) -> Result<Pick, String> {
+    match text {
+        "latest" => Ok(Pick::Latest),
+        "best" => Ok(Pick::Best),
+        step => step
+            .parse()
+            .map(Pick::Step)
+            .map_err(|_| "it is `latest`, `best` or a number of steps".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        <Args as clap::CommandFactory>::command().debug_assert();
+    }
+}

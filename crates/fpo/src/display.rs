@@ -1,0 +1,190 @@
+//! How a training is shown: a live block on a terminal, plain lines elsewhere.
+
+use crate::format::{count, duration, figure, rate};
+use crate::output::note;
+use fpo_rl::evaluate::Evaluation;
+use fpo_rl::metrics::Row;
+use fpo_rl::run::Observer;
+use fpo_rl::trainer::Trainer;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::IsTerminal;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Seconds between plain lines.
+const PLAIN_EVERY: f64 = 10.0;
+/// How much of the rate behind the ETA is the last iteration's.
+const RATE_MEMORY: f64 = 0.1;
+
+/// Shows a training.
+pub(crate) struct Display {
+    /// The live block; none where nobody could see it.
+    bar: Option<ProgressBar>,
+    begun: Instant,
+    first_step: u64,
+    iterations: u64,
+    steps_done: u64,
+    steps_total: u64,
+    last_line: Option<Instant>,
+    /// Environment steps a second, smoothed, evaluations left out.
+    speed: Option<f64>,
+    /// The last mean return there was: in some iterations no episode ends.
+    episode_return: Option<f64>,
+    evaluation: Option<Evaluation>,
+}
+
+impl Display {
+    /// A display of what `trainer` has before it.
+    pub(crate) fn new(trainer: &Trainer) -> Self {
+        let iterations = trainer.total_iterations();
+        let per_iteration = (trainer.config().env.num_envs * trainer.config().env.unroll) as u64;
+        let steps_total = iterations * per_iteration;
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::with_draw_target(Some(steps_total), ProgressDrawTarget::stderr_with_hz(8));
+            let style = "{prefix:.bold} [{bar:32.cyan/dim}] {percent:>3}%  {elapsed} gone  {msg}";
+            bar.set_style(
+                ProgressStyle::with_template(style)
+                    .unwrap_or(ProgressStyle::default_bar())
+                    .progress_chars("━━─"),
+            );
+            bar.set_prefix(trainer.config().task.clone());
+            bar.set_position(trainer.env_steps());
+            bar.enable_steady_tick(Duration::from_millis(250));
+            bar
+        });
+        Self {
+            bar,
+            begun: Instant::now(),
+            first_step: trainer.env_steps(),
+            steps_done: trainer.env_steps(),
+            iterations,
+            steps_total,
+            last_line: None,
+            speed: None,
+            episode_return: None,
+            evaluation: None,
+        }
+    }
+
+    /// Takes the live block away.
+    pub(crate) fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// Environment steps made in this session, and the seconds it took.
+    pub(crate) fn trained(&self) -> (u64, f64) {
+        (
+            self.steps_done - self.first_step,
+            self.begun.elapsed().as_secs_f64(),
+        )
+    }
+
+    /// The last evaluation.
+    pub(crate) fn evaluation(&self) -> Option<&Evaluation> {
+        self.evaluation.as_ref()
+    }
+
+    /// A line that stays.
+    fn line(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| note(text)),
+            None => note(text),
+        }
+    }
+
+    /// What the last iteration did, in two parts: what was learnt, and how fast.
+    fn parts(&self, row: &Row, speed: f64) -> [String; 2] {
+        let value = |name: &str| row.values.iter().find(|(n, _)| *n == name).map(|(_, v)| *v);
+        let seconds = |name: &str| {
+            row.timing
+                .iter()
+                .find(|(n, _)| *n == name)
+                .map_or(f64::NAN, |(_, v)| *v)
+        };
+        let steps = self.steps_total as f64 / self.iterations as f64;
+        let learnt = format!(
+            "return {}  policy loss {}  value loss {}  clipped {}%",
+            figure(self.episode_return),
+            figure(value("policy_loss")),
+            figure(value("value_loss")),
+            figure(value("clip_fraction").map(|c| 100.0 * c)),
+        );
+        let fast = format!(
+            "{} steps/s (env {}, inference {}, learning {})",
+            rate(speed),
+            rate(steps / seconds("env_seconds")),
+            rate(steps / seconds("inference_seconds")),
+            rate(steps / seconds("learn_seconds")),
+        );
+        [learnt, fast]
+    }
+}
+
+impl Observer for Display {
+    fn iteration(&mut self, row: &Row) {
+        let steps = (row.env_steps - self.steps_done) as f64;
+        self.steps_done = row.env_steps;
+        let seconds = row
+            .timing
+            .iter()
+            .find(|(name, _)| *name == "iteration_seconds")
+            .map_or(f64::NAN, |(_, s)| *s);
+        let now = steps / seconds;
+        let speed = self
+            .speed
+            .map_or(now, |speed| speed + RATE_MEMORY * (now - speed));
+        self.speed = Some(speed);
+        let returned = row
+            .values
+            .iter()
+            .find(|(name, v)| *name == "episode_return" && v.is_finite());
+        self.episode_return = returned.map(|(_, v)| *v).or(self.episode_return);
+
+        let eta = duration((self.steps_total - row.env_steps) as f64 / speed);
+        let [learnt, fast] = self.parts(row, speed);
+        let done = format!("{} of {} steps", count(row.env_steps), count(self.steps_total));
+        if let Some(bar) = &self.bar {
+            bar.set_position(row.env_steps);
+            bar.set_message(format!("{eta} to go\n  {done}  {learnt}\n  {fast}"));
+            return;
+        }
+        let due = self
+            .last_line
+            .is_none_or(|last| last.elapsed().as_secs_f64() >= PLAIN_EVERY);
+        if due || row.iteration == self.iterations {
+            self.last_line = Some(Instant::now());
+            note(&format!(
+                "iteration {}/{}  {done}  {learnt}  {fast}  {eta} to go",
+                row.iteration, self.iterations
+            ));
+        }
+    }
+
+    fn evaluating(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.set_message("evaluating");
+        }
+    }
+
+    fn evaluated(&mut self, _iteration: u64, env_steps: u64, evaluation: &Evaluation) {
+        let (zero, random) = (&evaluation.zero_noise, &evaluation.random_noise);
+        self.line(&format!(
+            "evaluation at {} steps, {} episodes each: zero noise {:.1} ± {:.1}, random noise {:.1} ± {:.1}",
+            count(env_steps),
+            zero.episodes,
+            zero.mean,
+            zero.std,
+            random.mean,
+            random.std
+        ));
+        self.evaluation = Some(evaluation.clone());
+    }
+
+    fn saved(&mut self, checkpoint: &Path) {
+        if self.bar.is_none() {
+            note(&format!("saved {}", checkpoint.display()));
+        }
+    }
+}

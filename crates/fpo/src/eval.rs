@@ -1,0 +1,67 @@
+//! `fpo eval`.
+
+use crate::args;
+use crate::failure::Failure;
+use crate::output::say;
+use crate::policy::{load, threads};
+use fpo_rl::evaluate::{Evaluation, evaluate_both};
+use serde_json::json;
+
+/// Evaluates a policy and prints both columns.
+pub(crate) fn run(args: &args::Eval) -> Result<(), Failure> {
+    let loaded = load(&args.policy, args.checkpoint)?;
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads(args.threads))
+        .build()
+        .map_err(|e| Failure::runtime(format!("cannot start the worker threads: {e}")))?;
+    let (policy, task) = (&loaded.policy, loaded.task.as_ref());
+    let evaluation = pool
+        .install(|| evaluate_both(policy, task, args.seed, args.episodes as usize))
+        .map_err(Failure::runtime)?;
+    if args.json {
+        let Evaluation {
+            zero_noise,
+            random_noise,
+        } = &evaluation;
+        let result = json!({
+            "policy": loaded.source,
+            "task": policy.task(),
+            "seed": args.seed,
+            "zero_noise": zero_noise,
+            "random_noise": random_noise,
+        });
+        say(&format!("{result:#}"));
+    } else {
+        say(&format!(
+            "{} ({}), {} episodes, seed {}",
+            policy.task(),
+            loaded.source.display(),
+            args.episodes,
+            args.seed
+        ));
+        table(&evaluation).iter().for_each(|line| say(line));
+    }
+    Ok(())
+}
+
+/// Both columns as lines of a table.
+pub(crate) fn table(evaluation: &Evaluation) -> Vec<String> {
+    let mut lines = vec![format!(
+        "  {:14}{:>10}{:>10}{:>10}{:>10}",
+        "return", "mean", "std", "min", "max"
+    )];
+    for (noise, returns) in [
+        ("zero noise", &evaluation.zero_noise),
+        ("random noise", &evaluation.random_noise),
+    ] {
+        let mut line = format!("  {noise:14}");
+        for x in [returns.mean, returns.std, returns.min, returns.max] {
+            line += &format!("{x:10.2}");
+        }
+        if returns.diverged > 0 {
+            line += &format!("  ({} diverged)", returns.diverged);
+        }
+        lines.push(line);
+    }
+    lines
+}

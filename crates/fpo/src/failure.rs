@@ -1,0 +1,71 @@
+//! What ends the program with an error: one line and an exit code.
+
+use fpo_rl::config::ConfigError;
+use fpo_rl::policy::PolicyError;
+use fpo_rl::run::RunError;
+use std::fmt;
+use std::process::ExitCode;
+
+/// An error on its way to the user.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The input is wrong: exit code 2.
+    Input(String),
+    /// It went wrong while running: exit code 1.
+    Runtime(String),
+}
+
+impl Failure {
+    /// A failure of the input.
+    pub(crate) fn input(message: impl fmt::Display) -> Self {
+        Self::Input(message.to_string())
+    }
+
+    /// A failure while running.
+    pub(crate) fn runtime(message: impl fmt::Display) -> Self {
+        Self::Runtime(message.to_string())
+    }
+
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Input(_) => ExitCode::from(2),
+            Self::Runtime(_) => ExitCode::from(1),
+        }
+    }
+}
+
+/// One line, whatever the message held.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Input(message) | Self::Runtime(message)) = self;
+        f.write_str(&message.split_whitespace().collect::<Vec<_>>().join(" "))
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::input(error)
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        if error.is_input() {
+            Self::input(error)
+        } else {
+            Self::runtime(error)
+        }
+    }
+}
+
+impl From<PolicyError> for Failure {
+    fn from(error: PolicyError) -> Self {
+        Self::input(error)
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::runtime(format!("{error:#}"))
+    }
+}

@@ -1,0 +1,99 @@
+//! `fpo play`.
+
+use crate::args;
+use crate::failure::Failure;
+use crate::output::{note, say};
+use crate::policy::load;
+use crate::video::{Format, Video};
+use crate::{format, interrupt};
+use fpo_rl::evaluate::play;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+
+/// Why filming ended before an episode did.
+enum End {
+    /// The film is as long as it was to be.
+    Full,
+    Failed(Failure),
+}
+
+/// Films a policy.
+pub(crate) fn run(args: &args::Play) -> Result<(), Failure> {
+    if !(args.seconds > 0.0 && args.seconds <= 86_400.0) {
+        return Err(Failure::input(format!(
+            "--seconds {} is out of range: above 0, at most 86400",
+            args.seconds
+        )));
+    }
+    let out = args.out.clone().unwrap_or_else(|| {
+        if args.policy.is_dir() {
+            args.policy.join("video.mp4")
+        } else {
+            PathBuf::from("video.mp4")
+        }
+    });
+    let kind = Format::from_path(&out).map_err(Failure::input)?;
+    let loaded = load(&args.policy, args.checkpoint)?;
+    let mut env = loaded.task.make().map_err(Failure::runtime)?;
+    let step = env.spec().control_timestep;
+    // GIFs are for pages: half the rate is half the size.
+    let most = kind.max_fps().min(if kind == Format::Gif { 25.0 } else { 60.0 });
+    let stride = (1.0 / (step * most) - 1e-9).ceil().max(1.0);
+    let fps = 1.0 / (step * stride);
+    let frames = ((args.seconds * fps).round() as u64).max(1);
+
+    // The first picture before the file: without EGL there is nothing to begin.
+    env.render(args.width, args.height).map_err(Failure::runtime)?;
+    let mut video =
+        Video::create(&out, args.width, args.height, fps).map_err(|e| Failure::input(format!("{e:#}")))?;
+    let stop = interrupt::stop_flag("stopping")?;
+    note(&format!(
+        "filming {} ({}), {frames} frames",
+        loaded.policy.task(),
+        loaded.source.display()
+    ));
+    let mut returns = Vec::new();
+    for episode in 0.. {
+        let (total, end) = play(
+            &loaded.policy,
+            env.as_mut(),
+            args.seed,
+            episode,
+            args.noise.into(),
+            |env, _, at| {
+                if u64::from(at) % stride as u64 != 0 {
+                    return ControlFlow::Continue(());
+                }
+                if stop.load(Ordering::Relaxed) {
+                    return ControlFlow::Break(End::Failed(Failure::runtime(
+                        "interrupted; no film was written",
+                    )));
+                }
+                let framed = env
+                    .render(args.width, args.height)
+                    .map_err(Failure::runtime)
+                    .and_then(|picture| video.frame(&picture).map_err(Failure::from));
+                match framed {
+                    Err(failure) => ControlFlow::Break(End::Failed(failure)),
+                    Ok(()) if video.frames() >= frames => ControlFlow::Break(End::Full),
+                    Ok(()) => ControlFlow::Continue(()),
+                }
+            },
+        );
+        returns.push(format::figure(Some(total)));
+        match end {
+            Some(End::Failed(failure)) => return Err(failure),
+            Some(End::Full) => break,
+            None => {}
+        }
+    }
+    video.finish()?;
+    let returns = returns.join(", ");
+    say(&format!(
+        "{}: {:.1} s at {fps:.0} frames a second; return {returns}",
+        out.display(),
+        frames as f64 / fps
+    ));
+    Ok(())
+}

@@ -1,0 +1,42 @@
+//! A policy from a path, with the task it belongs to.
+
+use crate::failure::Failure;
+use crate::tasks;
+use fpo_env::Task;
+use fpo_rl::policy::Policy;
+use fpo_rl::run::{Pick, find_policy};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A policy that was read from disk.
+pub(crate) struct Loaded {
+    pub(crate) policy: Policy,
+    pub(crate) task: Arc<dyn Task>,
+    /// The file or the checkpoint's folder.
+    pub(crate) source: PathBuf,
+}
+
+/// Reads the policy at `path` and finds its task.
+pub(crate) fn load(path: &Path, pick: Pick) -> Result<Loaded, Failure> {
+    let (bytes, source) = find_policy(path, pick)?;
+    let policy = Policy::load(&bytes).map_err(|e| Failure::input(format!("{}: {e}", source.display())))?;
+    let task =
+        tasks::find(policy.task()).map_err(|e| Failure::input(format!("{}: {e}", source.display())))?;
+    let spec = task.spec();
+    if policy.observation() != spec.observation || policy.action_dim() != spec.action_dim() {
+        return Err(Failure::input(format!(
+            "{}: it was trained on another form of {}: its observations or actions are not those of this version",
+            source.display(),
+            spec.name
+        )));
+    }
+    Ok(Loaded { policy, task, source })
+}
+
+/// Threads to use: those asked for, or one a core.
+pub(crate) fn threads(asked: Option<u16>) -> usize {
+    asked.map_or_else(
+        || std::thread::available_parallelism().map_or(1, |n| n.get()),
+        usize::from,
+    )
+}

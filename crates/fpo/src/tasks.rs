@@ -1,0 +1,64 @@
+//! `fpo tasks`, and finding a task by name.
+
+use crate::args;
+use crate::failure::Failure;
+use crate::output::say;
+use fpo_env::Task;
+use serde_json::json;
+use std::sync::Arc;
+
+/// Lists the tasks.
+pub(crate) fn run(args: &args::Tasks) -> Result<(), Failure> {
+    let tasks = fpo_mujoco::tasks();
+    if args.json {
+        let all: Vec<_> = tasks.iter().map(|task| describe(task.as_ref())).collect();
+        say(&format!("{:#}", json!(all)));
+        return Ok(());
+    }
+    let width = tasks.iter().map(|task| task.spec().name.len()).max().unwrap_or(0);
+    say(&format!("{:width$}  obs  act  summary", "task"));
+    for task in &tasks {
+        let spec = task.spec();
+        let (observation, action) = (spec.observation_dim(), spec.action_dim());
+        say(&format!(
+            "{:width$}  {observation:3}  {action:3}  {}",
+            spec.name, spec.summary
+        ));
+    }
+    Ok(())
+}
+
+fn describe(task: &dyn Task) -> serde_json::Value {
+    let spec = task.spec();
+    let parts = spec
+        .observation
+        .iter()
+        .map(|(name, size)| json!({ "name": name, "size": size }));
+    json!({
+        "name": spec.name,
+        "summary": spec.summary,
+        "observation": parts.collect::<Vec<_>>(),
+        "observation_dim": spec.observation_dim(),
+        "action_dim": spec.action_dim(),
+        "action_min": spec.action_min,
+        "action_max": spec.action_max,
+        "control_timestep": spec.control_timestep,
+        "step_limit": spec.step_limit,
+    })
+}
+
+/// The task called `name`.
+pub(crate) fn find(name: &str) -> Result<Arc<dyn Task>, Failure> {
+    if let Some(task) = fpo_mujoco::task(name) {
+        return Ok(task);
+    }
+    let tasks = fpo_mujoco::tasks();
+    let similarity = |other: &str| strsim::normalized_damerau_levenshtein(&name.to_lowercase(), other);
+    let names = tasks.iter().map(|task| task.spec().name.as_str());
+    let nearest = names
+        .max_by(|a, b| similarity(a).total_cmp(&similarity(b)))
+        .unwrap_or_default();
+    Err(Failure::input(format!(
+        "unknown task `{name}`; did you mean `{nearest}`? (`fpo tasks` lists all)"
+    )))
+}

@@ -1,0 +1,185 @@
+//! `fpo train`.
+
+use crate::args;
+use crate::display::Display;
+use crate::failure::Failure;
+use crate::output::{note, say};
+use crate::policy::threads;
+use crate::{eval, format, interrupt, tasks};
+use fpo_rl::config::{self, Config, DEFAULT_PRESET};
+use fpo_rl::run::{Outcome, RunError, RunFolder, Session};
+use std::path::{Component, Path, PathBuf};
+
+/// Trains a policy, or goes on training one.
+pub(crate) fn run(args: &args::Train) -> Result<(), Failure> {
+    if args.help_config {
+        return help_config(args);
+    }
+    let mut session = match &args.resume {
+        Some(folder) => resume(args, folder.as_deref())?,
+        None => begin(args)?,
+    };
+    let stop = interrupt::stop_flag("finishing the iteration, then saving (Ctrl-C again quits at once)")?;
+    let folder = session.folder().path().to_owned();
+    let config = session.config().clone();
+    note(&format!(
+        "training {} ({}, seed {}) in {}",
+        config.task,
+        config.preset,
+        config.seed,
+        folder.display()
+    ));
+    let mut display = Display::new(session.trainer());
+    let outcome = session.run(&stop, &mut display);
+    display.finish();
+    let folder = folder.display();
+    match outcome {
+        Err(error) => Err(failed(error, &session)),
+        Ok(Outcome::Stopped) => {
+            let done = format::count(session.trainer().env_steps());
+            let total = format::count(config.train.steps);
+            say(&format!(
+                "stopped after {done} of {total} environment steps; saved"
+            ));
+            say(&format!("resume with: fpo train --resume {folder}"));
+            Ok(())
+        }
+        Ok(Outcome::Finished) => {
+            let (steps, seconds) = display.trained();
+            say(&format!(
+                "trained {} on {} for {} environment steps in {} ({} a second)",
+                config.preset,
+                config.task,
+                format::count(steps),
+                format::duration(seconds),
+                format::rate(steps as f64 / seconds)
+            ));
+            if let Some(evaluation) = display.evaluation() {
+                say(&format!(
+                    "evaluation of the final policy, {} episodes each:",
+                    evaluation.zero_noise.episodes
+                ));
+                eval::table(evaluation).iter().for_each(|line| say(line));
+            }
+            let longer = 2 * config.train.steps;
+            say("next:");
+            say(&format!("  fpo play {folder}            film it"));
+            say(&format!(
+                "  fpo eval {folder}            evaluate it on other episodes with --seed"
+            ));
+            say(&format!(
+                "  fpo train --resume {folder} --set train.steps={longer}   train it longer"
+            ));
+            Ok(())
+        }
+    }
+}
+
+/// A new run.
+fn begin(args: &args::Train) -> Result<Session, Failure> {
+    let name = args.task.as_deref();
+    let name = name.ok_or_else(|| Failure::input("name a task (`fpo tasks` lists them)"))?;
+    let task = tasks::find(name)?;
+    let config = resolve(args, name)?;
+    let folder = args.out.join(folder_name(args, &config)?);
+    let folder = RunFolder::create(&folder, args.force)?;
+    Ok(Session::begin(folder, config, task, threads(args.threads))?)
+}
+
+/// A run that is there already.
+fn resume(args: &args::Train, folder: Option<&Path>) -> Result<Session, Failure> {
+    let folder = match (folder, &args.task) {
+        (Some(folder), _) => {
+            for (flag, given) in [
+                ("--preset", args.preset.is_some()),
+                ("--seed", args.seed.is_some()),
+            ] {
+                if given {
+                    return Err(Failure::input(format!(
+                        "{flag} belongs to a new run; {} has its own",
+                        folder.display()
+                    )));
+                }
+            }
+            folder.to_owned()
+        }
+        (None, Some(task)) => {
+            tasks::find(task)?;
+            args.out.join(folder_name(args, &resolve(args, task)?)?)
+        }
+        (None, None) => {
+            return Err(Failure::input(
+                "name the folder to resume: fpo train --resume DIR",
+            ));
+        }
+    };
+    if args.config.is_some() {
+        return Err(Failure::input(format!(
+            "--config belongs to a new run; {} has its own",
+            folder.display()
+        )));
+    }
+    let folder = RunFolder::open(&folder)?;
+    let config = config::reopen(&folder.config(), &args.sets)?;
+    if args.task.as_ref().is_some_and(|task| *task != config.task) {
+        return Err(Failure::input(format!(
+            "{} is a run of {}",
+            folder.path().display(),
+            config.task
+        )));
+    }
+    let task = tasks::find(&config.task)?;
+    Ok(Session::resume(folder, config, task, threads(args.threads))?)
+}
+
+fn resolve(args: &args::Train, task: &str) -> Result<Config, Failure> {
+    Ok(config::resolve(
+        task,
+        args.preset.as_deref(),
+        args.config.as_deref(),
+        &args.sets,
+        args.seed,
+    )?)
+}
+
+fn folder_name(args: &args::Train, config: &Config) -> Result<PathBuf, Failure> {
+    let Some(name) = &args.name else {
+        return Ok(format!("{}-{}-seed{}", config.task, config.preset, config.seed).into());
+    };
+    let name = PathBuf::from(name);
+    let plain = matches!(name.components().collect::<Vec<_>>()[..], [Component::Normal(_)]);
+    if plain {
+        Ok(name)
+    } else {
+        Err(Failure::input(
+            "--name is the name of one folder; --out says where it is made",
+        ))
+    }
+}
+
+fn help_config(args: &args::Train) -> Result<(), Failure> {
+    let task = args.task.as_deref().unwrap_or_default();
+    if !task.is_empty() {
+        tasks::find(task)?;
+    }
+    let config = resolve(args, task)?;
+    let preset = args.preset.as_deref().unwrap_or(DEFAULT_PRESET);
+    say(&format!(
+        "# Every setting, with the values of the preset `{preset}`."
+    ));
+    say("# Change one with --set section.key=value, or several in a file for --config.\n");
+    say(config::documented(&config).trim_end());
+    Ok(())
+}
+
+/// `error`, and from where the run can go on.
+fn failed(error: RunError, session: &Session) -> Failure {
+    let hint = match session.last_saved() {
+        Some(checkpoint) => format!("; the last good checkpoint is {}", checkpoint.display()),
+        None => String::new(),
+    };
+    match Failure::from(error) {
+        Failure::Input(message) => Failure::Input(message + &hint),
+        Failure::Runtime(message) => Failure::Runtime(message + &hint),
+    }
+}
