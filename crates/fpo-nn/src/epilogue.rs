@@ -11,7 +11,7 @@ pub(crate) struct Target<'a> {
     data: *mut f32,
     len: usize,
     stride: usize,
-    borrow: PhantomData<&'a [f32]>,
+    borrow: PhantomData<&'a mut [f32]>,
 }
 
 impl<'a> Target<'a> {

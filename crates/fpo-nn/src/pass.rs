@@ -178,11 +178,7 @@ impl Mlp {
     fn check(&self, weights: &Weights, scratch: &Scratch, rows: usize) {
         scratch.check(rows);
         assert_eq!(&scratch.spec, self.spec(), "scratch of another network");
-        assert_eq!(
-            weights.layers.len(),
-            self.layers().len(),
-            "weights of another network"
-        );
+        assert_eq!(&weights.spec, self.spec(), "weights of another network");
     }
 }
 
@@ -246,10 +242,16 @@ impl WithSimd for ColumnSums<'_> {
         for column in (0..self.sums.len()).step_by(S::F32_LANES) {
             // Four partial sums, so that one addition need not wait for the one before.
             let mut partial = [simd.splat_f32s(0.0); 4];
-            for row in 0..self.rows {
-                // SAFETY: `run`, the only caller, compared the last vector's end with the length.
-                let x = unsafe { load(simd, self.data.as_ptr().add(row * self.stride + column)) };
-                partial[row % 4] = simd.add_f32s(partial[row % 4], x);
+            // SAFETY: `run`, the only caller, compared the last vector's end with the length.
+            let at = |row: usize| unsafe { load(simd, self.data.as_ptr().add(row * self.stride + column)) };
+            let whole = self.rows / 4 * 4;
+            for row in (0..whole).step_by(4) {
+                for (i, partial) in partial.iter_mut().enumerate() {
+                    *partial = simd.add_f32s(*partial, at(row + i));
+                }
+            }
+            for row in whole..self.rows {
+                partial[0] = simd.add_f32s(partial[0], at(row));
             }
             let [a, b, c, d] = partial;
             let sum = simd.add_f32s(simd.add_f32s(a, b), simd.add_f32s(c, d));

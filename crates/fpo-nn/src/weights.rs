@@ -2,13 +2,14 @@
 
 use crate::aligned::Aligned;
 use crate::kernel::PANEL;
-use crate::{Layer, Mlp};
+use crate::{Layer, Mlp, MlpSpec};
 
 /// A network's parameters packed for the matrix kernels: every weight matrix, and its transpose for the backward
-/// pass, cut into panels of [`PANEL`] columns that are contiguous in memory. Pack once per optimiser step and
+/// pass, cut into panels of 32 columns that are contiguous in memory. Pack once per optimiser step and
 /// share by reference between threads.
 #[derive(Clone)]
 pub struct Weights {
+    pub(crate) spec: MlpSpec,
     pub(crate) layers: Vec<Packed>,
 }
 
@@ -28,6 +29,7 @@ impl Mlp {
             backward: Aligned::zeros(layer.inputs.next_multiple_of(PANEL) * layer.outputs),
         };
         Weights {
+            spec: self.spec().clone(),
             layers: self.layers().iter().map(packed).collect(),
         }
     }
@@ -35,18 +37,14 @@ impl Mlp {
     /// Packs a flat parameter vector. Nothing notices later changes to `parameters`: pack again after each step.
     ///
     /// # Panics
-    /// If `parameters` is not [`Mlp::parameter_count`] long or `weights` belongs to another shape of network.
+    /// If `parameters` is not [`Mlp::parameter_count`] long or `weights` belong to another network.
     pub fn pack(&self, parameters: &[f32], weights: &mut Weights) {
         assert_eq!(
             parameters.len(),
             self.parameter_count(),
             "length of the parameter vector"
         );
-        assert_eq!(
-            weights.layers.len(),
-            self.layers().len(),
-            "weights of another network"
-        );
+        assert_eq!(&weights.spec, self.spec(), "weights of another network");
         for (layer, packed) in self.layers().iter().zip(&mut weights.layers) {
             let weight = &parameters[layer.weight.clone()];
             let bias = &parameters[layer.bias.clone()];
@@ -54,11 +52,6 @@ impl Mlp {
                 .forward
                 .as_mut_slice()
                 .chunks_exact_mut(PANEL * (1 + layer.inputs));
-            assert_eq!(
-                panels.len(),
-                layer.outputs.div_ceil(PANEL),
-                "weights of another network"
-            );
             for (p, panel) in panels.enumerate() {
                 let columns = p * PANEL..layer.outputs.min((p + 1) * PANEL);
                 let rows = std::iter::once(bias).chain(weight.chunks_exact(layer.outputs));
@@ -70,11 +63,6 @@ impl Mlp {
                 .backward
                 .as_mut_slice()
                 .chunks_exact_mut(PANEL * layer.outputs);
-            assert_eq!(
-                panels.len(),
-                layer.inputs.div_ceil(PANEL),
-                "weights of another network"
-            );
             for (p, panel) in panels.enumerate() {
                 let rows = weight.chunks_exact(layer.outputs).skip(p * PANEL).take(PANEL);
                 for (column, row) in rows.enumerate() {
