@@ -7,8 +7,8 @@ use super::Output;
 use super::palette::{Colour, MAX_COLOURS, Palette, distance};
 
 /// A pixel stays untouched while what is shown is this near to what should be, as a squared distance over the three
-/// channels: no eye sees it, and the file shrinks.
-const STILL: u32 = 12;
+/// channels: hardly visible, and the file shrinks.
+const STILL: u32 = 27;
 /// A palette serves as long as its mean squared distance stays below this factor of what it was for the frame it was
 /// made for, or below the floor.
 const PALETTE_DRIFT: f64 = 1.5;
@@ -20,7 +20,6 @@ const KEEP: u8 = MAX_COLOURS as u8;
 pub(super) struct Gif {
     encoder: Encoder<Output>,
     width: u16,
-    height: u16,
     fps: f64,
     frames: u64,
     /// What the player shows after the last frame.
@@ -41,7 +40,6 @@ impl Gif {
         Ok(Self {
             encoder,
             width: w,
-            height: h,
             fps,
             frames: 0,
             shown: Vec::new(),
@@ -52,38 +50,22 @@ impl Gif {
     /// Appends a frame, `[height, width, 3]`.
     pub(super) fn frame(&mut self, rgb: &[u8]) -> Result<()> {
         let pixels = rgb.as_chunks().0;
-        let mut palette = self.palette_for(pixels);
-        let area = self.changed(pixels);
-        let width = usize::from(self.width);
-        let first = self.shown.is_empty();
-        if first {
-            self.shown = pixels.to_vec();
-        }
-        let mut indices = Vec::with_capacity(usize::from(area.width) * usize::from(area.height));
-        for y in area.rows() {
-            for i in y * width + usize::from(area.left)..y * width + usize::from(area.left + area.width) {
-                if !first && distance(self.shown[i], pixels[i]) <= STILL {
-                    indices.push(KEEP);
-                } else {
-                    let index = palette.0.index(pixels[i]);
-                    self.shown[i] = palette.0.colours()[usize::from(index)];
-                    indices.push(index);
-                }
-            }
-        }
-        let mut colours = palette.0.colours().as_flattened().to_vec();
+        let (mut palette, error) = self.palette_for(pixels);
+        let indices = self.show(pixels, &mut palette);
+        let area = Area::of_changes(&indices, usize::from(self.width));
+        let mut colours = palette.colours().as_flattened().to_vec();
         colours.resize(3 * (MAX_COLOURS + 1), 0);
-        self.palette = Some(palette);
+        self.palette = Some((palette, error));
         self.encoder.write_frame(&Frame {
             delay: self.delay(),
             dispose: DisposalMethod::Keep,
             transparent: Some(KEEP),
-            top: area.top,
-            left: area.left,
-            width: area.width,
-            height: area.height,
+            top: area.top as u16,
+            left: area.left as u16,
+            width: area.width as u16,
+            height: area.height as u16,
             palette: Some(colours),
-            buffer: indices.into(),
+            buffer: area.cut(&indices, usize::from(self.width)).into(),
             ..Frame::default()
         })?;
         self.frames += 1;
@@ -107,40 +89,31 @@ impl Gif {
         (palette, error)
     }
 
-    /// The smallest rectangle that holds every pixel in need of change; one pixel when there is none.
-    fn changed(&self, pixels: &[Colour]) -> Area {
-        let width = usize::from(self.width);
+    /// The index for every pixel, which is then what is shown; [`KEEP`] where that is near enough already, or the palette
+    /// has nothing nearer.
+    fn show(&mut self, pixels: &[Colour], palette: &mut Palette) -> Vec<u8> {
         if self.shown.is_empty() {
-            return Area {
-                left: 0,
-                top: 0,
-                width: self.width,
-                height: self.height,
-            };
+            let indices: Vec<u8> = pixels.iter().map(|&pixel| palette.index(pixel)).collect();
+            self.shown = indices
+                .iter()
+                .map(|&index| palette.colours()[usize::from(index)])
+                .collect();
+            return indices;
         }
-        let (mut left, mut right, mut top, mut bottom) = (width, 0, usize::MAX, 0);
-        for (i, (&shown, &pixel)) in self.shown.iter().zip(pixels).enumerate() {
-            if distance(shown, pixel) > STILL {
-                let (x, y) = (i % width, i / width);
-                (left, right) = (left.min(x), right.max(x));
-                (top, bottom) = (top.min(y), y);
+        let replace = |(shown, &pixel): (&mut Colour, &Colour)| {
+            let now = distance(*shown, pixel);
+            if now <= STILL {
+                return KEEP;
             }
-        }
-        if top == usize::MAX {
-            return Area {
-                left: 0,
-                top: 0,
-                width: 1,
-                height: 1,
-            };
-        }
-        let size = |from: usize, to: usize| (to - from + 1) as u16;
-        Area {
-            left: left as u16,
-            top: top as u16,
-            width: size(left, right),
-            height: size(top, bottom),
-        }
+            let index = palette.index(pixel);
+            let colour = palette.colours()[usize::from(index)];
+            if distance(colour, pixel) >= now {
+                return KEEP;
+            }
+            *shown = colour;
+            index
+        };
+        self.shown.iter_mut().zip(pixels).map(replace).collect()
     }
 
     /// How long the next frame is shown, in hundredths of a second. Rounding the moments rather than the durations keeps the
@@ -153,14 +126,44 @@ impl Gif {
 
 /// A rectangle of pixels.
 struct Area {
-    left: u16,
-    top: u16,
-    width: u16,
-    height: u16,
+    left: usize,
+    top: usize,
+    width: usize,
+    height: usize,
 }
 
 impl Area {
-    fn rows(&self) -> std::ops::Range<usize> {
-        usize::from(self.top)..usize::from(self.top) + usize::from(self.height)
+    /// The smallest rectangle that holds every change; one pixel when there is none.
+    fn of_changes(indices: &[u8], width: usize) -> Self {
+        let (mut left, mut right, mut top, mut bottom) = (width, 0, usize::MAX, 0);
+        for (y, row) in indices.chunks_exact(width).enumerate() {
+            let changed = |&index: &u8| index != KEEP;
+            if let (Some(first), Some(last)) = (row.iter().position(changed), row.iter().rposition(changed)) {
+                (left, right) = (left.min(first), right.max(last));
+                (top, bottom) = (top.min(y), y);
+            }
+        }
+        if left > right {
+            return Self {
+                left: 0,
+                top: 0,
+                width: 1,
+                height: 1,
+            };
+        }
+        Self {
+            left,
+            top,
+            width: right - left + 1,
+            height: bottom - top + 1,
+        }
+    }
+
+    /// What lies inside, row by row.
+    fn cut(&self, indices: &[u8], width: usize) -> Vec<u8> {
+        let rows = indices.chunks_exact(width).skip(self.top).take(self.height);
+        rows.flat_map(|row| &row[self.left..self.left + self.width])
+            .copied()
+            .collect()
     }
 }

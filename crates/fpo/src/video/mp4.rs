@@ -33,7 +33,7 @@ pub(super) struct Mp4 {
 impl Mp4 {
     pub(super) fn new(output: Output, width: u32, height: u32, fps: f64) -> Result<Self> {
         // Colour is stored at half the resolution, and OpenH264 takes no picture beyond level 5.2.
-        if width % 2 != 0 || height % 2 != 0 {
+        if !width.is_multiple_of(2) || !height.is_multiple_of(2) {
             bail!(
                 "an MP4 needs an even width and height, {width}×{height} is not: try {}×{}",
                 width.next_multiple_of(2),
