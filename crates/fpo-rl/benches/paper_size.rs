@@ -1,0 +1,133 @@
+//! The published sizes, on one thread and on two: one gradient step of a whole minibatch (1024 sequences of 30 steps, 8 pairs an
+//! action, actor 4×32, critic 5×256, with GAE inside), and the actions of 2048 environments. Throughput of the step is in
+//! floating-point operations (criterion's "elem"); the machine's f32 peak is printed beside it.
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use fpo_flow::{embed_time, interpolate};
+use fpo_nn::{Mlp, peak::peak_gflops};
+use fpo_rl::batch::{Batch, Dims};
+use fpo_rl::config::Config;
+use fpo_rl::critic::Critic;
+use fpo_rl::learner::{Learner, Learnt, Trained};
+use fpo_rl::policy::FlowPolicy;
+use fpo_rng::{Key, Stream, fill_normal, fill_uniform};
+use rayon::ThreadPoolBuilder;
+use rayon::prelude::*;
+use std::thread;
+
+const SEQUENCES: usize = 1024;
+const OBSERVATION: usize = 17;
+const ACTION: usize = 6;
+
+/// The `paper` settings with all of `SEQUENCES` in one minibatch.
+fn config() -> Config {
+    let mut config = Config::default();
+    config.env.num_envs = SEQUENCES;
+    config.optimizer.minibatches = 1;
+    config
+}
+
+fn trained(config: &Config, network: &Mlp, index: u32) -> Trained {
+    let mut parameters = vec![0.0; network.parameter_count()];
+    network.init(config.policy.initialisation, 1.0, Key::new(0, Stream::Init).index(index), &mut parameters);
+    Trained::new(network, parameters, config.optimizer.adam())
+}
+
+/// A batch of random numbers in the right places; ℓ_old near the losses of an untrained network.
+fn batch(config: &Config) -> Batch {
+    let dims = Dims {
+        sequences: SEQUENCES,
+        unroll: config.env.unroll,
+        observation: OBSERVATION,
+        action: ACTION,
+        pairs: config.objective.pairs,
+        embedding: config.policy.time_embedding,
+    };
+    let mut b = Batch::new(dims);
+    let key = Key::new(1, Stream::Test);
+    fill_normal(key.index(0), &mut b.observations);
+    fill_normal(key.index(1), &mut b.actions);
+    fill_uniform(key.index(2), &mut b.rewards);
+    fill_normal(key.index(3), &mut b.pair_noises);
+    fill_uniform(key.index(4), &mut b.pair_times);
+    b.old_losses.fill(0.5);
+    for (pair, row) in b.pair_inputs.chunks_exact_mut(dims.tail()).enumerate() {
+        let (x, embedding) = row.split_at_mut(ACTION);
+        let action = &b.actions[pair / dims.pairs * ACTION..][..ACTION];
+        interpolate(action, &b.pair_noises[pair * ACTION..][..ACTION], b.pair_times[pair], x);
+        embed_time(b.pair_times[pair], embedding);
+    }
+    b
+}
+
+/// Two operations for each weight and row in each of three products (two for the first layer).
+fn training_flops(network: &Mlp, rows: usize) -> u64 {
+    let products = network.layers().iter().enumerate().map(|(l, layer)| if l == 0 { 2 } else { 3 } * layer.weight.len());
+    (2 * rows * products.sum::<usize>()) as u64
+}
+
+fn update(c: &mut Criterion) {
+    let two = thread::scope(|s| {
+        let other = s.spawn(peak_gflops);
+        peak_gflops() + other.join().expect("measuring does not panic")
+    });
+    println!("f32 peak: {:.0} GFLOP/s on one thread, {two:.0} on two", peak_gflops());
+
+    let config = config();
+    let policy = FlowPolicy::new(&config.policy, OBSERVATION, ACTION).expect("published sizes");
+    let critic = Critic::new(&config.critic, OBSERVATION, config.advantage.gamma).expect("published sizes");
+    let mut learnt =
+        Learnt { policy: trained(&config, &policy.network, 0), critic: trained(&config, &critic.network, 1) };
+    let mut batch = batch(&config);
+    let rows = batch.dims.transitions();
+    let units: Vec<u32> = (0..SEQUENCES as u32).collect();
+    let mut learner = Learner::new(&config, &policy, &critic, rows);
+    let flops = training_flops(&policy.network, rows * config.objective.pairs)
+        + training_flops(&critic.network, rows + SEQUENCES);
+
+    let mut group = c.benchmark_group("update");
+    group.sample_size(20).throughput(Throughput::Elements(flops));
+    for threads in [1, 2] {
+        let pool = ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+        group.bench_function(format!("{threads} threads"), |bencher| {
+            bencher.iter(|| {
+                pool.install(|| {
+                    learner.differentiate(&policy, &critic, &learnt, &mut batch, &units);
+                    learner.step(&policy, &critic, &mut learnt, 0.0, 0.0)
+                })
+            });
+        });
+    }
+}
+
+fn inference(c: &mut Criterion) {
+    const ENVS: usize = 2048;
+    const SHARDS: usize = 16;
+    let config = config();
+    let policy = FlowPolicy::new(&config.policy, OBSERVATION, ACTION).expect("published sizes");
+    let weights = trained(&config, &policy.network, 0).weights;
+    let mut observations = vec![0.0; ENVS * OBSERVATION];
+    fill_normal(Key::new(2, Stream::Test), &mut observations);
+    let share = ENVS / SHARDS;
+    let mut shards: Vec<_> = (0..SHARDS).map(|_| (policy.scratch(share), vec![0.0; share * ACTION])).collect();
+
+    let mut group = c.benchmark_group("2048 actions of 10 flow steps");
+    group.throughput(Throughput::Elements(ENVS as u64));
+    for threads in [1, 2] {
+        let pool = ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+        group.bench_function(format!("{threads} threads"), |bencher| {
+            bencher.iter(|| {
+                pool.install(|| {
+                    let parts = observations.par_chunks(share * OBSERVATION);
+                    shards.par_iter_mut().zip(parts).enumerate().for_each(|(i, ((scratch, x), part))| {
+                        fill_normal(Key::new(3, Stream::Action).index(i as u32), x);
+                        policy.sample(&weights, part, x, scratch);
+                    });
+                });
+            });
+        });
+    }
+}
+
+criterion_group!(benches, update, inference);
+criterion_main!(benches);
