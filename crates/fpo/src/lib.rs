@@ -15,16 +15,21 @@ pub mod video;
 
 use args::{Args, Command};
 use clap::Parser;
+use clap::error::ErrorKind;
+use failure::Failure;
 use std::process::ExitCode;
 
 /// Runs the program with the arguments of the process. Exit codes: 0 done (or stopped and saved), 1 something failed
 /// while running, 2 the input is wrong.
 pub fn main() -> ExitCode {
-    let done = match Args::parse().command {
-        Command::Tasks(args) => tasks::run(&args),
-        Command::Train(args) => train::run(&args),
-        Command::Eval(args) => eval::run(&args),
-        Command::Play(args) => play::run(&args),
+    let done = match Args::try_parse() {
+        Err(error) => Err(misuse(&error)),
+        Ok(Args { command }) => match command {
+            Command::Tasks(args) => tasks::run(&args),
+            Command::Train(args) => train::run(&args),
+            Command::Eval(args) => eval::run(&args),
+            Command::Play(args) => play::run(&args),
+        },
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -33,4 +38,22 @@ pub fn main() -> ExitCode {
             failure.exit_code()
         }
     }
+}
+
+/// A wrong command line as one line. Help and the version are answered at once.
+fn misuse(error: &clap::Error) -> Failure {
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp
+            | ErrorKind::DisplayVersion
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    ) {
+        error.exit();
+    }
+    let text = error.render().to_string();
+    let useful = text
+        .lines()
+        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
+    let useful: Vec<&str> = useful.map(str::trim).filter(|line| !line.is_empty()).collect();
+    Failure::input(useful.join("; ").trim_start_matches("error: "))
 }

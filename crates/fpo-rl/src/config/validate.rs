@@ -112,7 +112,8 @@ pub(super) fn range_of(path: &str) -> Option<&'static Range> {
 /// The first value that is out of its range, or the first pair of settings that exclude each other.
 pub fn validate(config: &Config) -> Result<(), ConfigError> {
     if i64::try_from(config.seed).is_err() {
-        return Err(out_of_range("seed", &config.seed, &"0 to 9223372036854775807"));
+        // Beyond what TOML can say, so it cannot wait for the table below.
+        return Err(out_of_range("seed", &config.seed, &format!("0 to {}", i64::MAX)));
     }
     let text = toml::to_string(config).map_err(|e| ConfigError::Conflict(format!("configuration: {e}")))?;
     let table: Table = text
@@ -217,12 +218,18 @@ impl fmt::Display for Range {
         if let Some((shortest, longest)) = self.length {
             write!(f, "{shortest} to {longest} numbers, each ")?;
         }
+        let (min, max) = (bound(self.min), bound(self.max));
         match (self.above, self.below) {
-            (true, _) => write!(f, "above {}, at most {}", self.min, self.max),
-            (_, true) => write!(f, "{} or more, below {}", self.min, self.max),
-            _ => write!(f, "{} to {}", self.min, self.max),
+            (true, _) => write!(f, "above {min}, at most {max}"),
+            (_, true) => write!(f, "{min} or more, below {max}"),
+            _ => write!(f, "{min} to {max}"),
         }
     }
+}
+
+/// A bound in all its digits; an f64 of this size prints zeros for those it does not need.
+fn bound(x: f64) -> String {
+    if x > 1e16 { (x as i64).to_string() } else { x.to_string() }
 }
 
 #[cfg(test)]

@@ -1,0 +1,327 @@
+//! Whatever is wrong is said in one line, with an exit code: 2 for the input, 1 for what happened while running.
+
+use crate::{STATE, TASK, folder_with_run, fpo, record, stderr, succeeds, tiny};
+use assert_cmd::Command;
+use fpo_rl::run::RunFolder;
+use std::fs;
+use std::path::Path;
+use tempfile::TempDir;
+
+/// Expects the command to end with `code`, an error as the last line and only it, which holds all of `parts`.
+#[track_caller]
+fn check(mut command: Command, code: i32, parts: &[&str]) {
+    let output = command.output().unwrap();
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    let error = text.lines().last().unwrap_or_default();
+    assert!(error.starts_with("error: "), "{text}");
+    assert_eq!(text.matches("error: ").count(), 1, "{text}");
+    assert!(!text.contains("panicked"), "{text}");
+    for part in parts {
+        assert!(error.contains(part), "{part:?} is not in: {error}");
+    }
+}
+
+#[track_caller]
+fn refused(folder: &TempDir, args: &[&str], parts: &[&str]) {
+    check(fpo(folder, args), 2, parts);
+}
+
+#[test]
+fn settings_and_names() {
+    let folder = TempDir::new().unwrap();
+    let train = |more: &[&'static str], parts: &[&str]| {
+        refused(&folder, &[&["train", TASK], more].concat(), parts);
+    };
+    refused(
+        &folder,
+        &["train", "cheeta-run"],
+        &["unknown task `cheeta-run`", "did you mean `cheetah-run`?"],
+    );
+    refused(&folder, &["train"], &["name a task"]);
+    train(
+        &["--set", "optimizer.epoch=3"],
+        &[
+            "unknown key `optimizer.epoch`",
+            "did you mean `optimizer.epochs`?",
+        ],
+    );
+    train(
+        &["--set", "objective.target=eps"],
+        &["`objective.target`", "velocity, epsilon, data"],
+    );
+    train(
+        &["--set", "env.num_envs=many"],
+        &["`env.num_envs` = \"many\" is not a whole number"],
+    );
+    train(
+        &["--set", "objective.clip=-1"],
+        &["`objective.clip` = -1", "above 0, at most 10"],
+    );
+    train(
+        &["--set", "optimizer.learning_rate=nan"],
+        &["`optimizer.learning_rate` = nan is out of range"],
+    );
+    train(
+        &["--set", "env.reward_scale=inf"],
+        &["`env.reward_scale` = inf is out of range"],
+    );
+    train(
+        &["--set", "train.steps=0"],
+        &["`train.steps` = 0 is out of range: 1 to"],
+    );
+    train(&["--set", "env.unroll=0"], &["`env.unroll` = 0 is out of range"]);
+    train(&["--set", "policy.hidden=[]"], &["`policy.hidden` = []"]);
+    train(
+        &["--set", "optimizer.minibatches=7"],
+        &["optimizer.minibatches = 7 must divide"],
+    );
+    train(&["--set", "seed"], &["key=value"]);
+    train(&["--preset", "slow"], &["unknown preset `slow`", "fast, paper"]);
+    train(&["--config", "missing.toml"], &["cannot read missing.toml"]);
+    train(&["--name", "../../x"], &["--name"]);
+    train(&["--threads", "0"], &["--threads", "1..=1024"]);
+    train(
+        &["--thread", "2"],
+        &["unexpected argument '--thread'", "--threads"],
+    );
+    train(&["--seed", "-1"], &["-1"]);
+    train(&["--resume", "--force"], &["--force", "--resume"]);
+    fs::write(folder.path().join("bad.toml"), "[env]\nnum_envs = 3 4\n").unwrap();
+    train(&["--config", "bad.toml"], &["bad.toml, line 2"]);
+    assert!(!folder.path().join("runs").exists(), "nothing was begun");
+}
+
+#[test]
+fn folders_that_hold_a_run_or_none() {
+    let (folder, run) = folder_with_run();
+    let before = record(&run);
+    refused(
+        &folder,
+        &tiny("run", &[]),
+        &["already holds a run", "--resume runs/run", "--force"],
+    );
+    refused(
+        &folder,
+        &["train", "--resume", "runs/run"],
+        &["is complete (1280", "--set train.steps=N"],
+    );
+    refused(
+        &folder,
+        &["train", "--resume", "runs/run", "--set", "env.num_envs=8"],
+        &["`env.num_envs`", "new run"],
+    );
+    refused(
+        &folder,
+        &["train", "--resume", "runs/run", "--seed", "1"],
+        &["--seed belongs to a new run"],
+    );
+    refused(
+        &folder,
+        &["train", "cheetah-run", "--resume", "runs/run"],
+        &["is a run of cartpole-balance"],
+    );
+    refused(
+        &folder,
+        &["train", "--resume", "runs/other"],
+        &["runs/other is not a run", "no such folder"],
+    );
+    refused(
+        &folder,
+        &["train", "--resume", "runs"],
+        &["runs is not a run", "config.toml"],
+    );
+    refused(&folder, &["train", "--resume"], &["name the folder to resume"]);
+    let held = RunFolder::open(&run).unwrap();
+    refused(
+        &folder,
+        &["train", "--resume", "runs/run", "--set", "train.steps=9999"],
+        &["in use by another process"],
+    );
+    refused(
+        &folder,
+        &tiny("run", &["--force"]),
+        &["in use by another process"],
+    );
+    drop(held);
+    assert_eq!(before, record(&run), "a refused command changes nothing");
+    fs::write(folder.path().join("file"), "").unwrap();
+    check(
+        fpo(&folder, &tiny("x", &["--out", "file"])),
+        1,
+        &["cannot make the folder file/x"],
+    );
+}
+
+#[test]
+fn damaged_and_foreign_checkpoints() {
+    let (folder, run) = folder_with_run();
+    let resume = ["train", "--resume", "runs/run", "--set", "train.steps=2000"];
+    let change = |file: &str, change: &dyn Fn(&mut Vec<u8>)| {
+        let path = run.join("checkpoints/step-1280").join(file);
+        let good = fs::read(&path).unwrap();
+        let mut bad = good.clone();
+        change(&mut bad);
+        fs::write(&path, bad).unwrap();
+        move || fs::write(&path, good).unwrap()
+    };
+    let undo = change("state.safetensors", &|bytes| bytes[1000] ^= 1);
+    refused(
+        &folder,
+        &resume,
+        &["step-1280 is damaged: the hash of state.safetensors differs"],
+    );
+    undo();
+    let undo = change("state.safetensors", &|bytes| bytes.truncate(100));
+    refused(
+        &folder,
+        &resume,
+        &["step-1280 is damaged: state.safetensors has 100 of"],
+    );
+    undo();
+    let undo = change("policy.safetensors", &|bytes| bytes[1000] ^= 1);
+    refused(
+        &folder,
+        &["eval", "runs/run"],
+        &["step-1280 is damaged: the hash of policy.safetensors differs"],
+    );
+    refused(
+        &folder,
+        &["play", "runs/run"],
+        &["step-1280 is damaged: the hash of policy.safetensors differs"],
+    );
+    undo();
+    let undo = change("manifest.json", &|bytes| {
+        *bytes = String::from_utf8_lossy(bytes)
+            .replace("\"format\": 1", "\"format\": 2")
+            .into_bytes();
+    });
+    refused(&folder, &resume, &["was made by version", "(format 2)"]);
+    undo();
+    let undo = change("manifest.json", &|bytes| {
+        *bytes = b"{\"kind\": \"shopping\"}".to_vec()
+    });
+    refused(&folder, &resume, &["step-1280 is not a checkpoint"]);
+    undo();
+    refused(&folder, &["eval", "nowhere"], &["nowhere is not a run"]);
+    refused(
+        &folder,
+        &["eval", "."],
+        &[". is not a checkpoint", "manifest.json"],
+    );
+    refused(
+        &folder,
+        &["eval", "runs/run", "--checkpoint", "77"],
+        &["step-77 is not a checkpoint"],
+    );
+    fs::write(folder.path().join("x.safetensors"), "no tensors").unwrap();
+    refused(
+        &folder,
+        &["eval", "x.safetensors"],
+        &["x.safetensors: not a policy file"],
+    );
+    // The state is a safetensors file too, but not a policy.
+    let state = Path::new("runs/run").join(STATE);
+    refused(
+        &folder,
+        &["eval", state.to_str().unwrap()],
+        &["not a policy file"],
+    );
+    // Another run's checkpoint, whole but of other sizes.
+    succeeds(&folder, &tiny("wide", &["--set", "policy.hidden=[17]"]));
+    fs::remove_dir_all(run.join("checkpoints/step-1280")).unwrap();
+    fs::rename(
+        folder.path().join("runs/wide/checkpoints/step-1280"),
+        run.join("checkpoints/step-1280"),
+    )
+    .unwrap();
+    refused(&folder, &resume, &["the saved training state cannot be restored"]);
+}
+
+/// A limit on file sizes is how a full disk looks to a program, and needs no rights.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_while_saving() {
+    let folder = TempDir::new().unwrap();
+    succeeds(
+        &folder,
+        &tiny(
+            "run",
+            &["--set", "critic.hidden=[256,256]", "--set", "train.steps=384"],
+        ),
+    );
+    let run = folder.path().join("runs/run");
+    let before = record(&run.join("checkpoints"));
+    let mut limited = Command::new("sh");
+    limited
+        .current_dir(folder.path())
+        .args(["-c", "trap '' 25; ulimit -f 200; exec \"$0\" \"$@\""])
+        .arg(fpo(&folder, &[]).get_program())
+        .args(["train", "--resume", "runs/run", "--set", "train.steps=1280"]);
+    check(
+        limited,
+        1,
+        &[
+            "cannot save checkpoint",
+            "step-768",
+            "File too large",
+            "intact",
+            "step-384",
+        ],
+    );
+    assert_eq!(before, record(&run.join("checkpoints")));
+    succeeds(&folder, &["train", "--resume", "runs/run"]);
+    assert!(run.join(STATE).exists());
+}
+
+#[test]
+fn films_that_cannot_be() {
+    let (folder, run) = folder_with_run();
+    refused(
+        &folder,
+        &["play", "runs/run", "--seconds", "nan"],
+        &["--seconds NaN is out of range"],
+    );
+    refused(
+        &folder,
+        &["play", "runs/run", "--seconds", "0"],
+        &["--seconds 0 is out of range"],
+    );
+    refused(
+        &folder,
+        &["play", "runs/run", "--out", "film.avi"],
+        &["film.avi", ".mp4", ".gif"],
+    );
+    refused(
+        &folder,
+        &["play", "runs/run", "--noise", "some"],
+        &["--noise", "zero", "random"],
+    );
+    refused(&folder, &["eval", "runs/run", "--episodes", "0"], &["--episodes"]);
+    if cfg!(target_os = "linux") {
+        // An empty library stands for a missing one: it is found first and cannot be loaded.
+        fs::write(folder.path().join("libEGL.so.1"), "").unwrap();
+        let mut command = fpo(&folder, &["play", "runs/run"]);
+        command.env("LD_LIBRARY_PATH", folder.path());
+        check(command, 1, &["pictures need EGL"]);
+        assert!(!run.join("video.mp4").exists());
+    }
+}
+
+/// Before `main` the system's loader speaks: one line that names the library.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_mujoco_library_that_cannot_be_loaded() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("libmujoco.so.3.17.0"), "not a library").unwrap();
+    let output = fpo(&folder, &["tasks"])
+        .env("LD_LIBRARY_PATH", folder.path())
+        .output()
+        .unwrap();
+    let text = stderr(&output);
+    assert!(!output.status.success());
+    assert!(
+        text.lines().count() == 1 && text.contains("libmujoco.so.3.17.0"),
+        "{text}"
+    );
+}

@@ -1,0 +1,161 @@
+//! Runs that are repeated, stopped, killed, resumed and extended end as if nothing had happened.
+
+use crate::{STATE, assert_same, folder_with_run, fpo, record, stderr, succeeds, tiny};
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+#[test]
+fn the_number_of_threads_changes_nothing() {
+    let folder = TempDir::new().unwrap();
+    let [one, two, three] = ["1", "2", "3"].map(|threads| {
+        succeeds(&folder, &tiny(threads, &["--threads", threads, "--seed", "5"]));
+        record(&folder.path().join("runs").join(threads))
+    });
+    assert!(one.len() > 10);
+    assert_same(&one, &two);
+    assert_same(&one, &three);
+    succeeds(&folder, &tiny("other", &["--seed", "6"]));
+    let other = record(&folder.path().join("runs/other"));
+    assert_ne!(
+        one[Path::new(STATE)],
+        other[Path::new(STATE)],
+        "another seed is another run"
+    );
+}
+
+#[test]
+fn a_killed_run_resumes_to_the_same_end() {
+    let (folder, run) = folder_with_run();
+    let straight = record(&run);
+    // As if the process had died while saving the last checkpoint, with a line half written.
+    fs::create_dir(run.join("checkpoints/.partial-step-1280")).unwrap();
+    fs::rename(
+        run.join("checkpoints/step-1280"),
+        run.join("checkpoints/.partial-step-1280/x"),
+    )
+    .unwrap();
+    let mut metrics = fs::File::options()
+        .append(true)
+        .open(run.join("metrics.jsonl"))
+        .unwrap();
+    metrics.write_all(b"{\"iteration\":11,\"env_st").unwrap();
+    succeeds(&folder, &["train", "--resume", "runs/run", "--threads", "1"]);
+    assert_same(&straight, &record(&run));
+}
+
+#[test]
+fn an_extended_run_equals_a_longer_one() {
+    let (folder, run) = folder_with_run();
+    succeeds(
+        &folder,
+        &["train", "--resume", "runs/run", "--set", "train.steps=2560"],
+    );
+    succeeds(&folder, &tiny("long", &["--set", "train.steps=2560"]));
+    let (extended, long) = (record(&run), record(&folder.path().join("runs/long")));
+    let of = |name: &str| {
+        let name = Path::new(name);
+        (&extended[name], &long[name])
+    };
+    for name in [
+        "metrics.jsonl",
+        "checkpoints/step-2560/state.safetensors",
+        "config.toml",
+    ] {
+        // The shorter run was evaluated at its end, which the longer one had no reason to.
+        if name == "metrics.jsonl" {
+            let (a, b) = of(name);
+            let without_evaluations = |bytes: &[u8]| -> Vec<String> {
+                let text = String::from_utf8_lossy(bytes).into_owned();
+                text.lines()
+                    .map(|line| line.split(",\"eval/").next().unwrap().to_owned())
+                    .collect()
+            };
+            assert_eq!(without_evaluations(a), without_evaluations(b));
+        } else {
+            let (a, b) = of(name);
+            assert!(a == b, "{name} differs");
+        }
+    }
+}
+
+#[test]
+fn force_replaces_a_run_and_leaves_other_files() {
+    let (folder, run) = folder_with_run();
+    let first = record(&run);
+    fs::write(run.join("notes.txt"), "mine").unwrap();
+    succeeds(&folder, &tiny("run", &["--force", "--set", "train.steps=256"]));
+    assert!(!run.join(STATE).exists() && run.join("notes.txt").exists());
+    fs::remove_file(run.join("notes.txt")).unwrap();
+    succeeds(&folder, &tiny("run", &["--force"]));
+    assert_same(&first, &record(&run));
+}
+
+/// Starts a long run, sends it `signal` once it is under way, and returns what it printed as its result.
+#[cfg(unix)]
+fn interrupted(folder: &TempDir, name: &str, signal: &str) -> String {
+    let args = tiny(name, &["--set", "train.steps=256000", "--set", "eval.every=0"]);
+    let program = fpo(folder, &[]).get_program().to_owned();
+    let mut child = Command::new(program)
+        .current_dir(folder.path())
+        .args(&args)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let metrics = folder.path().join("runs").join(name).join("metrics.jsonl");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while fs::read_to_string(&metrics).map_or(0, |text| text.lines().count()) < 20 {
+        assert!(
+            Instant::now() < deadline && child.try_wait().unwrap().is_none(),
+            "it never got going"
+        );
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let sent = Command::new("kill")
+        .args([signal, &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(sent.success());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("finishing the iteration, then saving"),
+        "{}",
+        stderr(&output)
+    );
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_saves_and_the_run_resumes_to_the_same_end() {
+    let folder = TempDir::new().unwrap();
+    let text = interrupted(&folder, "stopped", "-INT");
+    assert!(
+        text.contains("resume with: fpo train --resume runs/stopped"),
+        "{text}"
+    );
+    succeeds(&folder, &["train", "--resume", "runs/stopped"]);
+    succeeds(
+        &folder,
+        &tiny(
+            "straight",
+            &["--set", "train.steps=256000", "--set", "eval.every=0"],
+        ),
+    );
+    let [stopped, straight] =
+        ["stopped", "straight"].map(|name| record(&folder.path().join("runs").join(name)));
+    assert_same(&stopped, &straight);
+}
+
+#[cfg(unix)]
+#[test]
+fn sigterm_saves_too() {
+    let folder = TempDir::new().unwrap();
+    let text = interrupted(&folder, "run", "-TERM");
+    assert!(text.contains("stopped after"), "{text}");
+}
