@@ -15,6 +15,9 @@ pub(crate) enum PhysicsError {
     /// no longer fit into memory. MuJoCo resets such a simulation silently; it only counts a warning.
     #[error("the simulation diverged")]
     Diverged,
+    /// However often an initial state was drawn, something touched.
+    #[error("no initial state is free of contacts")]
+    Penetrating,
     /// MuJoCo raised an error.
     #[error("MuJoCo: {0}")]
     Raised(String),

@@ -1,6 +1,7 @@
 //! A double pendulum with a motor at the elbow only.
 
 use super::domain::{Definition, Domain, Observation};
+use super::geometry::distance;
 use super::randomize::uniform;
 use super::rewards::Tolerance;
 use crate::model::{Model, row};
@@ -72,12 +73,6 @@ impl Domain for Acrobot {
     fn reward(&self, physics: &Physics) -> f64 {
         let tip = row(physics.site_xpos(), self.tip);
         let target = row(physics.site_xpos(), self.target);
-        let distance = tip
-            .iter()
-            .zip(target)
-            .map(|(a, b)| (a - b).powi(2))
-            .sum::<f64>()
-            .sqrt();
-        self.reached.at(distance)
+        self.reached.at(distance(tip, target))
     }
 }

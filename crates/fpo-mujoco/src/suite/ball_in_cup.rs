@@ -1,7 +1,7 @@
 //! A ball on a string, and a cup to catch it with.
 
 use super::domain::{Definition, Domain, Observation};
-use super::randomize::uniform;
+use super::randomize::{uniform, until_free};
 use crate::model::{Model, row};
 use crate::physics::{Physics, PhysicsError};
 use fpo_env::MakeError;
@@ -46,14 +46,10 @@ impl BallInCup {
 
 impl Domain for BallInCup {
     fn reset(&self, physics: &mut Physics, rng: &mut Philox) -> Result<(), PhysicsError> {
-        loop {
+        until_free(physics, rng, |physics, rng| {
             physics.qpos_mut()[self.ball_x] = uniform(rng, -0.2, 0.2);
             physics.qpos_mut()[self.ball_z] = uniform(rng, 0.2, 0.5);
-            physics.forward()?;
-            if physics.contacts() == 0 {
-                return Ok(());
-            }
-        }
+        })
     }
 
     fn observe(&self, physics: &Physics, out: &mut Observation) {

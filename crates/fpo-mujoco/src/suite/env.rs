@@ -9,7 +9,7 @@ use fpo_rng::Philox;
 use std::sync::Arc;
 
 /// Draws of an initial state before giving up; a valid one has never taken more than a few.
-const MAX_DRAWS: u32 = 1000;
+const MAX_DRAWS: u32 = 100;
 
 /// What a saved state begins with.
 const MAGIC: &[u8; 8] = b"fposuit1";

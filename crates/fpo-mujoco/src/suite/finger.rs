@@ -87,13 +87,7 @@ impl Finger {
 
     /// Draws joint angles until nothing touches.
     fn reset(&self, physics: &mut Physics, rng: &mut Philox) -> Result<(), PhysicsError> {
-        loop {
-            randomize::joints(physics, rng);
-            physics.forward()?;
-            if physics.contacts() == 0 {
-                return Ok(());
-            }
-        }
+        randomize::until_free(physics, rng, randomize::joints)
     }
 
     /// What the position sensor at `sensor` reads, relative to the hinge, along x and z.

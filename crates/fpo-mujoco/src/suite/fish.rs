@@ -1,6 +1,7 @@
 //! A fish in a tank.
 
 use super::domain::{Definition, Domain, Observation};
+use super::geometry::from_to_in;
 use super::randomize::{rotation, uniform};
 use super::rewards::Tolerance;
 use crate::model::{Model, row};
@@ -104,8 +105,7 @@ impl Swim {
     fn to_target(&self, physics: &Physics) -> [f64; 3] {
         let mouth = row(physics.geom_xpos(), self.mouth);
         let target = row(physics.geom_xpos(), self.target);
-        let frame = &physics.geom_xmat()[9 * self.mouth..][..9];
-        std::array::from_fn(|j| (0..3).map(|i| (target[i] - mouth[i]) * frame[3 * i + j]).sum())
+        from_to_in(mouth, target, physics.geom_xmat(), self.mouth)
     }
 }
 

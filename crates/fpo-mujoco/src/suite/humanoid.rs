@@ -1,6 +1,7 @@
 //! A humanoid with 21 joints.
 
 use super::domain::{Definition, Domain, Observation};
+use super::geometry::from_to_in;
 use super::randomize;
 use super::rewards::{Sigmoid, Tolerance};
 use crate::model::{Model, row};
@@ -88,29 +89,24 @@ impl Humanoid {
 
 impl Domain for Humanoid {
     fn reset(&self, physics: &mut Physics, rng: &mut Philox) -> Result<(), PhysicsError> {
-        loop {
-            randomize::joints(physics, rng);
-            physics.forward()?;
-            if physics.contacts() == 0 {
-                return Ok(());
-            }
-        }
+        randomize::until_free(physics, rng, randomize::joints)
     }
 
     fn observe(&self, physics: &Physics, out: &mut Observation) {
         // The joints, without the place and the rotation of the whole.
         out.extend(&physics.qpos()[7..]);
         out.push(self.head_height(physics));
-        let frame = &physics.xmat()[9 * self.torso..][..9];
         let torso = row(physics.xpos(), self.torso);
-        for body in self.extremities {
-            // From the torso, in its frame.
-            let limb = row(physics.xpos(), body);
-            for j in 0..3 {
-                out.push((0..3).map(|i| (limb[i] - torso[i]) * frame[3 * i + j]).sum());
-            }
+        for limb in self.extremities {
+            out.extend(&from_to_in(
+                torso,
+                row(physics.xpos(), limb),
+                physics.xmat(),
+                self.torso,
+            ));
         }
-        out.extend(&frame[6..]);
+        // The world's vertical in the torso's frame.
+        out.extend(&physics.xmat()[9 * self.torso + 6..][..3]);
         out.extend(&physics.sensordata()[self.velocity..][..3]);
         out.extend(physics.qvel());
     }

@@ -11,6 +11,7 @@ mod domain;
 mod env;
 mod finger;
 mod fish;
+mod geometry;
 mod hopper;
 mod humanoid;
 mod pendulum;

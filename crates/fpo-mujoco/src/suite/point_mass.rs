@@ -1,6 +1,7 @@
 //! A point mass on a plane.
 
 use super::domain::{Definition, Domain, Observation};
+use super::geometry::distance;
 use super::randomize;
 use super::rewards::{Sigmoid, Tolerance};
 use crate::model::{Model, row};
@@ -58,8 +59,4 @@ impl Domain for PointMass {
         let near = self.near.at(distance(mass, target));
         near * (SMALL_CONTROL.mean(physics.ctrl()) + 4.0) / 5.0
     }
-}
-
-fn distance(a: [f64; 3], b: [f64; 3]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt()
 }

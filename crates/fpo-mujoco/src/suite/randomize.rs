@@ -1,11 +1,14 @@
 //! Random numbers as dm_control's initial states need them.
 
-use crate::physics::Physics;
+use crate::physics::{Physics, PhysicsError};
 use fpo_rng::Philox;
 use mujoco_rs::mujoco_c::mjtJoint;
 use rand::RngExt;
 use rand_distr::StandardNormal;
 use std::f64::consts::PI;
+
+/// Draws of a state in which nothing touches, before giving up: as many as dm_control makes.
+const MAX_DRAWS: u32 = 1000;
 
 /// A number uniform between `low` and `high`.
 pub(super) fn uniform(rng: &mut Philox, low: f64, high: f64) -> f64 {
@@ -49,6 +52,25 @@ pub(super) fn joints(physics: &mut Physics, rng: &mut Philox) {
             _ => {}
         }
     }
+}
+
+/// Draws until nothing touches.
+///
+/// # Errors
+/// If that takes too long, or what is drawn cannot be simulated.
+pub(super) fn until_free(
+    physics: &mut Physics,
+    rng: &mut Philox,
+    draw: impl Fn(&mut Physics, &mut Philox),
+) -> Result<(), PhysicsError> {
+    for _ in 0..MAX_DRAWS {
+        draw(physics, rng);
+        physics.forward()?;
+        if physics.contacts() == 0 {
+            return Ok(());
+        }
+    }
+    Err(PhysicsError::Penetrating)
 }
 
 /// A rotation about a random axis by an angle uniform between 0 and `limit`.
