@@ -169,6 +169,8 @@ fn main() {
     let actions: Vec<[f32; ACTIONS]> = (0..TABLE)
         .map(|_| std::array::from_fn(|_| 2.0 * rng.unit() - 1.0))
         .collect();
+    // The first environment installs the log handler; without it MuJoCo writes its warnings to a file.
+    Ours::new(1);
     let model = Model::new();
     let mut criterion = Criterion::default().configure_from_args();
     let mut summary = Vec::new();
