@@ -10,6 +10,7 @@ pub use layers::{ConfigError, DEFAULT_PRESET, PRESETS, documentation, documented
 pub use validate::validate;
 
 use crate::advantage::Gae;
+use crate::objective::Fpo;
 use crate::pairs::PairSampler;
 use fpo_flow::{CfmLoss, CfmTarget, Prediction, Reduction, Sampler, TimeSampler};
 use fpo_nn::{Activation, AdamConfig, Initialisation};
@@ -132,6 +133,18 @@ pub enum RatioKind {
     PerSample,
 }
 
+/// How a ratio is kept near 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TrustRegion {
+    /// Clipping (PPO): nothing pushes a ratio further once it has left its range.
+    Ppo,
+    /// A quadratic penalty (SPO): a ratio that has left its range is pulled back.
+    Spo,
+    /// Clipping where the advantage is positive, the penalty elsewhere (FPO++): losses of bad actions cannot run away.
+    Aspo,
+}
+
 /// Where the times of the (t, ε) pairs come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -158,10 +171,16 @@ pub struct ObjectiveConfig {
     pub reduction: Reduction,
     /// One ratio per action or per pair.
     pub ratio: RatioKind,
-    /// Clip range of the ratio around 1.
+    /// How a ratio is kept near 1.
+    pub trust_region: TrustRegion,
+    /// Range of the trust region around 1.
     pub clip: f32,
-    /// Bound on |ℓ_old − ℓ| before exp; 0 for none.
+    /// Bound on |ℓ_old − ℓ| before exp, with zero gradient beyond; 0 for none.
     pub log_ratio_clamp: f32,
+    /// Bound on ℓ_old − ℓ from above, whose gradient goes on beyond (FPO++: 10); 0 for none.
+    pub log_ratio_max: f32,
+    /// Bound on each pair's loss, with zero gradient beyond (FPO++: 20); 0 for none.
+    pub loss_max: f32,
     /// Where the times of the pairs come from.
     pub time: TimeKind,
     /// β of `time = "beta"`.
@@ -279,6 +298,19 @@ pub struct TrainConfig {
 }
 
 impl ObjectiveConfig {
+    /// The objective.
+    pub fn fpo(&self) -> Fpo {
+        let bound = |x: f32| if x > 0.0 { x } else { f32::INFINITY };
+        Fpo {
+            ratio: self.ratio,
+            trust_region: self.trust_region,
+            clip: self.clip,
+            log_ratio_clamp: bound(self.log_ratio_clamp),
+            log_ratio_max: bound(self.log_ratio_max),
+            loss_max: bound(self.loss_max),
+        }
+    }
+
     /// The flow-matching loss; networks predict velocities.
     pub fn cfm(&self) -> CfmLoss {
         CfmLoss { prediction: Prediction::Velocity, target: self.target, reduction: self.reduction }
@@ -358,8 +390,11 @@ impl Default for ObjectiveConfig {
             target: CfmTarget::Epsilon,
             reduction: Reduction::Mean,
             ratio: RatioKind::PerAction,
+            trust_region: TrustRegion::Ppo,
             clip: 0.05,
             log_ratio_clamp: 0.0,
+            log_ratio_max: 0.0,
+            loss_max: 0.0,
             time: TimeKind::Grid,
             time_beta: 1.0,
             stratified: false,

@@ -81,14 +81,7 @@ impl Learner {
                 .collect(),
             gradient: vec![0.0; policy.network.parameter_count() + critic.network.parameter_count()],
             policy_parameters: policy.network.parameter_count(),
-            fpo: Fpo {
-                ratio: config.objective.ratio,
-                clip: config.objective.clip,
-                log_ratio_clamp: match config.objective.log_ratio_clamp {
-                    0.0 => f32::INFINITY,
-                    bound => bound,
-                },
-            },
+            fpo: config.objective.fpo(),
             cfm: config.objective.cfm(),
             value: ValueLoss { coefficient: config.critic.loss_coefficient },
             gae: per_minibatch.then(|| config.advantage.gae()),

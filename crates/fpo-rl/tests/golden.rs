@@ -1,11 +1,12 @@
 //! One whole FPO minibatch against numbers computed by the authors' JAX code: losses, ratios, GAE, every gradient,
-//! the parameters after one Adam step, and an Euler sample. Sizes and settings are in each file's metadata.
+//! the parameters after one Adam step, and an Euler sample; and FPO++'s policy loss from its paper's formulas. Sizes and settings
+//! are in each file's metadata.
 
-use fpo_flow::{CfmTarget, embed_time, interpolate};
+use fpo_flow::{CfmTarget, Reduction, embed_time, interpolate};
 use fpo_nn::Mlp;
 use fpo_rl::advantage::Follow;
 use fpo_rl::batch::{Batch, Dims};
-use fpo_rl::config::{Config, RatioKind};
+use fpo_rl::config::{AdvantageNormalisation, Config, GaeSchedule, RatioKind, TrustRegion};
 use fpo_rl::critic::Critic;
 use fpo_rl::learner::{Learner, Learnt, Trained};
 use fpo_rl::policy::FlowPolicy;
@@ -136,13 +137,19 @@ fn batch(golden: &Golden, config: &Config) -> Batch {
     batch.pair_noises = golden.by_sequence("loss_eps");
     batch.pair_times = golden.by_sequence("loss_t");
     batch.old_losses = golden.by_sequence("initial_cfm_loss");
+    fill_inputs(&mut batch);
+    batch
+}
+
+/// x_t and embed(t) of every pair.
+fn fill_inputs(batch: &mut Batch) {
+    let (dims, action) = (batch.dims, batch.dims.action);
     for (pair, row) in batch.pair_inputs.chunks_exact_mut(dims.tail()).enumerate() {
         let (x, embedding) = row.split_at_mut(action);
         let (i, t) = (pair / dims.pairs, batch.pair_times[pair]);
         interpolate(&batch.actions[i * action..][..action], &batch.pair_noises[pair * action..][..action], t, x);
         embed_time(t, embedding);
     }
-    batch
 }
 
 fn check(name: &str) {
@@ -250,4 +257,77 @@ fn euler_sample() {
         policy.sample(&weights, &observations, &mut x, &mut scratch);
         close(name, &x, golden.tensor("sample_action"), 1e-5);
     }
+}
+
+/// FPO++'s policy loss and gradients, from advantages and normalised observations that are given: the same tiles, with a batch
+/// whose sequences have one step each.
+fn check_fpopp(name: &str, trust_region: TrustRegion) {
+    let golden = Golden::open(name);
+    let [rows, pairs, action] = golden.tensors["loss_eps"].0[..] else { panic!("[rows, pairs, action]") };
+    let observation = golden.tensors["obs_norm"].0[1];
+    let mut config = Config::default();
+    config.env.num_envs = rows;
+    config.env.unroll = 1;
+    config.policy.hidden = vec![16, 16];
+    config.policy.output_scale = 1.0;
+    config.policy.time_embedding = 8;
+    config.objective.pairs = pairs;
+    config.objective.target = CfmTarget::Velocity;
+    config.objective.reduction = Reduction::Sqrt;
+    config.objective.ratio = RatioKind::PerSample;
+    config.objective.trust_region = trust_region;
+    config.objective.clip = golden.setting("clipping_epsilon") as f32;
+    config.objective.log_ratio_max = 10.0;
+    config.objective.loss_max = golden.setting("cfm_loss_clamp") as f32;
+    config.advantage.gae = GaeSchedule::Once;
+    config.advantage.normalize = AdvantageNormalisation::None;
+    config.optimizer.minibatches = 1;
+
+    let dims = Dims { sequences: rows, unroll: 1, observation, action, pairs, embedding: 8 };
+    let mut batch = Batch::new(dims);
+    for (to, from) in batch.observations.chunks_exact_mut(2 * observation).zip(golden.tensor("obs_norm").chunks_exact(observation)) {
+        to[..observation].copy_from_slice(from);
+    }
+    batch.actions = golden.tensor("action").to_vec();
+    batch.advantages = golden.tensor("advantage").to_vec();
+    batch.pair_noises = golden.tensor("loss_eps").to_vec();
+    batch.pair_times = golden.tensor("loss_t").to_vec();
+    batch.old_losses = golden.tensor("old_cfm_loss").to_vec();
+    fill_inputs(&mut batch);
+
+    let policy = FlowPolicy::new(&config.policy, observation, action).unwrap();
+    let critic = Critic::new(&config.critic, observation, config.advantage.gamma).unwrap();
+    let learnt = Learnt {
+        policy: Trained::new(&policy.network, golden.flat(&policy.network, "params.policy"), config.optimizer.adam()),
+        critic: Trained::new(&critic.network, vec![0.0; critic.network.parameter_count()], config.optimizer.adam()),
+    };
+    let mut learner = Learner::new(&config, &policy, &critic, rows);
+    let units: Vec<u32> = (0..rows as u32).collect();
+    let stats = learner.differentiate(&policy, &critic, &learnt, &mut batch, &units);
+    close("policy loss", &[(stats.ratio.loss / rows as f64) as f32], golden.tensor("policy_loss"), 1e-4);
+    let ratios = golden.tensor("ratio");
+    let mean = ratios.iter().sum::<f32>() / ratios.len() as f32;
+    close("ratio mean", &[(stats.ratio.sum / stats.ratio.count as f64) as f32], &[mean], 1e-4);
+    close("ratio max", &[stats.ratio.max], &[ratios.iter().copied().fold(0.0, f32::max)], 1e-4);
+    let expected = golden.flat(&policy.network, "grads.policy");
+    for layer in policy.network.layers() {
+        for part in [layer.weight.clone(), layer.bias.clone()] {
+            close(&format!("gradient {part:?}"), &learner.gradient()[part.clone()], &expected[part], 1e-4);
+        }
+    }
+}
+
+#[test]
+fn fpopp_clipping() {
+    check_fpopp("fpopp_ppo", TrustRegion::Ppo);
+}
+
+#[test]
+fn fpopp_spo() {
+    check_fpopp("fpopp_spo", TrustRegion::Spo);
+}
+
+#[test]
+fn fpopp_aspo() {
+    check_fpopp("fpopp_aspo", TrustRegion::Aspo);
 }

@@ -74,6 +74,8 @@ const RANGES: &[(&str, Range)] = &[
     ("objective.pairs", from_to(1.0, 1024.0)),
     ("objective.clip", above(0.0, 10.0)),
     ("objective.log_ratio_clamp", from_to(0.0, 80.0)),
+    ("objective.log_ratio_max", from_to(0.0, 80.0)),
+    ("objective.loss_max", from_to(0.0, 1e6)),
     ("objective.time_beta", above(0.0, 100.0)),
     ("advantage.gamma", below(0.0, 1.0)),
     ("advantage.lambda", from_to(0.0, 1.0)),
@@ -229,7 +231,11 @@ impl fmt::Display for Range {
 
 /// A bound in all its digits; an f64 of this size prints zeros for those it does not need.
 fn bound(x: f64) -> String {
-    if x > 1e16 { (x as i64).to_string() } else { x.to_string() }
+    if x > 1e16 {
+        (x as i64).to_string()
+    } else {
+        x.to_string()
+    }
 }
 
 #[cfg(test)]

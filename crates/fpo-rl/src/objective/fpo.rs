@@ -1,17 +1,26 @@
-//! Flow Policy Optimization (McAllister et al., arXiv 2507.21053): PPO-clip with the ratio
-//! ρ = exp(ℓ_old − ℓ_θ) of conditional flow-matching losses in place of a likelihood ratio.
+//! Flow Policy Optimization (McAllister et al., arXiv 2507.21053): a trust region around the ratio
+//! ρ = exp(ℓ_old − ℓ_θ) of conditional flow-matching losses, which stands in for a likelihood ratio.
+//!
+//! With one ratio per pair, the trust region [`TrustRegion::Aspo`] and the two clamps it is the objective of FPO++
+//! (Yi et al., arXiv 2602.02481).
 
-use crate::config::RatioKind;
+use crate::config::{RatioKind, TrustRegion};
 
 /// The FPO objective.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fpo {
     /// One ratio per action, from the mean loss of its pairs, or one per pair.
     pub ratio: RatioKind,
-    /// Clip range ε: gradients vanish where the ratio has left 1 ± ε in the direction the advantage wants.
+    /// How a ratio is kept near 1.
+    pub trust_region: TrustRegion,
+    /// Range ε of the trust region.
     pub clip: f32,
     /// Bound on |ℓ_old − ℓ_θ|, with zero gradient beyond; `f32::INFINITY` for none.
     pub log_ratio_clamp: f32,
+    /// Bound on ℓ_old − ℓ_θ from above whose gradient is that of an unbounded difference; `f32::INFINITY` for none. (FPO++)
+    pub log_ratio_max: f32,
+    /// Bound on both losses, with zero gradient beyond; `f32::INFINITY` for none. (FPO++)
+    pub loss_max: f32,
 }
 
 /// What the ratios of some rows were.
@@ -54,14 +63,15 @@ impl Fpo {
     ///
     /// * `losses`, `old_losses` `[n, N]`: ℓ_θ and ℓ_old of the same pairs
     /// * `advantages` `[n]`
-    /// * `gradient` `[n, N]`: written with ∂(Σ −ψ)/∂ℓ_θ, where ψ = min(ρA, clip(ρ, 1 ± ε)·A), per action or averaged over
-    ///   the action's pairs
+    /// * `gradient` `[n, N]`: written with ∂(Σ −ψ)/∂ℓ_θ, ψ being taken per action or averaged over the action's pairs:
+    ///
+    /// PPO: ψ = min(ρA, clip(ρ, 1 ± ε)·A). SPO: ψ = ρA − |A|/(2ε)·(ρ − 1)². ASPO: PPO where A > 0, SPO elsewhere.
     ///
     /// ```
-    /// use fpo_rl::config::RatioKind;
-    /// use fpo_rl::objective::{Fpo, RatioStats};
+    /// use fpo_rl::config::ObjectiveConfig;
+    /// use fpo_rl::objective::RatioStats;
     ///
-    /// let fpo = Fpo { ratio: RatioKind::PerAction, clip: 0.2, log_ratio_clamp: f32::INFINITY };
+    /// let fpo = ObjectiveConfig { clip: 0.2, ..Default::default() }.fpo();
     /// let (mut gradient, mut stats) = ([0.0; 2], RatioStats::default());
     /// // The loss fell from 0.5 to 0.4 on average: ρ = e^0.1 = 1.105, inside the clip range.
     /// fpo.evaluate(&[0.3, 0.5], &[0.4, 0.6], &[2.0], &mut gradient, &mut stats);
@@ -84,35 +94,62 @@ impl Fpo {
             let gradient = &mut gradient[at];
             match self.ratio {
                 RatioKind::PerAction => {
-                    let difference = old.iter().zip(new).map(|(o, n)| o - n).sum::<f32>() * weight;
+                    let difference = old.iter().zip(new).map(|(o, n)| self.difference(*o, *n)).sum::<f32>() * weight;
                     let slope = self.one_ratio(difference, advantage, 1.0, stats);
                     gradient.fill(slope * weight);
                 }
                 RatioKind::PerSample => {
                     for ((g, o), n) in gradient.iter_mut().zip(old).zip(new) {
-                        *g = self.one_ratio(o - n, advantage, weight, stats) * weight;
+                        *g = self.one_ratio(self.difference(*o, *n), advantage, weight, stats) * weight;
                     }
                 }
             }
+            for (g, new) in gradient.iter_mut().zip(new) {
+                *g = if *new > self.loss_max { 0.0 } else { *g };
+            }
         }
+    }
+
+    #[inline]
+    fn difference(&self, old: f32, new: f32) -> f32 {
+        old.min(self.loss_max) - new.min(self.loss_max)
     }
 
     /// Accounts for one ratio with a share of `weight` in the loss; returns ∂(−ψ)/∂(ℓ_θ) = ρ·∂ψ/∂ρ.
     #[inline]
     fn one_ratio(&self, difference: f32, advantage: f32, weight: f32, stats: &mut RatioStats) -> f32 {
-        let log_ratio = difference.clamp(-self.log_ratio_clamp, self.log_ratio_clamp);
-        let ratio = log_ratio.exp();
-        let clipped = ratio.clamp(1.0 - self.clip, 1.0 + self.clip);
-        let plain = ratio * advantage;
-        stats.loss -= f64::from(plain.min(clipped * advantage) * weight);
+        let bounded = difference.clamp(-self.log_ratio_clamp, self.log_ratio_clamp);
+        let ratio = bounded.min(self.log_ratio_max).exp();
+        let (psi, slope) = match self.trust_region {
+            TrustRegion::Ppo => self.ppo(ratio, advantage),
+            TrustRegion::Spo => self.spo(ratio, advantage),
+            TrustRegion::Aspo if advantage > 0.0 => self.ppo(ratio, advantage),
+            TrustRegion::Aspo => self.spo(ratio, advantage),
+        };
+        stats.loss -= f64::from(psi * weight);
         stats.count += 1;
         stats.clipped += u64::from((ratio - 1.0).abs() > self.clip);
         stats.sum += f64::from(ratio);
         stats.min = stats.min.min(ratio);
         stats.max = stats.max.max(ratio);
+        if bounded == difference { ratio * slope } else { 0.0 }
+    }
+
+    /// ψ and ∂ψ/∂ρ of PPO-clip (Schulman et al., arXiv 1707.06347).
+    #[inline]
+    fn ppo(&self, ratio: f32, advantage: f32) -> (f32, f32) {
+        let plain = ratio * advantage;
+        let clipped = ratio.clamp(1.0 - self.clip, 1.0 + self.clip) * advantage;
         // Inside the range both arguments of the minimum are the same function.
-        let moves = plain <= clipped * advantage && log_ratio == difference;
-        if moves { plain } else { 0.0 }
+        (plain.min(clipped), if plain <= clipped { advantage } else { 0.0 })
+    }
+
+    /// ψ and ∂ψ/∂ρ of simple policy optimisation (Xie et al., arXiv 2401.16025): a penalty that pulls back a ratio that has
+    /// moved more than ε, where clipping only stops pushing it.
+    #[inline]
+    fn spo(&self, ratio: f32, advantage: f32) -> (f32, f32) {
+        let (off, stiffness) = (ratio - 1.0, advantage.abs() / self.clip);
+        (ratio * advantage - 0.5 * stiffness * off * off, advantage - stiffness * off)
     }
 }
 
@@ -121,7 +158,14 @@ mod tests {
     use super::*;
 
     fn objective(ratio: RatioKind, clamp: f32) -> Fpo {
-        Fpo { ratio, clip: 0.1, log_ratio_clamp: clamp }
+        Fpo {
+            ratio,
+            trust_region: TrustRegion::Ppo,
+            clip: 0.1,
+            log_ratio_clamp: clamp,
+            log_ratio_max: f32::INFINITY,
+            loss_max: f32::INFINITY,
+        }
     }
 
     fn loss(fpo: &Fpo, losses: &[f32], old: &[f32], advantages: &[f32]) -> f64 {
@@ -140,10 +184,14 @@ mod tests {
             objective(RatioKind::PerAction, f32::INFINITY),
             objective(RatioKind::PerSample, f32::INFINITY),
             objective(RatioKind::PerSample, 0.25),
+            Fpo { trust_region: TrustRegion::Spo, ..objective(RatioKind::PerAction, f32::INFINITY) },
+            Fpo { trust_region: TrustRegion::Aspo, ..objective(RatioKind::PerSample, f32::INFINITY) },
+            Fpo { loss_max: 0.58, ..objective(RatioKind::PerSample, f32::INFINITY) },
         ] {
             let (mut gradient, mut stats) = ([0.0; 8], RatioStats::default());
             fpo.evaluate(&losses, &old, &advantages, &mut gradient, &mut stats);
-            assert!(gradient.contains(&0.0) && gradient.iter().any(|g| *g != 0.0), "{gradient:?}");
+            assert!(gradient.iter().any(|g| *g != 0.0), "{gradient:?}");
+            assert!(fpo.trust_region == TrustRegion::Spo || gradient.contains(&0.0), "{gradient:?}");
             for i in 0..8 {
                 let h = 1e-3;
                 let moved = |d: f32| {
@@ -155,6 +203,31 @@ mod tests {
                 assert!((numeric - f64::from(gradient[i])).abs() < 1e-3, "{i}: {numeric} against {}", gradient[i]);
             }
         }
+    }
+
+    /// Beyond ε SPO's gradient turns back; PPO's is gone.
+    #[test]
+    fn spo_pulls_back_what_ppo_lets_go() {
+        let slope = |trust_region, advantage: f32| {
+            let fpo = Fpo { trust_region, ..objective(RatioKind::PerAction, f32::INFINITY) };
+            let mut gradient = [0.0];
+            // The loss rose by 0.3: ρ = 0.74, far below 1 − ε.
+            fpo.evaluate(&[0.8], &[0.5], &[advantage], &mut gradient, &mut RatioStats::default());
+            gradient[0]
+        };
+        assert_eq!(slope(TrustRegion::Ppo, -1.0), 0.0);
+        assert!(slope(TrustRegion::Aspo, -1.0) > 0.0, "descent lowers the loss again");
+        assert_eq!(slope(TrustRegion::Aspo, 1.0), slope(TrustRegion::Ppo, 1.0));
+    }
+
+    /// The upper bound changes the ratio's value but lets its gradient through.
+    #[test]
+    fn the_upper_bound_is_straight_through() {
+        let fpo = Fpo { log_ratio_max: 0.2, ..objective(RatioKind::PerAction, f32::INFINITY) };
+        let (mut gradient, mut stats) = ([0.0], RatioStats::default());
+        fpo.evaluate(&[1.0], &[3.0], &[-1.0], &mut gradient, &mut stats);
+        assert!((stats.max - 0.2f32.exp()).abs() < 1e-6);
+        assert!((gradient[0] + 0.2f32.exp()).abs() < 1e-6);
     }
 
     #[test]
