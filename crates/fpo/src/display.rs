@@ -41,7 +41,7 @@ impl Display {
         let steps_total = iterations * per_iteration;
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(Some(steps_total), ProgressDrawTarget::stderr_with_hz(8));
-            let style = "{prefix:.bold} [{bar:32.cyan/dim}] {percent:>3}%  {elapsed} gone  {msg}";
+            let style = "{prefix:.bold} [{bar:32.cyan/dim}] {percent:>3}%  {elapsed} elapsed  {msg}";
             bar.set_style(
                 ProgressStyle::with_template(style)
                     .unwrap_or(ProgressStyle::default_bar())
@@ -104,9 +104,13 @@ impl Display {
                 .map_or(f64::NAN, |(_, v)| *v)
         };
         let steps = self.steps_total as f64 / self.iterations as f64;
+        let returned = match self.episode_return {
+            Some(episode_return) => format!("return {}", figure(Some(episode_return))),
+            // The first episodes are cut to random lengths and do not count.
+            None => format!("reward {} a step", figure(value("reward"))),
+        };
         let learnt = format!(
-            "return {}  policy loss {}  value loss {}  clipped {}%",
-            figure(self.episode_return),
+            "{returned}  policy loss {}  value loss {}  clipped {}%",
             figure(value("policy_loss")),
             figure(value("value_loss")),
             figure(value("clip_fraction").map(|c| 100.0 * c)),
@@ -147,7 +151,7 @@ impl Observer for Display {
         let done = format!("{} of {} steps", count(row.env_steps), count(self.steps_total));
         if let Some(bar) = &self.bar {
             bar.set_position(row.env_steps);
-            bar.set_message(format!("{eta} to go\n  {done}  {learnt}\n  {fast}"));
+            bar.set_message(format!("{eta} left\n  {done}  {learnt}\n  {fast}"));
             return;
         }
         let due = self
@@ -156,7 +160,7 @@ impl Observer for Display {
         if due || row.iteration == self.iterations {
             self.last_line = Some(Instant::now());
             note(&format!(
-                "iteration {}/{}  {done}  {learnt}  {fast}  {eta} to go",
+                "iteration {}/{}  {done}  {learnt}  {fast}  {eta} left",
                 row.iteration, self.iterations
             ));
         }

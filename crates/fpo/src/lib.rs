@@ -9,6 +9,7 @@ mod interrupt;
 mod output;
 mod play;
 mod policy;
+mod summary;
 mod tasks;
 mod train;
 pub mod video;

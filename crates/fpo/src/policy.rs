@@ -40,3 +40,29 @@ pub(crate) fn threads(asked: Option<u16>) -> usize {
         usize::from,
     )
 }
+
+/// A path as one can type it into a shell.
+pub(crate) fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_can_be_pasted() {
+        let quote = |path: &str| quoted(Path::new(path));
+        assert_eq!(
+            quote("runs/cheetah-run-fast-seed0"),
+            "runs/cheetah-run-fast-seed0"
+        );
+        assert_eq!(quote("my runs/it's"), r"'my runs/it'\''s'");
+    }
+}

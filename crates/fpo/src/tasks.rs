@@ -62,3 +62,36 @@ pub(crate) fn find(name: &str) -> Result<Arc<dyn Task>, Failure> {
         "unknown task `{name}`; did you mean `{nearest}`? (`fpo tasks` lists all)"
     )))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fpo_rl::config::PRESETS;
+
+    #[test]
+    fn presets_name_tasks_that_exist() {
+        for (preset, text) in PRESETS {
+            let tables = text
+                .lines()
+                .filter_map(|line| line.strip_prefix("[task.\"")?.split('"').next());
+            for name in tables {
+                assert!(fpo_mujoco::task(name).is_some(), "{preset}: {name}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_nearest_task_is_suggested() {
+        for (typed, meant) in [
+            ("cheetah", "cheetah-run"),
+            ("Walker-Run", "walker-run"),
+            ("cartpole_balance", "cartpole-balance"),
+        ] {
+            let message = find(typed)
+                .err()
+                .map(|failure| failure.to_string())
+                .unwrap_or_default();
+            assert!(message.contains(&format!("did you mean `{meant}`?")), "{message}");
+        }
+    }
+}

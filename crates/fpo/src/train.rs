@@ -5,7 +5,7 @@ use crate::display::Display;
 use crate::failure::Failure;
 use crate::output::{note, say};
 use crate::policy::threads;
-use crate::{eval, format, interrupt, tasks};
+use crate::{interrupt, summary, tasks};
 use fpo_rl::config::{self, Config, DEFAULT_PRESET};
 use fpo_rl::run::{Outcome, RunError, RunFolder, Session};
 use std::path::{Component, Path, PathBuf};
@@ -20,59 +20,21 @@ pub(crate) fn run(args: &args::Train) -> Result<(), Failure> {
         None => begin(args)?,
     };
     let stop = interrupt::stop_flag("finishing the iteration, then saving (Ctrl-C again quits at once)")?;
-    let folder = session.folder().path().to_owned();
-    let config = session.config().clone();
+    let config = session.config();
+    let folder = session.folder().path().display();
     note(&format!(
-        "training {} ({}, seed {}) in {}",
-        config.task,
-        config.preset,
-        config.seed,
-        folder.display()
+        "training {} ({}, seed {}) in {folder}",
+        config.task, config.preset, config.seed
     ));
     let mut display = Display::new(session.trainer());
     let outcome = session.run(&stop, &mut display);
     display.finish();
-    let folder = folder.display();
     match outcome {
-        Err(error) => Err(failed(error, &session)),
-        Ok(Outcome::Stopped) => {
-            let done = format::count(session.trainer().env_steps());
-            let total = format::count(config.train.steps);
-            say(&format!(
-                "stopped after {done} of {total} environment steps; saved"
-            ));
-            say(&format!("resume with: fpo train --resume {folder}"));
-            Ok(())
-        }
-        Ok(Outcome::Finished) => {
-            let (steps, seconds) = display.trained();
-            say(&format!(
-                "trained {} on {} for {} environment steps in {} ({} a second)",
-                config.preset,
-                config.task,
-                format::count(steps),
-                format::duration(seconds),
-                format::rate(steps as f64 / seconds)
-            ));
-            if let Some(evaluation) = display.evaluation() {
-                say(&format!(
-                    "evaluation of the final policy, {} episodes each:",
-                    evaluation.zero_noise.episodes
-                ));
-                eval::table(evaluation).iter().for_each(|line| say(line));
-            }
-            let longer = 2 * config.train.steps;
-            say("next:");
-            say(&format!("  fpo play {folder}            film it"));
-            say(&format!(
-                "  fpo eval {folder}            evaluate it on other episodes with --seed"
-            ));
-            say(&format!(
-                "  fpo train --resume {folder} --set train.steps={longer}   train it longer"
-            ));
-            Ok(())
-        }
+        Ok(Outcome::Finished) => summary::finished(&session, &display),
+        Ok(Outcome::Stopped) => summary::stopped(&session),
+        Err(error) => return Err(failed(error, &session)),
     }
+    Ok(())
 }
 
 /// A new run.

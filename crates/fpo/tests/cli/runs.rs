@@ -94,10 +94,21 @@ fn force_replaces_a_run_and_leaves_other_files() {
     assert_same(&first, &record(&run));
 }
 
+/// What makes a tiny run long enough to be interrupted: 2000 iterations.
+#[cfg(unix)]
+const LONG: [&str; 6] = [
+    "--set",
+    "train.steps=256000",
+    "--set",
+    "eval.every=0",
+    "--set",
+    "train.checkpoint_every=300",
+];
+
 /// Starts a long run, sends it `signal` once it is under way, and returns what it printed as its result.
 #[cfg(unix)]
 fn interrupted(folder: &TempDir, name: &str, signal: &str) -> String {
-    let args = tiny(name, &["--set", "train.steps=256000", "--set", "eval.every=0"]);
+    let args = tiny(name, &LONG);
     let program = fpo(folder, &[]).get_program().to_owned();
     let mut child = Command::new(program)
         .current_dir(folder.path())
@@ -140,13 +151,7 @@ fn ctrl_c_saves_and_the_run_resumes_to_the_same_end() {
         "{text}"
     );
     succeeds(&folder, &["train", "--resume", "runs/stopped"]);
-    succeeds(
-        &folder,
-        &tiny(
-            "straight",
-            &["--set", "train.steps=256000", "--set", "eval.every=0"],
-        ),
-    );
+    succeeds(&folder, &tiny("straight", &LONG));
     let [stopped, straight] =
         ["stopped", "straight"].map(|name| record(&folder.path().join("runs").join(name)));
     assert_same(&stopped, &straight);

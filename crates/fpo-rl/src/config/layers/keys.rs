@@ -35,12 +35,12 @@ pub(in crate::config) struct Key {
 
 /// Every key, in the order of the struct tree.
 pub(in crate::config) fn keys() -> &'static [Key] {
-    &TREE.0
+    &TREE.keys
 }
 
 /// The documentation of a section, if `path` is one.
 pub(super) fn section_doc(path: &str) -> Option<&'static str> {
-    TREE.1
+    TREE.sections
         .iter()
         .find(|(section, _)| section == path)
         .map(|(_, doc)| doc.as_str())
@@ -50,14 +50,22 @@ pub(super) fn is_section(path: &str) -> bool {
     section_doc(path).is_some()
 }
 
-static TREE: LazyLock<(Vec<Key>, Vec<(String, String)>)> = LazyLock::new(|| {
+/// The schema, flattened.
+#[derive(Default)]
+struct Tree {
+    keys: Vec<Key>,
+    /// Path and documentation of each group of keys.
+    sections: Vec<(String, String)>,
+}
+
+static TREE: LazyLock<Tree> = LazyLock::new(|| {
     let schema = schemars::schema_for!(Config).to_value();
-    let mut tree = (Vec::new(), Vec::new());
+    let mut tree = Tree::default();
     collect(&schema, &schema, "", &mut tree);
     tree
 });
 
-fn collect(root: &Json, object: &Json, prefix: &str, tree: &mut (Vec<Key>, Vec<(String, String)>)) {
+fn collect(root: &Json, object: &Json, prefix: &str, tree: &mut Tree) {
     for (name, property) in object["properties"].as_object().into_iter().flatten() {
         let path = format!("{prefix}{name}");
         // A field of a named type refers to it; its own doc comment stands beside the reference.
@@ -69,10 +77,10 @@ fn collect(root: &Json, object: &Json, prefix: &str, tree: &mut (Vec<Key>, Vec<(
         };
         let doc = text(property).or(text(target)).unwrap_or_default();
         if target["properties"].is_object() {
-            tree.1.push((path.clone(), doc));
+            tree.sections.push((path.clone(), doc));
             collect(root, target, &format!("{path}."), tree);
         } else {
-            tree.0.push(Key {
+            tree.keys.push(Key {
                 kind: kind(target),
                 path,
                 doc,
@@ -180,7 +188,7 @@ impl Kind {
 fn whole(value: &Value) -> Option<i64> {
     match *value {
         Value::Integer(i) if i >= 0 => Some(i),
-        Value::Float(f) if f >= 0.0 && f <= 9e15 && f.fract() == 0.0 => Some(f as i64),
+        Value::Float(f) if (0.0..=9e15).contains(&f) && f.fract() == 0.0 => Some(f as i64),
         _ => None,
     }
 }
@@ -196,7 +204,7 @@ pub(super) fn nearest(unknown: &str) -> String {
         // A name in the wrong section outranks a resembling path; ties fall to the path.
         whole.max(names * 0.9 + whole * 0.1)
     };
-    let sections = TREE.1.iter().map(|(section, _)| section.as_str());
+    let sections = TREE.sections.iter().map(|(section, _)| section.as_str());
     let candidates = keys().iter().map(|key| key.path.as_str()).chain(sections);
     let best = candidates.max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
     best.unwrap_or_default().to_owned()

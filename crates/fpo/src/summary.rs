@@ -1,0 +1,58 @@
+//! What is printed when a training has ended.
+
+use crate::display::Display;
+use crate::format::{count, duration, rate};
+use crate::output::say;
+use crate::{eval, policy};
+use fpo_rl::run::Session;
+
+/// After the run's last iteration: its evaluation, and what can be done next.
+pub(crate) fn finished(session: &Session, display: &Display) {
+    let config = session.config();
+    let (steps, seconds) = display.trained();
+    let (steps_done, time, speed) = (count(steps), duration(seconds), rate(steps as f64 / seconds));
+    say(&format!(
+        "trained {} for {steps_done} environment steps in {time} ({speed} a second)",
+        config.task
+    ));
+    if let Some(evaluation) = display.evaluation() {
+        say(&format!(
+            "evaluation of the final policy, {} episodes each:",
+            config.eval.episodes
+        ));
+        eval::table(evaluation).iter().for_each(|line| say(line));
+    }
+    let folder = policy::quoted(session.folder().path());
+    let next = [
+        (format!("fpo play {folder}"), "film it"),
+        (
+            format!("fpo eval {folder} --seed 1"),
+            "evaluate it on other episodes",
+        ),
+        (
+            format!(
+                "fpo train --resume {folder} --set train.steps={}",
+                2 * config.train.steps
+            ),
+            "train it longer",
+        ),
+    ];
+    let width = next.iter().map(|(command, _)| command.len()).max().unwrap_or(0);
+    say("next:");
+    for (command, what) in next {
+        say(&format!("  {command:width$}  # {what}"));
+    }
+}
+
+/// After Ctrl-C: how to go on.
+pub(crate) fn stopped(session: &Session) {
+    let trainer = session.trainer();
+    let (done, total) = (count(trainer.env_steps()), count(session.config().train.steps));
+    say(&format!(
+        "stopped after {done} of {total} environment steps; saved"
+    ));
+    say(&format!(
+        "resume with: fpo train --resume {}",
+        policy::quoted(session.folder().path())
+    ));
+}
