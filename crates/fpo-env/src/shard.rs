@@ -85,7 +85,15 @@ impl Shard {
         let spec = task.spec();
         let observation_dim = spec.observation_dim();
         let slots = (0..count)
-            .map(|_| Ok(Slot { env: task.make()?, resets: 0, length: 0, limit: 0, total_reward: 0.0 }))
+            .map(|_| {
+                Ok(Slot {
+                    env: task.make()?,
+                    resets: 0,
+                    length: 0,
+                    limit: 0,
+                    total_reward: 0.0,
+                })
+            })
             .collect::<Result<_, MakeError>>()?;
         let mut shard = Self {
             slots,
@@ -150,7 +158,12 @@ impl Shard {
             Status::Terminated => End::Terminated,
             Status::Diverged => End::Diverged,
             Status::Running if slot.length >= slot.limit => End::Truncated,
-            Status::Running => return Outcome { reward: step.reward, ended: None },
+            Status::Running => {
+                return Outcome {
+                    reward: step.reward,
+                    ended: None,
+                };
+            }
         };
         let episode = Episode {
             total_reward: slot.total_reward,
@@ -160,19 +173,28 @@ impl Shard {
         };
         self.final_observation.copy_from_slice(observation);
         self.reset(i);
-        Outcome { reward: step.reward, ended: Some(episode) }
+        Outcome {
+            reward: step.reward,
+            ended: Some(episode),
+        }
     }
 
     fn reset(&mut self, i: usize) {
         let d = self.observation_dim;
         let slot = &mut self.slots[i];
-        let key = Key::new(self.options.seed, self.options.stream).index(self.first + i as u32).step(slot.resets);
+        let key = Key::new(self.options.seed, self.options.stream)
+            .index(self.first + i as u32)
+            .step(slot.resets);
         slot.limit = self.step_limit;
         if self.options.stagger && slot.resets == 0 {
-            let key = Key { stream: Stream::Stagger, ..key };
+            let key = Key {
+                stream: Stream::Stagger,
+                ..key
+            };
             slot.limit = Philox::new(key).random_range(1..=self.step_limit);
         }
-        slot.env.reset(&mut Philox::new(key), &mut self.observations[i * d..(i + 1) * d]);
+        slot.env
+            .reset(&mut Philox::new(key), &mut self.observations[i * d..(i + 1) * d]);
         slot.resets += 1;
         slot.length = 0;
         slot.total_reward = 0.0;
@@ -181,7 +203,11 @@ impl Shard {
     /// Appends the state of all environments and episodes to `out`.
     pub fn save_state(&self, out: &mut Vec<u8>) {
         let mut state = Vec::new();
-        for (slot, observation) in self.slots.iter().zip(self.observations.chunks(self.observation_dim)) {
+        for (slot, observation) in self
+            .slots
+            .iter()
+            .zip(self.observations.chunks(self.observation_dim))
+        {
             out.extend(slot.resets.to_le_bytes());
             out.extend(slot.length.to_le_bytes());
             out.extend(slot.limit.to_le_bytes());
@@ -262,7 +288,11 @@ mod tests {
             out.extend(self.x.to_le_bytes());
         }
         fn load_state(&mut self, bytes: &[u8]) -> Result<(), StateError> {
-            self.x = f32::from_le_bytes(bytes.try_into().map_err(|_| StateError("not four bytes".into()))?);
+            self.x = f32::from_le_bytes(
+                bytes
+                    .try_into()
+                    .map_err(|_| StateError("not four bytes".into()))?,
+            );
             Ok(())
         }
     }
@@ -274,7 +304,10 @@ mod tests {
             &self.0
         }
         fn make(&self) -> Result<Box<dyn Env>, MakeError> {
-            Ok(Box::new(Walk { spec: self.0.clone(), x: 0.0 }))
+            Ok(Box::new(Walk {
+                spec: self.0.clone(),
+                x: 0.0,
+            }))
         }
     }
 
@@ -291,7 +324,11 @@ mod tests {
     }
 
     fn shard(first: u32, count: usize, stagger: bool) -> Shard {
-        let options = ShardOptions { seed: 5, stream: Stream::Reset, stagger };
+        let options = ShardOptions {
+            seed: 5,
+            stream: Stream::Reset,
+            stagger,
+        };
         Shard::new(&task(), first, count, options).unwrap()
     }
 
@@ -319,7 +356,10 @@ mod tests {
     #[test]
     fn cutting_into_shards_changes_nothing() {
         let (whole, left, right) = (shard(0, 6, true), shard(0, 2, true), shard(2, 4, true));
-        assert_eq!(whole.observations(), [left.observations(), right.observations()].concat());
+        assert_eq!(
+            whole.observations(),
+            [left.observations(), right.observations()].concat()
+        );
         let limits = |s: &Shard| s.slots.iter().map(|s| s.limit).collect::<Vec<_>>();
         assert_eq!(limits(&whole), [limits(&left), limits(&right)].concat());
     }

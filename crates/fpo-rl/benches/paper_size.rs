@@ -29,7 +29,12 @@ fn config() -> Config {
 
 fn trained(config: &Config, network: &Mlp, index: u32) -> Trained {
     let mut parameters = vec![0.0; network.parameter_count()];
-    network.init(config.policy.initialisation, 1.0, Key::new(0, Stream::Init).index(index), &mut parameters);
+    network.init(
+        config.policy.initialisation,
+        1.0,
+        Key::new(0, Stream::Init).index(index),
+        &mut parameters,
+    );
     Trained::new(network, parameters, config.optimizer.adam())
 }
 
@@ -37,6 +42,7 @@ fn trained(config: &Config, network: &Mlp, index: u32) -> Trained {
 fn batch(config: &Config) -> Batch {
     let dims = Dims {
         sequences: SEQUENCES,
+        unrolls: 1,
         unroll: config.env.unroll,
         observation: OBSERVATION,
         action: ACTION,
@@ -54,7 +60,12 @@ fn batch(config: &Config) -> Batch {
     for (pair, row) in b.pair_inputs.chunks_exact_mut(dims.tail()).enumerate() {
         let (x, embedding) = row.split_at_mut(ACTION);
         let action = &b.actions[pair / dims.pairs * ACTION..][..ACTION];
-        interpolate(action, &b.pair_noises[pair * ACTION..][..ACTION], b.pair_times[pair], x);
+        interpolate(
+            action,
+            &b.pair_noises[pair * ACTION..][..ACTION],
+            b.pair_times[pair],
+            x,
+        );
         embed_time(b.pair_times[pair], embedding);
     }
     b
@@ -62,7 +73,11 @@ fn batch(config: &Config) -> Batch {
 
 /// Two operations for each weight and row in each of three products (two for the first layer).
 fn training_flops(network: &Mlp, rows: usize) -> u64 {
-    let products = network.layers().iter().enumerate().map(|(l, layer)| if l == 0 { 2 } else { 3 } * layer.weight.len());
+    let products = network
+        .layers()
+        .iter()
+        .enumerate()
+        .map(|(l, layer)| if l == 0 { 2 } else { 3 } * layer.weight.len());
     (2 * rows * products.sum::<usize>()) as u64
 }
 
@@ -71,13 +86,18 @@ fn update(c: &mut Criterion) {
         let other = s.spawn(peak_gflops);
         peak_gflops() + other.join().expect("measuring does not panic")
     });
-    println!("f32 peak: {:.0} GFLOP/s on one thread, {two:.0} on two", peak_gflops());
+    println!(
+        "f32 peak: {:.0} GFLOP/s on one thread, {two:.0} on two",
+        peak_gflops()
+    );
 
     let config = config();
     let policy = FlowPolicy::new(&config.policy, OBSERVATION, ACTION).expect("published sizes");
     let critic = Critic::new(&config.critic, OBSERVATION, config.advantage.gamma).expect("published sizes");
-    let mut learnt =
-        Learnt { policy: trained(&config, &policy.network, 0), critic: trained(&config, &critic.network, 1) };
+    let mut learnt = Learnt {
+        policy: trained(&config, &policy.network, 0),
+        critic: trained(&config, &critic.network, 1),
+    };
     let mut batch = batch(&config);
     let rows = batch.dims.transitions();
     let units: Vec<u32> = (0..SEQUENCES as u32).collect();
@@ -88,7 +108,10 @@ fn update(c: &mut Criterion) {
     let mut group = c.benchmark_group("update");
     group.sample_size(20).throughput(Throughput::Elements(flops));
     for threads in [1, 2] {
-        let pool = ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .expect("threads");
         group.bench_function(format!("{threads} threads"), |bencher| {
             bencher.iter(|| {
                 pool.install(|| {
@@ -109,20 +132,29 @@ fn inference(c: &mut Criterion) {
     let mut observations = vec![0.0; ENVS * OBSERVATION];
     fill_normal(Key::new(2, Stream::Test), &mut observations);
     let share = ENVS / SHARDS;
-    let mut shards: Vec<_> = (0..SHARDS).map(|_| (policy.scratch(share), vec![0.0; share * ACTION])).collect();
+    let mut shards: Vec<_> = (0..SHARDS)
+        .map(|_| (policy.scratch(share), vec![0.0; share * ACTION]))
+        .collect();
 
     let mut group = c.benchmark_group("2048 actions of 10 flow steps");
     group.throughput(Throughput::Elements(ENVS as u64));
     for threads in [1, 2] {
-        let pool = ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .expect("threads");
         group.bench_function(format!("{threads} threads"), |bencher| {
             bencher.iter(|| {
                 pool.install(|| {
                     let parts = observations.par_chunks(share * OBSERVATION);
-                    shards.par_iter_mut().zip(parts).enumerate().for_each(|(i, ((scratch, x), part))| {
-                        fill_normal(Key::new(3, Stream::Action).index(i as u32), x);
-                        policy.sample(&weights, part, x, scratch);
-                    });
+                    shards
+                        .par_iter_mut()
+                        .zip(parts)
+                        .enumerate()
+                        .for_each(|(i, ((scratch, x), part))| {
+                            fill_normal(Key::new(3, Stream::Action).index(i as u32), x);
+                            policy.sample(&weights, part, x, scratch);
+                        });
                 });
             });
         });

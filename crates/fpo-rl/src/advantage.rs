@@ -110,7 +110,11 @@ mod tests {
     const VALUES: [f32; 6] = [0.3, 1.0, -0.4, 2.0, 0.7, 5.0];
 
     fn run(form: GaeForm, follow: &[Follow; 5], final_value: f32) -> ([f32; 5], [f32; 5]) {
-        let gae = Gae { gamma: 0.9, lambda: 0.8, form };
+        let gae = Gae {
+            gamma: 0.9,
+            lambda: 0.8,
+            form,
+        };
         let (mut a, mut t) = ([0.0; 5], [0.0; 5]);
         gae.estimate(&REWARDS, &VALUES, follow, |_| final_value, &mut a, &mut t);
         (a, t)
@@ -139,7 +143,11 @@ mod tests {
     #[test]
     fn textbook_equals_the_defining_sum() {
         use Follow::{Next, Terminal, Truncated};
-        for follow in [[Next; 5], [Next, Terminal, Next, Truncated, Next], [Truncated, Next, Next, Next, Terminal]] {
+        for follow in [
+            [Next; 5],
+            [Next, Terminal, Next, Truncated, Next],
+            [Truncated, Next, Next, Next, Terminal],
+        ] {
             let (a, target) = run(GaeForm::Textbook, &follow, 7.0);
             let expected = by_definition(&follow, 7.0);
             for t in 0..5 {

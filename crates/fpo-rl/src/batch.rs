@@ -5,8 +5,10 @@ use crate::advantage::Follow;
 /// Sizes of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dims {
-    /// Sequences S: one an environment.
+    /// Sequences S; those of an environment follow each other.
     pub sequences: usize,
+    /// Sequences each environment contributes.
+    pub unrolls: usize,
     /// Steps T of a sequence.
     pub unroll: usize,
     /// Entries of an observation.
@@ -20,6 +22,16 @@ pub struct Dims {
 }
 
 impl Dims {
+    /// Environments.
+    pub fn envs(&self) -> usize {
+        self.sequences / self.unrolls
+    }
+
+    /// Steps of each environment.
+    pub fn steps(&self) -> usize {
+        self.unrolls * self.unroll
+    }
+
     /// Transitions S·T.
     pub fn transitions(&self) -> usize {
         self.sequences * self.unroll
@@ -36,7 +48,7 @@ impl Dims {
     }
 }
 
-/// One iteration's transitions; transition i = sequence·T + step.
+/// One iteration's transitions; transition i = sequence·T + step = environment·steps + step of the environment.
 #[derive(Clone, Debug)]
 pub struct Batch {
     /// The sizes.
@@ -88,8 +100,8 @@ impl Batch {
         }
     }
 
-    /// Cuts the batch into parts of whole sequences, for the shards to fill.
-    pub fn parts(&mut self, sequences: impl IntoIterator<Item = usize>) -> Vec<Part<'_>> {
+    /// Cuts the batch into parts of whole environments, for the shards to fill.
+    pub fn parts(&mut self, envs: impl IntoIterator<Item = usize>) -> Vec<Part<'_>> {
         let dims = self.dims;
         let mut observations = self.observations.as_mut_slice();
         let mut actions = self.actions.as_mut_slice();
@@ -104,8 +116,11 @@ impl Batch {
         let mut pair_times = self.pair_times.as_mut_slice();
         let mut old_losses = self.old_losses.as_mut_slice();
         let mut parts = Vec::new();
-        for count in sequences {
-            let dims = Dims { sequences: count, ..dims };
+        for count in envs.into_iter().map(|n| n * dims.unrolls) {
+            let dims = Dims {
+                sequences: count,
+                ..dims
+            };
             let n = dims.transitions();
             parts.push(Part {
                 dims,
@@ -129,7 +144,9 @@ impl Batch {
 
 /// Cuts the first `n` entries off `slice`.
 fn take<'a, T>(slice: &mut &'a mut [T], n: usize) -> &'a mut [T] {
-    slice.split_off_mut(..n).expect("the parts' sequences add up to the batch's")
+    slice
+        .split_off_mut(..n)
+        .expect("the parts' environments add up to the batch's")
 }
 
 /// Some sequences of a [`Batch`]; the fields are its fields.

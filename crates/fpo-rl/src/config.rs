@@ -53,8 +53,10 @@ pub struct Config {
 pub struct EnvConfig {
     /// Environments that step in parallel.
     pub num_envs: usize,
-    /// Steps each environment makes in an iteration; num_envs × unroll transitions are learnt from at a time.
+    /// Steps of a sequence, over which advantages are estimated.
     pub unroll: usize,
+    /// Sequences each environment makes in an iteration; num_envs × unrolls × unroll transitions are learnt from at a time.
+    pub unrolls: usize,
     /// Factor on the reward before advantages and value targets.
     pub reward_scale: f32,
     /// Cut first episodes to random lengths, so that environments do not all end in the same iteration.
@@ -93,6 +95,9 @@ pub struct PolicyConfig {
     pub time_embedding: usize,
     /// How the flow's action reaches the environment's range.
     pub squash: Squash,
+    /// Entries of the flow's action are cut to ± this before they act and are learnt from; 0 for no bound. Beyond a few units
+    /// squashed actions hardly differ, but their flow-matching losses grow.
+    pub action_bound: f32,
 }
 
 /// In what units the critic predicts.
@@ -297,6 +302,13 @@ pub struct TrainConfig {
     pub keep: usize,
 }
 
+impl EnvConfig {
+    /// Transitions of an iteration.
+    pub fn transitions(&self) -> usize {
+        self.num_envs * self.unrolls * self.unroll
+    }
+}
+
 impl ObjectiveConfig {
     /// The objective.
     pub fn fpo(&self) -> Fpo {
@@ -313,25 +325,39 @@ impl ObjectiveConfig {
 
     /// The flow-matching loss; networks predict velocities.
     pub fn cfm(&self) -> CfmLoss {
-        CfmLoss { prediction: Prediction::Velocity, target: self.target, reduction: self.reduction }
+        CfmLoss {
+            prediction: Prediction::Velocity,
+            target: self.target,
+            reduction: self.reduction,
+        }
     }
 
     /// How the pairs of a policy with `flow_steps` steps are drawn.
     pub fn pair_sampler(&self, flow_steps: usize) -> PairSampler {
         let time = match self.time {
-            TimeKind::Grid => TimeSampler::Grid { steps: flow_steps as u32 },
+            TimeKind::Grid => TimeSampler::Grid {
+                steps: flow_steps as u32,
+            },
             TimeKind::Uniform => TimeSampler::Uniform,
             TimeKind::Beta => TimeSampler::Beta { beta: self.time_beta },
             TimeKind::LogitNormal => TimeSampler::LogitNormal { mean: -1.2, std: 1.2 },
         };
-        PairSampler { time, stratified: self.stratified, antithetic: self.antithetic }
+        PairSampler {
+            time,
+            stratified: self.stratified,
+            antithetic: self.antithetic,
+        }
     }
 }
 
 impl AdvantageConfig {
     /// The advantage estimator.
     pub fn gae(&self) -> Gae {
-        Gae { gamma: self.gamma, lambda: self.lambda, form: self.form }
+        Gae {
+            gamma: self.gamma,
+            lambda: self.lambda,
+            form: self.form,
+        }
     }
 }
 
@@ -350,7 +376,13 @@ impl OptimizerConfig {
 
 impl Default for EnvConfig {
     fn default() -> Self {
-        Self { num_envs: 2048, unroll: 30, reward_scale: 10.0, stagger: true }
+        Self {
+            num_envs: 2048,
+            unroll: 30,
+            unrolls: 16,
+            reward_scale: 10.0,
+            stagger: true,
+        }
     }
 }
 
@@ -366,6 +398,7 @@ impl Default for PolicyConfig {
             sampler: Sampler::Euler,
             time_embedding: 8,
             squash: Squash::Tanh,
+            action_bound: 0.0,
         }
     }
 }
@@ -434,18 +467,28 @@ impl Default for OptimizerConfig {
 
 impl Default for NormalizerConfig {
     fn default() -> Self {
-        Self { enabled: true, clip: 10.0 }
+        Self {
+            enabled: true,
+            clip: 10.0,
+        }
     }
 }
 
 impl Default for EvalConfig {
     fn default() -> Self {
-        Self { every: 0, episodes: 64 }
+        Self {
+            every: 0,
+            episodes: 64,
+        }
     }
 }
 
 impl Default for TrainConfig {
     fn default() -> Self {
-        Self { steps: 60_000_000, checkpoint_every: 0, keep: 3 }
+        Self {
+            steps: 60_000_000,
+            checkpoint_every: 0,
+            keep: 3,
+        }
     }
 }

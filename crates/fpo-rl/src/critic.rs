@@ -29,7 +29,10 @@ impl Critic {
             // γ = 1 has no horizon; the configuration is refused before.
             ValueScale::Horizon => 1.0 / (1.0 - gamma) as f32,
         };
-        Ok(Self { network: Mlp::new(spec)?, unit })
+        Ok(Self {
+            network: Mlp::new(spec)?,
+            unit,
+        })
     }
 
     /// Values of normalised `observations` `[rows, observation]` into `out` `[rows]`, in tiles that fit `scratch`.

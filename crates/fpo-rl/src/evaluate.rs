@@ -105,7 +105,11 @@ fn run_group(
     count: usize,
     noise: Noise,
 ) -> Result<Vec<(f64, End)>, MakeError> {
-    let options = ShardOptions { seed, stream: Stream::EvalReset, stagger: false };
+    let options = ShardOptions {
+        seed,
+        stream: Stream::EvalReset,
+        stagger: false,
+    };
     let mut envs = Shard::new(task, first as u32, count, options)?;
     let mut actor = policy.actor(count);
     let d = policy.action_dim();
@@ -149,7 +153,10 @@ pub fn play<B>(
     let mut observation = vec![0.0; policy.observation_dim()];
     let mut action = vec![0.0; policy.action_dim()];
     let mut actor = policy.actor(1);
-    env.reset(&mut Philox::new(Key::new(seed, Stream::EvalReset).index(episode)), &mut observation);
+    env.reset(
+        &mut Philox::new(Key::new(seed, Stream::EvalReset).index(episode)),
+        &mut observation,
+    );
     let mut total = 0.0;
     if let ControlFlow::Break(b) = show(env, 0.0, 0) {
         return (total, Some(b));

@@ -51,7 +51,11 @@ impl Trained {
     pub fn new(network: &Mlp, parameters: Vec<f32>, adam: AdamConfig) -> Self {
         let mut weights = network.weights();
         network.pack(&parameters, &mut weights);
-        Self { adam: Adam::new(adam, parameters.len()), parameters, weights }
+        Self {
+            adam: Adam::new(adam, parameters.len()),
+            parameters,
+            weights,
+        }
     }
 
     fn step(&mut self, network: &Mlp, gradient: &[f32], rate: f32) {
@@ -83,7 +87,9 @@ impl Learner {
             policy_parameters: policy.network.parameter_count(),
             fpo: config.objective.fpo(),
             cfm: config.objective.cfm(),
-            value: ValueLoss { coefficient: config.critic.loss_coefficient },
+            value: ValueLoss {
+                coefficient: config.critic.loss_coefficient,
+            },
             gae: per_minibatch.then(|| config.advantage.gae()),
             mask_truncated: config.advantage.form == GaeForm::Brax,
             normalize: config.advantage.normalize,
@@ -117,7 +123,9 @@ impl Learner {
             scale: 1.0 / rows as f32,
         };
         let gae = self.gae;
-        self.for_each_shard(units, share, |shard, units| shard.critic_pass(&pass, batch, units, gae));
+        self.for_each_shard(units, share, |shard, units| {
+            shard.critic_pass(&pass, batch, units, gae)
+        });
         if gae.is_some() {
             for (shard, units) in self.shards.iter().zip(units.chunks(share)) {
                 shard.hand_over_targets(batch, units);
@@ -131,7 +139,9 @@ impl Learner {
         });
         self.reduce(units.len().div_ceil(share));
         let mut stats = MinibatchStats::default();
-        self.shards[..units.len().div_ceil(share)].iter().for_each(|s| stats.merge(&s.stats));
+        self.shards[..units.len().div_ceil(share)]
+            .iter()
+            .for_each(|s| stats.merge(&s.stats));
         stats.rows = rows as u64;
         stats
     }
@@ -169,22 +179,36 @@ impl Learner {
         share: usize,
         work: impl Fn(&mut GradientShard, &[u32]) + Sync + Send,
     ) {
-        self.shards.par_iter_mut().zip(units.par_chunks(share)).for_each(|(s, u)| work(s, u));
+        self.shards
+            .par_iter_mut()
+            .zip(units.par_chunks(share))
+            .for_each(|(s, u)| work(s, u));
     }
 
     /// How the minibatch's advantages are to be normalised.
     fn advantages(&self, batch: &Batch, units: &[u32]) -> Advantages {
         if self.normalize != AdvantageNormalisation::Minibatch {
-            return Advantages { mean: 0.0, inverse_std: 1.0 };
+            return Advantages {
+                mean: 0.0,
+                inverse_std: 1.0,
+            };
         }
         let (mean, std) = match self.gae {
             None => mean_std(units.iter().map(|&i| batch.advantages[i as usize])),
             Some(_) => {
                 let unroll = batch.dims.unroll;
-                mean_std(units.iter().flat_map(|&s| &batch.advantages[s as usize * unroll..][..unroll]).copied())
+                mean_std(
+                    units
+                        .iter()
+                        .flat_map(|&s| &batch.advantages[s as usize * unroll..][..unroll])
+                        .copied(),
+                )
             }
         };
-        Advantages { mean: mean as f32, inverse_std: (1.0 / (std + STD_FLOOR)) as f32 }
+        Advantages {
+            mean: mean as f32,
+            inverse_std: (1.0 / (std + STD_FLOOR)) as f32,
+        }
     }
 
     /// Sums the first `count` shards' gradients, always in the same order.
@@ -197,7 +221,10 @@ impl Learner {
                 let at = i * CHUNK..i * CHUNK + total.len();
                 total.copy_from_slice(&shards[0].gradients()[part][at.clone()]);
                 for shard in &shards[1..] {
-                    total.iter_mut().zip(&shard.gradients()[part][at.clone()]).for_each(|(t, g)| *t += g);
+                    total
+                        .iter_mut()
+                        .zip(&shard.gradients()[part][at.clone()])
+                        .for_each(|(t, g)| *t += g);
                 }
             });
         }

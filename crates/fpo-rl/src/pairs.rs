@@ -23,12 +23,20 @@ impl PairSampler {
     /// * `inputs` `[N, d + embedding]`: written with x_t and embed(t)
     pub fn draw(&self, key: Key, action: &[f32], noises: &mut [f32], times: &mut [f32], inputs: &mut [f32]) {
         let (d, pairs) = (action.len(), times.len());
-        let mut uniform = Philox::new(Key { stream: Stream::PairTime, ..key });
+        let mut uniform = Philox::new(Key {
+            stream: Stream::PairTime,
+            ..key
+        });
         for (i, t) in times.iter_mut().enumerate() {
             let u = uniform.unit();
-            *t = self.time.time(if self.stratified { stratum(u, i, pairs) } else { u });
+            *t = self
+                .time
+                .time(if self.stratified { stratum(u, i, pairs) } else { u });
         }
-        let noise_key = Key { stream: Stream::PairNoise, ..key };
+        let noise_key = Key {
+            stream: Stream::PairNoise,
+            ..key
+        };
         if self.antithetic {
             let (first, second) = noises.split_at_mut(pairs / 2 * d);
             fill_normal(noise_key, first);
@@ -50,7 +58,11 @@ mod tests {
     use super::*;
 
     fn draw(stratified: bool, antithetic: bool) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
-        let sampler = PairSampler { time: TimeSampler::Uniform, stratified, antithetic };
+        let sampler = PairSampler {
+            time: TimeSampler::Uniform,
+            stratified,
+            antithetic,
+        };
         let (mut noises, mut times, mut inputs) = (vec![0.0; 8 * 2], vec![0.0; 8], vec![0.0; 8 * 6]);
         let key = Key::new(1, Stream::Test).index(4).step(9);
         sampler.draw(key, &[3.0, -1.0], &mut noises, &mut times, &mut inputs);
@@ -71,7 +83,10 @@ mod tests {
     #[test]
     fn strata_and_opposite_couples() {
         let (noises, times, _) = draw(true, true);
-        assert!(times.iter().enumerate().all(|(i, t)| (t * 8.0) as usize == i), "{times:?}");
+        assert!(
+            times.iter().enumerate().all(|(i, t)| (t * 8.0) as usize == i),
+            "{times:?}"
+        );
         assert!((0..8).all(|i| noises[i] == -noises[8 + i] && noises[i] != 0.0));
     }
 }

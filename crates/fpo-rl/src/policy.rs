@@ -68,16 +68,27 @@ impl FlowPolicy {
     ///
     /// * `observations` `[rows, observation_dim]`, normalised
     /// * `x` `[rows, action_dim]`: the noise x₁ on entry, the unbounded action on return
-    pub fn sample(&self, weights: &Weights, observations: &[f32], x: &mut [f32], scratch: &mut PolicyScratch) {
+    pub fn sample(
+        &self,
+        weights: &Weights,
+        observations: &[f32],
+        x: &mut [f32],
+        scratch: &mut PolicyScratch,
+    ) {
         let rows = x.len() / self.action_dim;
         let input = scratch.network.input_mut(rows);
         let (od, width) = (self.observation_dim, self.network.spec().input);
         for (row, observation) in input.chunks_exact_mut(width).zip(observations.chunks_exact(od)) {
             row[..od].copy_from_slice(observation);
         }
-        let mut field =
-            Field { policy: self, weights, network: &mut scratch.network, embedding: &mut scratch.embedding };
-        self.sampler.integrate(&mut field, x, self.steps, &mut scratch.sampler);
+        let mut field = Field {
+            policy: self,
+            weights,
+            network: &mut scratch.network,
+            embedding: &mut scratch.embedding,
+        };
+        self.sampler
+            .integrate(&mut field, x, self.steps, &mut scratch.sampler);
     }
 }
 

@@ -121,7 +121,7 @@ impl RolloutShard {
         }
     }
 
-    /// Steps every environment `unroll` times and fills `part`; what else happened is in [`RolloutShard::report`].
+    /// Steps every environment until `part` is full; what else happened is in [`RolloutShard::report`].
     pub fn collect(&mut self, actors: &Actors, part: &mut Part) {
         let report = &mut self.report;
         report.episodes.clear();
@@ -132,49 +132,72 @@ impl RolloutShard {
         self.final_observations.clear();
         self.final_transitions.clear();
 
-        for t in 0..part.dims.unroll {
+        for t in 0..part.dims.steps() {
             self.act(actors, t, part);
             self.step(actors, t, part);
         }
         let start = Instant::now();
-        self.observe(actors, part.dims.unroll, part);
+        self.observe(actors, part.dims.steps(), part);
         self.judge(actors, part);
         self.report.judging = start.elapsed();
     }
 
-    /// Normalises the current observations and stores them as those before step `t`.
+    /// Normalises the current observations and stores them as those before step `t` of the environments.
     fn observe(&mut self, actors: &Actors, t: usize, part: &mut Part) {
-        let (od, rows) = (part.dims.observation, part.dims.unroll + 1);
-        actors.normalizer.normalize(self.envs.observations(), &mut self.observations);
+        let dims = part.dims;
+        let (od, rows) = (dims.observation, dims.unroll + 1);
+        actors
+            .normalizer
+            .normalize(self.envs.observations(), &mut self.observations);
         for (i, observation) in self.observations.chunks_exact(od).enumerate() {
-            part.observations[(i * rows + t) * od..][..od].copy_from_slice(observation);
+            let mut store = |row: usize| part.observations[row * od..][..od].copy_from_slice(observation);
+            let sequence = i * dims.unrolls + t / dims.unroll;
+            if t < dims.steps() {
+                store(sequence * rows + t % dims.unroll);
+            }
+            // Between two sequences it is both the last observation of one and the first of the next.
+            if t > 0 && t.is_multiple_of(dims.unroll) {
+                store(sequence * rows - 1);
+            }
         }
     }
 
     /// Draws an action for every environment.
     fn act(&mut self, actors: &Actors, t: usize, part: &mut Part) {
         let start = Instant::now();
-        self.report.moments.add_rows(self.envs.observations(), part.dims.observation);
+        self.report
+            .moments
+            .add_rows(self.envs.observations(), part.dims.observation);
         self.observe(actors, t, part);
         let ad = part.dims.action;
         for (i, noise) in self.actions.chunks_exact_mut(ad).enumerate() {
             fill_normal(key(actors, &self.envs, Stream::Action, i, t), noise);
         }
         let scratch = &mut self.policy_scratch;
-        actors.policy.sample(actors.policy_weights, &self.observations, &mut self.actions, scratch);
+        actors.policy.sample(
+            actors.policy_weights,
+            &self.observations,
+            &mut self.actions,
+            scratch,
+        );
+        actors.action_map.cut(&mut self.actions);
         self.report.inference += start.elapsed();
     }
 
     /// Steps every environment with its action and stores what came of it.
     fn step(&mut self, actors: &Actors, t: usize, part: &mut Part) {
         let start = Instant::now();
-        let (ad, unroll) = (part.dims.action, part.dims.unroll);
+        let (ad, steps) = (part.dims.action, part.dims.steps());
         for (i, action) in self.actions.chunks_exact(ad).enumerate() {
-            let transition = i * unroll + t;
+            let transition = i * steps + t;
             part.actions[transition * ad..][..ad].copy_from_slice(action);
             if !action.iter().all(|a| a.is_finite()) {
                 let step = actors.first_step + t as u64;
-                let fault = NonFinite { what: "action", env: self.envs.first() + i as u32, step };
+                let fault = NonFinite {
+                    what: "action",
+                    env: self.envs.first() + i as u32,
+                    step,
+                };
                 self.report.fault.get_or_insert(fault);
                 // Never let it act.
                 self.env_action.fill(0.0);
@@ -229,7 +252,13 @@ impl RolloutShard {
 
         let (d, n) = (dims.action, dims.pairs);
         for i in 0..dims.transitions() {
-            let key = key(actors, &self.envs, Stream::PairTime, i / dims.unroll, i % dims.unroll);
+            let key = key(
+                actors,
+                &self.envs,
+                Stream::PairTime,
+                i / dims.steps(),
+                i % dims.steps(),
+            );
             actors.pairs.draw(
                 key,
                 &part.actions[i * d..][..d],
@@ -249,7 +278,10 @@ impl RolloutShard {
             let network = &actors.policy.network;
             let output = network.infer(actors.policy_weights, &mut self.actor_scratch, count * n);
             let velocities = &mut self.velocities[..output.len()];
-            velocities.iter_mut().zip(output).for_each(|(v, y)| *v = actors.policy.output_scale * y);
+            velocities
+                .iter_mut()
+                .zip(output)
+                .for_each(|(v, y)| *v = actors.policy.output_scale * y);
             for (j, velocity) in velocities.chunks_exact(d).enumerate() {
                 let pair = first * n + j;
                 let action = &part.actions[(pair / n) * d..][..d];
@@ -262,5 +294,7 @@ impl RolloutShard {
 
 /// The key of what environment `env` of a shard draws at step `t` of the rollout.
 fn key(actors: &Actors, envs: &Shard, stream: Stream, env: usize, t: usize) -> Key {
-    Key::new(actors.seed, stream).index(envs.first() + env as u32).step(actors.first_step + t as u64)
+    Key::new(actors.seed, stream)
+        .index(envs.first() + env as u32)
+        .step(actors.first_step + t as u64)
 }

@@ -70,17 +70,35 @@ impl Trainer {
         let critic = Critic::new(&config.critic, od, config.advantage.gamma)?;
         let train = |network: &Mlp, how: Initialisation, gain: f32, index: u32| {
             let mut parameters = vec![0.0; network.parameter_count()];
-            network.init(how, gain, Key::new(config.seed, Stream::Init).index(index), &mut parameters);
+            network.init(
+                how,
+                gain,
+                Key::new(config.seed, Stream::Init).index(index),
+                &mut parameters,
+            );
             Trained::new(network, parameters, config.optimizer.adam())
         };
         let learnt = Learnt {
-            policy: train(&policy.network, config.policy.initialisation, config.policy.final_gain, 0),
-            critic: train(&critic.network, config.critic.initialisation, config.critic.final_gain, 1),
+            policy: train(
+                &policy.network,
+                config.policy.initialisation,
+                config.policy.final_gain,
+                0,
+            ),
+            critic: train(
+                &critic.network,
+                config.critic.initialisation,
+                config.critic.final_gain,
+                1,
+            ),
         };
 
         let envs = config.env.num_envs;
-        let options =
-            ShardOptions { seed: config.seed, stream: Stream::Reset, stagger: config.env.stagger };
+        let options = ShardOptions {
+            seed: config.seed,
+            stream: Stream::Reset,
+            stagger: config.env.stagger,
+        };
         let count = envs.min(MAX_SHARDS);
         let bounds: Vec<_> = (0..=count).map(|i| envs * i / count).collect();
         let shards = pool.install(|| {
@@ -94,7 +112,8 @@ impl Trainer {
         })?;
 
         let dims = Dims {
-            sequences: envs,
+            sequences: envs * config.env.unrolls,
+            unrolls: config.env.unrolls,
             unroll: config.env.unroll,
             observation: od,
             action: ad,
@@ -109,8 +128,14 @@ impl Trainer {
         let clip = (config.normalizer.clip > 0.0).then_some(config.normalizer.clip);
         Ok(Self {
             learner: Learner::new(config, &policy, &critic, rows),
-            action_map: ActionMap::new(config.policy.squash, spec),
-            normalizer: Normalizer::new(NormalizerConfig { clip, ..Default::default() }, od),
+            action_map: ActionMap::new(config.policy.squash, config.policy.action_bound, spec),
+            normalizer: Normalizer::new(
+                NormalizerConfig {
+                    clip,
+                    ..Default::default()
+                },
+                od,
+            ),
             batch: Batch::new(dims),
             order: (0..units as u32).collect(),
             config: config.clone(),
@@ -157,7 +182,10 @@ impl Trainer {
         self.collect();
         for shard in &self.shards {
             if let Some(fault) = shard.report.fault {
-                return Err(TrainError::NonFiniteAction { env: fault.env, step: fault.step });
+                return Err(TrainError::NonFiniteAction {
+                    env: fault.env,
+                    step: fault.step,
+                });
             }
         }
         let collected = Instant::now();
@@ -181,7 +209,9 @@ impl Trainer {
             ("judge_seconds", sum(|s| s.report.judging.as_secs_f64())),
             ("learn_seconds", (end - collected).as_secs_f64()),
         ];
-        Ok(Iteration { row: self.row(&learning, timing) })
+        Ok(Iteration {
+            row: self.row(&learning, timing),
+        })
     }
 
     /// Fills the batch.
@@ -199,12 +229,16 @@ impl Trainer {
             gae: (config.advantage.gae == GaeSchedule::Once).then(|| config.advantage.gae()),
             reward_scale: config.env.reward_scale,
             seed: config.seed,
-            first_step: self.iteration * config.env.unroll as u64,
+            first_step: self.iteration * self.batch.dims.steps() as u64,
         };
         let mut parts = self.batch.parts(self.shards.iter().map(|s| s.envs.len()));
         let shards = &mut self.shards;
         self.pool.install(|| {
-            shards.par_iter_mut().zip(&mut parts).with_max_len(1).for_each(|(shard, part)| shard.collect(&actors, part));
+            shards
+                .par_iter_mut()
+                .zip(&mut parts)
+                .with_max_len(1)
+                .for_each(|(shard, part)| shard.collect(&actors, part));
         });
     }
 
@@ -214,27 +248,38 @@ impl Trainer {
         if self.config.advantage.normalize == AdvantageNormalisation::Batch {
             let (mean, std) = mean_std(self.batch.advantages.iter().copied());
             let (mean, scale) = (mean as f32, (1.0 / (std + STD_FLOOR)) as f32);
-            self.batch.advantages.iter_mut().for_each(|a| *a = (*a - mean) * scale);
+            self.batch
+                .advantages
+                .iter_mut()
+                .for_each(|a| *a = (*a - mean) * scale);
         }
         let progress = self.iteration as f64 / self.total_iterations().max(1) as f64;
         let fraction = (1.0 - (1.0 - f64::from(optimizer.final_fraction)) * progress.min(1.0)) as f32;
-        let (policy_rate, critic_rate) =
-            (optimizer.learning_rate * fraction, optimizer.critic_learning_rate * fraction);
+        let (policy_rate, critic_rate) = (
+            optimizer.learning_rate * fraction,
+            optimizer.critic_learning_rate * fraction,
+        );
 
-        let mut learning = Learning { rate: policy_rate, ..Learning::default() };
+        let mut learning = Learning {
+            rate: policy_rate,
+            ..Learning::default()
+        };
         let per_minibatch = self.order.len() / optimizer.minibatches;
         for epoch in 0..optimizer.epochs as u64 {
             // From the same start each time, so that an epoch's order depends on its number alone.
             self.order.iter_mut().zip(0..).for_each(|(o, i)| *o = i);
-            let key =
-                Key::new(self.config.seed, Stream::Shuffle).step(self.iteration * optimizer.epochs as u64 + epoch);
+            let key = Key::new(self.config.seed, Stream::Shuffle)
+                .step(self.iteration * optimizer.epochs as u64 + epoch);
             self.order.shuffle(&mut Philox::new(key));
             for (m, units) in self.order.chunks_exact(per_minibatch).enumerate() {
                 let (learner, learnt, batch) = (&mut self.learner, &mut self.learnt, &mut self.batch);
                 let (policy, critic) = (&self.policy, &self.critic);
                 let (stats, norm) = self.pool.install(|| {
                     let stats = learner.differentiate(policy, critic, learnt, batch, units);
-                    (stats, learner.step(policy, critic, learnt, policy_rate, critic_rate))
+                    (
+                        stats,
+                        learner.step(policy, critic, learnt, policy_rate, critic_rate),
+                    )
                 });
                 if !(norm.is_finite() && stats.ratio.loss.is_finite() && stats.value_loss.is_finite()) {
                     return Err(TrainError::NonFiniteGradient {
@@ -249,7 +294,10 @@ impl Trainer {
                 if epoch == 0 && m == 0 {
                     let off = (f64::from(stats.ratio.max) - 1.0).max(1.0 - f64::from(stats.ratio.min));
                     if off > RATIO_TOLERANCE {
-                        return Err(TrainError::FirstRatio { iteration: self.iteration, off });
+                        return Err(TrainError::FirstRatio {
+                            iteration: self.iteration,
+                            off,
+                        });
                     }
                     learning.first_ratio_error = off;
                 }
@@ -272,11 +320,20 @@ impl Trainer {
         let mean = |x: &[f32]| x.iter().map(|x| f64::from(*x)).sum::<f64>() / x.len() as f64;
         let values = vec![
             // Not a number while no whole episode has ended.
-            ("episode_return", whole.iter().map(|e| e.total_reward).sum::<f64>() / count),
-            ("episode_length", whole.iter().map(|e| f64::from(e.length)).sum::<f64>() / count),
+            (
+                "episode_return",
+                whole.iter().map(|e| e.total_reward).sum::<f64>() / count,
+            ),
+            (
+                "episode_length",
+                whole.iter().map(|e| f64::from(e.length)).sum::<f64>() / count,
+            ),
             ("episodes", count),
             ("diverged", diverged as f64),
-            ("reward", mean(&batch.rewards) / f64::from(self.config.env.reward_scale)),
+            (
+                "reward",
+                mean(&batch.rewards) / f64::from(self.config.env.reward_scale),
+            ),
             ("policy_loss", stats.ratio.loss / stats.rows as f64),
             ("value_loss", stats.value_loss / stats.rows as f64),
             ("cfm_loss", mean(&batch.old_losses)),
@@ -290,7 +347,12 @@ impl Trainer {
             ("action_saturation", saturation / transitions as f64),
             ("learning_rate", f64::from(learning.rate)),
         ];
-        Row { iteration: self.iteration, env_steps: self.env_steps(), values, timing }
+        Row {
+            iteration: self.iteration,
+            env_steps: self.env_steps(),
+            values,
+            timing,
+        }
     }
 
     /// The current policy, as it would be deployed.
@@ -313,7 +375,9 @@ impl Trainer {
     pub fn evaluate(&self) -> Result<Evaluation, TrainError> {
         let (policy, task) = (self.policy(), self.task.as_ref());
         let (seed, episodes) = (self.config.seed, self.config.eval.episodes);
-        Ok(self.pool.install(|| evaluate_both(&policy, task, seed, episodes))?)
+        Ok(self
+            .pool
+            .install(|| evaluate_both(&policy, task, seed, episodes))?)
     }
 }
 
@@ -332,5 +396,9 @@ fn explained_variance(batch: &Batch) -> f64 {
     let values = |i: usize| batch.values[batch.dims.row(i)];
     let (_, total) = mean_std(batch.targets.iter().copied());
     let (_, rest) = mean_std(batch.targets.iter().enumerate().map(|(i, t)| t - values(i)));
-    if total > 0.0 { 1.0 - (rest / total).powi(2) } else { 0.0 }
+    if total > 0.0 {
+        1.0 - (rest / total).powi(2)
+    } else {
+        0.0
+    }
 }

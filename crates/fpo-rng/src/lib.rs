@@ -59,7 +59,12 @@ pub struct Key {
 impl Key {
     /// The key of `stream` under `seed`, at index 0 and step 0.
     pub fn new(seed: u64, stream: Stream) -> Self {
-        Self { seed, stream, index: 0, step: 0 }
+        Self {
+            seed,
+            stream,
+            index: 0,
+            step: 0,
+        }
     }
 
     /// The same key at another index.

@@ -100,12 +100,24 @@ fn sin_cos_turn(turn: f32) -> (f32, f32) {
     let quarter = shifted.to_bits();
     let angle = turn.mul_add(4.0, -(shifted - ROUND)) * FRAC_PI_2;
     let a2 = angle * angle;
-    let sin = a2.mul_add(a2.mul_add(a2.mul_add(-1.0 / 5040.0, 1.0 / 120.0), -1.0 / 6.0), 1.0) * angle;
-    let cos = a2.mul_add(a2.mul_add(a2.mul_add(a2.mul_add(1.0 / 40320.0, -1.0 / 720.0), 1.0 / 24.0), -0.5), 1.0);
+    let sin = a2.mul_add(
+        a2.mul_add(a2.mul_add(-1.0 / 5040.0, 1.0 / 120.0), -1.0 / 6.0),
+        1.0,
+    ) * angle;
+    let cos = a2.mul_add(
+        a2.mul_add(
+            a2.mul_add(a2.mul_add(1.0 / 40320.0, -1.0 / 720.0), 1.0 / 24.0),
+            -0.5,
+        ),
+        1.0,
+    );
     let (s, c) = if quarter & 1 == 0 { (sin, cos) } else { (cos, sin) };
     let s_sign = (quarter & 2) << 30;
     let c_sign = (quarter.wrapping_add(1) & 2) << 30;
-    (f32::from_bits(s.to_bits() ^ s_sign), f32::from_bits(c.to_bits() ^ c_sign))
+    (
+        f32::from_bits(s.to_bits() ^ s_sign),
+        f32::from_bits(c.to_bits() ^ c_sign),
+    )
 }
 
 #[cfg(test)]
@@ -150,12 +162,21 @@ mod tests {
         // Five standard errors each: Var(z)=1, Var(z²)=2, Var(z³)=15, Var(z⁴)=96.
         for (p, expected, variance) in [(1, 0.0, 1.0f64), (2, 1.0, 2.0), (3, 0.0, 15.0), (4, 3.0, 96.0)] {
             let error = (moment(p) - expected).abs();
-            assert!(error < 5.0 * (variance / n as f64).sqrt(), "moment {p} off by {error}");
+            assert!(
+                error < 5.0 * (variance / n as f64).sqrt(),
+                "moment {p} off by {error}"
+            );
         }
         let beyond_3 = z.iter().filter(|z| z.abs() > 3.0).count() as f64 / n as f64;
-        assert!((beyond_3 - 0.0027).abs() < 5.0 * (0.0027 / n as f64).sqrt(), "P(|z| > 3) = {beyond_3}");
+        assert!(
+            (beyond_3 - 0.0027).abs() < 5.0 * (0.0027 / n as f64).sqrt(),
+            "P(|z| > 3) = {beyond_3}"
+        );
         let lag1: f64 = z.windows(2).map(|w| f64::from(w[0] * w[1])).sum::<f64>() / n as f64;
-        assert!(lag1.abs() < 5.0 / (n as f64).sqrt(), "neighbours correlate: {lag1}");
+        assert!(
+            lag1.abs() < 5.0 / (n as f64).sqrt(),
+            "neighbours correlate: {lag1}"
+        );
     }
 
     #[test]
@@ -173,7 +194,10 @@ mod tests {
             Key::new(43, Stream::Test),
             Key::new(42, Stream::Reset),
         ] {
-            assert!(draw(other).iter().zip(base).filter(|(a, b)| **a == *b).count() < 2, "{other:?}");
+            assert!(
+                draw(other).iter().zip(base).filter(|(a, b)| **a == *b).count() < 2,
+                "{other:?}"
+            );
         }
     }
 }

@@ -13,7 +13,12 @@ pub(crate) const LANES: usize = 16;
 /// Philox4x32-10 of `LANES` consecutive counters `first_block + lane`; `[word][lane]`.
 #[inline(always)]
 pub(crate) fn blocks(key: [u32; 2], counter: [u32; 3], first_block: u32) -> [[u32; LANES]; 4] {
-    let mut c = [[0u32; LANES], [counter[0]; LANES], [counter[1]; LANES], [counter[2]; LANES]];
+    let mut c = [
+        [0u32; LANES],
+        [counter[0]; LANES],
+        [counter[1]; LANES],
+        [counter[2]; LANES],
+    ];
     for lane in 0..LANES {
         c[0][lane] = first_block.wrapping_add(lane as u32);
     }
@@ -75,7 +80,13 @@ impl Philox {
     /// The generator of the numbers at `key`, at its start.
     pub fn new(key: Key) -> Self {
         let (key, counter) = key.words();
-        Self { key, counter, next_block: 0, words: [0; 4], used: 4 }
+        Self {
+            key,
+            counter,
+            next_block: 0,
+            words: [0; 4],
+            used: 4,
+        }
     }
 
     fn word(&mut self) -> u32 {
@@ -117,10 +128,19 @@ mod tests {
     /// The known-answer vectors that come with the authors' Random123 library.
     #[test]
     fn known_answers() {
-        assert_eq!(block([0; 2], [0; 4]), [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]);
-        assert_eq!(block([!0; 2], [!0; 4]), [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd]);
         assert_eq!(
-            block([0xa409_3822, 0x299f_31d0], [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344]),
+            block([0; 2], [0; 4]),
+            [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]
+        );
+        assert_eq!(
+            block([!0; 2], [!0; 4]),
+            [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd]
+        );
+        assert_eq!(
+            block(
+                [0xa409_3822, 0x299f_31d0],
+                [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344]
+            ),
             [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1]
         );
     }

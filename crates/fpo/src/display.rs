@@ -37,7 +37,7 @@ impl Display {
     /// A display of what `trainer` has before it.
     pub(crate) fn new(trainer: &Trainer) -> Self {
         let iterations = trainer.total_iterations();
-        let per_iteration = (trainer.config().env.num_envs * trainer.config().env.unroll) as u64;
+        let per_iteration = trainer.config().env.transitions() as u64;
         let steps_total = iterations * per_iteration;
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(Some(steps_total), ProgressDrawTarget::stderr_with_hz(8));

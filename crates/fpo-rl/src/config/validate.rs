@@ -62,12 +62,14 @@ const RANGES: &[(&str, Range)] = &[
     ("seed", from_to(0.0, i64::MAX as f64)),
     ("env.num_envs", from_to(1.0, 131_072.0)),
     ("env.unroll", from_to(1.0, 65_536.0)),
+    ("env.unrolls", from_to(1.0, 65_536.0)),
     ("env.reward_scale", above(0.0, 1e6)),
     ("policy.hidden", list(1, 16, from_to(1.0, 8192.0))),
     ("policy.final_gain", from_to(0.0, 100.0)),
     ("policy.output_scale", above(0.0, 100.0)),
     ("policy.flow_steps", from_to(1.0, 1000.0)),
     ("policy.time_embedding", from_to(2.0, 32.0)),
+    ("policy.action_bound", from_to(0.0, 1e6)),
     ("critic.hidden", list(1, 16, from_to(1.0, 8192.0))),
     ("critic.final_gain", from_to(0.0, 100.0)),
     ("critic.loss_coefficient", above(0.0, 1e6)),
@@ -147,9 +149,16 @@ fn together(config: &Config) -> Result<(), ConfigError> {
             &"an even number, 2 to 32",
         ));
     }
+    let sizes = [env.num_envs, env.unrolls, env.unroll].map(|n| n as f64);
+    if sizes.iter().product::<f64>() * (objective.pairs as f64 * 34.0 + 256.0) > LARGEST_BATCH {
+        return conflict(format!(
+            "env.num_envs × env.unrolls × env.unroll × objective.pairs = {} × {} × {} × {} needs more than 16 GiB for one batch",
+            env.num_envs, env.unrolls, env.unroll, objective.pairs
+        ));
+    }
     let (what, number) = match advantage.gae {
-        GaeSchedule::PerMinibatch => ("env.num_envs", env.num_envs),
-        GaeSchedule::Once => ("env.num_envs × env.unroll", env.num_envs * env.unroll),
+        GaeSchedule::PerMinibatch => ("env.num_envs × env.unrolls", env.num_envs * env.unrolls),
+        GaeSchedule::Once => ("env.num_envs × env.unrolls × env.unroll", env.transitions()),
     };
     if number % optimizer.minibatches != 0 {
         let why = match advantage.gae {
@@ -167,13 +176,6 @@ fn together(config: &Config) -> Result<(), ConfigError> {
         return conflict(format!(
             "objective.antithetic needs an even objective.pairs, not {}",
             objective.pairs
-        ));
-    }
-    let batch = env.num_envs as f64 * env.unroll as f64 * (objective.pairs as f64 * 34.0 + 256.0);
-    if batch > LARGEST_BATCH {
-        return conflict(format!(
-            "env.num_envs × env.unroll × objective.pairs = {} × {} × {} needs more than 16 GiB for one batch",
-            env.num_envs, env.unroll, objective.pairs
         ));
     }
     Ok(())

@@ -139,7 +139,12 @@ impl GradientShard {
             }
         }
         self.stats.value_loss += pass.value.evaluate(values, targets, pass.scale, gradient);
-        network.backward(pass.critic_weights, &mut self.critic, tile.len(), &mut self.critic_gradient);
+        network.backward(
+            pass.critic_weights,
+            &mut self.critic,
+            tile.len(),
+            &mut self.critic_gradient,
+        );
     }
 
     fn critic_tile_of_sequences(&mut self, pass: &Pass, batch: &Batch, tile: &[u32], gae: Gae) {
@@ -153,7 +158,10 @@ impl GradientShard {
         network.forward(pass.critic_weights, &mut self.critic, rows);
         let (outputs, gradient) = self.critic.output_and_gradient_mut(rows);
         let values = &mut self.values[..rows];
-        values.iter_mut().zip(outputs).for_each(|(v, y)| *v = pass.critic.unit * y);
+        values
+            .iter_mut()
+            .zip(outputs)
+            .for_each(|(v, y)| *v = pass.critic.unit * y);
         for (k, &s) in tile.iter().enumerate() {
             let steps = s as usize * unroll..(s as usize + 1) * unroll;
             let (first, at) = (k * length, self.advantages.len());
@@ -170,14 +178,22 @@ impl GradientShard {
                 &mut self.targets[at..],
             );
             let targets = &mut self.tile_targets[..unroll];
-            targets.iter_mut().zip(&self.targets[at..]).for_each(|(t, v)| *t = v / pass.critic.unit);
+            targets
+                .iter_mut()
+                .zip(&self.targets[at..])
+                .for_each(|(t, v)| *t = v / pass.critic.unit);
             let (gradient, last) = gradient[first..][..length].split_at_mut(unroll);
             let outputs = &outputs[first..][..unroll];
             self.stats.value_loss += pass.value.evaluate(outputs, targets, pass.scale, gradient);
             // The value after the last step is bootstrapped from, not learnt.
             last[0] = 0.0;
         }
-        network.backward(pass.critic_weights, &mut self.critic, rows, &mut self.critic_gradient);
+        network.backward(
+            pass.critic_weights,
+            &mut self.critic,
+            rows,
+            &mut self.critic_gradient,
+        );
     }
 
     /// Writes the advantages and targets that the critic pass computed for its sequences `units` into the batch.
@@ -220,7 +236,10 @@ impl GradientShard {
             let (outputs, gradient) = self.actor.output_and_gradient_mut(rows);
             let scale = pass.policy.output_scale;
             let velocities = &mut self.velocities[..rows * d];
-            velocities.iter_mut().zip(outputs).for_each(|(v, y)| *v = scale * y);
+            velocities
+                .iter_mut()
+                .zip(outputs)
+                .for_each(|(v, y)| *v = scale * y);
             let pair = |j: usize| {
                 let i = transition(first + j / n);
                 let pair = i * n + j % n;
@@ -238,12 +257,21 @@ impl GradientShard {
                 &mut self.d_losses[..rows],
                 &mut self.stats.ratio,
             );
-            for (j, (velocity, gradient)) in velocities.chunks_exact(d).zip(gradient.chunks_exact_mut(d)).enumerate() {
+            for (j, (velocity, gradient)) in velocities
+                .chunks_exact(d)
+                .zip(gradient.chunks_exact_mut(d))
+                .enumerate()
+            {
                 let (action, noise, t) = pair(j);
                 let upstream = self.d_losses[j] * pass.scale * scale;
                 pass.cfm.backward(velocity, action, noise, t, upstream, gradient);
             }
-            network.backward(pass.policy_weights, &mut self.actor, rows, &mut self.policy_gradient);
+            network.backward(
+                pass.policy_weights,
+                &mut self.actor,
+                rows,
+                &mut self.policy_gradient,
+            );
         }
     }
 }

@@ -42,7 +42,14 @@ pub struct RatioStats {
 
 impl Default for RatioStats {
     fn default() -> Self {
-        Self { loss: 0.0, count: 0, clipped: 0, sum: 0.0, min: f32::INFINITY, max: f32::NEG_INFINITY }
+        Self {
+            loss: 0.0,
+            count: 0,
+            clipped: 0,
+            sum: 0.0,
+            min: f32::INFINITY,
+            max: f32::NEG_INFINITY,
+        }
     }
 }
 
@@ -94,7 +101,12 @@ impl Fpo {
             let gradient = &mut gradient[at];
             match self.ratio {
                 RatioKind::PerAction => {
-                    let difference = old.iter().zip(new).map(|(o, n)| self.difference(*o, *n)).sum::<f32>() * weight;
+                    let difference = old
+                        .iter()
+                        .zip(new)
+                        .map(|(o, n)| self.difference(*o, *n))
+                        .sum::<f32>()
+                        * weight;
                     let slope = self.one_ratio(difference, advantage, 1.0, stats);
                     gradient.fill(slope * weight);
                 }
@@ -149,7 +161,10 @@ impl Fpo {
     #[inline]
     fn spo(&self, ratio: f32, advantage: f32) -> (f32, f32) {
         let (off, stiffness) = (ratio - 1.0, advantage.abs() / self.clip);
-        (ratio * advantage - 0.5 * stiffness * off * off, advantage - stiffness * off)
+        (
+            ratio * advantage - 0.5 * stiffness * off * off,
+            advantage - stiffness * off,
+        )
     }
 }
 
@@ -184,14 +199,26 @@ mod tests {
             objective(RatioKind::PerAction, f32::INFINITY),
             objective(RatioKind::PerSample, f32::INFINITY),
             objective(RatioKind::PerSample, 0.25),
-            Fpo { trust_region: TrustRegion::Spo, ..objective(RatioKind::PerAction, f32::INFINITY) },
-            Fpo { trust_region: TrustRegion::Aspo, ..objective(RatioKind::PerSample, f32::INFINITY) },
-            Fpo { loss_max: 0.58, ..objective(RatioKind::PerSample, f32::INFINITY) },
+            Fpo {
+                trust_region: TrustRegion::Spo,
+                ..objective(RatioKind::PerAction, f32::INFINITY)
+            },
+            Fpo {
+                trust_region: TrustRegion::Aspo,
+                ..objective(RatioKind::PerSample, f32::INFINITY)
+            },
+            Fpo {
+                loss_max: 0.58,
+                ..objective(RatioKind::PerSample, f32::INFINITY)
+            },
         ] {
             let (mut gradient, mut stats) = ([0.0; 8], RatioStats::default());
             fpo.evaluate(&losses, &old, &advantages, &mut gradient, &mut stats);
             assert!(gradient.iter().any(|g| *g != 0.0), "{gradient:?}");
-            assert!(fpo.trust_region == TrustRegion::Spo || gradient.contains(&0.0), "{gradient:?}");
+            assert!(
+                fpo.trust_region == TrustRegion::Spo || gradient.contains(&0.0),
+                "{gradient:?}"
+            );
             for i in 0..8 {
                 let h = 1e-3;
                 let moved = |d: f32| {
@@ -200,7 +227,11 @@ mod tests {
                     loss(&fpo, &l, &old, &advantages)
                 };
                 let numeric = (moved(h) - moved(-h)) / (2.0 * f64::from(h));
-                assert!((numeric - f64::from(gradient[i])).abs() < 1e-3, "{i}: {numeric} against {}", gradient[i]);
+                assert!(
+                    (numeric - f64::from(gradient[i])).abs() < 1e-3,
+                    "{i}: {numeric} against {}",
+                    gradient[i]
+                );
             }
         }
     }
@@ -209,21 +240,36 @@ mod tests {
     #[test]
     fn spo_pulls_back_what_ppo_lets_go() {
         let slope = |trust_region, advantage: f32| {
-            let fpo = Fpo { trust_region, ..objective(RatioKind::PerAction, f32::INFINITY) };
+            let fpo = Fpo {
+                trust_region,
+                ..objective(RatioKind::PerAction, f32::INFINITY)
+            };
             let mut gradient = [0.0];
             // The loss rose by 0.3: ρ = 0.74, far below 1 − ε.
-            fpo.evaluate(&[0.8], &[0.5], &[advantage], &mut gradient, &mut RatioStats::default());
+            fpo.evaluate(
+                &[0.8],
+                &[0.5],
+                &[advantage],
+                &mut gradient,
+                &mut RatioStats::default(),
+            );
             gradient[0]
         };
         assert_eq!(slope(TrustRegion::Ppo, -1.0), 0.0);
-        assert!(slope(TrustRegion::Aspo, -1.0) > 0.0, "descent lowers the loss again");
+        assert!(
+            slope(TrustRegion::Aspo, -1.0) > 0.0,
+            "descent lowers the loss again"
+        );
         assert_eq!(slope(TrustRegion::Aspo, 1.0), slope(TrustRegion::Ppo, 1.0));
     }
 
     /// The upper bound changes the ratio's value but lets its gradient through.
     #[test]
     fn the_upper_bound_is_straight_through() {
-        let fpo = Fpo { log_ratio_max: 0.2, ..objective(RatioKind::PerAction, f32::INFINITY) };
+        let fpo = Fpo {
+            log_ratio_max: 0.2,
+            ..objective(RatioKind::PerAction, f32::INFINITY)
+        };
         let (mut gradient, mut stats) = ([0.0], RatioStats::default());
         fpo.evaluate(&[1.0], &[3.0], &[-1.0], &mut gradient, &mut stats);
         assert!((stats.max - 0.2f32.exp()).abs() < 1e-6);
@@ -235,6 +281,9 @@ mod tests {
         let mut stats = RatioStats::default();
         let fpo = objective(RatioKind::PerAction, f32::INFINITY);
         fpo.evaluate(&[0.1, 0.9], &[0.1, 0.9], &[1.0], &mut [0.0; 2], &mut stats);
-        assert_eq!((stats.min, stats.max, stats.clipped, stats.loss), (1.0, 1.0, 0, -1.0));
+        assert_eq!(
+            (stats.min, stats.max, stats.clipped, stats.loss),
+            (1.0, 1.0, 0, -1.0)
+        );
     }
 }

@@ -29,7 +29,10 @@ mod tests {
     fn loss_and_gradient_by_hand() {
         let mut gradient = [0.0; 3];
         let loss = ValueLoss { coefficient: 0.25 };
-        assert_eq!(loss.evaluate(&[1.0, 2.0, 3.0], &[3.0, 2.0, 0.0], 0.5, &mut gradient), 0.25 * (4.0 + 9.0));
+        assert_eq!(
+            loss.evaluate(&[1.0, 2.0, 3.0], &[3.0, 2.0, 0.0], 0.5, &mut gradient),
+            0.25 * (4.0 + 9.0)
+        );
         assert_eq!(gradient, [-0.5, 0.0, 0.75]);
     }
 }

@@ -4,22 +4,34 @@ use crate::config::Squash;
 use fpo_env::EnvSpec;
 use serde::{Deserialize, Serialize};
 
-/// Squashes an unbounded action into [−1, 1] and maps it linearly onto the environment's range.
+/// Cuts an action of the flow to a bound, squashes it into [−1, 1] and maps it linearly onto the environment's range.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ActionMap {
     squash: Squash,
+    /// 0 for none.
+    bound: f32,
     middle: Vec<f32>,
     half_range: Vec<f32>,
 }
 
 impl ActionMap {
-    /// The map onto the action range of `spec`.
-    pub fn new(squash: Squash, spec: &EnvSpec) -> Self {
+    /// The map onto the action range of `spec`; `bound` is [`crate::config::PolicyConfig::action_bound`].
+    pub fn new(squash: Squash, bound: f32, spec: &EnvSpec) -> Self {
         let bounds = || spec.action_min.iter().zip(&spec.action_max);
         Self {
             squash,
+            bound,
             middle: bounds().map(|(lo, hi)| 0.5 * (lo + hi)).collect(),
             half_range: bounds().map(|(lo, hi)| 0.5 * (hi - lo)).collect(),
+        }
+    }
+
+    /// Cuts actions of the flow to the bound; what is learnt from afterwards is what acted.
+    pub fn cut(&self, actions: &mut [f32]) {
+        if self.bound > 0.0 {
+            actions
+                .iter_mut()
+                .for_each(|a| *a = a.clamp(-self.bound, self.bound));
         }
     }
 
@@ -31,6 +43,7 @@ impl ActionMap {
 
     /// Maps one action, `[action_dim]`, where it is.
     pub fn apply_in_place(&self, action: &mut [f32]) {
+        self.cut(action);
         for ((a, middle), half) in action.iter_mut().zip(&self.middle).zip(&self.half_range) {
             let unit = match self.squash {
                 Squash::Tanh => a.tanh(),
@@ -55,7 +68,8 @@ impl ActionMap {
 
     /// Whether the numbers are usable: equal lengths, finite.
     pub(super) fn is_sound(&self) -> bool {
-        self.middle.len() == self.half_range.len()
+        self.bound >= 0.0
+            && self.middle.len() == self.half_range.len()
             && self.middle.iter().chain(&self.half_range).all(|x| x.is_finite())
     }
 }

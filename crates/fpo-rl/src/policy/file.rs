@@ -91,7 +91,13 @@ impl Policy {
         };
         let mut weights = flow.network.weights();
         flow.network.pack(&parameters, &mut weights);
-        Self { header, flow, parameters, weights, normalizer }
+        Self {
+            header,
+            flow,
+            parameters,
+            weights,
+            normalizer,
+        }
     }
 
     /// The bytes of the policy file; the same policy gives the same bytes.
@@ -105,10 +111,16 @@ impl Policy {
             .map(|(name, x)| (name, x.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>()));
         let mut views = Vec::new();
         for record in &records {
-            views.push((record.name.as_str(), TensorView::new(Dtype::F32, record.shape.clone(), &record.bytes)?));
+            views.push((
+                record.name.as_str(),
+                TensorView::new(Dtype::F32, record.shape.clone(), &record.bytes)?,
+            ));
         }
         for (name, bytes) in &columns {
-            views.push((name, TensorView::new(Dtype::F64, vec![moments.mean.len()], bytes)?));
+            views.push((
+                name,
+                TensorView::new(Dtype::F64, vec![moments.mean.len()], bytes)?,
+            ));
         }
         let metadata = HashMap::from([(METADATA.to_owned(), serde_json::to_string(&self.header)?)]);
         Ok(safetensors::serialize(views, Some(metadata))?)
@@ -120,7 +132,11 @@ impl Policy {
     /// What is wrong with the bytes.
     pub fn load(bytes: &[u8]) -> Result<Self, PolicyError> {
         let (_, file_header) = SafeTensors::read_metadata(bytes)?;
-        let text = file_header.metadata().as_ref().and_then(|m| m.get(METADATA)).ok_or(PolicyError::Foreign)?;
+        let text = file_header
+            .metadata()
+            .as_ref()
+            .and_then(|m| m.get(METADATA))
+            .ok_or(PolicyError::Foreign)?;
         let version: serde_json::Value = serde_json::from_str(text)?;
         match version.get("format").and_then(serde_json::Value::as_u64) {
             Some(f) if f == u64::from(FORMAT) => {}
@@ -128,14 +144,21 @@ impl Policy {
             None => return Err(PolicyError::Inconsistent("the header names no format")),
         }
         let header: Header = serde_json::from_str(text)?;
-        let sum = |parts: &[(String, usize)]| parts.iter().try_fold(0usize, |sum, (_, n)| sum.checked_add(*n));
+        let sum =
+            |parts: &[(String, usize)]| parts.iter().try_fold(0usize, |sum, (_, n)| sum.checked_add(*n));
         let action_dim = header.action.dim();
         let (Some(observation_dim), true) = (sum(&header.observation), header.action.is_sound()) else {
-            return Err(PolicyError::Inconsistent("impossible observation or action sizes"));
+            return Err(PolicyError::Inconsistent(
+                "impossible observation or action sizes",
+            ));
         };
-        let width = observation_dim.checked_add(action_dim).and_then(|n| n.checked_add(header.time_embedding));
+        let width = observation_dim
+            .checked_add(action_dim)
+            .and_then(|n| n.checked_add(header.time_embedding));
         if width != Some(header.network.input) || header.network.output != action_dim || action_dim == 0 {
-            return Err(PolicyError::Inconsistent("the network's sizes are not those of observation and action"));
+            return Err(PolicyError::Inconsistent(
+                "the network's sizes are not those of observation and action",
+            ));
         }
         if !header.time_embedding.is_multiple_of(2)
             || !(1..=MAX_FLOW_STEPS).contains(&header.flow_steps)
@@ -161,10 +184,12 @@ impl Policy {
             m2: column(&file, "normalizer.m2", observation_dim)?,
         };
         if moments.m2.iter().any(|m2| *m2 < 0.0) {
-            return Err(PolicyError::Inconsistent("a variance of the normaliser is negative"));
+            return Err(PolicyError::Inconsistent(
+                "a variance of the normaliser is negative",
+            ));
         }
         let config = header.normalizer;
-        if !(config.variance_floor > 0.0) || config.clip.is_some_and(|c| !(c > 0.0)) {
+        if config.variance_floor <= 0.0 || config.clip.is_some_and(|c| c <= 0.0) {
             return Err(PolicyError::Inconsistent("impossible normaliser settings"));
         }
         let normalizer = Normalizer::from_moments(config, moments);
@@ -177,8 +202,20 @@ impl Policy {
             steps: header.flow_steps,
             sampler: header.sampler,
         };
-        let Header { task, observation, action, .. } = header;
-        Ok(Self::new(&task, &observation, flow, parameters, normalizer, action))
+        let Header {
+            task,
+            observation,
+            action,
+            ..
+        } = header;
+        Ok(Self::new(
+            &task,
+            &observation,
+            flow,
+            parameters,
+            normalizer,
+            action,
+        ))
     }
 
     /// The task it was trained on.
@@ -231,7 +268,9 @@ impl Actor<'_> {
         let policy = self.policy;
         let normalised = &mut self.observations[..observations.len()];
         policy.normalizer.normalize(observations, normalised);
-        policy.flow.sample(&policy.weights, normalised, x, &mut self.scratch);
+        policy
+            .flow
+            .sample(&policy.weights, normalised, x, &mut self.scratch);
         for action in x.chunks_exact_mut(policy.action_dim()) {
             policy.header.action.apply_in_place(action);
         }
@@ -243,9 +282,17 @@ fn column(file: &SafeTensors, name: &str, n: usize) -> Result<Vec<f64>, PolicyEr
     let missing = |_| TensorError::Missing(name.to_owned());
     let tensor = file.tensor(name).map_err(missing)?;
     if tensor.dtype() != Dtype::F64 || tensor.shape() != [n] {
-        return Err(PolicyError::Inconsistent("a column of the normaliser has another type or length"));
+        return Err(PolicyError::Inconsistent(
+            "a column of the normaliser has another type or length",
+        ));
     }
-    let column: Vec<f64> = tensor.data().as_chunks::<8>().0.iter().map(|b| f64::from_le_bytes(*b)).collect();
+    let column: Vec<f64> = tensor
+        .data()
+        .as_chunks::<8>()
+        .0
+        .iter()
+        .map(|b| f64::from_le_bytes(*b))
+        .collect();
     if !column.iter().all(|x| x.is_finite()) {
         return Err(TensorError::NotFinite(name.to_owned()).into());
     }

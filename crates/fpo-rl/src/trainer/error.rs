@@ -63,8 +63,14 @@ pub enum TrainError {
 
 fn likely_cause(policy_loss: f64, value_loss: f64) -> &'static str {
     match (policy_loss.is_finite(), value_loss.is_finite()) {
-        (_, false) => "a critic that diverged: lower optimizer.critic_learning_rate or env.reward_scale, or set critic.value_scale = \"horizon\"",
-        (false, true) => "an exploding ratio: set objective.log_ratio_clamp, or lower optimizer.learning_rate",
-        (true, true) => "an overflow in the backward pass: lower the learning rates or set optimizer.max_grad_norm",
+        (_, false) => {
+            "a critic that diverged: lower optimizer.critic_learning_rate or env.reward_scale, or set critic.value_scale = \"horizon\""
+        }
+        (false, true) => {
+            "an exploding ratio: set objective.log_ratio_clamp, or lower optimizer.learning_rate"
+        }
+        (true, true) => {
+            "an overflow in the backward pass: lower the learning rates or set optimizer.max_grad_norm"
+        }
     }
 }

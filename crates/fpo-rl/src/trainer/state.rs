@@ -41,12 +41,16 @@ impl Trainer {
     /// # Errors
     /// None in practice: the container refuses no state of a trainer.
     pub fn state(&self) -> Result<Vec<u8>, TrainError> {
-        let networks =
-            [("policy", &self.policy.network, &self.learnt.policy), ("critic", &self.critic.network, &self.learnt.critic)];
+        let networks = [
+            ("policy", &self.policy.network, &self.learnt.policy),
+            ("critic", &self.critic.network, &self.learnt.critic),
+        ];
         let records: Vec<TensorRecord> = networks
             .iter()
             .flat_map(|(name, network, trained)| {
-                vectors(name, trained).into_iter().flat_map(|(prefix, flat)| network.store(&prefix, flat))
+                vectors(name, trained)
+                    .into_iter()
+                    .flat_map(|(prefix, flat)| network.store(&prefix, flat))
             })
             .collect();
         let moments = self.normalizer.moments();
@@ -92,7 +96,10 @@ impl Trainer {
         let text = text.ok_or_else(|| refused(format!("its header has no `{METADATA}` entry")))?;
         let counters: Counters = serde_json::from_str(text).map_err(damaged)?;
         if counters.format != FORMAT {
-            return Err(refused(format!("it has format {}, this program reads {FORMAT}", counters.format)));
+            return Err(refused(format!(
+                "it has format {}, this program reads {FORMAT}",
+                counters.format
+            )));
         }
         if counters.task != config.task || counters.seed != config.seed {
             return Err(refused(format!(
@@ -102,8 +109,18 @@ impl Trainer {
         }
         let file = SafeTensors::deserialize(state).map_err(damaged)?;
         let mut trainer = Self::new(config, task, threads)?;
-        load(&mut trainer.learnt.policy, &trainer.policy.network, "policy", &file)?;
-        load(&mut trainer.learnt.critic, &trainer.critic.network, "critic", &file)?;
+        load(
+            &mut trainer.learnt.policy,
+            &trainer.policy.network,
+            "policy",
+            &file,
+        )?;
+        load(
+            &mut trainer.learnt.critic,
+            &trainer.critic.network,
+            "critic",
+            &file,
+        )?;
         trainer.learnt.policy.adam.steps = counters.policy_adam_steps;
         trainer.learnt.critic.adam.steps = counters.critic_adam_steps;
         let dim = trainer.normalizer.dim();
@@ -138,9 +155,17 @@ fn load(trained: &mut Trained, network: &Mlp, name: &str, file: &SafeTensors) ->
 fn column(file: &SafeTensors, name: &str, n: usize) -> Result<Vec<f64>, TrainError> {
     let tensor = file.tensor(name).map_err(damaged)?;
     if tensor.dtype() != Dtype::F64 || tensor.shape() != [n] {
-        return Err(refused(format!("`{name}` has another type or length than the task's observation")));
+        return Err(refused(format!(
+            "`{name}` has another type or length than the task's observation"
+        )));
     }
-    Ok(tensor.data().as_chunks::<8>().0.iter().map(|b| f64::from_le_bytes(*b)).collect())
+    Ok(tensor
+        .data()
+        .as_chunks::<8>()
+        .0
+        .iter()
+        .map(|b| f64::from_le_bytes(*b))
+        .collect())
 }
 
 fn damaged(error: impl std::fmt::Display) -> TrainError {

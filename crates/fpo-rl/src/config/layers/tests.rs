@@ -32,7 +32,7 @@ fn later_layers_win() {
         None,
     )
     .unwrap();
-    assert_eq!(config.env.num_envs, 256, "from the preset");
+    assert_eq!(config.policy.output_scale, 0.25, "from the defaults");
     assert_eq!(
         config.optimizer.minibatches, 4,
         "from the file's table for this task"
@@ -215,7 +215,7 @@ fn values_out_of_range_say_the_range() {
         ("policy.time_embedding=7", ["`policy.time_embedding` = 7", "even"]),
         (
             "optimizer.minibatches=3",
-            ["`optimizer.minibatches` = 3 must divide", "8192"],
+            ["`optimizer.minibatches` = 3 must divide", "env.unroll = "],
         ),
         ("objective.clip=-nan", ["`objective.clip` = nan", "above 0"]),
     ] {
