@@ -55,8 +55,8 @@ pub struct EnvConfig {
     pub num_envs: usize,
     /// Steps of a sequence, over which advantages are estimated.
     pub unroll: usize,
-    /// Sequences each environment makes in an iteration; num_envs × unrolls × unroll transitions are learnt from at a time.
-    pub unrolls: usize,
+    /// Sequences each environment makes in an iteration; num_envs × sequences × unroll transitions are learnt from at a time.
+    pub sequences: usize,
     /// Factor on the reward before advantages and value targets.
     pub reward_scale: f32,
     /// Cut first episodes to random lengths, so that environments do not all end in the same iteration.
@@ -305,7 +305,7 @@ pub struct TrainConfig {
 impl EnvConfig {
     /// Transitions of an iteration.
     pub fn transitions(&self) -> usize {
-        self.num_envs * self.unrolls * self.unroll
+        self.num_envs * self.sequences * self.unroll
     }
 }
 
@@ -379,7 +379,7 @@ impl Default for EnvConfig {
         Self {
             num_envs: 2048,
             unroll: 30,
-            unrolls: 16,
+            sequences: 16,
             reward_scale: 10.0,
             stagger: true,
         }

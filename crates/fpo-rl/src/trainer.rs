@@ -112,8 +112,8 @@ impl Trainer {
         })?;
 
         let dims = Dims {
-            sequences: envs * config.env.unrolls,
-            unrolls: config.env.unrolls,
+            sequences: envs * config.env.sequences,
+            unrolls: config.env.sequences,
             unroll: config.env.unroll,
             observation: od,
             action: ad,

@@ -62,7 +62,7 @@ const RANGES: &[(&str, Range)] = &[
     ("seed", from_to(0.0, i64::MAX as f64)),
     ("env.num_envs", from_to(1.0, 131_072.0)),
     ("env.unroll", from_to(1.0, 65_536.0)),
-    ("env.unrolls", from_to(1.0, 65_536.0)),
+    ("env.sequences", from_to(1.0, 65_536.0)),
     ("env.reward_scale", above(0.0, 1e6)),
     ("policy.hidden", list(1, 16, from_to(1.0, 8192.0))),
     ("policy.final_gain", from_to(0.0, 100.0)),
@@ -149,16 +149,16 @@ fn together(config: &Config) -> Result<(), ConfigError> {
             &"an even number, 2 to 32",
         ));
     }
-    let sizes = [env.num_envs, env.unrolls, env.unroll].map(|n| n as f64);
+    let sizes = [env.num_envs, env.sequences, env.unroll].map(|n| n as f64);
     if sizes.iter().product::<f64>() * (objective.pairs as f64 * 34.0 + 256.0) > LARGEST_BATCH {
         return conflict(format!(
-            "env.num_envs × env.unrolls × env.unroll × objective.pairs = {} × {} × {} × {} needs more than 16 GiB for one batch",
-            env.num_envs, env.unrolls, env.unroll, objective.pairs
+            "env.num_envs × env.sequences × env.unroll × objective.pairs = {} × {} × {} × {} needs more than 16 GiB for one batch",
+            env.num_envs, env.sequences, env.unroll, objective.pairs
         ));
     }
     let (what, number) = match advantage.gae {
-        GaeSchedule::PerMinibatch => ("env.num_envs × env.unrolls", env.num_envs * env.unrolls),
-        GaeSchedule::Once => ("env.num_envs × env.unrolls × env.unroll", env.transitions()),
+        GaeSchedule::PerMinibatch => ("env.num_envs × env.sequences", env.num_envs * env.sequences),
+        GaeSchedule::Once => ("env.num_envs × env.sequences × env.unroll", env.transitions()),
     };
     if number % optimizer.minibatches != 0 {
         let why = match advantage.gae {

@@ -65,10 +65,13 @@ fn folder_with_run() -> (TempDir, PathBuf) {
     (folder, run)
 }
 
+/// The files of a run by their relative path.
+type Record = BTreeMap<PathBuf, Vec<u8>>;
+
 /// Every file below `folder` by its relative path, without what depends on the clock: the times in
 /// `metrics.jsonl`, TensorBoard's event files, and the lock.
-fn record(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    fn walk(root: &Path, folder: &Path, out: &mut BTreeMap<PathBuf, Vec<u8>>) {
+fn record(folder: &Path) -> Record {
+    fn walk(root: &Path, folder: &Path, out: &mut Record) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
@@ -96,7 +99,7 @@ fn record(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 /// Expects two records to be the same, and says which file is not.
-fn assert_same(a: &BTreeMap<PathBuf, Vec<u8>>, b: &BTreeMap<PathBuf, Vec<u8>>) {
+fn assert_same(a: &Record, b: &Record) {
     assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>());
     for (path, bytes) in a {
         assert!(*bytes == b[path], "{} differs", path.display());

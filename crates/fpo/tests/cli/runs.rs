@@ -1,6 +1,6 @@
 //! Runs that are repeated, stopped, killed, resumed and extended end as if nothing had happened.
 
-use crate::{STATE, assert_same, folder_with_run, fpo, record, stderr, succeeds, tiny};
+use crate::{Record, STATE, assert_same, folder_with_run, fpo, record, stderr, succeeds, tiny};
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -8,23 +8,72 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
+/// Minibatches that are cut into eight gradient shards, of transitions or, as published, of whole sequences: each learns
+/// from 64 environments × 2 sequences × 8 steps.
+const SHARDED: [&[&str]; 2] = [
+    &[
+        "env.num_envs=64",
+        "env.sequences=2",
+        "optimizer.minibatches=2",
+        "train.steps=4096",
+    ],
+    &[
+        "env.num_envs=64",
+        "env.sequences=2",
+        "optimizer.minibatches=2",
+        "train.steps=4096",
+        "advantage.gae=per_minibatch",
+        "advantage.form=brax",
+        "critic.value_scale=none",
+        "env.reward_scale=10",
+        "objective.ratio=per_action",
+        "objective.trust_region=ppo",
+    ],
+];
+
+/// A tiny run called `name` with the changes of `sets`, and its record.
+fn recorded(folder: &TempDir, name: &str, sets: &[&str], more: &[&str]) -> Record {
+    let sets: Vec<_> = sets
+        .iter()
+        .flat_map(|set| ["--set", set])
+        .chain(more.iter().copied())
+        .collect();
+    succeeds(folder, &tiny(name, &sets));
+    record(&folder.path().join("runs").join(name))
+}
+
 #[test]
 fn the_number_of_threads_changes_nothing() {
-    let folder = TempDir::new().unwrap();
-    let [one, two, three] = ["1", "2", "3"].map(|threads| {
-        succeeds(&folder, &tiny(threads, &["--threads", threads, "--seed", "5"]));
-        record(&folder.path().join("runs").join(threads))
-    });
-    assert!(one.len() > 10);
-    assert_same(&one, &two);
-    assert_same(&one, &three);
-    succeeds(&folder, &tiny("other", &["--seed", "6"]));
-    let other = record(&folder.path().join("runs/other"));
-    assert_ne!(
-        one[Path::new(STATE)],
-        other[Path::new(STATE)],
-        "another seed is another run"
-    );
+    for sets in [&[][..], SHARDED[0], SHARDED[1]] {
+        let folder = TempDir::new().unwrap();
+        let [one, two, three] = ["1", "2", "3"]
+            .map(|threads| recorded(&folder, threads, sets, &["--threads", threads, "--seed", "5"]));
+        assert!(one.len() >= 7, "{:?}", one.keys());
+        assert_same(&one, &two);
+        assert_same(&one, &three);
+        let other = recorded(&folder, "other", sets, &["--seed", "6"]);
+        assert_ne!(
+            one[Path::new("metrics.jsonl")],
+            other[Path::new("metrics.jsonl")],
+            "another seed is another run"
+        );
+    }
+}
+
+/// The stored losses are those of the policy that acted: before the first step of every iteration each ratio is 1.
+#[test]
+fn ratios_begin_at_one() {
+    for sets in SHARDED {
+        let folder = TempDir::new().unwrap();
+        let record = recorded(&folder, "run", sets, &["--set", "normalizer.enabled=true"]);
+        let metrics = String::from_utf8(record[Path::new("metrics.jsonl")].clone()).unwrap();
+        for line in metrics.lines() {
+            let (_, rest) = line.split_once("\"first_ratio_error\":").unwrap();
+            let error: f64 = rest.split(',').next().unwrap().parse().unwrap();
+            assert!(error < 1e-5, "{line}");
+        }
+        assert_eq!(metrics.lines().count(), 4);
+    }
 }
 
 #[test]
