@@ -24,7 +24,7 @@ pub struct Episode {
     pub length: u32,
     /// How it ended.
     pub end: End,
-    /// Whether it ran to the task's own step limit or a terminal state, not to a staggered first limit.
+    /// Whether it had the task's own step limit, not a staggered first one.
     pub whole: bool,
 }
 
@@ -169,7 +169,7 @@ impl Shard {
             total_reward: slot.total_reward,
             length: slot.length,
             end,
-            whole: end != End::Truncated || slot.limit == self.step_limit,
+            whole: slot.limit == self.step_limit,
         };
         self.final_observation.copy_from_slice(observation);
         self.reset(i);
@@ -241,10 +241,24 @@ impl Shard {
             slot.length = half(take(4)?);
             slot.limit = half(take(4)?);
             slot.total_reward = f64::from_bits(word(take(8)?));
+            let possible = slot.resets < 1 << 56
+                && (1..=self.step_limit).contains(&slot.limit)
+                && slot.length < slot.limit
+                && slot.total_reward.is_finite();
+            if !possible {
+                return Err(StateError(format!(
+                    "the episode of environment {global} is impossible"
+                )));
+            }
             let d = self.observation_dim;
             let observation = take(4 * d)?.chunks_exact(4);
             for (to, from) in self.observations[i * d..(i + 1) * d].iter_mut().zip(observation) {
                 *to = f32::from_bits(half(from));
+                if !to.is_finite() {
+                    return Err(StateError(format!(
+                        "an observation of environment {global} is not finite"
+                    )));
+                }
             }
             let length = usize::try_from(word(take(8)?)).map_err(|_| short())?;
             slot.env

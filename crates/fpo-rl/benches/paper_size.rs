@@ -115,8 +115,8 @@ fn update(c: &mut Criterion) {
         group.bench_function(format!("{threads} threads"), |bencher| {
             bencher.iter(|| {
                 pool.install(|| {
-                    learner.differentiate(&policy, &critic, &learnt, &mut batch, &units);
-                    learner.step(&policy, &critic, &mut learnt, 0.0, 0.0)
+                    let stats = learner.differentiate(&policy, &critic, &learnt, &mut batch, &units);
+                    learner.step(&policy, &critic, &mut learnt, stats.grad_norm, [0.0; 2]);
                 })
             });
         });

@@ -91,7 +91,7 @@ impl Gae {
     }
 }
 
-/// Mean and standard deviation (population) of `values` at `indices`, in f64.
+/// Mean and standard deviation (population) of `values`, in f64; zeros of none.
 pub fn mean_std(values: impl Iterator<Item = f32> + Clone) -> (f64, f64) {
     let n = values.clone().count().max(1) as f64;
     let mean = values.clone().map(f64::from).sum::<f64>() / n;
@@ -167,7 +167,6 @@ mod tests {
         assert!((a[0] - (1.0 + 0.9 * 1.0 - 0.3)).abs() < 1e-6);
     }
 
-    /// The toy case of the difference between the two forms: r = 1, V = 1, two steps.
     #[test]
     fn brax_is_not_textbook() {
         let (textbook, _) = run(GaeForm::Textbook, &[Follow::Next; 5], 0.0);

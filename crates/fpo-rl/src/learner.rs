@@ -58,6 +58,18 @@ impl Trained {
         }
     }
 
+    /// Whether every parameter and every moment is a number.
+    pub fn is_finite(&self) -> bool {
+        [&self.parameters, &self.adam.first, &self.adam.second]
+            .iter()
+            .all(|x| x.iter().all(|x| x.is_finite()))
+    }
+
+    /// Whether it can be what training left: finite, with non-negative second moments.
+    pub fn is_sound(&self) -> bool {
+        self.is_finite() && self.adam.second.iter().all(|x| *x >= 0.0)
+    }
+
     fn step(&mut self, network: &Mlp, gradient: &[f32], rate: f32) {
         self.adam.step(&mut self.parameters, gradient, rate);
         network.pack(&self.parameters, &mut self.weights);
@@ -143,6 +155,7 @@ impl Learner {
             .iter()
             .for_each(|s| stats.merge(&s.stats));
         stats.rows = rows as u64;
+        stats.grad_norm = global_norm(&[&self.gradient]);
         stats
     }
 
@@ -151,26 +164,21 @@ impl Learner {
         &self.gradient
     }
 
-    /// Clips the gradient and steps both optimisers; returns the gradient's norm before. Does nothing if that is not finite.
+    /// Clips the gradient, whose norm is `norm`, and steps both optimisers with their learning rates: the policy's, the critic's.
     pub fn step(
         &mut self,
         policy: &FlowPolicy,
         critic: &Critic,
         learnt: &mut Learnt,
-        policy_rate: f32,
-        critic_rate: f32,
-    ) -> f64 {
-        let norm = global_norm(&[&self.gradient]);
-        if !norm.is_finite() {
-            return norm;
-        }
-        if self.max_grad_norm > 0.0 {
+        norm: f64,
+        rates: [f32; 2],
+    ) {
+        if self.max_grad_norm > 0.0 && norm > f64::from(self.max_grad_norm) {
             clip_by_global_norm(&mut [&mut self.gradient], f64::from(self.max_grad_norm));
         }
         let (for_policy, for_critic) = self.gradient.split_at(self.policy_parameters);
-        learnt.policy.step(&policy.network, for_policy, policy_rate);
-        learnt.critic.step(&critic.network, for_critic, critic_rate);
-        norm
+        learnt.policy.step(&policy.network, for_policy, rates[0]);
+        learnt.critic.step(&critic.network, for_critic, rates[1]);
     }
 
     fn for_each_shard(

@@ -29,8 +29,8 @@ pub struct Actors<'a> {
     pub pairs: PairSampler,
     /// The loss measured at the pairs.
     pub cfm: CfmLoss,
-    /// The advantage estimator, if advantages are computed once an iteration.
-    pub gae: Option<Gae>,
+    /// The advantage estimator.
+    pub gae: Gae,
     /// Factor on rewards.
     pub reward_scale: f32,
     /// Seed of the run.
@@ -39,11 +39,22 @@ pub struct Actors<'a> {
     pub first_step: u64,
 }
 
+/// What an environment and a policy exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quantity {
+    /// What the policy put out.
+    Action,
+    /// What the environment gave for it.
+    Reward,
+    /// What the environment showed after it.
+    Observation,
+}
+
 /// A non-finite number that appeared while acting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NonFinite {
     /// What it was in.
-    pub what: &'static str,
+    pub what: Quantity,
     /// The environment it appeared in.
     pub env: u32,
     /// Steps that environment had made.
@@ -191,21 +202,23 @@ impl RolloutShard {
         for (i, action) in self.actions.chunks_exact(ad).enumerate() {
             let transition = i * steps + t;
             part.actions[transition * ad..][..ad].copy_from_slice(action);
-            if !action.iter().all(|a| a.is_finite()) {
-                let step = actors.first_step + t as u64;
-                let fault = NonFinite {
-                    what: "action",
-                    env: self.envs.first() + i as u32,
-                    step,
-                };
-                self.report.fault.get_or_insert(fault);
+            let (env, at) = (self.envs.first() + i as u32, actors.first_step + t as u64);
+            let fault = |what| NonFinite { what, env, step: at };
+            if action.iter().all(|a| a.is_finite()) {
+                actors.action_map.apply(action, &mut self.env_action);
+            } else {
+                self.report.fault.get_or_insert(fault(Quantity::Action));
                 // Never let it act.
                 self.env_action.fill(0.0);
-            } else {
-                actors.action_map.apply(action, &mut self.env_action);
             }
             self.report.saturation += actors.action_map.saturation(&self.env_action);
             let outcome = self.envs.step(i, &self.env_action);
+            let observation = &self.envs.observations()[i * part.dims.observation..][..part.dims.observation];
+            if !outcome.reward.is_finite() {
+                self.report.fault.get_or_insert(fault(Quantity::Reward));
+            } else if !observation.iter().all(|x| x.is_finite()) {
+                self.report.fault.get_or_insert(fault(Quantity::Observation));
+            }
             part.rewards[transition] = outcome.reward * actors.reward_scale;
             part.follow[transition] = match outcome.ended.map(|e| e.end) {
                 None => Follow::Next,
@@ -235,19 +248,17 @@ impl RolloutShard {
         for (&transition, &value) in self.final_transitions.iter().zip(out.iter()) {
             part.final_values[transition] = value;
         }
-        if let Some(gae) = actors.gae {
-            for s in 0..dims.sequences {
-                let (steps, rows) = (dims.unroll * s..dims.unroll * (s + 1), (dims.unroll + 1) * s);
-                let final_values = &part.final_values[steps.clone()];
-                gae.estimate(
-                    &part.rewards[steps.clone()],
-                    &part.values[rows..][..dims.unroll + 1],
-                    &part.follow[steps.clone()],
-                    |t| final_values[t],
-                    &mut part.advantages[steps.clone()],
-                    &mut part.targets[steps],
-                );
-            }
+        for s in 0..dims.sequences {
+            let (steps, rows) = (dims.unroll * s..dims.unroll * (s + 1), (dims.unroll + 1) * s);
+            let final_values = &part.final_values[steps.clone()];
+            actors.gae.estimate(
+                &part.rewards[steps.clone()],
+                &part.values[rows..][..dims.unroll + 1],
+                &part.follow[steps.clone()],
+                |t| final_values[t],
+                &mut part.advantages[steps.clone()],
+                &mut part.targets[steps],
+            );
         }
 
         let (d, n) = (dims.action, dims.pairs);

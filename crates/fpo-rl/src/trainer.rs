@@ -7,7 +7,7 @@ pub use error::TrainError;
 
 use crate::advantage::{STD_FLOOR, mean_std};
 use crate::batch::{Batch, Dims};
-use crate::config::{AdvantageNormalisation, Config, GaeSchedule};
+use crate::config::{AdvantageNormalisation, Config, GaeSchedule, NormalizerConfig as NormalizerSettings};
 use crate::critic::Critic;
 use crate::evaluate::{Evaluation, evaluate_both};
 use crate::learner::{Learner, Learnt, MinibatchStats, Trained};
@@ -26,7 +26,7 @@ use std::time::Instant;
 /// Groups that the environments are cut into, at most; the number of threads changes nothing about them.
 const MAX_SHARDS: usize = 16;
 /// How far the ratios of an iteration's first minibatch may be from 1: rounding, and no more.
-const RATIO_TOLERANCE: f64 = 1e-4;
+const RATIO_TOLERANCE: f64 = 1e-5;
 
 /// Everything that changes while a policy is trained.
 pub struct Trainer {
@@ -125,7 +125,8 @@ impl Trainer {
             GaeSchedule::PerMinibatch => dims.sequences,
         };
         let rows = dims.transitions() / config.optimizer.minibatches;
-        let clip = (config.normalizer.clip > 0.0).then_some(config.normalizer.clip);
+        let NormalizerSettings { enabled, clip } = config.normalizer;
+        let clip = (enabled && clip > 0.0).then_some(clip);
         Ok(Self {
             learner: Learner::new(config, &policy, &critic, rows),
             action_map: ActionMap::new(config.policy.squash, config.policy.action_bound, spec),
@@ -182,12 +183,11 @@ impl Trainer {
         self.collect();
         for shard in &self.shards {
             if let Some(fault) = shard.report.fault {
-                return Err(TrainError::NonFiniteAction {
-                    env: fault.env,
-                    step: fault.step,
-                });
+                return Err(TrainError::Acting(fault));
             }
         }
+        // Before the epochs, which may estimate targets anew with a critic that has moved on.
+        let explained_variance = explained_variance(&self.batch);
         let collected = Instant::now();
         let learning = self.learn()?;
         if self.config.normalizer.enabled {
@@ -196,6 +196,7 @@ impl Trainer {
                 self.normalizer.update(&shard.report.moments);
             }
         }
+        self.check_parameters()?;
         self.iteration += 1;
         let end = Instant::now();
 
@@ -210,8 +211,21 @@ impl Trainer {
             ("learn_seconds", (end - collected).as_secs_f64()),
         ];
         Ok(Iteration {
-            row: self.row(&learning, timing),
+            row: self.row(&learning, explained_variance, timing),
         })
+    }
+
+    /// Nothing that is not finite may be saved or act.
+    fn check_parameters(&self) -> Result<(), TrainError> {
+        for (network, trained) in [("policy", &self.learnt.policy), ("critic", &self.learnt.critic)] {
+            if !trained.is_finite() {
+                return Err(TrainError::NonFiniteParameter {
+                    network,
+                    iteration: self.iteration,
+                });
+            }
+        }
+        Ok(())
     }
 
     /// Fills the batch.
@@ -226,7 +240,7 @@ impl Trainer {
             action_map: &self.action_map,
             pairs: config.objective.pair_sampler(config.policy.flow_steps),
             cfm: config.objective.cfm(),
-            gae: (config.advantage.gae == GaeSchedule::Once).then(|| config.advantage.gae()),
+            gae: config.advantage.gae(),
             reward_scale: config.env.reward_scale,
             seed: config.seed,
             first_step: self.iteration * self.batch.dims.steps() as u64,
@@ -274,14 +288,10 @@ impl Trainer {
             for (m, units) in self.order.chunks_exact(per_minibatch).enumerate() {
                 let (learner, learnt, batch) = (&mut self.learner, &mut self.learnt, &mut self.batch);
                 let (policy, critic) = (&self.policy, &self.critic);
-                let (stats, norm) = self.pool.install(|| {
-                    let stats = learner.differentiate(policy, critic, learnt, batch, units);
-                    (
-                        stats,
-                        learner.step(policy, critic, learnt, policy_rate, critic_rate),
-                    )
-                });
-                if !(norm.is_finite() && stats.ratio.loss.is_finite() && stats.value_loss.is_finite()) {
+                let stats = self
+                    .pool
+                    .install(|| learner.differentiate(policy, critic, learnt, batch, units));
+                if !stats.is_finite() {
                     return Err(TrainError::NonFiniteGradient {
                         iteration: self.iteration,
                         epoch,
@@ -301,15 +311,21 @@ impl Trainer {
                     }
                     learning.first_ratio_error = off;
                 }
+                learner.step(
+                    policy,
+                    critic,
+                    learnt,
+                    stats.grad_norm,
+                    [policy_rate, critic_rate],
+                );
                 learning.stats.merge(&stats);
-                learning.grad_norm += norm;
                 learning.minibatches += 1;
             }
         }
         Ok(learning)
     }
 
-    fn row(&self, learning: &Learning, timing: Vec<(&'static str, f64)>) -> Row {
+    fn row(&self, learning: &Learning, explained_variance: f64, timing: Vec<(&'static str, f64)>) -> Row {
         let (batch, stats) = (&self.batch, &learning.stats);
         let episodes: Vec<_> = self.shards.iter().flat_map(|s| &s.report.episodes).collect();
         let whole: Vec<_> = episodes.iter().filter(|e| e.whole).collect();
@@ -342,8 +358,8 @@ impl Trainer {
             ("ratio_max", f64::from(stats.ratio.max)),
             ("first_ratio_error", learning.first_ratio_error),
             ("clip_fraction", stats.ratio.clipped as f64 / ratios),
-            ("grad_norm", learning.grad_norm / learning.minibatches as f64),
-            ("explained_variance", explained_variance(batch)),
+            ("grad_norm", stats.grad_norm / learning.minibatches as f64),
+            ("explained_variance", explained_variance),
             ("action_saturation", saturation / transitions as f64),
             ("learning_rate", f64::from(learning.rate)),
         ];
@@ -385,7 +401,6 @@ impl Trainer {
 #[derive(Default)]
 struct Learning {
     stats: MinibatchStats,
-    grad_norm: f64,
     minibatches: u64,
     first_ratio_error: f64,
     rate: f32,

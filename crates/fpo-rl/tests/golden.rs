@@ -297,7 +297,7 @@ fn check(name: &str) {
 
     let rate = config.optimizer.learning_rate;
     let before = [learnt.policy.parameters.clone(), learnt.critic.parameters.clone()];
-    learner.step(&policy, &critic, &mut learnt, rate, rate);
+    learner.step(&policy, &critic, &mut learnt, stats.grad_norm, [rate; 2]);
     let after = [
         (&policy.network, "policy", &learnt.policy),
         (&critic.network, "value", &learnt.critic),

@@ -23,7 +23,7 @@ pub enum Stream {
     Init = 0,
     /// Initial states of environments; `index` is the environment, `step` the number of its reset.
     Reset = 1,
-    /// Noise an action starts from (x₁) and noise added to it; `index` is the environment.
+    /// The noise x₁ that an action starts from; `index` is the environment.
     Action = 2,
     /// The noises ε of the pairs of the conditional flow-matching loss; `index` is the environment.
     PairNoise = 3,
@@ -31,14 +31,12 @@ pub enum Stream {
     Shuffle = 4,
     /// Lengths of the staggered first episodes.
     Stagger = 5,
-    /// Noise inside an environment after its reset; `index` is the environment.
-    Dynamics = 6,
     /// Initial states while evaluating.
-    EvalReset = 7,
+    EvalReset = 6,
     /// Action noise while evaluating.
-    EvalAction = 8,
+    EvalAction = 7,
     /// The times t of the pairs of the conditional flow-matching loss; `index` is the environment.
-    PairTime = 9,
+    PairTime = 8,
     /// Tests, examples and benchmarks.
     Test = 255,
 }

@@ -8,13 +8,13 @@ use std::f32::consts::{FRAC_PI_2, LN_2};
 /// Numbers made at a time: four words a block.
 const CHUNK: usize = 4 * LANES;
 
-/// Fills `out` with independent uniform numbers of the open interval (0, 1): multiples of 2⁻²⁴ plus 2⁻²⁵.
+/// Fills `out` with independent uniform numbers of the open interval (0, 1): odd multiples of 2⁻²⁴.
 /// `out[j]` depends on `key` and `j` alone.
 pub fn fill_uniform(key: Key, out: &mut [f32]) {
     fill(key, out, |words| words.map(|w| w.map(unit)));
 }
 
-/// Fills `out` with independent standard normal numbers (Box–Muller; |z| < 5.9).
+/// Fills `out` with independent standard normal numbers (Box–Muller; |z| < 5.8).
 /// `out[j]` depends on `key` and `j` alone.
 ///
 /// ```
@@ -58,7 +58,7 @@ fn fill(key: Key, out: &mut [f32], convert: impl Fn([[u32; LANES]; 4]) -> [[f32;
 }
 
 impl Philox {
-    /// A uniform number of (0, 1), as [`fill_uniform`] makes them.
+    /// A uniform number of the open interval (0, 1), as [`fill_uniform`] makes them.
     pub fn unit(&mut self) -> f32 {
         unit(rand_core::Rng::next_u32(self))
     }
@@ -66,8 +66,9 @@ impl Philox {
 
 #[inline(always)]
 fn unit(word: u32) -> f32 {
-    // A signed conversion: 24 bits fit, and x86 has no vector conversion of unsigned words before AVX-512.
-    ((word >> 8) as i32 as f32).mul_add(1.0 / 16_777_216.0, 0.5 / 16_777_216.0)
+    // 23 bits, so that the sum is exact and 1 is never reached. The conversion is a signed one, since x86 has no vector
+    // conversion of unsigned words before AVX-512.
+    ((word >> 9) as i32 as f32 + 0.5) * (1.0 / 8_388_608.0)
 }
 
 #[inline(always)]
@@ -140,6 +141,12 @@ mod tests {
             assert!((f64::from(s) - angle.sin()).abs() < 4e-7, "sin {x}: {s}");
             assert!((f64::from(c) - angle.cos()).abs() < 4e-7, "cos {x}: {c}");
         }
+    }
+
+    #[test]
+    fn uniform_numbers_reach_neither_end() {
+        let step = 0.5f32.powi(24);
+        assert_eq!((unit(0), unit(u32::MAX)), (step, 1.0 - step));
     }
 
     #[test]

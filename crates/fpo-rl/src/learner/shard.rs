@@ -39,6 +39,8 @@ pub struct MinibatchStats {
     pub ratio: RatioStats,
     /// Σ of the value loss.
     pub value_loss: f64,
+    /// Σ of the gradient norms of the minibatches, before clipping.
+    pub grad_norm: f64,
 }
 
 impl MinibatchStats {
@@ -47,6 +49,14 @@ impl MinibatchStats {
         self.rows += other.rows;
         self.ratio.merge(&other.ratio);
         self.value_loss += other.value_loss;
+        self.grad_norm += other.grad_norm;
+    }
+
+    /// Whether losses and gradients are numbers.
+    pub fn is_finite(&self) -> bool {
+        [self.ratio.loss, self.value_loss, self.grad_norm]
+            .iter()
+            .all(|x| x.is_finite())
     }
 }
 

@@ -147,7 +147,7 @@ impl Policy {
         let sum =
             |parts: &[(String, usize)]| parts.iter().try_fold(0usize, |sum, (_, n)| sum.checked_add(*n));
         let action_dim = header.action.dim();
-        let (Some(observation_dim), true) = (sum(&header.observation), header.action.is_sound()) else {
+        let (Some(observation_dim @ 1..), true) = (sum(&header.observation), header.action.is_sound()) else {
             return Err(PolicyError::Inconsistent(
                 "impossible observation or action sizes",
             ));
@@ -226,6 +226,11 @@ impl Policy {
     /// The parts of an observation in order: name and number of entries.
     pub fn observation(&self) -> &[(String, usize)] {
         &self.header.observation
+    }
+
+    /// How the flow's action reaches the environment's range.
+    pub fn action_map(&self) -> &ActionMap {
+        &self.header.action
     }
 
     /// Entries of an observation.

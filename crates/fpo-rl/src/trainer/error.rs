@@ -1,5 +1,6 @@
 //! What can stop a training.
 
+use crate::rollout::{NonFinite, Quantity};
 use fpo_env::MakeError;
 use fpo_nn::MlpError;
 
@@ -15,18 +16,21 @@ pub enum TrainError {
     /// The thread pool could not be made.
     #[error("cannot start the worker threads: {0}")]
     Threads(String),
-    /// The policy put out something that is not a number.
+    /// A number that is not finite appeared while acting; nothing was learnt from it.
+    #[error("{}", while_acting(.0))]
+    Acting(NonFinite),
+    /// A parameter is not a number after an iteration's steps.
     #[error(
-        "the policy's action for environment {env} became non-finite at its step {step}; the likely cause is a learning rate that is \
-         too high or an output_scale that makes the flow unstable: lower optimizer.learning_rate and resume from the last checkpoint"
+        "a parameter of the {network} became non-finite in iteration {iteration}; the likely cause is a learning rate that is too high: \
+         go on from the last checkpoint with --resume and a lower optimizer.learning_rate or optimizer.critic_learning_rate"
     )]
-    NonFiniteAction {
-        /// The environment.
-        env: u32,
-        /// Steps it had made.
-        step: u64,
+    NonFiniteParameter {
+        /// The network.
+        network: &'static str,
+        /// Iterations done before.
+        iteration: u64,
     },
-    /// A gradient or loss is not a number; the parameters were not changed by it.
+    /// A gradient or loss is not a number; no parameter was changed by it.
     #[error(
         "a gradient became non-finite in iteration {iteration}, epoch {epoch}, minibatch {minibatch} (policy loss {policy_loss:e}, \
          value loss {value_loss:e}, largest ratio {ratio_max:e}); the likely cause is {}", likely_cause(*policy_loss, *value_loss)
@@ -59,6 +63,25 @@ pub enum TrainError {
     /// A saved state that does not fit.
     #[error("the saved training state cannot be restored: {0}")]
     State(String),
+}
+
+fn while_acting(fault: &NonFinite) -> String {
+    let NonFinite { what, env, step } = fault;
+    match what {
+        Quantity::Action => format!(
+            "the policy's action for environment {env} became non-finite at its step {step}; the likely cause is a learning rate that is too \
+             high or a flow that became unstable: go on from the last checkpoint with --resume and a lower optimizer.learning_rate, or begin \
+             anew with a policy.action_bound"
+        ),
+        Quantity::Reward => format!(
+            "environment {env} gave a non-finite reward at its step {step}: this is a fault of the task"
+        ),
+        Quantity::Observation => {
+            format!(
+                "environment {env} gave a non-finite observation after its step {step}: this is a fault of the task"
+            )
+        }
+    }
 }
 
 fn likely_cause(policy_loss: f64, value_loss: f64) -> &'static str {

@@ -123,12 +123,36 @@ impl Trainer {
         )?;
         trainer.learnt.policy.adam.steps = counters.policy_adam_steps;
         trainer.learnt.critic.adam.steps = counters.critic_adam_steps;
+        if !(trainer.learnt.policy.is_sound() && trainer.learnt.critic.is_sound()) {
+            return Err(refused(
+                "an optimiser holds a number that is not finite, or a negative square".into(),
+            ));
+        }
         let dim = trainer.normalizer.dim();
         let moments = Moments {
             count: counters.normalizer_count,
             mean: column(&file, "normalizer.mean", dim)?,
             m2: column(&file, "normalizer.m2", dim)?,
         };
+        if !moments.mean.iter().chain(&moments.m2).all(|x| x.is_finite())
+            || moments.m2.iter().any(|x| *x < 0.0)
+        {
+            return Err(refused(
+                "the normaliser holds a number that is not finite, or a negative variance".into(),
+            ));
+        }
+        // Far beyond any run, and far from overflowing where they are multiplied.
+        let counters_hold = [
+            counters.iteration,
+            moments.count,
+            counters.policy_adam_steps,
+            counters.critic_adam_steps,
+        ]
+        .iter()
+        .all(|n| *n < 1 << 40);
+        if !counters_hold {
+            return Err(refused("a counter is impossibly large".into()));
+        }
         trainer.normalizer = Normalizer::from_moments(trainer.normalizer.config(), moments);
         let mut rest = file.tensor("environments").map_err(damaged)?.data();
         for shard in &mut trainer.shards {
