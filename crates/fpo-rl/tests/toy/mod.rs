@@ -1,0 +1,82 @@
+//! A task small enough to know everything about: hit a target that is shown.
+
+use fpo_env::{Env, EnvSpec, MakeError, StateError, Status, Step, Task};
+use fpo_rng::Philox;
+
+/// Shows (target, fraction of the episode gone); the reward is 1 − (action − target)², and 0 where that is negative.
+pub struct Toy(EnvSpec);
+
+impl Toy {
+    /// A task whose episodes have `step_limit` steps.
+    pub fn new(step_limit: u32) -> Self {
+        Self(EnvSpec {
+            name: "toy".into(),
+            summary: "hit the target".into(),
+            observation: vec![("target".into(), 1), ("time".into(), 1)],
+            action_min: vec![-2.0],
+            action_max: vec![2.0],
+            control_timestep: 0.1,
+            step_limit,
+        })
+    }
+}
+
+impl Task for Toy {
+    fn spec(&self) -> &EnvSpec {
+        &self.0
+    }
+
+    fn make(&self) -> Result<Box<dyn Env>, MakeError> {
+        Ok(Box::new(ToyEnv {
+            spec: self.0.clone(),
+            target: 0.0,
+            steps: 0,
+        }))
+    }
+}
+
+struct ToyEnv {
+    spec: EnvSpec,
+    target: f32,
+    steps: u32,
+}
+
+impl ToyEnv {
+    fn show(&self, observation: &mut [f32]) {
+        observation.copy_from_slice(&[self.target, self.steps as f32 / self.spec.step_limit as f32]);
+    }
+}
+
+impl Env for ToyEnv {
+    fn spec(&self) -> &EnvSpec {
+        &self.spec
+    }
+
+    fn reset(&mut self, rng: &mut Philox, observation: &mut [f32]) {
+        self.target = 2.0 * rng.unit() - 1.0;
+        self.steps = 0;
+        self.show(observation);
+    }
+
+    fn step(&mut self, action: &[f32], observation: &mut [f32]) -> Step {
+        self.steps += 1;
+        self.show(observation);
+        Step {
+            reward: (1.0 - (action[0] - self.target).powi(2)).max(0.0),
+            status: Status::Running,
+        }
+    }
+
+    fn save_state(&self, out: &mut Vec<u8>) {
+        out.extend(self.target.to_le_bytes());
+        out.extend(self.steps.to_le_bytes());
+    }
+
+    fn load_state(&mut self, bytes: &[u8]) -> Result<(), StateError> {
+        let wrong = || StateError("not eight bytes".into());
+        let (target, steps) = bytes.split_first_chunk::<4>().ok_or_else(wrong)?;
+        self.target = f32::from_le_bytes(*target);
+        self.steps = u32::from_le_bytes(steps.try_into().map_err(|_| wrong())?);
+        Ok(())
+    }
+}
