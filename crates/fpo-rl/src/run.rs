@@ -1,8 +1,8 @@
 //! A run: a folder on disk, and the loop that trains, evaluates, records and saves.
 //!
 //! The folder holds `config.toml` (complete), `metrics.jsonl` and TensorBoard event files, `eval.csv` and
-//! `checkpoints/`. But for times, everything in it follows from the configuration: neither the number of threads nor
-//! stopping and resuming changes a byte.
+//! `checkpoints/`. But for times, everything in it follows from the configuration, whatever the number of threads. Stopping
+//! and resuming changes no metric, evaluation or policy; it only saves one checkpoint more, which counts among those kept.
 
 mod error;
 mod evaluations;
@@ -73,10 +73,13 @@ pub struct Session {
     best: Option<f64>,
     /// The last checkpoint of this run.
     last_saved: Option<PathBuf>,
+    /// `train.steps` when that checkpoint was saved, for a run that goes on.
+    planned_steps: Option<u64>,
 }
 
 impl Session {
-    /// Begins a new run of `task` in `folder`, on `threads` threads.
+    /// Begins a new run of `task` in `folder`, on `threads` threads. Only once nothing but the disk can fail is what an
+    /// earlier run left in the folder deleted.
     ///
     /// # Errors
     /// If an environment or a network cannot be made, or the folder cannot be written.
@@ -87,6 +90,7 @@ impl Session {
         threads: usize,
     ) -> Result<Self, RunError> {
         let trainer = Trainer::new(&config, task, threads)?;
+        folder.clear()?;
         folder.write(CONFIG, documented(&config).as_bytes())?;
         Ok(Self {
             metrics: MetricsWriter::create(folder.path())?,
@@ -94,6 +98,7 @@ impl Session {
             checkpoints: Checkpoints::open(&folder.checkpoints(), config.train.keep)?,
             best: None,
             last_saved: None,
+            planned_steps: None,
             folder,
             config,
             trainer,
@@ -101,25 +106,25 @@ impl Session {
     }
 
     /// Goes on with the run in `folder` from its newest checkpoint; what was recorded after that is forgotten.
-    /// `config` is [`RunFolder::config`], with the changes that [`crate::config::reopen`] allows.
+    /// `config` is [`RunFolder::config`] with changes that [`Config::check_continues`] allows.
     ///
     /// # Errors
-    /// If there is no checkpoint, it is damaged or does not fit `config`, or the run is complete already.
+    /// If there is no checkpoint, it is damaged, `config` changes what it must not, or the run is complete already.
     pub fn resume(
         folder: RunFolder,
         config: Config,
         task: Arc<dyn Task>,
         threads: usize,
     ) -> Result<Self, RunError> {
-        let all = Checkpoints::list(&folder.checkpoints())?;
-        let Some(newest) = all.last() else {
-            return Err(RunError::NoCheckpoint {
-                folder: folder.path().to_owned(),
-            });
-        };
-        let checkpoint = Checkpoint::open(newest)?;
-        let about = checkpoint.about().clone();
-        let state = checkpoint.read(STATE)?;
+        // First of all, since opening puts back what an interrupted save had moved away.
+        let checkpoints = Checkpoints::open(&folder.checkpoints(), config.train.keep)?;
+        let Saved {
+            path: newest,
+            about,
+            state,
+            config: trained,
+        } = Saved::newest(&folder)?;
+        config.check_continues(&trained)?;
         let trainer = Trainer::restore(&config, task, threads, &state)?;
         if (trainer.iteration(), trainer.env_steps()) != (about.iteration, about.env_steps) {
             let reason = format!(
@@ -128,7 +133,7 @@ impl Session {
                 about.iteration
             );
             return Err(CheckpointError::Damaged {
-                path: newest.clone(),
+                path: newest,
                 reason,
             }
             .into());
@@ -139,7 +144,6 @@ impl Session {
                 steps: about.env_steps,
             });
         }
-        let checkpoints = Checkpoints::open(&folder.checkpoints(), config.train.keep)?;
         let best = Checkpoints::best(&folder.checkpoints())?.and_then(|c| c.about().evaluation);
         folder.write(CONFIG, documented(&config).as_bytes())?;
         Ok(Self {
@@ -147,7 +151,8 @@ impl Session {
             evaluations: Evaluations::resume(&folder, about.iteration)?,
             checkpoints,
             best,
-            last_saved: Some(newest.clone()),
+            last_saved: Some(newest),
+            planned_steps: Some(trained.train.steps),
             folder,
             config,
             trainer,
@@ -172,6 +177,18 @@ impl Session {
     /// The newest checkpoint, if one was saved.
     pub fn last_saved(&self) -> Option<&Path> {
         self.last_saved.as_deref()
+    }
+
+    /// `train.steps` when the checkpoint was saved from which the run goes on; none for a new run.
+    pub fn planned_steps(&self) -> Option<u64> {
+        self.planned_steps
+    }
+
+    /// The fraction of the initial learning rates that the next iteration has in a run of `steps` environment steps.
+    pub fn learning_rate_fraction(&self, steps: u64) -> f64 {
+        let iterations = steps.div_ceil(self.config.env.transitions() as u64);
+        let progress = self.trainer.iteration() as f64 / iterations.max(1) as f64;
+        1.0 - (1.0 - f64::from(self.config.optimizer.final_fraction)) * progress.min(1.0)
     }
 
     /// Trains to the end of the run, or until `stop` is set: then the iteration in progress is completed and saved.
@@ -256,3 +273,55 @@ impl Session {
         Ok(())
     }
 }
+
+/// What a run goes on from.
+struct Saved {
+    path: PathBuf,
+    about: About,
+    state: Vec<u8>,
+    config: Config,
+}
+
+impl Saved {
+    fn newest(folder: &RunFolder) -> Result<Self, RunError> {
+        let all = Checkpoints::list(&folder.checkpoints())?;
+        let Some((path, older)) = all.split_last() else {
+            return Err(RunError::NoCheckpoint {
+                folder: folder.path().to_owned(),
+            });
+        };
+        let (about, state, config) = read_whole(path).map_err(|source| {
+            let older = older.iter().rev().find(|path| read_whole(path).is_ok());
+            match (older, source) {
+                // Deleting it is no answer where another version of the program can read it.
+                (None, source) | (_, source @ CheckpointError::Version { .. }) => RunError::Checkpoint(source),
+                (Some(older), source) => RunError::NewestDamaged {
+                    source,
+                    newest: path.clone(),
+                    older: older.clone(),
+                },
+            }
+        })?;
+        let origin = path.join(CONFIG).display().to_string();
+        Ok(Self {
+            config: Config::from_documented(&String::from_utf8_lossy(&config), &origin)?,
+            path: path.clone(),
+            about,
+            state,
+        })
+    }
+}
+
+/// The state and the configuration in the checkpoint at `path`, if all its files are good.
+fn read_whole(path: &Path) -> Result<(About, Vec<u8>, Vec<u8>), CheckpointError> {
+    let checkpoint = Checkpoint::open(path)?;
+    checkpoint.read(POLICY)?;
+    Ok((
+        checkpoint.about().clone(),
+        checkpoint.read(STATE)?,
+        checkpoint.read(CONFIG)?,
+    ))
+}
+
+#[cfg(test)]
+mod tests;

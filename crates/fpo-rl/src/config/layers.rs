@@ -61,28 +61,89 @@ pub fn resolve(
     Ok(config)
 }
 
-/// Reads the complete configuration that a run recorded and applies `sets` to it. Only the length of the run,
-/// checkpoints and evaluation (`train.*`, `eval.*`) can change: the rest shaped the state that is to be continued.
+/// Reads the complete configuration that a run recorded and applies `sets` to it. What of it may change when the run
+/// goes on, [`Config::check_continues`] says.
 ///
 /// # Errors
-/// As [`resolve`], and [`ConfigError::Fixed`] for any other key.
+/// As [`resolve`].
 pub fn reopen(file: &Path, sets: &[String]) -> Result<Config, ConfigError> {
     let (origin, table) = read(file)?;
+    recorded(&origin, table, sets)
+}
+
+fn recorded(origin: &str, table: Table, sets: &[String]) -> Result<Config, ConfigError> {
     let mut layers = Layers {
         merged: Table::new(),
         task: "",
     };
-    layers.add(table, &origin)?;
+    layers.add(table, origin)?;
     for set in sets {
-        let key = split(set)?.0;
-        if keys().iter().any(|k| k.path == key) && !(key.starts_with("train.") || key.starts_with("eval.")) {
-            return Err(ConfigError::Fixed { key: key.to_owned() });
-        }
         layers.set(set)?;
     }
     let config = layers.finish()?;
     validate(&config)?;
     Ok(config)
+}
+
+/// What a resumed run can change: its length, checkpoints and evaluation, and what keeps training stable, so that a run that
+/// diverged can go on more carefully from its last checkpoint. None of them shaped the state that is continued.
+const CHANGEABLE: [&str; 10] = [
+    "train.*",
+    "eval.*",
+    "optimizer.learning_rate",
+    "optimizer.critic_learning_rate",
+    "optimizer.final_fraction",
+    "optimizer.max_grad_norm",
+    "objective.clip",
+    "objective.log_ratio_clamp",
+    "objective.log_ratio_max",
+    "objective.loss_max",
+];
+
+impl Config {
+    /// Reads a configuration that [`documented`] wrote; `origin` names it in errors.
+    ///
+    /// # Errors
+    /// As [`resolve`].
+    pub fn from_documented(text: &str, origin: &str) -> Result<Self, ConfigError> {
+        recorded(origin, parse(text, origin)?, &[])
+    }
+
+    /// Checks that a run trained with `trained` can go on with these settings.
+    ///
+    /// # Errors
+    /// [`ConfigError::Fixed`] with the first key that differs and cannot change.
+    pub fn check_continues(&self, trained: &Self) -> Result<(), ConfigError> {
+        let changeable = |path: &str| {
+            CHANGEABLE.iter().any(|key| match key.strip_suffix('*') {
+                Some(section) => path.starts_with(section),
+                None => path == *key,
+            })
+        };
+        let (now, then) = (table(self)?, table(trained)?);
+        for key in keys().iter().filter(|key| !changeable(&key.path)) {
+            let [value, trained] = [&now, &then].map(|table| lookup(table, &key.path));
+            if value != trained {
+                let text = |value: Option<&Value>| value.map_or("nothing".to_owned(), Value::to_string);
+                return Err(ConfigError::Fixed {
+                    key: key.path.clone(),
+                    value: text(value),
+                    trained: text(trained),
+                    changeable: CHANGEABLE.join(", "),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `config` as TOML values. Through text: it writes an f32 in the fewest digits that give it back, where a table would widen
+/// it to f64.
+pub(super) fn table(config: &Config) -> Result<Table, ConfigError> {
+    let unwritable = |e: String| ConfigError::Conflict(format!("configuration: {}", one_line(&e)));
+    let text = toml::to_string(config).map_err(|e| unwritable(e.to_string()))?;
+    text.parse()
+        .map_err(|e: toml::de::Error| unwritable(e.to_string()))
 }
 
 struct Layers<'a> {
@@ -130,13 +191,17 @@ impl Layers<'_> {
         let is_list = keys()
             .iter()
             .any(|k| k.path == key && matches!(k.kind, Kind::Integers));
-        let value = if is_list && !text.starts_with('[') {
+        let value: Value = if is_list && !text.starts_with('[') {
             format!("[{text}]")
                 .parse()
                 .unwrap_or_else(|_| Value::String(text.to_owned()))
         } else {
             text.parse().unwrap_or_else(|_| Value::String(text.to_owned()))
         };
+        if keys::is_section(key) {
+            let members = Key::members(key);
+            return Err(ConfigError::wrong_type(key, &value, &members, "--set"));
+        }
         let mut table = Table::new();
         let (sections, last) = key.rsplit_once('.').map_or((None, key), |(s, l)| (Some(s), l));
         let leaf = sections

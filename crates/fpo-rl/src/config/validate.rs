@@ -1,9 +1,9 @@
 //! The range of every number, and which settings go together.
 
-use super::layers::{ConfigError, lookup};
-use super::{Config, GaeSchedule};
+use super::layers::{ConfigError, lookup, table};
+use super::{AdvantageNormalisation, Config, GaeSchedule};
 use std::fmt;
-use toml::{Table, Value};
+use toml::Value;
 
 /// The numbers a key may have; NaN and infinities are in no range.
 #[derive(Clone, Copy, Debug)]
@@ -102,6 +102,12 @@ const RANGES: &[(&str, Range)] = &[
 /// Most f32 numbers a batch may hold (16 GiB): the pairs' times, noises and losses, with room for 32 actions.
 const LARGEST_BATCH: f64 = 4.0 * 1024.0 * 1024.0 * 1024.0;
 
+/// Most weights between a network's hidden layers.
+const LARGEST_NETWORK: f64 = 50e6;
+/// Most numbers that the hidden layers of a network may hold for the rows it sees at once (256 MiB); up to 16 groups of
+/// environments, or 8 of gradients, hold as much.
+const LARGEST_TILE: f64 = 64.0 * 1024.0 * 1024.0;
+
 /// The range of a numeric key.
 pub(super) fn range_of(path: &str) -> Option<&'static Range> {
     RANGES
@@ -119,10 +125,7 @@ pub fn validate(config: &Config) -> Result<(), ConfigError> {
         // Beyond what TOML can say, so it cannot wait for the table below.
         return Err(out_of_range("seed", &config.seed, &format!("0 to {}", i64::MAX)));
     }
-    let text = toml::to_string(config).map_err(|e| ConfigError::Conflict(format!("configuration: {e}")))?;
-    let table: Table = text
-        .parse()
-        .map_err(|e| ConfigError::Conflict(format!("configuration: {e}")))?;
+    let table = table(config)?;
     for (key, range) in RANGES {
         if let Some(value) = lookup(&table, key) {
             range.check(key, value)?;
@@ -136,6 +139,7 @@ fn together(config: &Config) -> Result<(), ConfigError> {
     let Config {
         env,
         policy,
+        critic,
         objective,
         advantage,
         optimizer,
@@ -155,6 +159,41 @@ fn together(config: &Config) -> Result<(), ConfigError> {
             "env.num_envs × env.sequences × env.unroll × objective.pairs = {} × {} × {} × {} needs more than 16 GiB for one batch",
             env.num_envs, env.sequences, env.unroll, objective.pairs
         ));
+    }
+    let sequence = match advantage.gae {
+        GaeSchedule::PerMinibatch => env.unroll + 1,
+        GaeSchedule::Once => 1,
+    };
+    for (key, hidden, rows, cause) in [
+        (
+            "policy.hidden",
+            &policy.hidden,
+            objective.pairs,
+            "objective.pairs",
+        ),
+        ("policy.hidden", &policy.hidden, env.num_envs / 16, "env.num_envs"),
+        ("critic.hidden", &critic.hidden, sequence, "env.unroll"),
+    ] {
+        let weights: f64 = hidden.windows(2).map(|w| w[0] as f64 * w[1] as f64).sum();
+        if weights > LARGEST_NETWORK {
+            return conflict(format!(
+                "{key} = {hidden:?} is a network of {:.0} million weights; at most {:.0} million are possible",
+                weights / 1e6,
+                LARGEST_NETWORK / 1e6
+            ));
+        }
+        if rows as f64 * hidden.iter().sum::<usize>() as f64 > LARGEST_TILE {
+            return conflict(format!(
+                "{key} = {hidden:?} is too wide for this {cause}: {rows} rows at once do not fit in memory"
+            ));
+        }
+    }
+    if advantage.gae == GaeSchedule::PerMinibatch && advantage.normalize == AdvantageNormalisation::Batch {
+        return conflict(
+            "advantage.normalize = \"batch\" needs advantage.gae = \"once\": with \"per_minibatch\" the batch's advantages are \
+             never known together"
+                .into(),
+        );
     }
     let (what, number) = match advantage.gae {
         GaeSchedule::PerMinibatch => ("env.num_envs × env.sequences", env.num_envs * env.sequences),

@@ -38,6 +38,16 @@ pub enum RunError {
         /// The folder.
         folder: PathBuf,
     },
+    /// The newest checkpoint cannot be used, but an earlier one can.
+    #[error("{source}; {} is good: delete {} to go on from there", older.display(), newest.display())]
+    NewestDamaged {
+        /// What is wrong with the newest.
+        source: CheckpointError,
+        /// The newest checkpoint.
+        newest: PathBuf,
+        /// The newest of the good ones.
+        older: PathBuf,
+    },
     /// The run has made all its steps.
     #[error("{} is complete ({steps} environment steps); extend it with --set train.steps=N", folder.display())]
     Complete {
@@ -80,7 +90,7 @@ impl RunError {
             Self::Occupied { .. } | Self::NotARun { .. } | Self::InUse { .. } | Self::NoCheckpoint { .. } => {
                 true
             }
-            Self::Complete { .. } | Self::Config(_) => true,
+            Self::Complete { .. } | Self::NewestDamaged { .. } | Self::Config(_) => true,
             Self::Checkpoint(error) => !matches!(error, CheckpointError::Save { .. }),
             Self::Metrics(MetricsError::Damaged { .. }) => true,
             Self::Train(TrainError::State(_)) | Self::Policy(_) => true,

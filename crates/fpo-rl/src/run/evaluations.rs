@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 const FILE: &str = "eval.csv";
-const HEADER: &str = "iteration,env_steps,noise,episodes,mean,std,min,max\n";
+const HEADER: &str = "iteration,env_steps,noise,episodes,mean,std,min,max,diverged\n";
 
 /// The file, open at its end.
 pub(super) struct Evaluations {
@@ -60,14 +60,15 @@ impl Evaluations {
             ("random", &evaluation.random_noise),
         ] {
             text += &format!(
-                "{},{},{noise},{},{},{},{},{}\n",
+                "{},{},{noise},{},{},{},{},{},{}\n",
                 row.iteration,
                 row.env_steps,
                 returns.episodes,
                 returns.mean,
                 returns.std,
                 returns.min,
-                returns.max
+                returns.max,
+                returns.diverged
             );
         }
         self.file

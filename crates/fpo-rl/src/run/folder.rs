@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 const LOCK: &str = ".lock";
 const CHECKPOINTS: &str = "checkpoints";
 
-/// What a run leaves in its folder, but for the event files; `--force` deletes these and nothing else.
+/// What a run leaves in its folder, besides the event files; `--force` deletes all these and nothing else.
 const OURS: [&str; 6] = [
     CONFIG,
     "metrics.jsonl",
@@ -28,8 +28,8 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Makes the folder of a new run, and those above it. With `force` a run that is there already is deleted, and
-    /// nothing else in the folder.
+    /// Makes the folder of a new run, and those above it. With `force` it may hold a run already, which stays until
+    /// [`super::Session::begin`] deletes it, and nothing else in the folder.
     ///
     /// # Errors
     /// If there is a run already and not `force`, another process uses it, or it cannot be made.
@@ -47,7 +47,6 @@ impl RunFolder {
                 folder: path.to_owned(),
             });
         }
-        folder.clear()?;
         Ok(folder)
     }
 
@@ -95,7 +94,7 @@ impl RunFolder {
     }
 
     /// Deletes what an earlier run left.
-    fn clear(&self) -> Result<(), RunError> {
+    pub(super) fn clear(&self) -> Result<(), RunError> {
         let entries = fs::read_dir(&self.path).map_err(io_error("read", &self.path))?;
         for entry in entries {
             let entry = entry.map_err(io_error("read", &self.path))?;

@@ -1,9 +1,8 @@
 //! The configuration as commented TOML.
 
 use super::keys::{Kind, keys, section_doc};
-use super::{Config, lookup};
+use super::{Config, lookup, table};
 use crate::config::validate::range_of;
-use toml::Table;
 
 /// Every setting with its documentation, what it takes and its default, as TOML.
 pub fn documentation() -> String {
@@ -12,11 +11,7 @@ pub fn documentation() -> String {
 
 /// `config` as TOML, complete, every key under its documentation and what it takes.
 pub fn documented(config: &Config) -> String {
-    // Through text: it writes an f32 in the fewest digits that give it back, where a table would widen it to f64.
-    let table: Table = toml::to_string(config)
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or_default();
+    let table = table(config).unwrap_or_default();
     let mut out = String::new();
     let mut section = "";
     for key in keys() {

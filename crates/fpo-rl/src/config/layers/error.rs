@@ -82,11 +82,17 @@ pub enum ConfigError {
     },
     /// A key that a resumed run cannot change.
     #[error(
-        "--set {key}: a run that is resumed can change train.* and eval.* only; begin a new run to change `{key}`"
+        "`{key}` = {value}, but the run was trained with {trained}; a resumed run can change {changeable} only: begin a new run"
     )]
     Fixed {
         /// The key.
         key: String,
+        /// Its value now, as TOML.
+        value: String,
+        /// Its value so far.
+        trained: String,
+        /// The keys that can change.
+        changeable: String,
     },
     /// A file that cannot be read.
     #[error("cannot read {file}: {message}")]

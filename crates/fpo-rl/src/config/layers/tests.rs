@@ -48,7 +48,7 @@ fn later_layers_win() {
 }
 
 #[test]
-fn paper_is_the_default_settings_but_for_two_discounts() {
+fn paper_is_the_default_settings_but_for_two_discounts_and_when_to_save() {
     for (task, gamma) in [
         ("cheetah-run", 0.995),
         ("ball_in_cup-catch", 0.95),
@@ -60,6 +60,8 @@ fn paper_is_the_default_settings_but_for_two_discounts() {
             ..Config::default()
         };
         expected.advantage.gamma = gamma;
+        expected.eval.every = 5_000_000;
+        expected.train.checkpoint_every = 1;
         assert_eq!(resolve(task, Some("paper"), None, &[], None).unwrap(), expected);
     }
 }
@@ -155,6 +157,10 @@ fn wrong_types_and_choices_say_what_is_allowed() {
         ),
         ("env=3", ["`env`", "= 3", "`env.num_envs`"]),
         (
+            "optimizer={learning_rate = 1e-5}",
+            ["`optimizer`", "a group of them", "`optimizer.learning_rate`"],
+        ),
+        (
             "advantage.gae=onec",
             [
                 "`advantage.gae`",
@@ -240,6 +246,34 @@ fn values_out_of_range_say_the_range() {
         .unwrap_err()
         .to_string();
     assert!(message.contains("16 GiB"), "{message}");
+    for (conflict, part) in [
+        (
+            &["policy.hidden=[8192,8192,8192]"][..],
+            "policy.hidden = [8192, 8192, 8192] is a network of 134 million",
+        ),
+        (
+            &["critic.hidden=[8192,8192]"],
+            "critic.hidden = [8192, 8192] is a network of 67 million",
+        ),
+        (
+            &[
+                "advantage.gae=per_minibatch",
+                "env.unroll=65535",
+                "env.num_envs=32",
+                "objective.pairs=1",
+                "critic.hidden=[1024,1024]",
+            ],
+            "too wide for this env.unroll: 65536 rows",
+        ),
+        (
+            &["advantage.gae=per_minibatch", "advantage.normalize=batch"],
+            "needs advantage.gae = \"once\"",
+        ),
+    ] {
+        let message = sets(conflict).unwrap_err().to_string();
+        assert!(message.contains(part), "{message}");
+    }
+    assert!(sets(&["advantage.normalize=batch"]).is_ok());
     let message = resolve("t", None, None, &[], Some(u64::MAX))
         .unwrap_err()
         .to_string();
@@ -304,19 +338,52 @@ fn every_key_is_documented_and_every_choice() {
 }
 
 #[test]
-fn a_resumed_run_can_be_extended_but_not_changed() {
-    let stored = file(&documented(&sets(&[]).unwrap()));
-    let longer = reopen(
-        stored.path(),
-        &["train.steps=123456".into(), "eval.episodes=2".into()],
-    )
-    .unwrap();
-    assert_eq!((longer.train.steps, longer.eval.episodes), (123_456, 2));
-    let message = reopen(stored.path(), &["env.num_envs=2".into()])
-        .unwrap_err()
-        .to_string();
-    assert!(
-        message.contains("`env.num_envs`") && message.contains("train.*"),
-        "{message}"
+fn a_resumed_run_can_be_extended_and_calmed_but_not_changed() {
+    let trained = sets(&[]).unwrap();
+    let stored = file(&documented(&trained));
+    let reopened = |sets: &[&str]| {
+        let sets: Vec<String> = sets.iter().map(|s| s.to_string()).collect();
+        reopen(stored.path(), &sets).unwrap()
+    };
+    let calmer = reopened(&[
+        "train.steps=123456",
+        "eval.episodes=2",
+        "optimizer.learning_rate=1e-5",
+        "optimizer.critic_learning_rate=1e-5",
+        "optimizer.final_fraction=0.5",
+        "optimizer.max_grad_norm=0.25",
+        "objective.clip=0.01",
+        "objective.log_ratio_clamp=3",
+        "objective.log_ratio_max=4",
+        "objective.loss_max=5",
+    ]);
+    assert_eq!(
+        (calmer.train.steps, calmer.optimizer.learning_rate),
+        (123_456, 1e-5)
+    );
+    calmer.check_continues(&trained).unwrap();
+    for set in [
+        "env.num_envs=2048",
+        "policy.action_bound=0",
+        "optimizer.beta1=0.8",
+        "objective.pairs=4",
+        "objective.target=data",
+        "seed=3",
+    ] {
+        let error = reopened(&[set]).check_continues(&trained).unwrap_err();
+        let message = error.to_string();
+        let (key, value) = set.split_once('=').unwrap();
+        assert!(
+            message.starts_with(&format!("`{key}` = ")) && message.contains("train.*"),
+            "{message}"
+        );
+        assert!(
+            message.replace('"', "").contains(&format!("= {value}")),
+            "{message}"
+        );
+    }
+    assert_eq!(
+        Config::from_documented(&documented(&trained), "checkpoint").unwrap(),
+        trained
     );
 }
