@@ -58,9 +58,9 @@ pub(crate) struct Train {
     /// Threads to use; the result is the same with any number [default: all cores]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
-    /// Folder that run folders are made in
-    #[arg(long, value_name = "DIR", default_value = "runs")]
-    pub(crate) out: PathBuf,
+    /// Folder that run folders are made in [default: runs]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
     /// Name of the run's folder [default: TASK-PRESET-seedN]
     #[arg(long)]
     pub(crate) name: Option<String>,
@@ -79,14 +79,14 @@ pub(crate) struct Train {
 pub(crate) struct Eval {
     /// A run's folder, a checkpoint's folder or a policy file
     pub(crate) policy: PathBuf,
-    /// Which checkpoint of a run: latest, best, or a number of environment steps
-    #[arg(long, default_value = "latest", value_parser = pick)]
-    pub(crate) checkpoint: Pick,
+    /// Which checkpoint of a run: latest, best, or a number of environment steps [default: latest]
+    #[arg(long, value_parser = pick)]
+    pub(crate) checkpoint: Option<Pick>,
     /// Episodes for each kind of noise
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) episodes: u32,
-    /// Seed of initial states and noise
-    #[arg(long, default_value_t = 0)]
+    /// Seed of initial states and noise; a run's own seed repeats the episodes that chose its best checkpoint
+    #[arg(long, default_value_t = 1000)]
     pub(crate) seed: u64,
     /// Threads to use; the result is the same with any number [default: all cores]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -100,9 +100,9 @@ pub(crate) struct Eval {
 pub(crate) struct Play {
     /// A run's folder, a checkpoint's folder or a policy file
     pub(crate) policy: PathBuf,
-    /// Which checkpoint of a run: latest, best, or a number of environment steps
-    #[arg(long, default_value = "latest", value_parser = pick)]
-    pub(crate) checkpoint: Pick,
+    /// Which checkpoint of a run: latest, best, or a number of environment steps [default: latest]
+    #[arg(long, value_parser = pick)]
+    pub(crate) checkpoint: Option<Pick>,
     /// The film, .mp4 or .gif [default: video.mp4 in the run's folder, or here]
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,

@@ -11,13 +11,6 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
-/// Why filming ended before an episode did.
-enum End {
-    /// The film is as long as it was to be.
-    Full,
-    Failed(Failure),
-}
-
 /// Films a policy.
 pub(crate) fn run(args: &args::Play) -> Result<(), Failure> {
     if !(args.seconds > 0.0 && args.seconds <= 86_400.0) {
@@ -62,38 +55,38 @@ pub(crate) fn run(args: &args::Play) -> Result<(), Failure> {
             episode,
             args.noise.into(),
             |env, _, at| {
-                if u64::from(at) % stride as u64 != 0 {
-                    return ControlFlow::Continue(());
-                }
                 if stop.load(Ordering::Relaxed) {
-                    return ControlFlow::Break(End::Failed(Failure::runtime(
-                        "interrupted; no film was written",
-                    )));
+                    return ControlFlow::Break(Failure::runtime("interrupted; no film was written"));
+                }
+                // An episode goes on when the film is full, so that its return is that of all its steps.
+                if u64::from(at) % stride as u64 != 0 || video.frames() >= frames {
+                    return ControlFlow::Continue(());
                 }
                 let framed = env
                     .render(args.width, args.height)
                     .map_err(Failure::runtime)
                     .and_then(|picture| video.frame(&picture).map_err(Failure::from));
                 match framed {
-                    Err(failure) => ControlFlow::Break(End::Failed(failure)),
-                    Ok(()) if video.frames() >= frames => ControlFlow::Break(End::Full),
+                    Err(failure) => ControlFlow::Break(failure),
                     Ok(()) => ControlFlow::Continue(()),
                 }
             },
         );
         returns.push(format::figure(Some(total)));
-        match end {
-            Some(End::Failed(failure)) => return Err(failure),
-            Some(End::Full) => break,
-            None => {}
+        if let Some(failure) = end {
+            return Err(failure);
+        }
+        if video.frames() >= frames {
+            break;
         }
     }
     video.finish()?;
-    let returns = returns.join(", ");
     say(&format!(
-        "{}: {:.1} s at {fps:.0} frames a second; return {returns}",
+        "{}: {:.1} s at {fps:.0} frames a second; return of the whole episode{}: {}",
         out.display(),
-        frames as f64 / fps
+        frames as f64 / fps,
+        if returns.len() > 1 { "s" } else { "" },
+        returns.join(", ")
     ));
     Ok(())
 }

@@ -16,16 +16,22 @@ pub(crate) struct Loaded {
     pub(crate) source: PathBuf,
 }
 
-/// Reads the policy at `path` and finds its task.
-pub(crate) fn load(path: &Path, pick: Pick) -> Result<Loaded, Failure> {
-    let (bytes, source) = find_policy(path, pick)?;
+/// Reads the policy at `path`, of a run that of the checkpoint `pick`, and finds its task.
+pub(crate) fn load(path: &Path, pick: Option<Pick>) -> Result<Loaded, Failure> {
+    if pick.is_some() && (path.is_file() || path.join("manifest.json").is_file()) {
+        return Err(Failure::input(format!(
+            "--checkpoint picks one of a run's checkpoints; {} is a single policy",
+            path.display()
+        )));
+    }
+    let (bytes, source) = find_policy(path, pick.unwrap_or(Pick::Latest))?;
     let policy = Policy::load(&bytes).map_err(|e| Failure::input(format!("{}: {e}", source.display())))?;
     let task =
         tasks::find(policy.task()).map_err(|e| Failure::input(format!("{}: {e}", source.display())))?;
     let spec = task.spec();
-    if policy.observation() != spec.observation || policy.action_dim() != spec.action_dim() {
+    if policy.observation() != spec.observation || !policy.action_map().spans(spec) {
         return Err(Failure::input(format!(
-            "{}: it was trained on another form of {}: its observations or actions are not those of this version",
+            "{}: it was trained on another form of {}: its observations or its action range are not those of this version",
             source.display(),
             spec.name
         )));

@@ -23,18 +23,23 @@ pub(crate) fn finished(session: &Session, display: &Display) {
         eval::table(evaluation).iter().for_each(|line| say(line));
     }
     let folder = policy::quoted(session.folder().path());
+    let longer = 2 * config.train.steps;
+    let (rate_now, rate_longer) = (
+        session.learning_rate_fraction(config.train.steps),
+        session.learning_rate_fraction(longer),
+    );
+    let train_longer = if rate_now == rate_longer {
+        "train it longer".to_owned()
+    } else {
+        let percent = 100.0 * rate_longer;
+        format!("train it longer (the learning rate goes back up to {percent:.0}% and falls again)")
+    };
     let next = [
         (format!("fpo play {folder}"), "film it"),
+        (format!("fpo eval {folder}"), "evaluate it on other episodes"),
         (
-            format!("fpo eval {folder} --seed 1"),
-            "evaluate it on other episodes",
-        ),
-        (
-            format!(
-                "fpo train --resume {folder} --set train.steps={}",
-                2 * config.train.steps
-            ),
-            "train it longer",
+            format!("fpo train --resume {folder} --set train.steps={longer}"),
+            &train_longer,
         ),
     ];
     let width = next.iter().map(|(command, _)| command.len()).max().unwrap_or(0);

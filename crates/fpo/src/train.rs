@@ -3,10 +3,11 @@
 use crate::args;
 use crate::display::Display;
 use crate::failure::Failure;
+use crate::format::count;
 use crate::output::{note, say};
 use crate::policy::threads;
-use crate::{interrupt, summary, tasks};
-use fpo_rl::config::{self, Config, DEFAULT_PRESET};
+use crate::{interrupt, policy, summary, tasks};
+use fpo_rl::config::{self, Config};
 use fpo_rl::run::{Outcome, RunError, RunFolder, Session};
 use std::path::{Component, Path, PathBuf};
 
@@ -26,6 +27,9 @@ pub(crate) fn run(args: &args::Train) -> Result<(), Failure> {
         "training {} ({}, seed {}) in {folder}",
         config.task, config.preset, config.seed
     ));
+    if let Some(change) = learning_rate_change(&session) {
+        note(&change);
+    }
     let mut display = Display::new(session.trainer());
     let outcome = session.run(&stop, &mut display);
     display.finish();
@@ -43,7 +47,10 @@ fn begin(args: &args::Train) -> Result<Session, Failure> {
     let name = name.ok_or_else(|| Failure::input("name a task (`fpo tasks` lists them)"))?;
     let task = tasks::find(name)?;
     let config = resolve(args, name)?;
-    let folder = args.out.join(folder_name(args, &config)?);
+    let folder = out(args).join(match &args.name {
+        Some(name) => one_folder(name)?,
+        None => default_name(&config),
+    });
     let folder = RunFolder::create(&folder, args.force)?;
     Ok(Session::begin(folder, config, task, threads(args.threads))?)
 }
@@ -52,14 +59,11 @@ fn begin(args: &args::Train) -> Result<Session, Failure> {
 fn resume(args: &args::Train, folder: Option<&Path>) -> Result<Session, Failure> {
     let folder = match (folder, &args.task) {
         (Some(folder), _) => {
-            for (flag, given) in [
-                ("--preset", args.preset.is_some()),
-                ("--seed", args.seed.is_some()),
-            ] {
+            for (flag, given) in [("--name", args.name.is_some()), ("--out", args.out.is_some())] {
                 if given {
                     return Err(Failure::input(format!(
-                        "{flag} belongs to a new run; {} has its own",
-                        folder.display()
+                        "{flag} is of no use with --resume {}, which says where the run is",
+                        policy::quoted(folder)
                     )));
                 }
             }
@@ -67,7 +71,10 @@ fn resume(args: &args::Train, folder: Option<&Path>) -> Result<Session, Failure>
         }
         (None, Some(task)) => {
             tasks::find(task)?;
-            args.out.join(folder_name(args, &resolve(args, task)?)?)
+            match &args.name {
+                Some(name) => out(args).join(one_folder(name)?),
+                None => out(args).join(default_name(&resolve(args, task)?)),
+            }
         }
         (None, None) => {
             return Err(Failure::input(
@@ -75,11 +82,19 @@ fn resume(args: &args::Train, folder: Option<&Path>) -> Result<Session, Failure>
             ));
         }
     };
-    if args.config.is_some() {
-        return Err(Failure::input(format!(
-            "--config belongs to a new run; {} has its own",
-            folder.display()
-        )));
+    // Where a preset and a seed have found the folder they are not ignored.
+    let found_by_them = args.name.is_none() && !matches!(args.resume, Some(Some(_)));
+    for (flag, given) in [
+        ("--preset", args.preset.is_some() && !found_by_them),
+        ("--seed", args.seed.is_some() && !found_by_them),
+        ("--config", args.config.is_some()),
+    ] {
+        if given {
+            return Err(Failure::input(format!(
+                "{flag} belongs to a new run; {} has its own",
+                folder.display()
+            )));
+        }
     }
     let folder = RunFolder::open(&folder)?;
     let config = config::reopen(&folder.config(), &args.sets)?;
@@ -104,10 +119,18 @@ fn resolve(args: &args::Train, task: &str) -> Result<Config, Failure> {
     )?)
 }
 
-fn folder_name(args: &args::Train, config: &Config) -> Result<PathBuf, Failure> {
-    let Some(name) = &args.name else {
-        return Ok(format!("{}-{}-seed{}", config.task, config.preset, config.seed).into());
-    };
+/// The folder that run folders are made in.
+fn out(args: &args::Train) -> &Path {
+    args.out.as_deref().unwrap_or(Path::new("runs"))
+}
+
+/// The folder of a run that is given no name.
+fn default_name(config: &Config) -> PathBuf {
+    format!("{}-{}-seed{}", config.task, config.preset, config.seed).into()
+}
+
+/// `name` if it names one folder.
+fn one_folder(name: &str) -> Result<PathBuf, Failure> {
     let name = PathBuf::from(name);
     let plain = matches!(name.components().collect::<Vec<_>>()[..], [Component::Normal(_)]);
     if plain {
@@ -125,13 +148,27 @@ fn help_config(args: &args::Train) -> Result<(), Failure> {
         tasks::find(task)?;
     }
     let config = resolve(args, task)?;
-    let preset = args.preset.as_deref().unwrap_or(DEFAULT_PRESET);
     say(&format!(
-        "# Every setting, with the values of the preset `{preset}`."
+        "# Every setting, with the values of the preset `{}`.",
+        config.preset
     ));
     say("# Change one with --set section.key=value, or several in a file for --config.\n");
     say(config::documented(&config).trim_end());
     Ok(())
+}
+
+/// What another length of the run does to the learning rate, if it does.
+fn learning_rate_change(session: &Session) -> Option<String> {
+    let steps = session.config().train.steps;
+    let planned = session.planned_steps().filter(|planned| *planned != steps)?;
+    let [before, now] = [planned, steps].map(|steps| 100.0 * session.learning_rate_fraction(steps));
+    (before != now).then(|| {
+        format!(
+            "note: the fall of the learning rate now stretches over {} steps: it goes on at {now:.0}% of its initial value, \
+             not {before:.0}%",
+            count(steps)
+        )
+    })
 }
 
 /// `error`, and from where the run can go on.

@@ -61,6 +61,11 @@ impl ActionMap {
         sum / self.dim() as f64
     }
 
+    /// Whether it maps onto the action range of `spec`.
+    pub fn spans(&self, spec: &EnvSpec) -> bool {
+        *self == Self::new(self.squash, self.bound, spec)
+    }
+
     /// Entries of an action.
     pub fn dim(&self) -> usize {
         self.middle.len()

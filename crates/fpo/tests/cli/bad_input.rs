@@ -109,13 +109,55 @@ fn folders_that_hold_a_run_or_none() {
     refused(
         &folder,
         &["train", "--resume", "runs/run", "--set", "env.num_envs=8"],
-        &["`env.num_envs`", "new run"],
+        &["`env.num_envs` = 8", "trained with 16", "new run"],
     );
+    refused(
+        &folder,
+        &["train", "--resume", "runs/run", "--set", "env={num_envs = 8}"],
+        &["`env` = ", "`env.num_envs`"],
+    );
+    let (config, edited) = (run.join("config.toml"), |text: &str| {
+        text.replace("reward_scale = 1.0", "reward_scale = 2.0")
+    });
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, edited(&text)).unwrap();
+    refused(
+        &folder,
+        &["train", "--resume", "runs/run", "--set", "train.steps=2000"],
+        &["`env.reward_scale` = 2.0", "trained with 1.0"],
+    );
+    fs::write(&config, text).unwrap();
     refused(
         &folder,
         &["train", "--resume", "runs/run", "--seed", "1"],
         &["--seed belongs to a new run"],
     );
+    for option in ["--preset=fast", "--seed=0"] {
+        refused(
+            &folder,
+            &["train", TASK, "--resume", "--name", "run", option],
+            &["belongs to a new run; runs/run has its own"],
+        );
+    }
+    for option in ["--name=x", "--out=elsewhere"] {
+        refused(
+            &folder,
+            &["train", "--resume", "runs/run", option],
+            &["is of no use with --resume runs/run"],
+        );
+    }
+    for policy in [
+        "runs/run/checkpoints/step-1280",
+        "runs/run/checkpoints/step-1280/policy.safetensors",
+    ] {
+        for command in ["eval", "play"] {
+            refused(
+                &folder,
+                &[command, policy, "--checkpoint", "best"],
+                &["--checkpoint picks one of a run's checkpoints", policy],
+            );
+        }
+    }
     refused(
         &folder,
         &["train", "cheetah-run", "--resume", "runs/run"],
@@ -169,7 +211,10 @@ fn damaged_and_foreign_checkpoints() {
     refused(
         &folder,
         &resume,
-        &["step-1280 is damaged: the hash of state.safetensors differs"],
+        &[
+            "step-1280 is damaged: the hash of state.safetensors differs",
+            "step-1152 is good: delete runs/run/checkpoints/step-1280 to go on from there",
+        ],
     );
     undo();
     let undo = change("state.safetensors", &|bytes| bytes.truncate(100));
@@ -235,7 +280,7 @@ fn damaged_and_foreign_checkpoints() {
         run.join("checkpoints/step-1280"),
     )
     .unwrap();
-    refused(&folder, &resume, &["the saved training state cannot be restored"]);
+    refused(&folder, &resume, &["`policy.hidden` = [16]", "trained with [17]"]);
 }
 
 /// A limit on file sizes is how a full disk looks to a program, and needs no rights.

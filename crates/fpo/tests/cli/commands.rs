@@ -2,7 +2,9 @@
 
 use crate::{STATE, TASK, folder_with_run, fpo, record, stderr, succeeds, tiny};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 use std::process::Stdio;
 use tempfile::TempDir;
 
@@ -71,11 +73,27 @@ fn a_run_folder_is_complete_and_its_policy_can_be_evaluated() {
         .collect();
     assert_eq!(steps, ["512", "512", "1024", "1024", "1280", "1280"]);
 
+    assert!(
+        eval.starts_with("iteration,env_steps,noise,episodes,mean,std,min,max,diverged\n"),
+        "{eval}"
+    );
+    assert!(eval.lines().skip(1).all(|line| line.ends_with(",0")), "{eval}");
+
     // The last evaluation of the run again, from its folder, its checkpoint and its policy file.
     let json = |policy: &str| -> Value {
         let text = succeeds(
             &folder,
-            &["eval", policy, "--episodes", "2", "--threads", "3", "--json"],
+            &[
+                "eval",
+                policy,
+                "--episodes",
+                "2",
+                "--seed",
+                "0",
+                "--threads",
+                "3",
+                "--json",
+            ],
         );
         serde_json::from_str(&text).unwrap()
     };
@@ -94,17 +112,9 @@ fn a_run_folder_is_complete_and_its_policy_can_be_evaluated() {
     }
     let text = succeeds(
         &folder,
-        &[
-            "eval",
-            "runs/run",
-            "--episodes",
-            "2",
-            "--checkpoint",
-            "best",
-            "--seed",
-            "1",
-        ],
+        &["eval", "runs/run", "--episodes", "2", "--checkpoint", "best"],
     );
+    assert!(text.contains("seed 1000"), "{text}");
     assert!(
         text.contains("zero noise") && text.contains("random noise"),
         "{text}"
@@ -153,6 +163,36 @@ fn the_documented_settings_are_a_configuration() {
         ],
     );
     assert_eq!(again, text);
+    fs::write(folder.path().join("p.toml"), "preset = \"paper\"\n").unwrap();
+    let by_file = succeeds(
+        &folder,
+        &["train", "finger-spin", "--config", "p.toml", "--help-config"],
+    );
+    assert_eq!(by_file, text);
+}
+
+/// What `docs/metrics.md` says about the names in `metrics.jsonl`, and nothing else.
+#[test]
+fn every_metric_is_explained() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/metrics.md");
+    let page = fs::read_to_string(page).unwrap();
+    let explained: BTreeSet<String> = page
+        .lines()
+        .filter_map(|line| Some(line.strip_prefix("| `")?.split_once('`')?.0.to_owned()))
+        .collect();
+    let (_folder, run) = folder_with_run();
+    let metrics = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+    let mut written = BTreeSet::new();
+    for line in metrics.lines() {
+        let row: Value = serde_json::from_str(line).unwrap();
+        for (name, value) in row.as_object().unwrap() {
+            match value.as_object() {
+                Some(times) => written.extend(times.keys().map(|time| format!("{name}/{time}"))),
+                None => drop(written.insert(name.clone())),
+            }
+        }
+    }
+    assert_eq!(explained, written);
 }
 
 #[test]
@@ -193,6 +233,15 @@ fn a_policy_is_filmed() {
         return;
     }
     assert!(output.status.success(), "{}", stderr(&output));
+    // The film ends within the first episode, whose return is that of the first evaluation episode all the same.
+    let whole = {
+        let args = ["eval", "runs/run", "--episodes", "1", "--seed", "0", "--json"];
+        let json: Value = serde_json::from_str(&succeeds(&folder, &args)).unwrap();
+        json["zero_noise"]["mean"].as_f64().unwrap()
+    };
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let told: f64 = text.trim().rsplit(' ').next().unwrap().parse().unwrap();
+    assert!((told - whole).abs() <= 5e-4 * whole.abs(), "{text}: {whole}");
     let film = fs::read(run.join("video.mp4")).unwrap();
     assert_eq!(&film[4..8], b"ftyp");
     succeeds(

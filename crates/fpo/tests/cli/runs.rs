@@ -131,6 +131,55 @@ fn an_extended_run_equals_a_longer_one() {
     }
 }
 
+/// A run that diverged goes on more carefully, or stretched, and says what becomes of its learning rate.
+#[test]
+fn a_resumed_run_takes_calmer_settings() {
+    let folder = TempDir::new().unwrap();
+    let falling = ["--set", "optimizer.final_fraction=0.2"];
+    let text = succeeds(&folder, &tiny("run", &falling));
+    assert!(text.contains("the learning rate goes back up to 60%"), "{text}");
+    let run = folder.path().join("runs/run");
+    let args = [
+        "train",
+        "--resume",
+        "runs/run",
+        "--set",
+        "train.steps=2560",
+        "--set",
+        "optimizer.learning_rate=1e-5",
+        "--set",
+        "objective.log_ratio_clamp=2",
+    ];
+    let output = fpo(&folder, &args).output().unwrap();
+    let text = stderr(&output);
+    assert!(output.status.success(), "{text}");
+    assert!(
+        text.contains("it goes on at 60% of its initial value, not 20%"),
+        "{text}"
+    );
+    let config = fs::read_to_string(run.join("config.toml")).unwrap();
+    assert!(
+        config.contains("learning_rate = 0.00001\n") && config.contains("log_ratio_clamp = 2.0\n"),
+        "{config}"
+    );
+    let metrics = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+    let rate = |line: usize| -> f64 {
+        let (_, rest) = metrics
+            .lines()
+            .nth(line)
+            .unwrap()
+            .split_once("\"learning_rate\":")
+            .unwrap();
+        rest[..rest.find([',', '}']).unwrap()].parse().unwrap()
+    };
+    assert!(
+        rate(9) > 9e-5 && (rate(10) - 6e-6).abs() < 1e-9,
+        "{} {}",
+        rate(9),
+        rate(10)
+    );
+}
+
 #[test]
 fn force_replaces_a_run_and_leaves_other_files() {
     let (folder, run) = folder_with_run();
