@@ -132,11 +132,7 @@ impl Session {
                 trainer.iteration(),
                 about.iteration
             );
-            return Err(CheckpointError::Damaged {
-                path: newest,
-                reason,
-            }
-            .into());
+            return Err(CheckpointError::Damaged { path: newest, reason }.into());
         }
         if trainer.iteration() >= trainer.total_iterations() {
             return Err(RunError::Complete {
@@ -294,7 +290,9 @@ impl Saved {
             let older = older.iter().rev().find(|path| read_whole(path).is_ok());
             match (older, source) {
                 // Deleting it is no answer where another version of the program can read it.
-                (None, source) | (_, source @ CheckpointError::Version { .. }) => RunError::Checkpoint(source),
+                (None, source) | (_, source @ CheckpointError::Version { .. }) => {
+                    RunError::Checkpoint(source)
+                }
                 (Some(older), source) => RunError::NewestDamaged {
                     source,
                     newest: path.clone(),
