@@ -362,6 +362,12 @@ impl AdvantageConfig {
 }
 
 impl OptimizerConfig {
+    /// The fraction of the learning rates that `iteration` of `iterations` learns with.
+    pub fn rate_fraction(&self, iteration: u64, iterations: u64) -> f64 {
+        let progress = iteration as f64 / iterations.max(1) as f64;
+        1.0 - (1.0 - f64::from(self.final_fraction)) * progress.min(1.0)
+    }
+
     /// Adam's settings.
     pub fn adam(&self) -> AdamConfig {
         AdamConfig {

@@ -183,8 +183,9 @@ impl Session {
     /// The fraction of the initial learning rates that the next iteration has in a run of `steps` environment steps.
     pub fn learning_rate_fraction(&self, steps: u64) -> f64 {
         let iterations = steps.div_ceil(self.config.env.transitions() as u64);
-        let progress = self.trainer.iteration() as f64 / iterations.max(1) as f64;
-        1.0 - (1.0 - f64::from(self.config.optimizer.final_fraction)) * progress.min(1.0)
+        self.config
+            .optimizer
+            .rate_fraction(self.trainer.iteration(), iterations)
     }
 
     /// Trains to the end of the run, or until `stop` is set: then the iteration in progress is completed and saved.

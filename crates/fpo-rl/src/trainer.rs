@@ -267,8 +267,7 @@ impl Trainer {
                 .iter_mut()
                 .for_each(|a| *a = (*a - mean) * scale);
         }
-        let progress = self.iteration as f64 / self.total_iterations().max(1) as f64;
-        let fraction = (1.0 - (1.0 - f64::from(optimizer.final_fraction)) * progress.min(1.0)) as f32;
+        let fraction = optimizer.rate_fraction(self.iteration, self.total_iterations()) as f32;
         let (policy_rate, critic_rate) = (
             optimizer.learning_rate * fraction,
             optimizer.critic_learning_rate * fraction,

@@ -87,13 +87,15 @@ fn while_acting(fault: &NonFinite) -> String {
 fn likely_cause(policy_loss: f64, value_loss: f64) -> &'static str {
     match (policy_loss.is_finite(), value_loss.is_finite()) {
         (_, false) => {
-            "a critic that diverged: lower optimizer.critic_learning_rate or env.reward_scale, or set critic.value_scale = \"horizon\""
+            "a critic that diverged: go on from the last checkpoint with a lower optimizer.critic_learning_rate, or begin a new run with \
+             critic.value_scale = \"horizon\""
         }
         (false, true) => {
-            "an exploding ratio: set objective.log_ratio_clamp, or lower optimizer.learning_rate"
+            "an exploding ratio: go on from the last checkpoint with a lower optimizer.learning_rate, or begin a new run with \
+             objective.trust_region = \"aspo\""
         }
         (true, true) => {
-            "an overflow in the backward pass: lower the learning rates or set optimizer.max_grad_norm"
+            "an overflow in the backward pass: go on from the last checkpoint with lower learning rates or optimizer.max_grad_norm = 1"
         }
     }
 }
