@@ -28,7 +28,7 @@ fn step(env: &mut dyn Env, times: usize) {
     }
 }
 
-/// The picture, or `None` where this machine has no EGL at all.
+/// The picture, or `None` where this machine has no EGL, or no driver behind it.
 fn draw(env: &mut dyn Env) -> Option<Picture> {
     match env.render(WIDTH, HEIGHT) {
         Ok(picture) => {
@@ -36,7 +36,9 @@ fn draw(env: &mut dyn Env) -> Option<Picture> {
             assert_eq!(picture.rgb.len(), (3 * WIDTH * HEIGHT) as usize);
             Some(picture)
         }
-        Err(RenderError(why)) if why.contains("EGL, which cannot be loaded") => {
+        Err(RenderError(why))
+            if why.contains("EGL, which cannot be loaded") || why.contains("nothing to draw with") =>
+        {
             eprintln!("skipped: {why}");
             None
         }

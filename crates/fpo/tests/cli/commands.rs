@@ -227,8 +227,9 @@ fn a_policy_is_filmed() {
         "48",
     ];
     let output = fpo(&folder, &args).output().unwrap();
-    if stderr(&output).contains("need EGL") {
-        eprintln!("not tested: this machine has no EGL");
+    let errors = stderr(&output);
+    if errors.contains("need EGL") || errors.contains("nothing to draw with") {
+        eprintln!("not tested: this machine has no EGL, or no driver behind it");
         assert_eq!(output.status.code(), Some(1));
         return;
     }
