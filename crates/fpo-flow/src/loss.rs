@@ -49,12 +49,12 @@ impl From<CfmTarget> for Prediction {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Reduction {
-    /// Their sum over d (2507.21053).
+    /// Their mean: the sum divided by d, the number of action entries (2507.21053).
     #[default]
     Mean,
     /// Their sum.
     Sum,
-    /// Their sum over √d (2602.02481): between the two, so that one clipping range suits few and many joints.
+    /// Their sum divided by √d (2602.02481): between the two, so that one clipping range suits few and many joints.
     Sqrt,
 }
 

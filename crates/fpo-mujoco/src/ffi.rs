@@ -49,6 +49,11 @@ struct LogMessage {
 /// What an error unwinds with.
 struct Raised(String);
 
+/// Turns MuJoCo's errors, after which it would end the process, into unwinding that [`guard`] stops.
+///
+/// The unwinding leaves through frames of the pinned library, which is C and C++ built with unwind tables; its own C++ code is written
+/// for errors that do not return at all, so no frame expects to run on. What such a call had allocated leaks, and what it was given
+/// is reset or thrown away by the caller.
 unsafe extern "C-unwind" fn handler(message: *const LogMessage) {
     // SAFETY: MuJoCo hands over a message that lives as long as this call, with a NUL-terminated subject.
     let (level, subject) = unsafe { ((*message).level, CStr::from_ptr((*message).subject.as_ptr())) };
@@ -62,8 +67,8 @@ unsafe extern "C-unwind" fn handler(message: *const LogMessage) {
 fn install() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
-        // SAFETY: every use of MuJoCo in this crate goes through `guard`, which waits here until the handler is
-        // set; the handler may be called from any thread.
+        // SAFETY: every call of MuJoCo that can raise an error goes through `guard`, which waits here until the handler
+        // is set; the handler may be called from any thread.
         unsafe { mju_setLogHandler(Some(handler)) };
     });
 }

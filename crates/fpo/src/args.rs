@@ -110,10 +110,10 @@ pub(crate) struct Play {
     #[arg(long, default_value_t = 10.0)]
     pub(crate) seconds: f64,
     /// Pixels in a row
-    #[arg(long, default_value_t = 640)]
+    #[arg(long, default_value_t = 640, value_parser = clap::value_parser!(u32).range(1..=8192))]
     pub(crate) width: u32,
     /// Rows of pixels
-    #[arg(long, default_value_t = 480)]
+    #[arg(long, default_value_t = 480, value_parser = clap::value_parser!(u32).range(1..=8192))]
     pub(crate) height: u32,
     /// Seed of initial states and noise
     #[arg(long, default_value_t = 0)]

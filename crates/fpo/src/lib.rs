@@ -21,7 +21,7 @@ use failure::Failure;
 use std::process::ExitCode;
 
 /// Runs the program with the arguments of the process. Exit codes: 0 done (or stopped and saved), 1 something failed
-/// while running, 2 the input is wrong.
+/// while running, 2 the input is wrong, 130 interrupted a second time.
 pub fn main() -> ExitCode {
     let done = match Args::try_parse() {
         Err(error) => Err(misuse(&error)),

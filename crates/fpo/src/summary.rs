@@ -23,7 +23,7 @@ pub(crate) fn finished(session: &Session, display: &Display) {
         eval::table(evaluation).iter().for_each(|line| say(line));
     }
     let folder = policy::quoted(session.folder().path());
-    let longer = 2 * config.train.steps;
+    let longer = 2 * config.train.steps.max(session.trainer().env_steps());
     let (rate_now, rate_longer) = (
         session.learning_rate_fraction(config.train.steps),
         session.learning_rate_fraction(longer),

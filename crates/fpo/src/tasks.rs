@@ -47,6 +47,9 @@ fn describe(task: &dyn Task) -> serde_json::Value {
     })
 }
 
+/// Similarity (1 is equality) from which a name is worth suggesting.
+const SIMILAR: f64 = 0.3;
+
 /// The task called `name`.
 pub(crate) fn find(name: &str) -> Result<Arc<dyn Task>, Failure> {
     if let Some(task) = fpo_mujoco::task(name) {
@@ -55,12 +58,14 @@ pub(crate) fn find(name: &str) -> Result<Arc<dyn Task>, Failure> {
     let tasks = fpo_mujoco::tasks();
     let similarity = |other: &str| strsim::normalized_damerau_levenshtein(&name.to_lowercase(), other);
     let names = tasks.iter().map(|task| task.spec().name.as_str());
-    let nearest = names
-        .max_by(|a, b| similarity(a).total_cmp(&similarity(b)))
-        .unwrap_or_default();
-    Err(Failure::input(format!(
-        "unknown task `{name}`; did you mean `{nearest}`? (`fpo tasks` lists all)"
-    )))
+    let nearest = names.max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
+    let message = match nearest {
+        Some(nearest) if similarity(nearest) >= SIMILAR => {
+            format!("unknown task `{name}`; did you mean `{nearest}`? (`fpo tasks` lists all)")
+        }
+        _ => format!("unknown task `{name}` (`fpo tasks` lists all)"),
+    };
+    Err(Failure::input(message))
 }
 
 #[cfg(test)]
