@@ -4,16 +4,24 @@ use crate::failure::Failure;
 use crate::output::note;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Signals this close together are one: `timeout`, for one, signals a program and its process group.
+const BURST: Duration = Duration::from_millis(300);
 
 /// A flag that the first signal sets, after telling the user `message`.
 pub(crate) fn stop_flag(message: &'static str) -> Result<Arc<AtomicBool>, Failure> {
     let flag = Arc::new(AtomicBool::new(false));
     let set = Arc::clone(&flag);
-    ctrlc::set_handler(move || {
-        if set.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
+    let mut first: Option<Instant> = None;
+    ctrlc::set_handler(move || match first {
+        None => {
+            first = Some(Instant::now());
+            set.store(true, Ordering::Relaxed);
+            note(&format!("\n{message}"));
         }
-        note(&format!("\n{message}"));
+        Some(first) if first.elapsed() < BURST => {}
+        Some(_) => std::process::exit(130),
     })
     .map_err(|e| Failure::runtime(format!("cannot listen for Ctrl-C: {e}")))?;
     Ok(flag)

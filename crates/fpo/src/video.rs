@@ -48,7 +48,7 @@ impl Format {
 /// A film being written.
 ///
 /// It grows under a temporary name beside its path and takes that path's place in [`Video::finish`]; a film that
-/// fails or is dropped before leaves nothing behind.
+/// fails or is dropped before leaves nothing behind, unless the process is killed.
 pub struct Video {
     encoder: Encoder,
     path: PathBuf,
