@@ -78,3 +78,57 @@ impl ActionMap {
             && self.middle.iter().chain(&self.half_range).all(|x| x.is_finite())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(min: &[f32], max: &[f32]) -> EnvSpec {
+        EnvSpec {
+            name: "test".into(),
+            summary: String::new(),
+            observation: vec![("x".into(), 1)],
+            action_min: min.to_vec(),
+            action_max: max.to_vec(),
+            control_timestep: 0.1,
+            step_limit: 10,
+        }
+    }
+
+    #[test]
+    fn actions_reach_the_range_and_never_leave_it() {
+        let spec = spec(&[-1.0, 2.0], &[1.0, 6.0]);
+        for (squash, one) in [(Squash::Tanh, 1f32.tanh()), (Squash::Clip, 1.0)] {
+            let map = ActionMap::new(squash, 0.0, &spec);
+            let mut out = [0.0; 2];
+            map.apply(&[0.0, 0.0], &mut out);
+            assert_eq!(out, [0.0, 4.0], "no action is the middle");
+            map.apply(&[1.0, -1.0], &mut out);
+            assert_eq!(out, [one, 4.0 - 2.0 * one]);
+            assert!((map.saturation(&out) - f64::from(one * one)).abs() < 1e-6);
+            map.apply(&[1e30, -1e30], &mut out);
+            assert_eq!(out, [1.0, 2.0]);
+            assert_eq!(map.saturation(&out), 1.0);
+        }
+    }
+
+    #[test]
+    fn the_bound_cuts_before_squashing() {
+        let map = ActionMap::new(Squash::Tanh, 2.0, &spec(&[-1.0], &[1.0]));
+        let mut actions = [5.0, -0.5, -9.0];
+        map.cut(&mut actions);
+        assert_eq!(actions, [2.0, -0.5, -2.0]);
+        let mut out = [0.0];
+        map.apply(&[5.0], &mut out);
+        assert_eq!(out, [2f32.tanh()]);
+    }
+
+    #[test]
+    fn a_map_knows_its_range() {
+        let here = spec(&[-1.0, 0.0], &[1.0, 0.8]);
+        let map = ActionMap::new(Squash::Clip, 1.5, &here);
+        assert!(map.spans(&here));
+        assert!(!map.spans(&spec(&[-1.0, 0.0], &[1.0, 0.9])));
+        assert!(!map.spans(&spec(&[-1.0], &[1.0])));
+    }
+}
