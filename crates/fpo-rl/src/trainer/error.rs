@@ -70,8 +70,8 @@ fn while_acting(fault: &NonFinite) -> String {
     match what {
         Quantity::Action => format!(
             "the policy's action for environment {env} became non-finite at its step {step}; the likely cause is a learning rate that is too \
-             high or a flow that became unstable: go on from the last checkpoint with --resume and a lower optimizer.learning_rate, or begin \
-             anew with a policy.action_bound"
+             high or a flow that became unstable: go on from a checkpoint before the return fell, with --resume \
+             and --set objective.loss_max=20 or a lower optimizer.learning_rate"
         ),
         Quantity::Reward => format!(
             "environment {env} gave a non-finite reward at its step {step}: this is a fault of the task"
