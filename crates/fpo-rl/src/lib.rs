@@ -13,6 +13,7 @@ pub mod critic;
 pub mod evaluate;
 pub mod learner;
 pub mod metrics;
+mod moments;
 pub mod objective;
 pub mod pairs;
 pub mod policy;

@@ -1,8 +1,9 @@
 //! The policy file: everything needed to act, in one safetensors file.
 
 use super::{ActionMap, FlowPolicy, PolicyScratch};
+use crate::moments;
 use fpo_flow::Sampler;
-use fpo_nn::{Mlp, MlpError, MlpSpec, Moments, Normalizer, NormalizerConfig, TensorError, Weights};
+use fpo_nn::{Mlp, MlpError, MlpSpec, Normalizer, NormalizerConfig, TensorError, Weights};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
@@ -106,9 +107,8 @@ impl Policy {
     /// None in practice: the container refuses no policy that [`Policy::new`] made.
     pub fn save(&self) -> Result<Vec<u8>, PolicyError> {
         let records = self.flow.network.store("policy.", &self.parameters);
-        let moments = self.normalizer.moments();
-        let columns = [("normalizer.mean", &moments.mean), ("normalizer.m2", &moments.m2)]
-            .map(|(name, x)| (name, x.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>()));
+        let seen = self.normalizer.moments();
+        let columns = moments::columns(seen);
         let mut views = Vec::new();
         for record in &records {
             views.push((
@@ -117,10 +117,7 @@ impl Policy {
             ));
         }
         for (name, bytes) in &columns {
-            views.push((
-                name,
-                TensorView::new(Dtype::F64, vec![moments.mean.len()], bytes)?,
-            ));
+            views.push((name, TensorView::new(Dtype::F64, vec![seen.mean.len()], bytes)?));
         }
         let metadata = HashMap::from([(METADATA.to_owned(), serde_json::to_string(&self.header)?)]);
         Ok(safetensors::serialize(views, Some(metadata))?)
@@ -178,16 +175,8 @@ impl Policy {
         let network = Mlp::new(header.network.clone())?;
         let file = SafeTensors::deserialize(bytes)?;
         let parameters = network.load("policy.", &file)?;
-        let moments = Moments {
-            count: header.normalizer_count,
-            mean: column(&file, "normalizer.mean", observation_dim)?,
-            m2: column(&file, "normalizer.m2", observation_dim)?,
-        };
-        if moments.m2.iter().any(|m2| *m2 < 0.0) {
-            return Err(PolicyError::Inconsistent(
-                "a variance of the normaliser is negative",
-            ));
-        }
+        let moments = moments::load(&file, header.normalizer_count, observation_dim)
+            .map_err(PolicyError::Inconsistent)?;
         let config = header.normalizer;
         if config.variance_floor <= 0.0 || config.clip.is_some_and(|c| c <= 0.0) {
             return Err(PolicyError::Inconsistent("impossible normaliser settings"));
@@ -280,26 +269,4 @@ impl Actor<'_> {
             policy.header.action.apply_in_place(action);
         }
     }
-}
-
-/// A column of `n` finite f64.
-fn column(file: &SafeTensors, name: &str, n: usize) -> Result<Vec<f64>, PolicyError> {
-    let missing = |_| TensorError::Missing(name.to_owned());
-    let tensor = file.tensor(name).map_err(missing)?;
-    if tensor.dtype() != Dtype::F64 || tensor.shape() != [n] {
-        return Err(PolicyError::Inconsistent(
-            "a column of the normaliser has another type or length",
-        ));
-    }
-    let column: Vec<f64> = tensor
-        .data()
-        .as_chunks::<8>()
-        .0
-        .iter()
-        .map(|b| f64::from_le_bytes(*b))
-        .collect();
-    if !column.iter().all(|x| x.is_finite()) {
-        return Err(TensorError::NotFinite(name.to_owned()).into());
-    }
-    Ok(column)
 }

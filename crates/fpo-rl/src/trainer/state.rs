@@ -3,8 +3,9 @@
 use super::{TrainError, Trainer};
 use crate::config::Config;
 use crate::learner::Trained;
+use crate::moments;
 use fpo_env::Task;
-use fpo_nn::{Mlp, Moments, Normalizer, TensorRecord};
+use fpo_nn::{Mlp, Normalizer, TensorRecord};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
@@ -54,8 +55,7 @@ impl Trainer {
             })
             .collect();
         let moments = self.normalizer.moments();
-        let columns = [("normalizer.mean", &moments.mean), ("normalizer.m2", &moments.m2)]
-            .map(|(name, x)| (name, x.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>()));
+        let columns = moments::columns(moments);
         let mut envs = Vec::new();
         self.shards.iter().for_each(|s| s.envs.save_state(&mut envs));
 
@@ -129,18 +129,7 @@ impl Trainer {
             ));
         }
         let dim = trainer.normalizer.dim();
-        let moments = Moments {
-            count: counters.normalizer_count,
-            mean: column(&file, "normalizer.mean", dim)?,
-            m2: column(&file, "normalizer.m2", dim)?,
-        };
-        if !moments.mean.iter().chain(&moments.m2).all(|x| x.is_finite())
-            || moments.m2.iter().any(|x| *x < 0.0)
-        {
-            return Err(refused(
-                "the normaliser holds a number that is not finite, or a negative variance".into(),
-            ));
-        }
+        let moments = moments::load(&file, counters.normalizer_count, dim).map_err(damaged)?;
         // Far beyond any run, and far from overflowing where they are multiplied.
         let counters_hold = [
             counters.iteration,
@@ -174,22 +163,6 @@ fn load(trained: &mut Trained, network: &Mlp, name: &str, file: &SafeTensors) ->
     trained.adam.second = second.map_err(damaged)?;
     network.pack(&trained.parameters, &mut trained.weights);
     Ok(())
-}
-
-fn column(file: &SafeTensors, name: &str, n: usize) -> Result<Vec<f64>, TrainError> {
-    let tensor = file.tensor(name).map_err(damaged)?;
-    if tensor.dtype() != Dtype::F64 || tensor.shape() != [n] {
-        return Err(refused(format!(
-            "`{name}` has another type or length than the task's observation"
-        )));
-    }
-    Ok(tensor
-        .data()
-        .as_chunks::<8>()
-        .0
-        .iter()
-        .map(|b| f64::from_le_bytes(*b))
-        .collect())
 }
 
 fn damaged(error: impl std::fmt::Display) -> TrainError {

@@ -1,0 +1,43 @@
+//! The normaliser's statistics as tensors, shared by policy files and training states.
+
+use fpo_nn::Moments;
+use safetensors::SafeTensors;
+use safetensors::tensor::Dtype;
+
+const MEAN: &str = "normalizer.mean";
+const M2: &str = "normalizer.m2";
+
+/// Names and little-endian bytes of the two columns, each f64 of the length of an observation.
+pub(crate) fn columns(moments: &Moments) -> [(&'static str, Vec<u8>); 2] {
+    let bytes = |x: &[f64]| x.iter().flat_map(|x| x.to_le_bytes()).collect();
+    [(MEAN, bytes(&moments.mean)), (M2, bytes(&moments.m2))]
+}
+
+/// Reads what [`columns`] gave, for `dim` columns and `count` rows seen. What the file claims allocates nothing.
+///
+/// # Errors
+/// A column that is missing, has another type or length, or holds what no statistics can: what is wrong, as a sentence.
+pub(crate) fn load(file: &SafeTensors, count: u64, dim: usize) -> Result<Moments, &'static str> {
+    let column = |name: &str| {
+        let tensor = file
+            .tensor(name)
+            .map_err(|_| "a column of the normaliser is missing")?;
+        if tensor.dtype() != Dtype::F64 || tensor.shape() != [dim] {
+            return Err("a column of the normaliser has another type or length than the observation");
+        }
+        let numbers = tensor.data().as_chunks::<8>().0.iter();
+        Ok(numbers.map(|b| f64::from_le_bytes(*b)).collect::<Vec<_>>())
+    };
+    let moments = Moments {
+        count,
+        mean: column(MEAN)?,
+        m2: column(M2)?,
+    };
+    let possible =
+        moments.mean.iter().chain(&moments.m2).all(|x| x.is_finite()) && moments.m2.iter().all(|x| *x >= 0.0);
+    if possible {
+        Ok(moments)
+    } else {
+        Err("the normaliser holds a number that is not finite, or a negative variance")
+    }
+}
