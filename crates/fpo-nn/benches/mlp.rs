@@ -4,7 +4,7 @@
 //! products for a layer (two for the first); activations count nothing.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use fpo_nn::{Activation, Initialisation, Mlp, MlpSpec, Scratch, Weights, peak::peak_gflops};
+use fpo_nn::{Activation, Initialisation, Mlp, MlpSpec, Precision, Scratch, Weights, peak::peak_gflops};
 use fpo_rng::{Key, Stream, fill_normal};
 use std::thread;
 
@@ -14,16 +14,18 @@ struct Shape {
     hidden: &'static [usize],
     output: usize,
     rows: usize,
+    precision: Precision,
 }
 
 /// 1024 sequences of 30 steps; eight pairs (t, ε) for each through the actor.
-const SHAPES: [Shape; 2] = [
+const SHAPES: [Shape; 3] = [
     Shape {
         name: "actor",
         input: 31,
         hidden: &[32; 4],
         output: 6,
         rows: 245_760,
+        precision: Precision::F32,
     },
     Shape {
         name: "critic",
@@ -31,6 +33,15 @@ const SHAPES: [Shape; 2] = [
         hidden: &[256; 5],
         output: 1,
         rows: 30_720,
+        precision: Precision::F32,
+    },
+    Shape {
+        name: "critic in bf16",
+        input: 17,
+        hidden: &[256; 5],
+        output: 1,
+        rows: 30_720,
+        precision: Precision::Bf16,
     },
 ];
 
@@ -91,13 +102,19 @@ fn passes(c: &mut Criterion) {
             hidden,
             output,
             rows,
+            precision,
         } = shape;
+        if !precision.is_available() {
+            println!("{name}: this machine has no such unit");
+            continue;
+        }
         let mlp = Mlp::new(MlpSpec {
             input,
             hidden: hidden.to_vec(),
             output,
             activation: Activation::Silu,
         })
+        .and_then(|mlp| Ok(mlp.with_precision(precision).expect("it is available")))
         .expect("a network");
         let mut parameters = vec![0.0; mlp.parameter_count()];
         mlp.init(

@@ -30,6 +30,8 @@
 mod activation;
 mod adam;
 mod aligned;
+#[cfg(target_arch = "x86_64")]
+mod bf16;
 mod clip;
 mod ema;
 mod epilogue;
@@ -40,6 +42,7 @@ mod mlp;
 mod moments;
 mod pass;
 pub mod peak;
+mod precision;
 mod scratch;
 mod tensors;
 mod weights;
@@ -51,6 +54,7 @@ pub use ema::Ema;
 pub use init::Initialisation;
 pub use mlp::{Layer, Mlp, MlpError, MlpSpec};
 pub use moments::{Moments, Normalizer, NormalizerConfig};
+pub use precision::{Precision, PrecisionError};
 pub use scratch::Scratch;
 pub use tensors::{TensorError, TensorRecord};
 pub use weights::Weights;

@@ -1,6 +1,6 @@
 //! The sizes of a network and the layout of its parameters.
 
-use crate::Activation;
+use crate::{Activation, Precision, PrecisionError};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
@@ -56,6 +56,7 @@ pub struct Layer {
 pub struct Mlp {
     spec: MlpSpec,
     layers: Vec<Layer>,
+    precision: Precision,
 }
 
 impl Mlp {
@@ -99,7 +100,28 @@ impl Mlp {
                 bias: take(pair[1]),
             })
             .collect();
-        Ok(Self { spec, layers })
+        Ok(Self {
+            spec,
+            layers,
+            precision: Precision::F32,
+        })
+    }
+
+    /// The same network with its products in `precision`. Weights and scratches made before do not fit it.
+    ///
+    /// # Errors
+    /// If this machine does not have that precision.
+    pub fn with_precision(self, precision: Precision) -> Result<Self, PrecisionError> {
+        if precision.is_available() {
+            Ok(Self { precision, ..self })
+        } else {
+            Err(PrecisionError)
+        }
+    }
+
+    /// In which numbers its products are computed.
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// What the network was built from.
@@ -117,9 +139,14 @@ impl Mlp {
         self.layers.last().map_or(0, |layer| layer.bias.end)
     }
 
-    /// Rows of a tile whose activations and derivatives fill about half of a 1 MiB second-level cache; a
-    /// multiple of 16, at least 64 (to spread the traffic of the weights) and at most 512.
+    /// Rows of a tile whose activations and derivatives fill about half of a second-level cache (of 1 MiB, or of the 2 MiB that
+    /// processors with a bfloat16 matrix unit have); a multiple of 16, at least 64 (to spread the traffic of the weights) and at
+    /// most 512.
     pub fn tile_rows(&self) -> usize {
+        #[cfg(target_arch = "x86_64")]
+        if self.precision == Precision::Bf16 {
+            return crate::bf16::Buffers::tile_rows(&self.spec);
+        }
         let numbers = self.spec.input + 2 * self.spec.hidden.iter().sum::<usize>() + 2 * self.spec.output;
         let rows = (512 << 10) / (4 * numbers);
         (rows / 16 * 16).clamp(64, 512)

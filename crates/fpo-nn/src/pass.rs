@@ -1,9 +1,13 @@
 //! Forward and backward passes over one tile.
 
 use crate::activation::{Elu, Function, Relu, Silu, Tanh};
+use crate::aligned::Aligned;
+#[cfg(target_arch = "x86_64")]
+use crate::bf16;
 use crate::epilogue::{Accumulate, Activate, Chain, Linear, Target, add};
 use crate::kernel::{Left, PANEL, Product, Right, load};
-use crate::scratch::stride;
+use crate::scratch::{Between, stride};
+use crate::weights::{Layers, Packed};
 use crate::{Activation, Layer, Mlp, Scratch, Weights};
 use pulp::{Arch, Simd, WithSimd};
 
@@ -36,15 +40,48 @@ impl Mlp {
         self.check(weights, scratch, rows);
         let Scratch {
             input,
-            hidden,
-            derivative,
+            between,
             output,
             ..
         } = scratch;
+        match (&weights.layers, between) {
+            (Layers::F32(packed), Between::F32 { hidden, derivative }) => {
+                self.walk_f32(packed, input, hidden, derivative, output, rows, training);
+            }
+            #[cfg(target_arch = "x86_64")]
+            (Layers::Bf16(packed), Between::Bf16(buffers)) => {
+                let (input, output) = (input.as_slice(), output.as_mut_slice());
+                self.bf16(packed).forward(buffers, rows, input, output, training);
+            }
+            #[cfg(target_arch = "x86_64")]
+            _ => panic!("weights and scratch of different precisions"),
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn bf16<'a>(&'a self, packed: &'a [bf16::Packed]) -> bf16::Network<'a> {
+        bf16::Network {
+            layers: self.layers(),
+            packed,
+            activation: self.spec().activation,
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of a scratch")]
+    fn walk_f32(
+        &self,
+        packed: &[Packed],
+        input: &Aligned,
+        hidden: &mut [Aligned],
+        derivative: &mut [Aligned],
+        output: &mut Aligned,
+        rows: usize,
+        training: bool,
+    ) {
         // Without training buffers two hidden buffers take turns.
         let slots = hidden.len().max(1);
         let last = self.layers().len() - 1;
-        for (l, (layer, packed)) in self.layers().iter().zip(&weights.layers).enumerate() {
+        for (l, (layer, packed)) in self.layers().iter().zip(packed).enumerate() {
             let right = Right {
                 data: packed.forward.as_slice(),
                 panel: PANEL * (1 + layer.inputs),
@@ -106,12 +143,36 @@ impl Mlp {
         self.check(weights, scratch, rows);
         let Scratch {
             input,
-            hidden,
-            derivative,
+            between,
             d_output,
             ..
         } = scratch;
-        for (l, (layer, packed)) in self.layers().iter().zip(&weights.layers).enumerate().rev() {
+        match (&weights.layers, between) {
+            (Layers::F32(packed), Between::F32 { hidden, derivative }) => {
+                self.backward_f32(packed, input, hidden, derivative, d_output, rows, gradient);
+            }
+            #[cfg(target_arch = "x86_64")]
+            (Layers::Bf16(packed), Between::Bf16(buffers)) => {
+                self.bf16(packed)
+                    .backward(buffers, rows, d_output.as_slice(), gradient);
+            }
+            #[cfg(target_arch = "x86_64")]
+            _ => panic!("weights and scratch of different precisions"),
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of a scratch")]
+    fn backward_f32(
+        &self,
+        packed: &[Packed],
+        input: &Aligned,
+        hidden: &[Aligned],
+        derivative: &mut [Aligned],
+        d_output: &Aligned,
+        rows: usize,
+        gradient: &mut [f32],
+    ) {
+        for (l, (layer, packed)) in self.layers().iter().zip(packed).enumerate().rev() {
             // Derivatives of this layer and after; the one before becomes the gradient at the layer's input.
             let (before, after) = derivative.split_at_mut(l);
             let (d_z, d_stride) = match after.first() {

@@ -1,8 +1,10 @@
 //! The buffers of one tile.
 
 use crate::aligned::Aligned;
+#[cfg(target_arch = "x86_64")]
+use crate::bf16;
 use crate::kernel::{BLOCK_ROWS, PANEL};
-use crate::{Mlp, MlpSpec};
+use crate::{Mlp, MlpSpec, Precision};
 
 /// All buffers that [`Mlp::infer`], [`Mlp::forward`] and [`Mlp::backward`] need for a tile, allocated once.
 /// One thread uses one scratch.
@@ -12,14 +14,24 @@ pub struct Scratch {
     rows: usize,
     /// [rows, input].
     pub(crate) input: Aligned,
-    /// Activations after each hidden layer, rows `stride(width)` apart. Two buffers in turn without training.
-    pub(crate) hidden: Vec<Aligned>,
-    /// f′(z) of each hidden layer after `forward`, the gradient at z after `backward`; empty without training.
-    pub(crate) derivative: Vec<Aligned>,
+    pub(crate) between: Between,
     /// [rows, output].
     pub(crate) output: Aligned,
     /// [rows, output]; empty without training.
     pub(crate) d_output: Aligned,
+}
+
+/// What lies between the layers, in the network's precision.
+#[derive(Clone)]
+pub(crate) enum Between {
+    F32 {
+        /// Activations after each hidden layer, rows `stride(width)` apart. Two buffers in turn without training.
+        hidden: Vec<Aligned>,
+        /// f′(z) of each hidden layer after `forward`, the gradient at z after `backward`; empty without training.
+        derivative: Vec<Aligned>,
+    },
+    #[cfg(target_arch = "x86_64")]
+    Bf16(bf16::Buffers),
 }
 
 /// Distance between the rows of a hidden layer's buffer: whole panels, and a cache line more where rows would
@@ -43,6 +55,27 @@ impl Mlp {
     /// Buffers for tiles of up to `rows` rows; with `training` also those that `forward` and `backward` need.
     pub fn scratch(&self, rows: usize, training: bool) -> Scratch {
         let spec = self.spec();
+        Scratch {
+            rows,
+            input: Aligned::zeros(len(rows, spec.input)),
+            between: match self.precision() {
+                Precision::F32 => Between::f32(spec, rows, training),
+                #[cfg(target_arch = "x86_64")]
+                Precision::Bf16 => Between::Bf16(bf16::Buffers::new(spec, rows, training)),
+                #[cfg(not(target_arch = "x86_64"))]
+                Precision::Bf16 => {
+                    unreachable!("`Mlp::with_precision` refuses what the machine does not have")
+                }
+            },
+            output: Aligned::zeros(len(rows, spec.output)),
+            d_output: Aligned::zeros(if training { len(rows, spec.output) } else { 0 }),
+            spec: spec.clone(),
+        }
+    }
+}
+
+impl Between {
+    fn f32(spec: &MlpSpec, rows: usize, training: bool) -> Self {
         let hidden: Vec<Aligned> = if training {
             spec.hidden
                 .iter()
@@ -54,14 +87,9 @@ impl Mlp {
                 .map(|_| Aligned::zeros(len(rows, widest)))
                 .collect()
         };
-        Scratch {
-            rows,
-            input: Aligned::zeros(len(rows, spec.input)),
+        Self::F32 {
             derivative: if training { hidden.clone() } else { Vec::new() },
             hidden,
-            output: Aligned::zeros(len(rows, spec.output)),
-            d_output: Aligned::zeros(if training { len(rows, spec.output) } else { 0 }),
-            spec: spec.clone(),
         }
     }
 }

@@ -1,8 +1,10 @@
 //! Parameters in the order in which the kernels read them.
 
 use crate::aligned::Aligned;
+#[cfg(target_arch = "x86_64")]
+use crate::bf16;
 use crate::kernel::PANEL;
-use crate::{Layer, Mlp, MlpSpec};
+use crate::{Layer, Mlp, MlpSpec, Precision};
 
 /// A network's parameters packed for the matrix kernels: every weight matrix, and its transpose for the backward
 /// pass, cut into panels of 32 columns that are contiguous in memory. Pack once per optimiser step and
@@ -10,7 +12,15 @@ use crate::{Layer, Mlp, MlpSpec};
 #[derive(Clone)]
 pub struct Weights {
     pub(crate) spec: MlpSpec,
-    pub(crate) layers: Vec<Packed>,
+    pub(crate) layers: Layers,
+}
+
+/// Each layer's parameters, in the order of the network's precision.
+#[derive(Clone)]
+pub(crate) enum Layers {
+    F32(Vec<Packed>),
+    #[cfg(target_arch = "x86_64")]
+    Bf16(Vec<bf16::Packed>),
 }
 
 #[derive(Clone)]
@@ -24,13 +34,21 @@ pub(crate) struct Packed {
 impl Mlp {
     /// Room for packed parameters, all zero until [`Mlp::pack`] fills it.
     pub fn weights(&self) -> Weights {
-        let packed = |layer: &Layer| Packed {
-            forward: Aligned::zeros(layer.outputs.next_multiple_of(PANEL) * (1 + layer.inputs)),
-            backward: Aligned::zeros(layer.inputs.next_multiple_of(PANEL) * layer.outputs),
-        };
+        let layers = self.layers();
         Weights {
             spec: self.spec().clone(),
-            layers: self.layers().iter().map(packed).collect(),
+            layers: match self.precision() {
+                Precision::F32 => Layers::F32(layers.iter().map(Packed::new).collect()),
+                #[cfg(target_arch = "x86_64")]
+                Precision::Bf16 => {
+                    let packed = |(l, layer)| bf16::Packed::new(layer, l == 0);
+                    Layers::Bf16(layers.iter().enumerate().map(packed).collect())
+                }
+                #[cfg(not(target_arch = "x86_64"))]
+                Precision::Bf16 => {
+                    unreachable!("`Mlp::with_precision` refuses what the machine does not have")
+                }
+            },
         }
     }
 
@@ -45,30 +63,54 @@ impl Mlp {
             "length of the parameter vector"
         );
         assert_eq!(&weights.spec, self.spec(), "weights of another network");
-        for (layer, packed) in self.layers().iter().zip(&mut weights.layers) {
-            let weight = &parameters[layer.weight.clone()];
-            let bias = &parameters[layer.bias.clone()];
-            let panels = packed
-                .forward
-                .as_mut_slice()
-                .chunks_exact_mut(PANEL * (1 + layer.inputs));
-            for (p, panel) in panels.enumerate() {
-                let columns = p * PANEL..layer.outputs.min((p + 1) * PANEL);
-                let rows = std::iter::once(bias).chain(weight.chunks_exact(layer.outputs));
-                for (to, from) in panel.chunks_exact_mut(PANEL).zip(rows) {
-                    to[..columns.len()].copy_from_slice(&from[columns.clone()]);
-                }
+        let each = self.layers().iter().map(|layer| {
+            (
+                layer,
+                &parameters[layer.weight.clone()],
+                &parameters[layer.bias.clone()],
+            )
+        });
+        match &mut weights.layers {
+            Layers::F32(packed) => each
+                .zip(packed)
+                .for_each(|((layer, weight, bias), packed)| packed.pack(layer, weight, bias)),
+            #[cfg(target_arch = "x86_64")]
+            Layers::Bf16(packed) => each
+                .zip(packed)
+                .for_each(|((layer, weight, bias), packed)| packed.pack(layer, weight, bias)),
+        }
+    }
+}
+
+impl Packed {
+    fn new(layer: &Layer) -> Self {
+        Self {
+            forward: Aligned::zeros(layer.outputs.next_multiple_of(PANEL) * (1 + layer.inputs)),
+            backward: Aligned::zeros(layer.inputs.next_multiple_of(PANEL) * layer.outputs),
+        }
+    }
+
+    fn pack(&mut self, layer: &Layer, weight: &[f32], bias: &[f32]) {
+        let panels = self
+            .forward
+            .as_mut_slice()
+            .chunks_exact_mut(PANEL * (1 + layer.inputs));
+        for (p, panel) in panels.enumerate() {
+            let columns = p * PANEL..layer.outputs.min((p + 1) * PANEL);
+            let rows = std::iter::once(bias).chain(weight.chunks_exact(layer.outputs));
+            for (to, from) in panel.chunks_exact_mut(PANEL).zip(rows) {
+                to[..columns.len()].copy_from_slice(&from[columns.clone()]);
             }
-            let panels = packed
-                .backward
-                .as_mut_slice()
-                .chunks_exact_mut(PANEL * layer.outputs);
-            for (p, panel) in panels.enumerate() {
-                let rows = weight.chunks_exact(layer.outputs).skip(p * PANEL).take(PANEL);
-                for (column, row) in rows.enumerate() {
-                    for (to, &from) in panel.chunks_exact_mut(PANEL).zip(row) {
-                        to[column] = from;
-                    }
+        }
+        let panels = self
+            .backward
+            .as_mut_slice()
+            .chunks_exact_mut(PANEL * layer.outputs);
+        for (p, panel) in panels.enumerate() {
+            let rows = weight.chunks_exact(layer.outputs).skip(p * PANEL).take(PANEL);
+            for (column, row) in rows.enumerate() {
+                for (to, &from) in panel.chunks_exact_mut(PANEL).zip(row) {
+                    to[column] = from;
                 }
             }
         }

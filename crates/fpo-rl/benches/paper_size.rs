@@ -6,7 +6,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use fpo_flow::{embed_time, interpolate};
 use fpo_nn::{Mlp, peak::peak_gflops};
 use fpo_rl::batch::{Batch, Dims};
-use fpo_rl::config::Config;
+use fpo_rl::config::{Config, PrecisionChoice};
 use fpo_rl::critic::Critic;
 use fpo_rl::learner::{Learner, Learnt, Trained};
 use fpo_rl::policy::FlowPolicy;
@@ -91,7 +91,18 @@ fn update(c: &mut Criterion) {
         peak_gflops()
     );
 
-    let config = config();
+    for precision in [PrecisionChoice::F32, PrecisionChoice::Bf16] {
+        if precision.decide().is_available() {
+            update_in(c, precision);
+        } else {
+            println!("{precision:?}: not on this machine");
+        }
+    }
+}
+
+fn update_in(c: &mut Criterion, precision: PrecisionChoice) {
+    let mut config = config();
+    config.critic.precision = precision;
     let policy = FlowPolicy::new(&config.policy, OBSERVATION, ACTION).expect("published sizes");
     let critic = Critic::new(&config.critic, OBSERVATION, config.advantage.gamma).expect("published sizes");
     let mut learnt = Learnt {
@@ -105,7 +116,7 @@ fn update(c: &mut Criterion) {
     let flops = training_flops(&policy.network, rows * config.objective.pairs)
         + training_flops(&critic.network, rows + SEQUENCES);
 
-    let mut group = c.benchmark_group("update");
+    let mut group = c.benchmark_group(format!("update, critic in {precision:?}"));
     group.sample_size(20).throughput(Throughput::Elements(flops));
     for threads in [1, 2] {
         let pool = ThreadPoolBuilder::new()

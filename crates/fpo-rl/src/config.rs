@@ -13,7 +13,7 @@ use crate::advantage::Gae;
 use crate::objective::Fpo;
 use crate::pairs::PairSampler;
 use fpo_flow::{CfmLoss, CfmTarget, Prediction, Reduction, Sampler, TimeSampler};
-use fpo_nn::{Activation, AdamConfig, Initialisation};
+use fpo_nn::{Activation, AdamConfig, Initialisation, Precision};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -110,6 +110,29 @@ pub enum ValueScale {
     Horizon,
 }
 
+/// In which numbers the critic's matrix products are computed. The policy's are always f32, since ratios rest on them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PrecisionChoice {
+    /// The fastest this machine has; a run records which.
+    Auto,
+    /// Single precision.
+    F32,
+    /// Products of bfloat16, sums and parameters of f32: needs a processor with AMX.
+    Bf16,
+}
+
+impl PrecisionChoice {
+    /// The precision, decided for this machine.
+    pub fn decide(self) -> Precision {
+        match self {
+            Self::Auto => Precision::fastest(),
+            Self::F32 => Precision::F32,
+            Self::Bf16 => Precision::Bf16,
+        }
+    }
+}
+
 /// The value network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -126,6 +149,8 @@ pub struct CriticConfig {
     pub value_scale: ValueScale,
     /// Weight of the value loss.
     pub loss_coefficient: f32,
+    /// Numbers its products are computed in.
+    pub precision: PrecisionChoice,
 }
 
 /// Which ratio FPO clips.
@@ -302,6 +327,17 @@ pub struct TrainConfig {
     pub keep: usize,
 }
 
+impl Config {
+    /// The same settings with what they leave to the machine decided, as a run records them.
+    pub fn decided(mut self) -> Self {
+        self.critic.precision = match self.critic.precision.decide() {
+            Precision::F32 => PrecisionChoice::F32,
+            Precision::Bf16 => PrecisionChoice::Bf16,
+        };
+        self
+    }
+}
+
 impl EnvConfig {
     /// Transitions of an iteration.
     pub fn transitions(&self) -> usize {
@@ -418,6 +454,7 @@ impl Default for CriticConfig {
             final_gain: 1.0,
             value_scale: ValueScale::None,
             loss_coefficient: 0.25,
+            precision: PrecisionChoice::Auto,
         }
     }
 }

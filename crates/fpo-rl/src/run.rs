@@ -89,6 +89,7 @@ impl Session {
         task: Arc<dyn Task>,
         threads: usize,
     ) -> Result<Self, RunError> {
+        let config = config.decided();
         let trainer = Trainer::new(&config, task, threads)?;
         folder.clear()?;
         folder.write(CONFIG, documented(&config).as_bytes())?;
@@ -125,6 +126,7 @@ impl Session {
             config: trained,
         } = Saved::newest(&folder)?;
         config.check_continues(&trained)?;
+        let config = config.decided();
         let trainer = Trainer::restore(&config, task, threads, &state)?;
         if (trainer.iteration(), trainer.env_steps()) != (about.iteration, about.env_steps) {
             let reason = format!(

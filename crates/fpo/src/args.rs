@@ -55,6 +55,9 @@ pub(crate) struct Train {
     /// Seed of every random number of the run [default: 0]
     #[arg(long)]
     pub(crate) seed: Option<u64>,
+    /// Numbers the critic computes in, short for --set critic.precision=... [default: auto, bf16 where the processor has AMX]
+    #[arg(long, value_enum)]
+    pub(crate) precision: Option<PrecisionArg>,
     /// Threads to use; the result is the same with any number [default: all cores]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
@@ -137,6 +140,28 @@ impl From<NoiseArg> for Noise {
         match noise {
             NoiseArg::Zero => Self::Zero,
             NoiseArg::Random => Self::Random,
+        }
+    }
+}
+
+/// Numbers the critic computes in.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum PrecisionArg {
+    /// The fastest this machine has
+    Auto,
+    /// Single precision
+    F32,
+    /// bfloat16 products with f32 sums
+    Bf16,
+}
+
+impl PrecisionArg {
+    /// The setting it stands for.
+    pub(crate) fn as_set(self) -> &'static str {
+        match self {
+            Self::Auto => "critic.precision=auto",
+            Self::F32 => "critic.precision=f32",
+            Self::Bf16 => "critic.precision=bf16",
         }
     }
 }

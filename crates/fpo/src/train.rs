@@ -97,7 +97,7 @@ fn resume(args: &args::Train, folder: Option<&Path>) -> Result<Session, Failure>
         }
     }
     let folder = RunFolder::open(&folder)?;
-    let config = config::reopen(&folder.config(), &args.sets)?;
+    let config = config::reopen(&folder.config(), &sets(args))?;
     if args.task.as_ref().is_some_and(|task| *task != config.task) {
         return Err(Failure::input(format!(
             "{} is a run of {}",
@@ -114,9 +114,15 @@ fn resolve(args: &args::Train, task: &str) -> Result<Config, Failure> {
         task,
         args.preset.as_deref(),
         args.config.as_deref(),
-        &args.sets,
+        &sets(args),
         args.seed,
     )?)
+}
+
+/// What `--precision` and `--set` say.
+fn sets(args: &args::Train) -> Vec<String> {
+    let precision = args.precision.map(|precision| precision.as_set().to_owned());
+    precision.into_iter().chain(args.sets.iter().cloned()).collect()
 }
 
 /// The folder that run folders are made in.

@@ -1,5 +1,6 @@
 //! What can stop a training.
 
+use crate::critic::CriticError;
 use crate::rollout::{NonFinite, Quantity};
 use fpo_env::MakeError;
 use fpo_nn::MlpError;
@@ -13,6 +14,9 @@ pub enum TrainError {
     /// A network of impossible sizes.
     #[error("{0}")]
     Network(#[from] MlpError),
+    /// A critic of impossible sizes, or in a precision this machine does not have.
+    #[error("{0}")]
+    Critic(#[from] CriticError),
     /// The thread pool could not be made.
     #[error("cannot start the worker threads: {0}")]
     Threads(String),

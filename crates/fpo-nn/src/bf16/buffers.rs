@@ -1,0 +1,88 @@
+//! What a tile of rows leaves between the layers and for the backward pass.
+
+use super::amx::{Sums, Tile};
+use super::{BLOCK, TILE};
+use crate::MlpSpec;
+
+/// The buffers of one tile of rows.
+#[derive(Clone)]
+pub(crate) struct Buffers {
+    /// Blocks of 32 rows there is room for.
+    pub(super) row_blocks: usize,
+    /// The input's two parts, left: for each 16 rows a run over the columns, first of the numbers' high bits, then of the rest.
+    pub(super) input: Vec<Tile>,
+    /// Activations, left, of the layer read and the layer written.
+    pub(super) activations: [Vec<Tile>; 2],
+    pub(super) training: Option<Training>,
+    pub(super) sums: Box<Sums>,
+}
+
+/// What differentiating needs besides.
+#[derive(Clone)]
+pub(super) struct Training {
+    /// Each layer's input, transposed: for each 16 columns a run over the rows. The first layer's has its high parts first.
+    pub(super) transposed: Vec<Vec<Tile>>,
+    /// f′(z) of each hidden layer: for each block of columns, for each block of rows, 32 lines with the block's two halves in turns.
+    pub(super) derivative: Vec<Vec<Tile>>,
+    /// ∂L/∂z, left, of the layer read and the layer written.
+    pub(super) gradient: [Vec<Tile>; 2],
+    /// ∂L/∂z of one layer, right: for each 16 columns a run over the rows.
+    pub(super) gradient_right: Vec<Tile>,
+}
+
+impl Clone for Sums {
+    fn clone(&self) -> Self {
+        Self(self.0)
+    }
+}
+
+impl Buffers {
+    /// Room for `rows` rows of a network, with what differentiating needs if `training`.
+    pub(crate) fn new(spec: &MlpSpec, rows: usize, training: bool) -> Self {
+        let row_blocks = rows.div_ceil(BLOCK);
+        // A block of 32 × 32 is two tiles in any arrangement.
+        let tiles = |width: usize| vec![Tile::ZERO; 2 * row_blocks * width.div_ceil(BLOCK)];
+        let widest = spec.hidden.iter().copied().max().unwrap_or(0);
+        let parts = 2 * spec.input.next_multiple_of(BLOCK);
+        Self {
+            row_blocks,
+            input: tiles(parts),
+            activations: [tiles(widest), tiles(widest)],
+            training: training.then(|| Training {
+                transposed: std::iter::once(tiles(parts))
+                    .chain(spec.hidden.iter().map(|&width| tiles(width)))
+                    .collect(),
+                derivative: spec.hidden.iter().map(|&width| tiles(width)).collect(),
+                gradient: [tiles(widest.max(spec.output)), tiles(widest)],
+                gradient_right: tiles(widest.max(spec.output)),
+            }),
+            sums: Box::new(Sums([[0.0; BLOCK]; BLOCK])),
+        }
+    }
+
+    /// Rows of a tile whose data fill about two thirds of a 2 MiB second-level cache; whole blocks.
+    pub(crate) fn tile_rows(spec: &MlpSpec) -> usize {
+        let bytes = 4 * spec.hidden.iter().sum::<usize>() + 8 * spec.input;
+        ((1408 << 10) / bytes.max(1) / BLOCK * BLOCK).clamp(2 * BLOCK, 16 * BLOCK)
+    }
+}
+
+/// The two runs of tiles that block `block` of 32 rows (or columns) consists of, `run` tiles each.
+pub(super) fn runs(tiles: &[Tile], block: usize, run: usize) -> [&[Tile]; 2] {
+    let pair = &tiles[2 * block * run..2 * (block + 1) * run];
+    let (first, second) = pair.split_at(run);
+    [first, second]
+}
+
+/// As [`runs`], cut to the first `length` tiles of each.
+pub(super) fn runs_of(tiles: &[Tile], block: usize, run: usize, length: usize) -> [&[Tile]; 2] {
+    runs(tiles, block, run).map(|run| &run[..length])
+}
+
+/// The tiles at `at` in the two runs of block `block`, to be written.
+pub(super) fn pair_mut(tiles: &mut [Tile], block: usize, run: usize, at: usize) -> [&mut Tile; 2] {
+    let (first, second) = tiles[2 * block * run..2 * (block + 1) * run].split_at_mut(run);
+    [&mut first[at], &mut second[at]]
+}
+
+const _: () = assert!(BLOCK == 2 * TILE);

@@ -1,0 +1,43 @@
+//! In which numbers a network's products are computed.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The numbers that matrix products multiply. Parameters, gradients, inputs and outputs are f32 either way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Precision {
+    /// Single precision throughout, on any machine.
+    #[default]
+    F32,
+    /// Weights, activations and their gradients are rounded to bfloat16 (8 significant bits) before they are multiplied; sums are
+    /// f32. Inputs are split into two bfloat16 numbers and keep 16 bits. Needs the matrix unit of recent Intel processors (AMX).
+    Bf16,
+}
+
+/// A precision this machine does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this machine has no bfloat16 matrix unit (AMX, with the system's permission to use it)")]
+pub struct PrecisionError;
+
+impl Precision {
+    /// Whether this machine can compute so.
+    pub fn is_available(self) -> bool {
+        match self {
+            Self::F32 => true,
+            #[cfg(target_arch = "x86_64")]
+            Self::Bf16 => crate::bf16::is_available(),
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::Bf16 => false,
+        }
+    }
+
+    /// The fastest precision of this machine.
+    pub fn fastest() -> Self {
+        if Self::Bf16.is_available() {
+            Self::Bf16
+        } else {
+            Self::F32
+        }
+    }
+}
