@@ -1,33 +1,66 @@
-//! Supplies the pinned MuJoCo library and the DM Control models, so that one cargo command builds everything.
+//! Supplies the pinned MuJoCo library and the models of DM Control and Gymnasium, so that one cargo command builds
+//! everything.
 //!
-//! Both come from wheels on PyPI whose hashes are pinned here. They are fetched once into the target folder
-//! (`target/mujoco-3.17.0`, `target/dm_control-1.0.50`): into a private folder first, which is then renamed, so that
-//! concurrent builds cannot disturb each other. `FPO_MUJOCO_LIB_DIR` and `FPO_DM_CONTROL_DIR` name folders to use instead.
+//! They come from wheels on PyPI whose hashes are pinned here. They are fetched once into the target folder
+//! (`target/mujoco-3.17.0`, `target/dm_control-1.0.50`, `target/gymnasium-1.4.0`): into a private folder first, which is
+//! then renamed, so that concurrent builds cannot disturb each other. `FPO_MUJOCO_LIB_DIR`, `FPO_DM_CONTROL_DIR` and
+//! `FPO_GYMNASIUM_DIR` name folders to use instead.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::{env, fs, process};
 
 const MUJOCO: &str = "3.17.0";
-const DM_CONTROL: &str = "1.0.50";
 const LIBRARY: &str = "libmujoco.so.3.17.0";
 
-/// The models that `src/assets.rs` embeds.
-const DOMAINS: [&str; 12] = [
-    "acrobot",
-    "ball_in_cup",
-    "cartpole",
-    "cheetah",
-    "finger",
-    "fish",
-    "hopper",
-    "humanoid",
-    "pendulum",
-    "point_mass",
-    "reacher",
-    "walker",
-];
-const COMMON: [&str; 3] = ["materials", "skybox", "visual"];
+/// Models to embed, of a package that holds them as files.
+struct Package {
+    name: &'static str,
+    version: &'static str,
+    sha256: &'static str,
+    /// Names a folder to use instead of the package's.
+    variable: &'static str,
+    /// The folder of the files in the package.
+    folder: &'static str,
+    /// Models and what they include, in that folder.
+    files: &'static [&'static str],
+}
+
+/// Embedded by `src/suite/assets.rs`.
+const DM_CONTROL: Package = Package {
+    name: "dm_control",
+    version: "1.0.50",
+    sha256: "5434e1e51ff69016867426da7df6064b18d140e4d0a628f879bbcf0e7d0a586d",
+    variable: "FPO_DM_CONTROL_DIR",
+    folder: "suite",
+    files: &[
+        "acrobot.xml",
+        "ball_in_cup.xml",
+        "cartpole.xml",
+        "cheetah.xml",
+        "finger.xml",
+        "fish.xml",
+        "hopper.xml",
+        "humanoid.xml",
+        "pendulum.xml",
+        "point_mass.xml",
+        "reacher.xml",
+        "walker.xml",
+        "common/materials.xml",
+        "common/skybox.xml",
+        "common/visual.xml",
+    ],
+};
+
+/// Embedded by `src/gym/assets.rs`.
+const GYMNASIUM: Package = Package {
+    name: "gymnasium",
+    version: "1.4.0",
+    sha256: "1cb947c59e7c72d8eabb2c2274c00cd20948e69f8452a9ef4092223be24fdf0e",
+    variable: "FPO_GYMNASIUM_DIR",
+    folder: "envs/mujoco/assets",
+    files: &["half_cheetah.xml", "hopper.xml", "walker2d_v5.xml"],
+};
 
 /// Copies members of a wheel: `WHEEL (MEMBER DESTINATION)…`.
 const EXTRACT: &str = "\
@@ -52,8 +85,10 @@ struct Wheel<'a> {
 fn main() -> ExitCode {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=FPO_MUJOCO_LIB_DIR");
-    println!("cargo::rerun-if-env-changed=FPO_DM_CONTROL_DIR");
-    match library().and_then(|()| models()) {
+    let result = library()
+        .and_then(|()| models(&DM_CONTROL))
+        .and_then(|()| models(&GYMNASIUM));
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
             println!("cargo::error={}", reason.replace('\n', " "));
@@ -111,58 +146,60 @@ fn library() -> Result<(), String> {
     Ok(())
 }
 
-/// Finds or fetches DM Control's models and writes the code that embeds them.
-fn models() -> Result<(), String> {
-    let files = || {
-        let domains = DOMAINS.iter().map(|name| format!("suite/{name}.xml"));
-        domains.chain(COMMON.iter().map(|name| format!("suite/common/{name}.xml")))
-    };
-    let dir = match env::var_os("FPO_DM_CONTROL_DIR") {
-        Some(dir) => given(&dir, "FPO_DM_CONTROL_DIR", "suite/cheetah.xml")?,
+/// Finds or fetches the models of a package, and writes the code that embeds them and their licence.
+fn models(package: &Package) -> Result<(), String> {
+    let Package {
+        name,
+        version,
+        variable,
+        folder,
+        ..
+    } = package;
+    println!("cargo::rerun-if-env-changed={variable}");
+    let in_package = |file: &str| format!("{folder}/{file}");
+    let licence = format!("{name}-{version}.dist-info/licenses/LICENSE");
+    let dir = match env::var_os(variable) {
+        Some(dir) => given(&dir, variable, &in_package(package.files[0]))?,
         None => {
-            let licence = format!("dm_control-{DM_CONTROL}.dist-info/licenses/LICENSE");
+            let files = package.files.iter().map(|file| in_package(file));
             let wheel = Wheel {
-                requirement: format!("dm_control=={DM_CONTROL}"),
-                sha256: "5434e1e51ff69016867426da7df6064b18d140e4d0a628f879bbcf0e7d0a586d",
+                requirement: format!("{name}=={version}"),
+                sha256: package.sha256,
                 platform: &[],
-                members: files()
-                    .map(|file| (format!("dm_control/{file}"), file))
-                    .chain([(licence, "LICENSE".to_owned())])
+                members: files
+                    .map(|file| (format!("{name}/{file}"), file))
+                    .chain([(licence.clone(), "LICENSE".to_owned())])
                     .collect(),
             };
-            fetch(&wheel, &format!("dm_control-{DM_CONTROL}"), "LICENSE").map_err(|why| {
-                format!("{why}; or set FPO_DM_CONTROL_DIR to the folder dm_control of version {DM_CONTROL}")
+            fetch(&wheel, &format!("{name}-{version}"), "LICENSE").map_err(|why| {
+                format!("{why}; or set {variable} to the folder {name} of version {version}")
             })?
         }
     };
     let mut code = String::from("&[\n");
-    for file in files() {
-        let path = dir.join(&file);
+    for file in package.files {
+        let path = dir.join(in_package(file));
         if !path.is_file() {
-            return Err(format!("{} holds no {file}", dir.display()));
+            return Err(format!("{} holds no {}", dir.display(), in_package(file)));
         }
         println!("cargo::rerun-if-changed={}", path.display());
-        let name = file.trim_start_matches("suite/");
         code += &format!(
-            "    ({name:?}, include_str!({:?})),\n",
+            "    ({file:?}, include_str!({:?})),\n",
             path.display().to_string()
         );
     }
     code.push(']');
     // Where fetching puts it, and where it is beside an installed package.
-    let licence = [
-        "LICENSE".to_owned(),
-        format!("../dm_control-{DM_CONTROL}.dist-info/licenses/LICENSE"),
-    ]
-    .map(|file| dir.join(file))
-    .into_iter()
-    .find(|path| path.is_file())
-    .ok_or_else(|| format!("{} holds no LICENSE", dir.display()))?;
+    let licence = ["LICENSE".to_owned(), format!("../{licence}")]
+        .map(|file| dir.join(file))
+        .into_iter()
+        .find(|path| path.is_file())
+        .ok_or_else(|| format!("{} holds no LICENSE", dir.display()))?;
     println!("cargo::rerun-if-changed={}", licence.display());
 
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
-    fs::write(out.join("assets.rs"), code)
-        .and_then(|()| fs::copy(&licence, out.join("LICENCE")).map(|_| ()))
+    fs::write(out.join(format!("{name}.rs")), code)
+        .and_then(|()| fs::copy(&licence, out.join(format!("{name}.LICENCE"))).map(|_| ()))
         .map_err(|error| format!("cannot write to {}: {error}", out.display()))
 }
 

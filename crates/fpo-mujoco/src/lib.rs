@@ -1,4 +1,4 @@
-//! MuJoCo physics, the DM Control suite and rendering.
+//! MuJoCo physics, the DM Control suite, Gymnasium's runners and rendering.
 //!
 //! [`tasks`] lists the tasks, [`task`] finds one by name; both are cheap, since a model is compiled when the first of its
 //! environments is made. The environments of a task share that model; each has a simulation of its own.
@@ -15,11 +15,29 @@
 //! # Ok::<(), fpo_env::MakeError>(())
 //! ```
 
-mod assets;
 mod ffi;
+pub mod gym;
 mod model;
 mod physics;
+mod random;
 mod render;
 pub mod suite;
+mod task;
 
-pub use suite::{task, tasks};
+use fpo_env::Task;
+use std::sync::Arc;
+
+/// The tasks of all families.
+fn all() -> impl Iterator<Item = &'static Arc<task::ModelTask>> {
+    suite::TASKS.iter().chain(gym::TASKS.iter())
+}
+
+/// All tasks, family by family. Listing them compiles no model.
+pub fn tasks() -> Vec<Arc<dyn Task>> {
+    all().map(|task| Arc::clone(task) as Arc<dyn Task>).collect()
+}
+
+/// The task that its family calls `name`, as in `cheetah-run` and `HalfCheetah-v5`.
+pub fn task(name: &str) -> Option<Arc<dyn Task>> {
+    tasks().into_iter().find(|task| task.spec().name == name)
+}

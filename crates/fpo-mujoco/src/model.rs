@@ -196,6 +196,9 @@ impl Model {
         geom_sizes: geom_size [f64] 3 * ngeom;
         /// Sizes of the sites, `[nsite, 3]`.
         site_sizes: site_size [f64] 3 * nsite;
+        /// Positions at the reference pose, `[nq]`.
+        #[cfg(test)]
+        start: qpos0 [f64] 1 * nq;
         /// Damping of the degrees of freedom, `[nv]`.
         #[cfg(test)]
         dampings: dof_damping [f64] 1 * nv;

@@ -25,7 +25,7 @@ pub(crate) enum PhysicsError {
 
 /// One simulation: the state and everything derived from it, on a model that others share.
 ///
-/// After [`Physics::reset`], [`Physics::forward`] and [`Physics::step`], positions and velocities and what follows
+/// After [`Physics::forward`], [`Physics::step`] and [`Physics::derive`], positions and velocities and what follows
 /// from them are up to date; accelerations and forces are those of the last physics step.
 pub(crate) struct Physics {
     model: Arc<Model>,
@@ -78,15 +78,14 @@ impl Physics {
         self.data.as_ptr()
     }
 
-    /// Returns to the model's reference pose, at rest, and derives everything from it.
+    /// Returns to the model's reference pose, at rest. Nothing is derived from it yet.
     ///
     /// # Errors
-    /// If the model's reference pose cannot be simulated.
+    /// If the model has no such pose.
     pub(crate) fn reset(&mut self) -> Result<(), PhysicsError> {
         let (m, d) = (self.raw_model(), self.raw_data());
         // SAFETY: a valid model and its data.
-        guard(|| unsafe { ffi::mj_resetData(m, d) }).map_err(PhysicsError::Raised)?;
-        self.forward()
+        guard(|| unsafe { ffi::mj_resetData(m, d) }).map_err(PhysicsError::Raised)
     }
 
     /// Derives everything from a changed state, without the actuators: there is no action yet.
@@ -111,16 +110,24 @@ impl Physics {
         self.check()
     }
 
+    /// Derives what follows from positions and velocities; accelerations, and with them the state, stay as they are.
+    ///
+    /// # Errors
+    /// If the state cannot be simulated.
+    pub(crate) fn derive(&mut self) -> Result<(), PhysicsError> {
+        // SAFETY: `run` hands over a valid model and its data.
+        self.run(|m, d| unsafe { ffi::mj_step1(m, d) })
+    }
+
     /// Advances by `n` physics steps, in dm_control's order: everything but accelerations and forces is up to date
     /// before and after.
     ///
     /// # Errors
     /// If the simulation diverged; it must then be reset.
     pub(crate) fn step(&mut self, n: u32) -> Result<(), PhysicsError> {
-        let (m, d) = (self.raw_model(), self.raw_data());
         let whole = self.model.head().opt.integrator == mjtIntegrator::mjINT_RK4 as i32;
-        // SAFETY: a valid model and its data.
-        let result = guard(|| unsafe {
+        // SAFETY: `run` hands over a valid model and its data.
+        self.run(|m, d| unsafe {
             if whole {
                 // Runge–Kutta takes whole steps only.
                 ffi::mj_step(m, d);
@@ -131,13 +138,32 @@ impl Physics {
                 ffi::mj_step(m, d);
             }
             ffi::mj_step1(m, d);
-        });
-        match result {
+        })
+    }
+
+    /// Advances by `n` physics steps, in Gymnasium's order: positions and velocities are up to date after, and nothing that
+    /// follows from them.
+    ///
+    /// # Errors
+    /// If the simulation diverged; it must then be reset.
+    pub(crate) fn step_state(&mut self, n: u32) -> Result<(), PhysicsError> {
+        // SAFETY: `run` hands over a valid model and its data.
+        self.run(|m, d| unsafe {
+            for _ in 0..n {
+                ffi::mj_step(m, d);
+            }
+        })
+    }
+
+    /// Calls MuJoCo with the model and the data. After an error the simulation is as a reset leaves it.
+    #[inline]
+    fn run(&mut self, call: impl FnOnce(*const mjModel, *mut mjData)) -> Result<(), PhysicsError> {
+        let (m, d) = (self.raw_model(), self.raw_data());
+        match guard(|| call(m, d)) {
             Ok(()) => self.check(),
             Err(why) => {
                 // The call was left in the middle: what it had on MuJoCo's stack goes, too.
-                // SAFETY: as above.
-                guard(|| unsafe { ffi::mj_resetData(m, d) }).map_err(PhysicsError::Raised)?;
+                self.reset()?;
                 Err(PhysicsError::Raised(why))
             }
         }
@@ -412,7 +438,7 @@ mod tests {
                 scope.spawn(move || {
                     let mut physics = Physics::new(model, false).expect("there is memory for the state");
                     for _ in 0..250 {
-                        let error = physics.reset().and_then(|()| physics.step(1));
+                        let error = physics.reset().and_then(|()| physics.step_state(1));
                         assert!(matches!(error, Err(PhysicsError::Raised(_))), "{error:?}");
                     }
                 });
@@ -429,8 +455,8 @@ mod tests {
             [true, true, false].map(|own| Physics::new(Arc::clone(&model), own).expect("memory"));
         simulations[0].set_geom_pos(target, [1.0, 2.0, 3.0]);
         let positions = simulations.map(|mut physics| {
-            physics.reset().expect("a still world");
-            physics.step(1).expect("a still world");
+            physics.reset().expect("it has a reference pose");
+            physics.step_state(1).expect("a still world");
             physics.geom_xpos().to_vec()
         });
         assert_eq!(

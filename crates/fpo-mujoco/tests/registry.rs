@@ -6,7 +6,7 @@ use std::collections::HashSet;
 fn tasks_are_listed_once_and_found_by_name() {
     let tasks = fpo_mujoco::tasks();
     let names: HashSet<_> = tasks.iter().map(|task| task.spec().name.clone()).collect();
-    assert_eq!((tasks.len(), names.len()), (25, 25));
+    assert_eq!((tasks.len(), names.len()), (28, 28));
     for task in &tasks {
         let spec = task.spec();
         let found = fpo_mujoco::task(&spec.name).expect("it is in the list");
@@ -21,11 +21,23 @@ fn tasks_are_listed_once_and_found_by_name() {
 }
 
 #[test]
-fn the_models_come_with_their_licence() {
-    assert!(fpo_mujoco::suite::MODEL_LICENCE.contains("Apache License"));
-    assert!(
-        fpo_mujoco::suite::MODEL_FILES
-            .iter()
-            .any(|(name, _)| *name == "cheetah.xml")
-    );
+fn the_models_come_with_their_licences() {
+    use fpo_mujoco::{gym, suite};
+    for (files, file, licence, name) in [
+        (
+            suite::MODEL_FILES,
+            "cheetah.xml",
+            suite::MODEL_LICENCE,
+            "Apache License",
+        ),
+        (
+            gym::MODEL_FILES,
+            "half_cheetah.xml",
+            gym::MODEL_LICENCE,
+            "MIT License",
+        ),
+    ] {
+        assert!(files.iter().any(|(name, _)| *name == file), "{file}");
+        assert!(licence.contains(name), "{file}");
+    }
 }

@@ -56,7 +56,8 @@ pub(crate) fn find(name: &str) -> Result<Arc<dyn Task>, Failure> {
         return Ok(task);
     }
     let tasks = fpo_mujoco::tasks();
-    let similarity = |other: &str| strsim::normalized_damerau_levenshtein(&name.to_lowercase(), other);
+    let similarity =
+        |other: &str| strsim::normalized_damerau_levenshtein(&name.to_lowercase(), &other.to_lowercase());
     let names = tasks.iter().map(|task| task.spec().name.as_str());
     let nearest = names.max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
     let message = match nearest {
@@ -91,6 +92,7 @@ mod tests {
             ("cheetah", "cheetah-run"),
             ("Walker-Run", "walker-run"),
             ("cartpole_balance", "cartpole-balance"),
+            ("halfcheetah", "HalfCheetah-v5"),
         ] {
             let message = find(typed)
                 .err()

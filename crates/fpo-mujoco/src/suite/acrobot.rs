@@ -1,11 +1,12 @@
 //! A double pendulum with a motor at the elbow only.
 
-use super::domain::{Definition, Domain, Observation};
+use super::domain::Domain;
 use super::geometry::distance;
-use super::randomize::uniform;
 use super::rewards::Tolerance;
 use crate::model::{Model, row};
 use crate::physics::{Physics, PhysicsError};
+use crate::random::uniform;
+use crate::task::{Definition, Observation, Rules};
 use fpo_env::MakeError;
 use fpo_rng::Philox;
 use std::f64::consts::PI;
@@ -24,7 +25,7 @@ pub(super) const TASKS: &[Definition] = &[
 const fn definition(
     name: &'static str,
     summary: &'static str,
-    build: fn(&mut Model) -> Result<Box<dyn Domain>, MakeError>,
+    build: fn(&mut Model) -> Result<Box<dyn Rules>, MakeError>,
 ) -> Definition {
     Definition {
         name,
@@ -46,7 +47,7 @@ struct Acrobot {
 }
 
 impl Acrobot {
-    fn build(model: &Model, margin: f64) -> Result<Box<dyn Domain>, MakeError> {
+    fn build(model: &Model, margin: f64) -> Result<Box<dyn Rules>, MakeError> {
         let target = model.site("target")?;
         Ok(Box::new(Self {
             arms: [model.body("upper_arm")?, model.body("lower_arm")?],

@@ -1,9 +1,11 @@
 //! A ball on a string, and a cup to catch it with.
 
-use super::domain::{Definition, Domain, Observation};
-use super::randomize::{uniform, until_free};
+use super::domain::Domain;
+use super::randomize::until_free;
 use crate::model::{Model, row};
 use crate::physics::{Physics, PhysicsError};
+use crate::random::uniform;
+use crate::task::{Definition, Observation};
 use fpo_env::MakeError;
 use fpo_rng::Philox;
 

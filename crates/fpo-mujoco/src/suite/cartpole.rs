@@ -1,10 +1,11 @@
 //! A pole on a cart.
 
-use super::domain::{Definition, Domain, Observation};
-use super::randomize::{normal, uniform};
+use super::domain::Domain;
 use super::rewards::{Sigmoid, Tolerance};
 use crate::model::Model;
 use crate::physics::{Physics, PhysicsError};
+use crate::random::{normal, uniform};
+use crate::task::{Definition, Observation, Rules};
 use fpo_env::MakeError;
 use fpo_rng::Philox;
 use std::f64::consts::PI;
@@ -36,7 +37,7 @@ pub(super) const TASKS: &[Definition] = &[
 const fn definition(
     name: &'static str,
     summary: &'static str,
-    build: fn(&mut Model) -> Result<Box<dyn Domain>, MakeError>,
+    build: fn(&mut Model) -> Result<Box<dyn Rules>, MakeError>,
 ) -> Definition {
     Definition {
         name,
@@ -65,7 +66,7 @@ struct Cartpole {
 }
 
 impl Cartpole {
-    fn build(model: &Model, swing_up: bool, sparse: bool) -> Result<Box<dyn Domain>, MakeError> {
+    fn build(model: &Model, swing_up: bool, sparse: bool) -> Result<Box<dyn Rules>, MakeError> {
         Ok(Box::new(Self {
             pole: model.body("pole_1")?,
             swing_up,

@@ -1,9 +1,11 @@
 //! A finger that turns a body on a hinge.
 
-use super::domain::{Definition, Domain, Observation};
-use super::randomize::{self, uniform};
+use super::domain::Domain;
+use super::randomize;
 use crate::model::{Model, row};
 use crate::physics::{Physics, PhysicsError};
+use crate::random::uniform;
+use crate::task::{Definition, Observation, Rules};
 use fpo_env::MakeError;
 use fpo_rng::Philox;
 use std::f64::consts::PI;
@@ -35,7 +37,7 @@ pub(super) const TASKS: &[Definition] = &[
 const fn definition(
     name: &'static str,
     summary: &'static str,
-    build: fn(&mut Model) -> Result<Box<dyn Domain>, MakeError>,
+    build: fn(&mut Model) -> Result<Box<dyn Rules>, MakeError>,
 ) -> Definition {
     Definition {
         name,
@@ -151,7 +153,7 @@ struct Turn {
 }
 
 impl Turn {
-    fn build(model: &mut Model, target_radius: f64) -> Result<Box<dyn Domain>, MakeError> {
+    fn build(model: &mut Model, target_radius: f64) -> Result<Box<dyn Rules>, MakeError> {
         let site = model.site("target")?;
         model.set_site_radius(site, target_radius);
         Ok(Box::new(Self {

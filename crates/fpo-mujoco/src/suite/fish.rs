@@ -1,11 +1,13 @@
 //! A fish in a tank.
 
-use super::domain::{Definition, Domain, Observation};
+use super::domain::Domain;
 use super::geometry::from_to_in;
-use super::randomize::{rotation, uniform};
+use super::randomize::rotation;
 use super::rewards::Tolerance;
 use crate::model::{Model, row};
 use crate::physics::{Physics, PhysicsError};
+use crate::random::uniform;
+use crate::task::{Definition, Observation};
 use fpo_env::MakeError;
 use fpo_rng::Philox;
 

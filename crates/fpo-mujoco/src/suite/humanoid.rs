@@ -1,11 +1,12 @@
 //! A humanoid with 21 joints.
 
-use super::domain::{Definition, Domain, Observation};
+use super::domain::Domain;
 use super::geometry::from_to_in;
 use super::randomize;
 use super::rewards::{Sigmoid, Tolerance};
 use crate::model::{Model, row};
 use crate::physics::{Physics, PhysicsError};
+use crate::task::{Definition, Observation, Rules};
 use fpo_env::MakeError;
 use fpo_rng::Philox;
 
@@ -24,7 +25,7 @@ pub(super) const TASKS: &[Definition] = &[
 const fn definition(
     name: &'static str,
     summary: &'static str,
-    build: fn(&mut Model) -> Result<Box<dyn Domain>, MakeError>,
+    build: fn(&mut Model) -> Result<Box<dyn Rules>, MakeError>,
 ) -> Definition {
     Definition {
         name,
@@ -63,7 +64,7 @@ struct Humanoid {
 }
 
 impl Humanoid {
-    fn build(model: &Model, speed: Option<f64>) -> Result<Box<dyn Domain>, MakeError> {
+    fn build(model: &Model, speed: Option<f64>) -> Result<Box<dyn Rules>, MakeError> {
         Ok(Box::new(Self {
             torso: model.body("torso")?,
             head: model.body("head")?,

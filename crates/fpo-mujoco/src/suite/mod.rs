@@ -4,11 +4,11 @@
 //! An episode has 1000 steps and no terminal state; rewards lie in [0, 1]; actions lie in [−1, 1].
 
 mod acrobot;
+mod assets;
 mod ball_in_cup;
 mod cartpole;
 mod cheetah;
 mod domain;
-mod env;
 mod finger;
 mod fish;
 mod geometry;
@@ -19,19 +19,19 @@ mod point_mass;
 mod randomize;
 mod reacher;
 pub mod rewards;
-mod task;
 mod walker;
 
 #[cfg(test)]
 mod tests;
 
-pub use crate::assets::{MODEL_FILES, MODEL_LICENCE};
+pub use assets::{MODEL_FILES, MODEL_LICENCE};
 
+use crate::task::{Definition, ModelTask};
 use std::sync::{Arc, LazyLock};
-use task::SuiteTask;
 
-static TASKS: LazyLock<Vec<Arc<SuiteTask>>> = LazyLock::new(|| {
-    let domains: [&'static [domain::Definition]; 12] = [
+/// The tasks, domain by domain.
+pub(crate) static TASKS: LazyLock<Vec<Arc<ModelTask>>> = LazyLock::new(|| {
+    let domains: [&'static [Definition]; 12] = [
         acrobot::TASKS,
         ball_in_cup::TASKS,
         cartpole::TASKS,
@@ -48,19 +48,6 @@ static TASKS: LazyLock<Vec<Arc<SuiteTask>>> = LazyLock::new(|| {
     domains
         .into_iter()
         .flatten()
-        .map(|definition| Arc::new(SuiteTask::new(definition)))
+        .map(|definition| Arc::new(ModelTask::new(definition, MODEL_FILES)))
         .collect()
 });
-
-/// All tasks, by name. Listing them compiles no model.
-pub fn tasks() -> Vec<Arc<dyn fpo_env::Task>> {
-    TASKS
-        .iter()
-        .map(|task| Arc::clone(task) as Arc<dyn fpo_env::Task>)
-        .collect()
-}
-
-/// The task that dm_control calls `name`, as in `cheetah-run`.
-pub fn task(name: &str) -> Option<Arc<dyn fpo_env::Task>> {
-    tasks().into_iter().find(|task| task.spec().name == name)
-}

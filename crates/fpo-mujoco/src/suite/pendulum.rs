@@ -1,10 +1,11 @@
 //! A pendulum with a weak motor.
 
-use super::domain::{Definition, Domain, Observation};
-use super::randomize::uniform;
+use super::domain::Domain;
 use super::rewards::Tolerance;
 use crate::model::Model;
 use crate::physics::{Physics, PhysicsError};
+use crate::random::uniform;
+use crate::task::{Definition, Observation};
 use fpo_env::MakeError;
 use fpo_rng::Philox;
 use std::f64::consts::PI;

@@ -1,11 +1,12 @@
 //! A point mass on a plane.
 
-use super::domain::{Definition, Domain, Observation};
+use super::domain::Domain;
 use super::geometry::distance;
 use super::randomize;
 use super::rewards::{Sigmoid, Tolerance};
 use crate::model::{Model, row};
 use crate::physics::{Physics, PhysicsError};
+use crate::task::{Definition, Observation};
 use fpo_env::MakeError;
 use fpo_rng::Philox;
 

@@ -1,24 +1,14 @@
 //! Random numbers as dm_control's initial states need them.
 
 use crate::physics::{Physics, PhysicsError};
+use crate::random::{normal, uniform};
 use fpo_rng::Philox;
 use mujoco_rs::mujoco_c::mjtJoint;
 use rand::RngExt;
-use rand_distr::StandardNormal;
 use std::f64::consts::PI;
 
 /// Draws of a state in which nothing touches, before giving up: as many as dm_control makes.
 const MAX_DRAWS: u32 = 1000;
-
-/// A number uniform between `low` and `high`.
-pub(super) fn uniform(rng: &mut Philox, low: f64, high: f64) -> f64 {
-    low + (high - low) * rng.random::<f64>()
-}
-
-/// A standard normal number.
-pub(super) fn normal(rng: &mut Philox) -> f64 {
-    rng.sample(StandardNormal)
-}
 
 /// A rotation uniform over all rotations, as a quaternion.
 pub(super) fn rotation(rng: &mut Philox) -> [f64; 4] {

@@ -1,10 +1,12 @@
 //! A planar arm with two links.
 
-use super::domain::{Definition, Domain, Observation};
-use super::randomize::{self, uniform};
+use super::domain::Domain;
+use super::randomize;
 use super::rewards::Tolerance;
 use crate::model::{Model, row};
 use crate::physics::{Physics, PhysicsError};
+use crate::random::uniform;
+use crate::task::{Definition, Observation, Rules};
 use fpo_env::MakeError;
 use fpo_rng::Philox;
 use std::f64::consts::TAU;
@@ -26,7 +28,7 @@ pub(super) const TASKS: &[Definition] = &[
 const fn definition(
     name: &'static str,
     summary: &'static str,
-    build: fn(&mut Model) -> Result<Box<dyn Domain>, MakeError>,
+    build: fn(&mut Model) -> Result<Box<dyn Rules>, MakeError>,
 ) -> Definition {
     Definition {
         name,
@@ -48,7 +50,7 @@ struct Reacher {
 }
 
 impl Reacher {
-    fn build(model: &mut Model, target_radius: f64) -> Result<Box<dyn Domain>, MakeError> {
+    fn build(model: &mut Model, target_radius: f64) -> Result<Box<dyn Rules>, MakeError> {
         let (finger, target) = (model.geom("finger")?, model.geom("target")?);
         model.set_geom_radius(target, target_radius);
         Ok(Box::new(Self {

@@ -1,10 +1,11 @@
 //! A planar walker.
 
-use super::domain::{Definition, Domain, Observation};
+use super::domain::Domain;
 use super::randomize;
 use super::rewards::{Sigmoid, Tolerance};
 use crate::model::Model;
 use crate::physics::{Physics, PhysicsError};
+use crate::task::{Definition, Observation, Rules};
 use fpo_env::MakeError;
 use fpo_rng::Philox;
 
@@ -23,7 +24,7 @@ pub(super) const TASKS: &[Definition] = &[
 const fn definition(
     name: &'static str,
     summary: &'static str,
-    build: fn(&mut Model) -> Result<Box<dyn Domain>, MakeError>,
+    build: fn(&mut Model) -> Result<Box<dyn Rules>, MakeError>,
 ) -> Definition {
     Definition {
         name,
@@ -48,7 +49,7 @@ struct Walker {
 }
 
 impl Walker {
-    fn build(model: &Model, speed: Option<f64>) -> Result<Box<dyn Domain>, MakeError> {
+    fn build(model: &Model, speed: Option<f64>) -> Result<Box<dyn Rules>, MakeError> {
         Ok(Box::new(Self {
             torso: model.body("torso")?,
             velocity: model.sensor("torso_subtreelinvel")?,

@@ -1,67 +1,13 @@
 //! Initial states follow dm_control's rules.
 
-use super::{Golden, make, reset};
-use crate::suite::env::SuiteEnv;
-use fpo_env::Env;
+use crate::task::ModelEnv;
+use crate::task::tests::distributions::{assert_normal, assert_uniform, draws};
+use crate::task::tests::{Golden, make, reset};
+use fpo_env::Task;
 use std::f64::consts::PI;
 
-/// What `read` gives after each of `n` resets of an environment of `name`; `[read's length][n]`.
-fn draws<const N: usize>(name: &str, n: u64, read: impl Fn(&SuiteEnv) -> [f64; N]) -> [Vec<f64>; N] {
-    let mut env = make(name);
-    let mut columns = [const { Vec::new() }; N];
-    for step in 0..n {
-        reset(&mut env, step);
-        columns
-            .iter_mut()
-            .zip(read(&env))
-            .for_each(|(column, value)| column.push(value));
-    }
-    columns
-}
-
-/// Kolmogorov's test against the uniform distribution, at p = 1e-4 (the numbers are the same in every run).
-fn assert_uniform(what: &str, samples: &[f64], low: f64, high: f64) {
-    let n = samples.len() as f64;
-    let mut sorted = samples.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let distance = sorted.iter().enumerate().fold(0.0_f64, |worst, (i, x)| {
-        let cdf = (x - low) / (high - low);
-        assert!(
-            (0.0..=1.0).contains(&cdf),
-            "{what}: {x} is outside [{low}, {high}]"
-        );
-        worst
-            .max((cdf - i as f64 / n).abs())
-            .max((cdf - (i + 1) as f64 / n).abs())
-    });
-    assert!(
-        distance < 2.23 / n.sqrt(),
-        "{what}: {distance} from uniform on [{low}, {high}]"
-    );
-}
-
-/// Mean, standard deviation and tail of a normal distribution, within five standard errors.
-fn assert_normal(what: &str, samples: &[f64], mean: f64, sd: f64) {
-    let n = samples.len() as f64;
-    let m = samples.iter().sum::<f64>() / n;
-    let s = (samples.iter().map(|x| (x - m).powi(2)).sum::<f64>() / n).sqrt();
-    let beyond = samples.iter().filter(|x| (*x - mean).abs() > 2.0 * sd).count() as f64 / n;
-    assert!(
-        (m - mean).abs() < 5.0 * sd / n.sqrt(),
-        "{what}: mean {m} instead of {mean}"
-    );
-    assert!(
-        (s - sd).abs() < 5.0 * sd / (2.0 * n).sqrt(),
-        "{what}: standard deviation {s} instead of {sd}"
-    );
-    assert!(
-        (beyond - 0.0455).abs() < 5.0 * (0.0455 / n).sqrt(),
-        "{what}: {beyond} beyond two sigma"
-    );
-}
-
 /// The entries `qpos[..N]`.
-fn qpos<const N: usize>(env: &SuiteEnv) -> [f64; N] {
+fn qpos<const N: usize>(env: &ModelEnv) -> [f64; N] {
     std::array::from_fn(|i| env.physics.qpos()[i])
 }
 
@@ -69,7 +15,7 @@ fn qpos<const N: usize>(env: &SuiteEnv) -> [f64; N] {
 fn moments_are_those_of_dm_control() {
     const RESETS: u64 = 500;
     let golden = Golden::open("initial_states.safetensors");
-    for task in crate::tasks() {
+    for task in super::TASKS.iter() {
         let name = &task.spec().name;
         let moment = |kind: &str| golden.get(&format!("{name}.{kind}")).expect("every task has it");
         let (mean, variance, fourth) = (moment("mean"), moment("variance"), moment("fourth"));
@@ -103,39 +49,8 @@ fn moments_are_those_of_dm_control() {
 }
 
 #[test]
-fn every_reset_is_fresh_and_a_function_of_its_key() {
-    for task in crate::tasks() {
-        let name = &task.spec().name;
-        let (mut a, mut b) = (make(name), make(name));
-        let first = reset(&mut a, 0);
-        let second = reset(&mut a, 1);
-        assert_ne!(first, second, "{name}");
-        // Whatever came before, the same key gives the same state, to the last bit.
-        let action = vec![1.0; task.spec().action_dim()];
-        let mut observation = reset(&mut b, 9);
-        for _ in 0..30 {
-            b.step(&action, &mut observation);
-        }
-        assert_eq!(reset(&mut b, 0), first, "{name}");
-        let (mut state_a, mut state_b) = (Vec::new(), Vec::new());
-        reset(&mut a, 0);
-        a.save_state(&mut state_a);
-        b.save_state(&mut state_b);
-        assert!(
-            state_a == state_b,
-            "{name}: the state after a reset depends on what was before"
-        );
-        assert_eq!(
-            (a.physics.time(), a.physics.ctrl()),
-            (0.0, &*vec![0.0; action.len()]),
-            "{name}"
-        );
-    }
-}
-
-#[test]
 fn cartpole() {
-    let read = |env: &SuiteEnv| {
+    let read = |env: &ModelEnv| {
         let (q, v) = (env.physics.qpos(), env.physics.qvel());
         [q[0], q[1], v[0], v[1]]
     };

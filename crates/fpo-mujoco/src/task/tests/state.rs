@@ -1,24 +1,25 @@
 //! Saved states.
 
 use super::{actions, make, reset};
-use crate::suite::env::SuiteEnv;
+use crate::task::ModelEnv;
 use fpo_env::{Env, Status};
 
-/// Everything that `actions` lead to, as bytes: observations, rewards and the state at the end.
-fn continue_with(env: &mut SuiteEnv, actions: &[Vec<f32>]) -> Vec<u8> {
+/// Everything that `actions` lead to, as bytes: observations, rewards, ends and the state at the end.
+fn continue_with(env: &mut ModelEnv, actions: &[Vec<f32>]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut observation = vec![0.0; env.spec().observation_dim()];
     for action in actions {
         let step = env.step(action, &mut observation);
-        assert_eq!(step.status, Status::Running);
+        assert_ne!(step.status, Status::Diverged);
         bytes.extend(observation.iter().flat_map(|x| x.to_le_bytes()));
         bytes.extend(step.reward.to_le_bytes());
+        bytes.push((step.status == Status::Terminated).into());
     }
     env.save_state(&mut bytes);
     bytes
 }
 
-fn saved(env: &SuiteEnv) -> Vec<u8> {
+fn saved(env: &ModelEnv) -> Vec<u8> {
     let mut state = Vec::new();
     env.save_state(&mut state);
     state
@@ -57,7 +58,13 @@ fn every_task_continues_bit_for_bit() {
 
 #[test]
 fn the_state_of_a_reset_continues_too() {
-    for name in ["cheetah-run", "hopper-hop", "reacher-hard", "cartpole-balance"] {
+    for name in [
+        "cheetah-run",
+        "hopper-hop",
+        "reacher-hard",
+        "cartpole-balance",
+        "HalfCheetah-v5",
+    ] {
         let mut original = make(name);
         reset(&mut original, 5);
         let mut fresh = make(name);

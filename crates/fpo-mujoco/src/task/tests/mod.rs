@@ -1,29 +1,27 @@
-//! Tests of the suite that need more than the public interface.
+//! Tests of every task that need more than the public interface, and tools for the tests of the families.
 
+pub(crate) mod distributions;
 mod divergence;
 mod golden;
-mod initial_states;
+mod resets;
 mod state;
 
-use super::TASKS;
-use super::env::SuiteEnv;
+use super::ModelEnv;
 use fpo_env::Env;
 use fpo_rng::{Key, Philox, Stream};
 use safetensors::{Dtype, SafeTensors};
 use std::path::{Path, PathBuf};
 
 /// An environment of the task called `name`.
-fn make(name: &str) -> SuiteEnv {
-    let task = TASKS
-        .iter()
-        .find(|task| fpo_env::Task::spec(&***task).name == name);
-    task.expect("a task of the suite")
-        .make_suite()
+pub(crate) fn make(name: &str) -> ModelEnv {
+    let task = crate::all().find(|task| task.spec.name == name);
+    task.expect("it is in the list")
+        .make_env()
         .expect("its model compiles")
 }
 
 /// Resets with the numbers at `step`; the observation.
-fn reset(env: &mut dyn Env, step: u64) -> Vec<f32> {
+pub(crate) fn reset(env: &mut dyn Env, step: u64) -> Vec<f32> {
     let mut observation = vec![f32::NAN; env.spec().observation_dim()];
     env.reset(
         &mut Philox::new(Key::new(1, Stream::Reset).step(step)),
@@ -41,8 +39,8 @@ fn actions(env: &dyn Env, n: usize, seed: u64) -> Vec<Vec<f32>> {
         .collect()
 }
 
-/// A file of numbers computed by dm_control.
-struct Golden(Vec<u8>);
+/// A file of numbers computed by the task's authors' code.
+pub(crate) struct Golden(Vec<u8>);
 
 impl Golden {
     fn path(file: &str) -> PathBuf {
@@ -51,11 +49,11 @@ impl Golden {
             .join(file)
     }
 
-    fn open(file: &str) -> Self {
+    pub(crate) fn open(file: &str) -> Self {
         Self(std::fs::read(Self::path(file)).expect("it is in the repository"))
     }
 
-    fn get(&self, name: &str) -> Option<Vec<f64>> {
+    pub(crate) fn get(&self, name: &str) -> Option<Vec<f64>> {
         let tensors = SafeTensors::deserialize(&self.0).expect("a safetensors file");
         let tensor = tensors.tensor(name).ok()?;
         assert_eq!(tensor.dtype(), Dtype::F64);
@@ -70,7 +68,7 @@ impl Golden {
         )
     }
 
-    fn rows(&self, name: &str, width: usize) -> Vec<Vec<f64>> {
+    pub(crate) fn rows(&self, name: &str, width: usize) -> Vec<Vec<f64>> {
         self.get(name)
             .expect("every trajectory has it")
             .chunks(width)

@@ -1,7 +1,7 @@
-//! Every task replays a trajectory of dm_control 1.0.50 on MuJoCo 3.17.0.
+//! Every task replays a trajectory that dm_control 1.0.50 or Gymnasium 1.4.0 computed on MuJoCo 3.17.0.
 
 use super::{Golden, make};
-use crate::suite::env::SuiteEnv;
+use crate::task::ModelEnv;
 use fpo_env::Env;
 use safetensors::SafeTensors;
 
@@ -10,7 +10,7 @@ use safetensors::SafeTensors;
 const TOLERANCE: f64 = 1e-10;
 
 /// Sets the model's fields as the trajectory's reset did, or checks that they are so.
-fn apply_model(env: &mut SuiteEnv, golden: &Golden) {
+fn apply_model(env: &mut ModelEnv, golden: &Golden) {
     let positions = |name| {
         golden
             .get(name)
@@ -75,10 +75,15 @@ fn replay(name: &str) -> f64 {
     compare("observation", 0, env.observation.values(), &observations[0]);
     let rewards = golden.get("reward").expect("every trajectory has it");
     let actions = golden.rows("action", env.spec().action_dim());
-    assert_eq!((actions.len(), rewards.len(), observations.len()), (40, 40, 41));
+    let terminal = golden.get("terminal").unwrap_or_else(|| vec![0.0; actions.len()]);
+    assert!(actions.len() >= 40, "{name}: a trajectory of some length");
+    assert_eq!(
+        (rewards.len(), terminal.len(), observations.len()),
+        (actions.len(), actions.len(), actions.len() + 1)
+    );
     for (step, action) in actions.iter().enumerate() {
         env.physics.ctrl_mut().copy_from_slice(action);
-        let reward = env.advance().expect("the trajectory does not diverge");
+        let transition = env.advance().expect("the trajectory does not diverge");
         compare("qpos", step + 1, env.physics.qpos(), &qpos[step + 1]);
         compare("qvel", step + 1, env.physics.qvel(), &qvel[step + 1]);
         compare(
@@ -87,7 +92,12 @@ fn replay(name: &str) -> f64 {
             env.observation.values(),
             &observations[step + 1],
         );
-        compare("reward", step, &[reward], &rewards[step..=step]);
+        compare("reward", step, &[transition.reward], &rewards[step..=step]);
+        assert_eq!(
+            f64::from(u8::from(transition.terminal)),
+            terminal[step],
+            "{name}: whether step {step} ends it"
+        );
     }
     worst
 }
@@ -102,7 +112,7 @@ fn every_task_replays_its_trajectory() {
 }
 
 #[test]
-fn specifications_are_dm_controls() {
+fn specifications_are_the_authors() {
     for task in crate::tasks() {
         let spec = task.spec();
         let golden = Golden::open(&format!("{}-0.safetensors", spec.name));

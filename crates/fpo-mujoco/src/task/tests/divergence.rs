@@ -5,7 +5,14 @@ use fpo_env::{Env, Status};
 
 #[test]
 fn a_divergent_simulation_ends_the_episode_and_can_be_reset() {
-    for name in ["cheetah-run", "humanoid-run", "reacher-easy", "acrobot-swingup"] {
+    for name in [
+        "cheetah-run",
+        "humanoid-run",
+        "reacher-easy",
+        "acrobot-swingup",
+        "HalfCheetah-v5",
+        "Walker2d-v5",
+    ] {
         let mut env = make(name);
         let first = reset(&mut env, 0);
         env.physics.qvel_mut().fill(1e11);

@@ -1,7 +1,7 @@
-//! An environment of the suite.
+//! An environment: a simulation and the rules of its task.
 
-use super::domain::{Domain, Observation};
-use super::task::Compiled;
+use super::Compiled;
+use super::rules::{Observation, Rules, Transition};
 use crate::physics::{Physics, PhysicsError};
 use crate::render::Renderer;
 use fpo_env::{Env, EnvSpec, Picture, RenderError, StateError, Status, Step};
@@ -14,13 +14,13 @@ const MAX_DRAWS: u32 = 100;
 /// What a saved state begins with.
 const MAGIC: &[u8; 8] = b"fposuit1";
 
-pub(super) struct SuiteEnv {
+pub(crate) struct ModelEnv {
     spec: Arc<EnvSpec>,
-    domain: Arc<dyn Domain>,
+    rules: Arc<dyn Rules>,
     sub_steps: u32,
-    pub(super) physics: Physics,
+    pub(crate) physics: Physics,
     /// The current observation in full precision.
-    pub(super) observation: Observation,
+    pub(crate) observation: Observation,
     /// The last observation handed out.
     last: Box<[f32]>,
     /// Whether the simulation diverged and waits for a reset.
@@ -29,12 +29,12 @@ pub(super) struct SuiteEnv {
     renderer: Option<Renderer>,
 }
 
-impl SuiteEnv {
+impl ModelEnv {
     pub(super) fn new(spec: Arc<EnvSpec>, shared: &Compiled, physics: Physics) -> Self {
         let last = vec![0.0; spec.observation_dim()].into();
         Self {
             spec,
-            domain: Arc::clone(&shared.domain),
+            rules: Arc::clone(&shared.rules),
             sub_steps: shared.sub_steps,
             physics,
             observation: Observation::default(),
@@ -44,13 +44,13 @@ impl SuiteEnv {
         }
     }
 
-    /// Steps with the control that is set; the reward in full precision.
-    pub(super) fn advance(&mut self) -> Result<f64, PhysicsError> {
-        self.physics.step(self.sub_steps)?;
+    /// Steps with the control that is set, and derives the observation.
+    pub(super) fn advance(&mut self) -> Result<Transition, PhysicsError> {
+        let transition = self.rules.step(&mut self.physics, self.sub_steps)?;
         self.observe();
-        let reward = self.domain.reward(&self.physics);
-        if reward.is_finite() {
-            Ok(reward)
+        // As it is handed out, it must be finite.
+        if (transition.reward as f32).is_finite() {
+            Ok(transition)
         } else {
             Err(PhysicsError::Diverged)
         }
@@ -59,7 +59,7 @@ impl SuiteEnv {
     /// Derives the observation from the simulation.
     pub(super) fn observe(&mut self) {
         self.observation.clear();
-        self.domain.observe(&self.physics, &mut self.observation);
+        self.rules.observe(&self.physics, &mut self.observation);
         debug_assert_eq!(
             self.observation.values().len(),
             self.last.len(),
@@ -85,14 +85,14 @@ impl SuiteEnv {
     /// Draws one initial state.
     fn draw(&mut self, rng: &mut Philox, out: &mut [f32]) -> Result<(), PhysicsError> {
         self.physics.reset()?;
-        self.domain.reset(&mut self.physics, rng)?;
+        self.rules.reset(&mut self.physics, rng)?;
         self.physics.forward()?;
         self.observe();
         self.publish(out)
     }
 }
 
-impl Env for SuiteEnv {
+impl Env for ModelEnv {
     fn spec(&self) -> &EnvSpec {
         &self.spec
     }
@@ -131,12 +131,17 @@ impl Env for SuiteEnv {
             *ctrl = f64::from(action);
         }
         if !self.diverged
-            && let Ok(reward) = self.advance()
+            && let Ok(Transition { reward, terminal }) = self.advance()
             && self.publish(observation).is_ok()
         {
+            let status = if terminal {
+                Status::Terminated
+            } else {
+                Status::Running
+            };
             return Step {
                 reward: reward as f32,
-                status: Status::Running,
+                status,
             };
         }
         self.diverged = true;
@@ -213,6 +218,11 @@ impl Env for SuiteEnv {
             Some(renderer) if renderer.size() == (width, height) => renderer,
             renderer => renderer.insert(Renderer::new(&self.physics, width, height)?),
         };
+        // Not every task's step leaves behind what a picture shows. What has diverged is drawn as MuJoCo resets it.
+        match self.physics.derive() {
+            Ok(()) | Err(PhysicsError::Diverged) => {}
+            Err(why) => return Err(RenderError(format!("cannot draw: {why}"))),
+        }
         renderer.draw(&mut self.physics, camera)
     }
 }

@@ -1,32 +1,45 @@
-//! A task of the suite: its specification, and the model its environments share.
+//! What all tasks are made of: a specification, a model that a task's environments share, and its rules.
 
-use super::domain::{Definition, Domain};
-use super::env::SuiteEnv;
-use crate::assets;
+mod env;
+mod rules;
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+pub(crate) use rules::{Definition, Observation, Rules, Transition};
+
 use crate::model::Model;
 use crate::physics::Physics;
+pub(crate) use env::ModelEnv;
 use fpo_env::{Env, EnvSpec, MakeError, Task};
 use std::sync::{Arc, OnceLock};
 
 /// Steps of every episode.
 const STEP_LIMIT: u32 = 1000;
 
-pub(super) struct SuiteTask {
+/// A task on a MuJoCo model.
+pub(crate) struct ModelTask {
     definition: &'static Definition,
+    /// The file of its model and those it includes: names and contents.
+    files: &'static [(&'static str, &'static str)],
     spec: Arc<EnvSpec>,
     compiled: OnceLock<Result<Compiled, MakeError>>,
 }
 
 /// What the environments share.
-pub(super) struct Compiled {
-    pub(super) model: Arc<Model>,
-    pub(super) domain: Arc<dyn Domain>,
+struct Compiled {
+    model: Arc<Model>,
+    rules: Arc<dyn Rules>,
     /// Physics steps in a step.
-    pub(super) sub_steps: u32,
+    sub_steps: u32,
 }
 
-impl SuiteTask {
-    pub(super) fn new(definition: &'static Definition) -> Self {
+impl ModelTask {
+    /// A task whose model is among `files`. Compiles nothing yet.
+    pub(crate) fn new(
+        definition: &'static Definition,
+        files: &'static [(&'static str, &'static str)],
+    ) -> Self {
         let spec = Arc::new(EnvSpec {
             name: definition.name.into(),
             summary: definition.summary.into(),
@@ -42,25 +55,26 @@ impl SuiteTask {
         });
         Self {
             definition,
+            files,
             spec,
             compiled: OnceLock::new(),
         }
     }
 
     /// Makes one environment, as its own type.
-    pub(super) fn make_suite(&self) -> Result<SuiteEnv, MakeError> {
+    fn make_env(&self) -> Result<ModelEnv, MakeError> {
         let compiled = self
             .compiled
             .get_or_init(|| self.compile())
             .as_ref()
             .map_err(MakeError::clone)?;
         let physics = Physics::new(Arc::clone(&compiled.model), self.definition.moves_targets)?;
-        Ok(SuiteEnv::new(Arc::clone(&self.spec), compiled, physics))
+        Ok(ModelEnv::new(Arc::clone(&self.spec), compiled, physics))
     }
 
     fn compile(&self) -> Result<Compiled, MakeError> {
-        let mut model = Model::compile(self.definition.model, assets::MODEL_FILES)?;
-        let domain: Arc<dyn Domain> = (self.definition.build)(&mut model)?.into();
+        let mut model = Model::compile(self.definition.model, self.files)?;
+        let rules: Arc<dyn Rules> = (self.definition.build)(&mut model)?.into();
         let actions = model.head().nu as usize;
         let ratio = self.definition.control_timestep / model.timestep();
         if actions != self.definition.actions || (ratio - ratio.round()).abs() > 1e-8 || ratio < 0.5 {
@@ -73,18 +87,18 @@ impl SuiteTask {
         }
         Ok(Compiled {
             model: Arc::new(model),
-            domain,
+            rules,
             sub_steps: ratio.round() as u32,
         })
     }
 }
 
-impl Task for SuiteTask {
+impl Task for ModelTask {
     fn spec(&self) -> &EnvSpec {
         &self.spec
     }
 
     fn make(&self) -> Result<Box<dyn Env>, MakeError> {
-        Ok(Box::new(self.make_suite()?))
+        Ok(Box::new(self.make_env()?))
     }
 }

@@ -1,0 +1,96 @@
+//! The rules of Gymnasium's planar runners.
+//!
+//! Their first three coordinates are the distance covered, the height and the inclination of the torso.
+
+use crate::physics::{Physics, PhysicsError};
+use crate::random::{normal, uniform};
+use crate::task::{Observation, Rules, Transition};
+use fpo_rng::Philox;
+
+/// A creature that is rewarded for its speed and for staying in health, at a cost for its control.
+pub(super) struct Runner {
+    /// Weight of the squared norm of the action.
+    pub(super) control_cost: f64,
+    /// Velocities are observed up to this size.
+    pub(super) velocity_limit: f64,
+    /// The initial positions differ from the model's by up to this much, uniformly.
+    pub(super) position_noise: f64,
+    /// The initial velocities.
+    pub(super) velocity_noise: Noise,
+    /// What ends an episode when it is lost. Each step in health earns a reward of 1.
+    pub(super) health: Option<Health>,
+}
+
+/// A distribution about zero.
+pub(super) enum Noise {
+    /// With this standard deviation.
+    Normal(f64),
+    /// Between this far below and above.
+    Uniform(f64),
+}
+
+/// Where a healthy creature's coordinates lie, bounds excluded.
+pub(super) struct Health {
+    /// The torso's height.
+    pub(super) height: Bounds,
+    /// The torso's inclination.
+    pub(super) angle: Bounds,
+    /// Every position from the inclination on, and every velocity.
+    pub(super) state: Bounds,
+}
+
+/// An open interval.
+#[derive(Clone, Copy)]
+pub(super) struct Bounds(pub(super) f64, pub(super) f64);
+
+impl Bounds {
+    fn contain(self, value: f64) -> bool {
+        self.0 < value && value < self.1
+    }
+}
+
+impl Health {
+    fn is_good(&self, physics: &Physics) -> bool {
+        let (qpos, qvel) = (physics.qpos(), physics.qvel());
+        self.height.contain(qpos[1])
+            && self.angle.contain(qpos[2])
+            && qpos[2..].iter().chain(qvel).all(|&x| self.state.contain(x))
+    }
+}
+
+impl Rules for Runner {
+    fn reset(&self, physics: &mut Physics, rng: &mut Philox) -> Result<(), PhysicsError> {
+        for position in physics.qpos_mut() {
+            *position += uniform(rng, -self.position_noise, self.position_noise);
+        }
+        for velocity in physics.qvel_mut() {
+            *velocity = match self.velocity_noise {
+                Noise::Normal(deviation) => deviation * normal(rng),
+                Noise::Uniform(size) => uniform(rng, -size, size),
+            };
+        }
+        Ok(())
+    }
+
+    fn step(&self, physics: &mut Physics, sub_steps: u32) -> Result<Transition, PhysicsError> {
+        let start = physics.qpos()[0];
+        physics.step_state(sub_steps)?;
+        let seconds = physics.model().timestep() * f64::from(sub_steps);
+        let speed = (physics.qpos()[0] - start) / seconds;
+        let control: f64 = physics.ctrl().iter().map(|u| u * u).sum();
+        let healthy = self.health.as_ref().map(|health| health.is_good(physics));
+        let survival = if healthy == Some(true) { 1.0 } else { 0.0 };
+        Ok(Transition {
+            reward: speed + survival - self.control_cost * control,
+            terminal: healthy == Some(false),
+        })
+    }
+
+    fn observe(&self, physics: &Physics, out: &mut Observation) {
+        // How far it has run does not matter.
+        out.extend(&physics.qpos()[1..]);
+        for velocity in physics.qvel() {
+            out.push(velocity.clamp(-self.velocity_limit, self.velocity_limit));
+        }
+    }
+}
