@@ -89,7 +89,7 @@ impl Adam {
         let root_correction = (1.0 / correction(beta2).sqrt()) as f32;
         let keep = 1.0 - lr_now * weight_decay;
         let (first, second) = (&mut self.first[..], &mut self.second[..]);
-        pulp::Arch::new().dispatch(
+        crate::simd::dispatch(
             #[inline(always)]
             || {
                 for (((p, &g), m), v) in parameters.iter_mut().zip(gradient).zip(first).zip(second) {

@@ -5,7 +5,8 @@
 //! element of C depends neither on the rows around it nor on where buffers lie. B comes in panels of [`PANEL`]
 //! columns, read from the first-level cache by all blocks of rows in turn.
 
-use pulp::{Arch, Simd, WithSimd};
+use crate::simd::dispatch;
+use pulp::{Simd, WithSimd};
 
 /// Columns of a packed panel.
 pub(crate) const PANEL: usize = 32;
@@ -62,7 +63,7 @@ impl<E: Epilogue> Product<'_, E> {
     pub(crate) fn run(self) {
         if self.rows > 0 && self.columns > 0 {
             self.check();
-            Arch::new().dispatch(self);
+            dispatch(self);
         }
     }
 
@@ -125,7 +126,7 @@ impl<E: Epilogue> Product<'_, E> {
     /// As `panels`; the columns lie in one panel.
     #[inline(always)]
     unsafe fn blocks<S: Simd, const ROWS: usize, const VECTORS: usize>(&self, simd: S, column: usize) {
-        let Self { left, right, .. } = self;
+        let right = self.right;
         // SAFETY: every offset is at most the last one that `check` compared with the lengths.
         unsafe {
             let mut b = right
@@ -141,27 +142,54 @@ impl<E: Epilogue> Product<'_, E> {
             }
             let mut row = 0;
             while row < self.rows {
-                let a = left.data.as_ptr().add(row * left.row);
-                let mut sums = [start; ROWS];
-                for p in 0..self.depth {
-                    let mut factors = [simd.splat_f32s(0.0); VECTORS];
-                    for (v, factor) in factors.iter_mut().enumerate() {
-                        *factor = load(simd, b.add(p * right.step + v * S::F32_LANES));
-                    }
-                    for (i, sums) in sums.iter_mut().enumerate() {
-                        let x = simd.splat_f32s(*a.add(i * left.row + p * left.step));
-                        for (sum, factor) in sums.iter_mut().zip(factors) {
-                            *sum = simd.mul_add_e_f32s(x, factor, *sum);
-                        }
+                // A few rows alone, as a policy acting for one robot has, cost less one by one than as most of a block of nothing.
+                if self.rows - row > ROWS / 4 {
+                    self.block::<S, ROWS, VECTORS>(simd, row, column, start, b);
+                    row += ROWS;
+                } else {
+                    self.block::<S, 1, VECTORS>(simd, row, column, start, b);
+                    row += 1;
+                }
+            }
+        }
+    }
+
+    /// `ROWS` rows from `row` on, for the `VECTORS` registers of columns from `column` on, whose sums begin with `start` and whose
+    /// right factors lie at `b`.
+    ///
+    /// # Safety
+    /// As `blocks`.
+    #[inline(always)]
+    unsafe fn block<S: Simd, const ROWS: usize, const VECTORS: usize>(
+        &self,
+        simd: S,
+        row: usize,
+        column: usize,
+        start: [S::f32s; VECTORS],
+        b: *const f32,
+    ) {
+        let Self { left, right, .. } = self;
+        // SAFETY: every offset is at most the last one that `check` compared with the lengths.
+        unsafe {
+            let a = left.data.as_ptr().add(row * left.row);
+            let mut sums = [start; ROWS];
+            for p in 0..self.depth {
+                let mut factors = [simd.splat_f32s(0.0); VECTORS];
+                for (v, factor) in factors.iter_mut().enumerate() {
+                    *factor = load(simd, b.add(p * right.step + v * S::F32_LANES));
+                }
+                for (i, sums) in sums.iter_mut().enumerate() {
+                    let x = simd.splat_f32s(*a.add(i * left.row + p * left.step));
+                    for (sum, factor) in sums.iter_mut().zip(factors) {
+                        *sum = simd.mul_add_e_f32s(x, factor, *sum);
                     }
                 }
-                for (i, sums) in sums.into_iter().enumerate() {
-                    for (v, sum) in sums.into_iter().enumerate() {
-                        self.epilogue
-                            .finish(simd, row + i, column + v * S::F32_LANES, sum);
-                    }
+            }
+            for (i, sums) in sums.into_iter().enumerate() {
+                for (v, sum) in sums.into_iter().enumerate() {
+                    self.epilogue
+                        .finish(simd, row + i, column + v * S::F32_LANES, sum);
                 }
-                row += ROWS;
             }
         }
     }

@@ -44,6 +44,7 @@ mod pass;
 pub mod peak;
 mod precision;
 mod scratch;
+mod simd;
 mod tensors;
 mod weights;
 
@@ -56,5 +57,6 @@ pub use mlp::{Layer, Mlp, MlpError, MlpSpec};
 pub use moments::{Moments, Normalizer, NormalizerConfig};
 pub use precision::{Precision, PrecisionError};
 pub use scratch::Scratch;
+pub use simd::SIMD_VARIABLE;
 pub use tensors::{TensorError, TensorRecord};
 pub use weights::Weights;

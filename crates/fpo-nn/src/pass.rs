@@ -7,9 +7,10 @@ use crate::bf16;
 use crate::epilogue::{Accumulate, Activate, Chain, Linear, Target, add};
 use crate::kernel::{Left, PANEL, Product, Right, load};
 use crate::scratch::{Between, stride};
+use crate::simd::dispatch;
 use crate::weights::{Layers, Packed};
 use crate::{Activation, Layer, Mlp, Scratch, Weights};
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
 impl Mlp {
     /// The outputs, [rows, output], for the first `rows` rows of the scratch's input. Keeps nothing for `backward`.
@@ -45,13 +46,27 @@ impl Mlp {
             ..
         } = scratch;
         match (&weights.layers, between) {
-            (Layers::F32(packed), Between::F32 { hidden, derivative }) => {
-                self.walk_f32(packed, input, hidden, derivative, output, rows, training);
-            }
             #[cfg(target_arch = "x86_64")]
             (Layers::Bf16(packed), Between::Bf16(buffers)) => {
                 let (input, output) = (input.as_slice(), output.as_mut_slice());
                 self.bf16(packed).forward(buffers, rows, input, output, training);
+            }
+            #[cfg(target_arch = "x86_64")]
+            (
+                Layers::Both(packed, _),
+                Between::F32 {
+                    hidden, derivative, ..
+                },
+            ) => {
+                self.walk_f32(packed, input, hidden, derivative, output, rows, training);
+            }
+            (
+                Layers::F32(packed),
+                Between::F32 {
+                    hidden, derivative, ..
+                },
+            ) => {
+                self.walk_f32(packed, input, hidden, derivative, output, rows, training);
             }
             #[cfg(target_arch = "x86_64")]
             _ => panic!("weights and scratch of different precisions"),
@@ -148,13 +163,35 @@ impl Mlp {
             ..
         } = scratch;
         match (&weights.layers, between) {
-            (Layers::F32(packed), Between::F32 { hidden, derivative }) => {
-                self.backward_f32(packed, input, hidden, derivative, d_output, rows, gradient);
-            }
             #[cfg(target_arch = "x86_64")]
             (Layers::Bf16(packed), Between::Bf16(buffers)) => {
                 self.bf16(packed)
                     .backward(buffers, rows, d_output.as_slice(), gradient);
+            }
+            #[cfg(target_arch = "x86_64")]
+            (
+                Layers::Both(_, packed),
+                Between::F32 {
+                    hidden,
+                    derivative,
+                    gradients: Some(gradients),
+                },
+            ) => {
+                let kept = bf16::Kept {
+                    input: input.as_slice(),
+                    hidden,
+                    derivative,
+                };
+                self.bf16(packed)
+                    .backward_of(&kept, gradients, rows, d_output.as_slice(), gradient);
+            }
+            (
+                Layers::F32(packed),
+                Between::F32 {
+                    hidden, derivative, ..
+                },
+            ) => {
+                self.backward_f32(packed, input, hidden, derivative, d_output, rows, gradient);
             }
             #[cfg(target_arch = "x86_64")]
             _ => panic!("weights and scratch of different precisions"),
@@ -290,7 +327,7 @@ impl ColumnSums<'_> {
         if self.rows > 0 {
             let last = (self.rows - 1) * self.stride + self.sums.len().next_multiple_of(PANEL);
             assert!(last <= self.data.len(), "matrix too short");
-            Arch::new().dispatch(self);
+            dispatch(self);
         }
     }
 }

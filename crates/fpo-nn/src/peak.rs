@@ -1,6 +1,7 @@
 //! How fast this machine can multiply and add, to judge the kernels by.
 
-use pulp::{Arch, Simd, WithSimd};
+use crate::simd::dispatch;
+use pulp::{Simd, WithSimd};
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -10,7 +11,7 @@ pub fn peak_gflops() -> f64 {
     const REPEATS: usize = 20_000;
     let run = || {
         let start = Instant::now();
-        let flops = Arch::new().dispatch(MultiplyAdds {
+        let flops = dispatch(MultiplyAdds {
             repeats: black_box(REPEATS),
         });
         flops as f64 / start.elapsed().as_secs_f64() / 1e9

@@ -13,6 +13,9 @@ pub enum Precision {
     /// Weights, activations and their gradients are rounded to bfloat16 (8 significant bits) before they are multiplied; sums are
     /// f32. Inputs are split into two bfloat16 numbers and keep 16 bits. Needs the matrix unit of recent Intel processors (AMX).
     Bf16,
+    /// Outputs are those of `F32`, bit for bit; the products of the backward pass are computed as with `Bf16`, and its inputs are
+    /// rounded to bfloat16 as a whole.
+    Bf16Gradient,
 }
 
 /// A precision this machine does not have.
@@ -26,18 +29,9 @@ impl Precision {
         match self {
             Self::F32 => true,
             #[cfg(target_arch = "x86_64")]
-            Self::Bf16 => crate::bf16::is_available(),
+            Self::Bf16 | Self::Bf16Gradient => crate::bf16::is_available(),
             #[cfg(not(target_arch = "x86_64"))]
-            Self::Bf16 => false,
-        }
-    }
-
-    /// The fastest precision of this machine.
-    pub fn fastest() -> Self {
-        if Self::Bf16.is_available() {
-            Self::Bf16
-        } else {
-            Self::F32
+            Self::Bf16 | Self::Bf16Gradient => false,
         }
     }
 }

@@ -29,6 +29,9 @@ pub(crate) enum Between {
         hidden: Vec<Aligned>,
         /// f′(z) of each hidden layer after `forward`, the gradient at z after `backward`; empty without training.
         derivative: Vec<Aligned>,
+        /// For a backward pass in bfloat16.
+        #[cfg(target_arch = "x86_64")]
+        gradients: Option<bf16::Gradients>,
     },
     #[cfg(target_arch = "x86_64")]
     Bf16(bf16::Buffers),
@@ -59,13 +62,9 @@ impl Mlp {
             rows,
             input: Aligned::zeros(len(rows, spec.input)),
             between: match self.precision() {
-                Precision::F32 => Between::f32(spec, rows, training),
                 #[cfg(target_arch = "x86_64")]
                 Precision::Bf16 => Between::Bf16(bf16::Buffers::new(spec, rows, training)),
-                #[cfg(not(target_arch = "x86_64"))]
-                Precision::Bf16 => {
-                    unreachable!("`Mlp::with_precision` refuses what the machine does not have")
-                }
+                precision => Between::f32(spec, rows, training, precision == Precision::Bf16Gradient),
             },
             output: Aligned::zeros(len(rows, spec.output)),
             d_output: Aligned::zeros(if training { len(rows, spec.output) } else { 0 }),
@@ -75,7 +74,7 @@ impl Mlp {
 }
 
 impl Between {
-    fn f32(spec: &MlpSpec, rows: usize, training: bool) -> Self {
+    fn f32(spec: &MlpSpec, rows: usize, training: bool, bf16_gradient: bool) -> Self {
         let hidden: Vec<Aligned> = if training {
             spec.hidden
                 .iter()
@@ -87,9 +86,12 @@ impl Between {
                 .map(|_| Aligned::zeros(len(rows, widest)))
                 .collect()
         };
+        debug_assert!(!bf16_gradient || cfg!(target_arch = "x86_64"));
         Self::F32 {
             derivative: if training { hidden.clone() } else { Vec::new() },
             hidden,
+            #[cfg(target_arch = "x86_64")]
+            gradients: (training && bf16_gradient).then(|| bf16::Gradients::new(spec, rows)),
         }
     }
 }

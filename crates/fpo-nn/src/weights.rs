@@ -21,13 +21,16 @@ pub(crate) enum Layers {
     F32(Vec<Packed>),
     #[cfg(target_arch = "x86_64")]
     Bf16(Vec<bf16::Packed>),
+    /// For the forward pass and for the backward pass.
+    #[cfg(target_arch = "x86_64")]
+    Both(Vec<Packed>, Vec<bf16::Packed>),
 }
 
 #[derive(Clone)]
 pub(crate) struct Packed {
     /// For each panel of outputs: the biases, then `inputs` rows of weights. [panels, 1 + inputs, PANEL].
     pub(crate) forward: Aligned,
-    /// For each panel of inputs: `outputs` rows of the transposed weights. [panels, outputs, PANEL].
+    /// For each panel of inputs: `outputs` rows of the transposed weights, [panels, outputs, PANEL]; or empty.
     pub(crate) backward: Aligned,
 }
 
@@ -35,19 +38,24 @@ impl Mlp {
     /// Room for packed parameters, all zero until [`Mlp::pack`] fills it.
     pub fn weights(&self) -> Weights {
         let layers = self.layers();
+        #[cfg(target_arch = "x86_64")]
+        let bf16 = || {
+            let packed = |(l, layer)| bf16::Packed::new(layer, l == 0);
+            layers.iter().enumerate().map(packed).collect()
+        };
         Weights {
             spec: self.spec().clone(),
             layers: match self.precision() {
-                Precision::F32 => Layers::F32(layers.iter().map(Packed::new).collect()),
+                Precision::F32 => Layers::F32(layers.iter().map(|layer| Packed::new(layer, true)).collect()),
                 #[cfg(target_arch = "x86_64")]
-                Precision::Bf16 => {
-                    let packed = |(l, layer)| bf16::Packed::new(layer, l == 0);
-                    Layers::Bf16(layers.iter().enumerate().map(packed).collect())
-                }
+                Precision::Bf16 => Layers::Bf16(bf16()),
+                #[cfg(target_arch = "x86_64")]
+                Precision::Bf16Gradient => Layers::Both(
+                    layers.iter().map(|layer| Packed::new(layer, false)).collect(),
+                    bf16(),
+                ),
                 #[cfg(not(target_arch = "x86_64"))]
-                Precision::Bf16 => {
-                    unreachable!("`Mlp::with_precision` refuses what the machine does not have")
-                }
+                _ => unreachable!("`Mlp::with_precision` refuses what the machine does not have"),
             },
         }
     }
@@ -63,30 +71,29 @@ impl Mlp {
             "length of the parameter vector"
         );
         assert_eq!(&weights.spec, self.spec(), "weights of another network");
-        let each = self.layers().iter().map(|layer| {
-            (
-                layer,
-                &parameters[layer.weight.clone()],
-                &parameters[layer.bias.clone()],
-            )
-        });
-        match &mut weights.layers {
-            Layers::F32(packed) => each
-                .zip(packed)
-                .for_each(|((layer, weight, bias), packed)| packed.pack(layer, weight, bias)),
-            #[cfg(target_arch = "x86_64")]
-            Layers::Bf16(packed) => each
-                .zip(packed)
-                .for_each(|((layer, weight, bias), packed)| packed.pack(layer, weight, bias)),
+        for (l, layer) in self.layers().iter().enumerate() {
+            let (weight, bias) = (&parameters[layer.weight.clone()], &parameters[layer.bias.clone()]);
+            match &mut weights.layers {
+                Layers::F32(packed) => packed[l].pack(layer, weight, bias),
+                #[cfg(target_arch = "x86_64")]
+                Layers::Bf16(packed) => packed[l].pack(layer, weight, bias),
+                #[cfg(target_arch = "x86_64")]
+                Layers::Both(forward, backward) => {
+                    forward[l].pack(layer, weight, bias);
+                    backward[l].pack(layer, weight, bias);
+                }
+            }
         }
     }
 }
 
 impl Packed {
-    fn new(layer: &Layer) -> Self {
+    /// Zeros, with room for the backward pass or without.
+    fn new(layer: &Layer, backward: bool) -> Self {
+        let transposed = layer.inputs.next_multiple_of(PANEL) * layer.outputs;
         Self {
             forward: Aligned::zeros(layer.outputs.next_multiple_of(PANEL) * (1 + layer.inputs)),
-            backward: Aligned::zeros(layer.inputs.next_multiple_of(PANEL) * layer.outputs),
+            backward: Aligned::zeros(if backward { transposed } else { 0 }),
         }
     }
 

@@ -6,7 +6,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use fpo_flow::{embed_time, interpolate};
 use fpo_nn::{Mlp, peak::peak_gflops};
 use fpo_rl::batch::{Batch, Dims};
-use fpo_rl::config::{Config, PrecisionChoice};
+use fpo_rl::config::{Config, LearningPrecision};
 use fpo_rl::critic::Critic;
 use fpo_rl::learner::{Learner, Learnt, Trained};
 use fpo_rl::policy::FlowPolicy;
@@ -91,8 +91,8 @@ fn update(c: &mut Criterion) {
         peak_gflops()
     );
 
-    for precision in [PrecisionChoice::F32, PrecisionChoice::Bf16] {
-        if precision.decide().is_available() {
+    for precision in [LearningPrecision::F32, LearningPrecision::Bf16] {
+        if precision.of_critic().is_available() {
             update_in(c, precision);
         } else {
             println!("{precision:?}: not on this machine");
@@ -100,11 +100,20 @@ fn update(c: &mut Criterion) {
     }
 }
 
-fn update_in(c: &mut Criterion, precision: PrecisionChoice) {
-    let mut config = config();
-    config.critic.precision = precision;
-    let policy = FlowPolicy::new(&config.policy, OBSERVATION, ACTION).expect("published sizes");
-    let critic = Critic::new(&config.critic, OBSERVATION, config.advantage.gamma).expect("published sizes");
+fn update_in(c: &mut Criterion, precision: LearningPrecision) {
+    let config = config();
+    let mut policy = FlowPolicy::new(&config.policy, OBSERVATION, ACTION).expect("published sizes");
+    let mut critic =
+        Critic::new(&config.critic, OBSERVATION, config.advantage.gamma).expect("published sizes");
+    let available = "it was asked for above";
+    policy.network = policy
+        .network
+        .with_precision(precision.of_policy())
+        .expect(available);
+    critic.network = critic
+        .network
+        .with_precision(precision.of_critic())
+        .expect(available);
     let mut learnt = Learnt {
         policy: trained(&config, &policy.network, 0),
         critic: trained(&config, &critic.network, 1),
@@ -116,7 +125,7 @@ fn update_in(c: &mut Criterion, precision: PrecisionChoice) {
     let flops = training_flops(&policy.network, rows * config.objective.pairs)
         + training_flops(&critic.network, rows + SEQUENCES);
 
-    let mut group = c.benchmark_group(format!("update, critic in {precision:?}"));
+    let mut group = c.benchmark_group(format!("update in {precision:?}"));
     group.sample_size(20).throughput(Throughput::Elements(flops));
     for threads in [1, 2] {
         let pool = ThreadPoolBuilder::new()

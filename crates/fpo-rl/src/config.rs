@@ -110,29 +110,6 @@ pub enum ValueScale {
     Horizon,
 }
 
-/// In which numbers the critic's matrix products are computed. The policy's are always f32, since ratios rest on them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum PrecisionChoice {
-    /// The fastest this machine has; a run records which.
-    Auto,
-    /// Single precision.
-    F32,
-    /// Products of bfloat16, sums and parameters of f32: needs a processor with AMX.
-    Bf16,
-}
-
-impl PrecisionChoice {
-    /// The precision, decided for this machine.
-    pub fn decide(self) -> Precision {
-        match self {
-            Self::Auto => Precision::fastest(),
-            Self::F32 => Precision::F32,
-            Self::Bf16 => Precision::Bf16,
-        }
-    }
-}
-
 /// The value network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -149,8 +126,6 @@ pub struct CriticConfig {
     pub value_scale: ValueScale,
     /// Weight of the value loss.
     pub loss_coefficient: f32,
-    /// Numbers its products are computed in.
-    pub precision: PrecisionChoice,
 }
 
 /// Which ratio FPO clips.
@@ -277,7 +252,7 @@ pub struct OptimizerConfig {
     pub learning_rate: f32,
     /// Adam's learning rate for the critic.
     pub critic_learning_rate: f32,
-    /// Learning rates fall linearly to this fraction at the end of the run; 1 keeps them.
+    /// LearningPrecision rates fall linearly to this fraction at the end of the run; 1 keeps them.
     pub final_fraction: f32,
     /// Adam's β₁.
     pub beta1: f32,
@@ -315,10 +290,50 @@ pub struct EvalConfig {
     pub episodes: usize,
 }
 
+/// In which numbers networks are learnt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LearningPrecision {
+    /// The fastest this machine has; a run records which.
+    Auto,
+    /// Single precision throughout.
+    F32,
+    /// The critic, and the policy's gradient but not its outputs, on products of bfloat16: needs a processor with AMX.
+    Bf16,
+}
+
+impl LearningPrecision {
+    /// The precision of the policy's network, whose outputs, on which ratios rest, are f32 either way.
+    pub fn of_policy(self) -> Precision {
+        match self.decided() {
+            Self::Bf16 => Precision::Bf16Gradient,
+            _ => Precision::F32,
+        }
+    }
+
+    /// The precision of the critic.
+    pub fn of_critic(self) -> Precision {
+        match self.decided() {
+            Self::Bf16 => Precision::Bf16,
+            _ => Precision::F32,
+        }
+    }
+
+    fn decided(self) -> Self {
+        match self {
+            Self::Auto if Precision::Bf16.is_available() => Self::Bf16,
+            Self::Auto => Self::F32,
+            decided => decided,
+        }
+    }
+}
+
 /// Length of the run and checkpoints.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainConfig {
+    /// Numbers that networks are learnt in.
+    pub precision: LearningPrecision,
     /// Environment steps of the run, rounded up to whole iterations.
     pub steps: u64,
     /// Save a checkpoint every this many iterations, and at the end; 0: at the end only.
@@ -330,10 +345,7 @@ pub struct TrainConfig {
 impl Config {
     /// The same settings with what they leave to the machine decided, as a run records them.
     pub fn decided(mut self) -> Self {
-        self.critic.precision = match self.critic.precision.decide() {
-            Precision::F32 => PrecisionChoice::F32,
-            Precision::Bf16 => PrecisionChoice::Bf16,
-        };
+        self.train.precision = self.train.precision.decided();
         self
     }
 }
@@ -454,7 +466,6 @@ impl Default for CriticConfig {
             final_gain: 1.0,
             value_scale: ValueScale::None,
             loss_coefficient: 0.25,
-            precision: PrecisionChoice::Auto,
         }
     }
 }
@@ -529,6 +540,7 @@ impl Default for EvalConfig {
 impl Default for TrainConfig {
     fn default() -> Self {
         Self {
+            precision: LearningPrecision::Auto,
             steps: 60_000_000,
             checkpoint_every: 0,
             keep: 3,

@@ -1,7 +1,7 @@
 //! The value network.
 
 use crate::config::{CriticConfig, ValueScale};
-use fpo_nn::{Mlp, MlpError, MlpSpec, PrecisionError, Scratch, Weights};
+use fpo_nn::{Mlp, MlpError, MlpSpec, Scratch, Weights};
 
 /// A value network and the units it predicts in, without its parameters: V(o) = `unit` × its output.
 #[derive(Clone, Debug)]
@@ -12,25 +12,12 @@ pub struct Critic {
     pub unit: f32,
 }
 
-/// A critic that cannot be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CriticError {
-    /// Impossible sizes.
-    #[error("critic.hidden: {0}")]
-    Sizes(#[from] MlpError),
-    /// A precision this machine does not have.
-    #[error(
-        "critic.precision = \"bf16\": {0}; use --precision f32, with which results differ in their last digits"
-    )]
-    Precision(#[from] PrecisionError),
-}
-
 impl Critic {
     /// The critic that `config` describes.
     ///
     /// # Errors
-    /// If the network's sizes are impossible or this machine does not have its precision.
-    pub fn new(config: &CriticConfig, observation_dim: usize, gamma: f64) -> Result<Self, CriticError> {
+    /// If the network's sizes are impossible.
+    pub fn new(config: &CriticConfig, observation_dim: usize, gamma: f64) -> Result<Self, MlpError> {
         let spec = MlpSpec {
             input: observation_dim,
             hidden: config.hidden.clone(),
@@ -43,7 +30,7 @@ impl Critic {
             ValueScale::Horizon => 1.0 / (1.0 - gamma) as f32,
         };
         Ok(Self {
-            network: Mlp::new(spec)?.with_precision(config.precision.decide())?,
+            network: Mlp::new(spec)?,
             unit,
         })
     }

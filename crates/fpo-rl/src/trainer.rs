@@ -66,8 +66,14 @@ impl Trainer {
             .map_err(|e| TrainError::Threads(e.to_string()))?;
         let spec = task.spec();
         let (od, ad) = (spec.observation_dim(), spec.action_dim());
-        let policy = FlowPolicy::new(&config.policy, od, ad)?;
-        let critic = Critic::new(&config.critic, od, config.advantage.gamma)?;
+        let mut policy = FlowPolicy::new(&config.policy, od, ad)?;
+        let mut critic = Critic::new(&config.critic, od, config.advantage.gamma)?;
+        policy.network = policy
+            .network
+            .with_precision(config.train.precision.of_policy())?;
+        critic.network = critic
+            .network
+            .with_precision(config.train.precision.of_critic())?;
         let train = |network: &Mlp, how: Initialisation, gain: f32, index: u32| {
             let mut parameters = vec![0.0; network.parameter_count()];
             network.init(

@@ -6,7 +6,7 @@ use fpo_flow::{CfmTarget, Reduction, embed_time, interpolate};
 use fpo_nn::Mlp;
 use fpo_rl::advantage::Follow;
 use fpo_rl::batch::{Batch, Dims};
-use fpo_rl::config::{AdvantageNormalisation, Config, GaeSchedule, PrecisionChoice, RatioKind, TrustRegion};
+use fpo_rl::config::{AdvantageNormalisation, Config, GaeSchedule, RatioKind, TrustRegion};
 use fpo_rl::critic::Critic;
 use fpo_rl::learner::{Learner, Learnt, Trained};
 use fpo_rl::policy::FlowPolicy;
@@ -94,7 +94,6 @@ fn close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
 
 fn config(golden: &Golden) -> Config {
     let mut c = Config::default();
-    c.critic.precision = PrecisionChoice::F32;
     c.env.unroll = golden.tensors["reward"].0[0];
     c.env.num_envs = golden.tensors["reward"].0[1];
     c.policy.hidden = vec![16, 16];
@@ -366,7 +365,6 @@ fn check_fpopp(name: &str, trust_region: TrustRegion) {
     };
     let observation = golden.tensors["obs_norm"].0[1];
     let mut config = Config::default();
-    config.critic.precision = PrecisionChoice::F32;
     config.env.num_envs = rows;
     config.env.unroll = 1;
     config.policy.hidden = vec![16, 16];

@@ -55,7 +55,7 @@ pub(crate) struct Train {
     /// Seed of every random number of the run [default: 0]
     #[arg(long)]
     pub(crate) seed: Option<u64>,
-    /// Numbers the critic computes in, short for --set critic.precision=... [default: auto, bf16 where the processor has AMX]
+    /// Numbers to learn in, short for --set train.precision=... [default: auto, which is bf16 where the processor has AMX]
     #[arg(long, value_enum)]
     pub(crate) precision: Option<PrecisionArg>,
     /// Threads to use; the result is the same with any number [default: all cores]
@@ -144,14 +144,14 @@ impl From<NoiseArg> for Noise {
     }
 }
 
-/// Numbers the critic computes in.
+/// Numbers to learn in.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum PrecisionArg {
     /// The fastest this machine has
     Auto,
     /// Single precision
     F32,
-    /// bfloat16 products with f32 sums
+    /// bfloat16 products in the critic and in the policy's gradient
     Bf16,
 }
 
@@ -159,9 +159,9 @@ impl PrecisionArg {
     /// The setting it stands for.
     pub(crate) fn as_set(self) -> &'static str {
         match self {
-            Self::Auto => "critic.precision=auto",
-            Self::F32 => "critic.precision=f32",
-            Self::Bf16 => "critic.precision=bf16",
+            Self::Auto => "train.precision=auto",
+            Self::F32 => "train.precision=f32",
+            Self::Bf16 => "train.precision=bf16",
         }
     }
 }

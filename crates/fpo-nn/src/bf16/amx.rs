@@ -22,7 +22,7 @@ pub(super) struct Sums(pub(super) [[f32; BLOCK]; BLOCK]);
 /// Whether this processor has AMX for bfloat16, the vector instructions used around it, and the system lets this process use them.
 pub(crate) fn is_available() -> bool {
     static AVAILABLE: OnceLock<bool> = OnceLock::new();
-    *AVAILABLE.get_or_init(|| has_instructions() && permitted())
+    *AVAILABLE.get_or_init(|| crate::simd::is_unlimited() && has_instructions() && permitted())
 }
 
 fn has_instructions() -> bool {

@@ -24,10 +24,42 @@ pub(super) struct Training {
     pub(super) transposed: Vec<Vec<Tile>>,
     /// f′(z) of each hidden layer: for each block of columns, for each block of rows, 32 lines with the block's two halves in turns.
     pub(super) derivative: Vec<Vec<Tile>>,
-    /// ∂L/∂z, left, of the layer read and the layer written.
-    pub(super) gradient: [Vec<Tile>; 2],
-    /// ∂L/∂z of one layer, right: for each 16 columns a run over the rows.
-    pub(super) gradient_right: Vec<Tile>,
+    pub(super) gradients: Gradients,
+}
+
+/// ∂L/∂z of the layers a backward pass is at.
+#[derive(Clone)]
+pub(crate) struct Gradients {
+    /// Blocks of 32 rows there is room for.
+    pub(super) row_blocks: usize,
+    /// Left, of the layer read and the layer written.
+    pub(super) left: [Vec<Tile>; 2],
+    /// Right, of one layer: for each 16 columns a run over the rows.
+    pub(super) right: Vec<Tile>,
+    /// One layer's input, transposed, where the forward pass was another precision's.
+    pub(super) transposed: Vec<Tile>,
+    pub(super) sums: Box<Sums>,
+}
+
+impl Gradients {
+    /// Room for `rows` rows of a network.
+    pub(crate) fn new(spec: &MlpSpec, rows: usize) -> Self {
+        let row_blocks = rows.div_ceil(BLOCK);
+        let widest = spec.hidden.iter().copied().max().unwrap_or(0);
+        let tiles = |width: usize| zeros(row_blocks, width);
+        Self {
+            row_blocks,
+            left: [tiles(widest.max(spec.output)), tiles(widest.max(spec.output))],
+            right: tiles(widest.max(spec.output)),
+            transposed: tiles(widest.max(spec.input)),
+            sums: Box::new(Sums([[0.0; BLOCK]; BLOCK])),
+        }
+    }
+}
+
+/// Tiles for a matrix of `row_blocks` blocks of rows, in any arrangement: a block of 32 × 32 is two tiles.
+fn zeros(row_blocks: usize, width: usize) -> Vec<Tile> {
+    vec![Tile::ZERO; 2 * row_blocks * width.div_ceil(BLOCK)]
 }
 
 impl Clone for Sums {
@@ -40,8 +72,7 @@ impl Buffers {
     /// Room for `rows` rows of a network, with what differentiating needs if `training`.
     pub(crate) fn new(spec: &MlpSpec, rows: usize, training: bool) -> Self {
         let row_blocks = rows.div_ceil(BLOCK);
-        // A block of 32 × 32 is two tiles in any arrangement.
-        let tiles = |width: usize| vec![Tile::ZERO; 2 * row_blocks * width.div_ceil(BLOCK)];
+        let tiles = |width: usize| zeros(row_blocks, width);
         let widest = spec.hidden.iter().copied().max().unwrap_or(0);
         let parts = 2 * spec.input.next_multiple_of(BLOCK);
         Self {
@@ -53,8 +84,7 @@ impl Buffers {
                     .chain(spec.hidden.iter().map(|&width| tiles(width)))
                     .collect(),
                 derivative: spec.hidden.iter().map(|&width| tiles(width)).collect(),
-                gradient: [tiles(widest.max(spec.output)), tiles(widest)],
-                gradient_right: tiles(widest.max(spec.output)),
+                gradients: Gradients::new(spec, rows),
             }),
             sums: Box::new(Sums([[0.0; BLOCK]; BLOCK])),
         }

@@ -17,8 +17,8 @@ mod vectors;
 mod weights;
 
 pub(crate) use amx::is_available;
-pub(crate) use buffers::Buffers;
-pub(crate) use pass::Network;
+pub(crate) use buffers::{Buffers, Gradients};
+pub(crate) use pass::{Kept, Network};
 pub(crate) use weights::Packed;
 
 /// Rows and columns of the block of sums that is computed at a time.

@@ -1,12 +1,14 @@
 //! Forward and backward passes over one tile of rows.
 
 use super::amx::{Sums, Tile, Unit};
-use super::buffers::{Buffers, Training, pair_mut, runs, runs_of};
+use super::buffers::{Buffers, Gradients, pair_mut, runs, runs_of};
 use super::functions::{Activate, Exact, FastSilu};
 use super::vectors::{first, round, round_in_turns, row, set_row, split, transpose_block, widen_turns};
 use super::weights::Packed;
 use super::{BLOCK, TILE};
 use crate::activation::{Elu, Relu, Tanh};
+use crate::aligned::Aligned;
+use crate::scratch::stride;
 use crate::{Activation, Layer};
 use std::arch::x86_64::*;
 
@@ -134,88 +136,258 @@ impl Network<'_> {
         d_output: &[f32],
         gradient: &mut [f32],
     ) {
-        if rows == 0 {
-            return;
-        }
-        assert!(
-            rows.div_ceil(BLOCK) <= buffers.row_blocks,
-            "rows beyond the buffers"
-        );
-        let unit = Unit::new();
-        // SAFETY: `Unit::new` has seen that the instructions are there.
-        unsafe { self.backward_with(&unit, buffers, rows, d_output, gradient) }
+        let kept = buffers.training.as_mut().expect("buffers with room for training");
+        let source = Tiles {
+            transposed: &kept.transposed,
+            derivative: &kept.derivative,
+        };
+        self.differentiate(&source, &mut kept.gradients, rows, d_output, gradient);
     }
 
-    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    fn backward_with(
+    /// As [`Network::backward`], after a forward pass in f32.
+    pub(crate) fn backward_of(
         &self,
-        unit: &Unit,
-        buffers: &mut Buffers,
+        kept: &Kept,
+        gradients: &mut Gradients,
         rows: usize,
         d_output: &[f32],
         gradient: &mut [f32],
     ) {
-        let (blocks, room) = (rows.div_ceil(BLOCK), buffers.row_blocks);
-        let sums = &mut buffers.sums;
-        let Training {
+        self.differentiate(kept, gradients, rows, d_output, gradient);
+    }
+
+    fn differentiate<S: Source>(
+        &self,
+        source: &S,
+        gradients: &mut Gradients,
+        rows: usize,
+        d_output: &[f32],
+        gradient: &mut [f32],
+    ) {
+        if rows == 0 {
+            return;
+        }
+        assert!(
+            rows.div_ceil(BLOCK) <= gradients.row_blocks,
+            "rows beyond the buffers"
+        );
+        let unit = Unit::new();
+        // SAFETY: `Unit::new` has seen that the instructions are there.
+        unsafe { self.backward_with(&unit, source, gradients, rows, d_output, gradient) }
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+    fn backward_with<S: Source>(
+        &self,
+        unit: &Unit,
+        source: &S,
+        gradients: &mut Gradients,
+        rows: usize,
+        d_output: &[f32],
+        gradient: &mut [f32],
+    ) {
+        let Gradients {
+            row_blocks,
+            left,
+            right: d_z,
             transposed,
-            derivative,
-            gradient: gradients,
-            gradient_right,
-        } = buffers
-            .training
-            .as_mut()
-            .expect("buffers without room for training");
-        let [mut from, mut to] = gradients.each_mut();
+            sums,
+        } = gradients;
+        let (blocks, room) = (rows.div_ceil(BLOCK), *row_blocks);
+        let [mut from, mut to] = left.each_mut();
         let last = self.layers.last().expect("a network has layers");
-        for column in 0..last.outputs.div_ceil(BLOCK) {
+        let width = last.outputs.div_ceil(BLOCK);
+        for column in 0..width {
             let mut bias = ColumnSums::new();
             for block in 0..blocks {
                 read_gradient(d_output, rows, last.outputs, block, column, sums);
-                let left = pair_mut(from, block, last.outputs.div_ceil(BLOCK), column);
-                bias.add(hand_down(
-                    sums,
-                    None,
-                    left,
-                    pair_mut(gradient_right, column, room, block),
-                ));
+                let (left, right) = (
+                    pair_mut(from, block, width, column),
+                    pair_mut(d_z, column, room, block),
+                );
+                bias.add(hand_down(sums, |_, a, b| (a, b), left, right));
             }
             bias.add_to(&mut gradient[last.bias.clone()], column);
         }
         for (l, layer) in self.layers.iter().enumerate().rev() {
-            let parts = if l == 0 { 2 } else { 1 };
-            weight_gradient(
-                unit,
-                layer,
-                parts,
-                &transposed[l],
-                gradient_right,
-                [blocks, room],
-                sums,
-                &mut gradient[layer.weight.clone()],
-            );
+            // SAFETY: this function asks for the same instructions.
+            let (x, parts) = unsafe { source.inputs(l, layer.inputs, rows, room, transposed) };
+            let of_weights = &mut gradient[layer.weight.clone()];
+            weight_gradient(unit, layer, (x, parts), d_z, (blocks, room), sums, of_weights);
             if l == 0 {
                 break;
             }
             let (packed, below) = (&self.packed[l], &self.layers[l - 1]);
             let (run, width) = (packed.backward_run, layer.inputs.div_ceil(BLOCK));
             for column in 0..width {
-                let right = runs(&packed.backward, column, run);
+                let columns = runs(&packed.backward, column, run);
                 let mut bias = ColumnSums::new();
                 for block in 0..blocks {
-                    unit.multiply(runs(from, block, run), right, sums);
-                    let at = 2 * (column * room + block);
+                    unit.multiply(runs(from, block, run), columns, sums);
+                    let derivative = source.derivative(l - 1, below.outputs, column, block, rows, room);
+                    let (left, right) = (
+                        pair_mut(to, block, width, column),
+                        pair_mut(d_z, column, room, block),
+                    );
                     bias.add(hand_down(
                         sums,
-                        Some(&derivative[l - 1][at..at + 2]),
-                        pair_mut(to, block, width, column),
-                        pair_mut(gradient_right, column, room, block),
+                        |r, a, b| {
+                            // SAFETY: as above.
+                            let (d_a, d_b) = unsafe { S::line(&derivative, r) };
+                            (_mm512_mul_ps(a, d_a), _mm512_mul_ps(b, d_b))
+                        },
+                        left,
+                        right,
                     ));
                 }
                 bias.add_to(&mut gradient[below.bias.clone()], column);
             }
             std::mem::swap(&mut from, &mut to);
         }
+    }
+}
+
+/// What a forward pass kept.
+trait Source {
+    /// The derivatives of one block.
+    type Block<'a>
+    where
+        Self: 'a;
+
+    /// Layer `l`'s input of `width` columns, transposed, in one part or two; in `to` if it does not lie so already.
+    ///
+    /// # Safety
+    /// The vector instructions that [`super::is_available`] asks for are there; so for [`Source::line`].
+    unsafe fn inputs<'a>(
+        &'a self,
+        l: usize,
+        width: usize,
+        rows: usize,
+        room: usize,
+        to: &'a mut [Tile],
+    ) -> (&'a [Tile], usize);
+
+    /// f′(z) of hidden layer `l`, which is `width` wide, in one block.
+    fn derivative(
+        &self,
+        l: usize,
+        width: usize,
+        column: usize,
+        block: usize,
+        rows: usize,
+        room: usize,
+    ) -> Self::Block<'_>;
+
+    /// Line `r` of a block.
+    ///
+    /// # Safety
+    /// As for [`Source::inputs`].
+    unsafe fn line(block: &Self::Block<'_>, r: usize) -> (__m512, __m512);
+}
+
+/// What [`Network::forward`] kept.
+struct Tiles<'a> {
+    transposed: &'a [Vec<Tile>],
+    derivative: &'a [Vec<Tile>],
+}
+
+impl Source for Tiles<'_> {
+    type Block<'a>
+        = &'a [Tile]
+    where
+        Self: 'a;
+
+    unsafe fn inputs<'a>(
+        &'a self,
+        l: usize,
+        _: usize,
+        _: usize,
+        _: usize,
+        _: &'a mut [Tile],
+    ) -> (&'a [Tile], usize) {
+        (&self.transposed[l], if l == 0 { 2 } else { 1 })
+    }
+
+    fn derivative(&self, l: usize, _: usize, column: usize, block: usize, _: usize, room: usize) -> &[Tile] {
+        let at = 2 * (column * room + block);
+        &self.derivative[l][at..at + 2]
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw")]
+    unsafe fn line(block: &&[Tile], r: usize) -> (__m512, __m512) {
+        widen_turns(row(&block[r / TILE], r % TILE))
+    }
+}
+
+/// What a forward pass in f32 kept: rows of the layers' widths, hidden ones `stride` apart.
+pub(crate) struct Kept<'a> {
+    pub(crate) input: &'a [f32],
+    pub(crate) hidden: &'a [Aligned],
+    pub(crate) derivative: &'a [Aligned],
+}
+
+impl Source for Kept<'_> {
+    /// Rows of the block that exist, from its first column on, and their distance.
+    type Block<'a>
+        = (&'a [f32], usize, usize)
+    where
+        Self: 'a;
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+    unsafe fn inputs<'a>(
+        &'a self,
+        l: usize,
+        width: usize,
+        rows: usize,
+        room: usize,
+        to: &'a mut [Tile],
+    ) -> (&'a [Tile], usize) {
+        let (data, stride) = match l {
+            0 => (self.input, width),
+            _ => (self.hidden[l - 1].as_slice(), stride(width)),
+        };
+        let mut block_rows = [Tile::ZERO; 2];
+        for block in 0..rows.div_ceil(BLOCK) {
+            for column in 0..width.div_ceil(BLOCK) {
+                for r in 0..BLOCK {
+                    let line = match block * BLOCK + r {
+                        at if at < rows => &data[at * stride..][..width],
+                        _ => &[],
+                    };
+                    let (a, b) = (load(line, column * BLOCK), load(line, column * BLOCK + TILE));
+                    set_row(&mut block_rows[r / TILE], r % TILE, round(a, b));
+                }
+                let [top, bottom] = &block_rows;
+                transpose_block([top, bottom], pair_mut(to, column, room, block));
+            }
+        }
+        (to, 1)
+    }
+
+    fn derivative(
+        &self,
+        l: usize,
+        width: usize,
+        column: usize,
+        block: usize,
+        rows: usize,
+        _: usize,
+    ) -> (&[f32], usize, usize) {
+        let stride = stride(width);
+        let from = &self.derivative[l].as_slice()[block * BLOCK * stride + column * BLOCK..];
+        (from, stride, rows - block * BLOCK)
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    unsafe fn line(&(data, stride, rows): &(&[f32], usize, usize), r: usize) -> (__m512, __m512) {
+        if r >= rows {
+            // Nothing comes down to rows that do not exist; what lies there is left from another tile.
+            return (_mm512_setzero_ps(), _mm512_setzero_ps());
+        }
+        let line = &data[r * stride..][..BLOCK];
+        (load(line, 0), load(line, TILE))
     }
 }
 
@@ -250,6 +422,10 @@ fn split_rows(input: &[f32], rows: usize, columns: usize, to: &mut [Tile]) {
 #[target_feature(enable = "avx512f")]
 fn load(line: &[f32], at: usize) -> __m512 {
     let rest = line.get(at..).unwrap_or_default();
+    if rest.is_empty() {
+        // Not by a load of no lanes: where there is no memory it costs hundreds of cycles.
+        return _mm512_setzero_ps();
+    }
     // SAFETY: the mask keeps within `rest`.
     unsafe { _mm512_maskz_loadu_ps(first(rest.len()), rest.as_ptr()) }
 }
@@ -330,7 +506,9 @@ fn write_outputs(
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn store(line: &mut [f32], at: usize, value: __m512) {
-    if let Some(rest) = line.get_mut(at..) {
+    if let Some(rest) = line.get_mut(at..)
+        && !rest.is_empty()
+    {
         // SAFETY: the mask keeps within `rest`.
         unsafe { _mm512_mask_storeu_ps(rest.as_mut_ptr(), first(rest.len()), value) }
     }
@@ -359,12 +537,12 @@ fn read_gradient(
     }
 }
 
-/// ∂L/∂z = sums · f′ (or the sums themselves), left and right; returns its column sums.
+/// ∂L/∂z, left and right, which `slope` makes of line r of the sums; returns its column sums.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 fn hand_down(
     sums: &Sums,
-    derivative: Option<&[Tile]>,
+    slope: impl Fn(usize, __m512, __m512) -> (__m512, __m512),
     left: [&mut Tile; 2],
     right: [&mut Tile; 2],
 ) -> (__m512, __m512) {
@@ -374,11 +552,9 @@ fn hand_down(
         for r in (0..TILE).step_by(2) {
             let mut lines = [(sum_a, sum_b); 2];
             for (i, line) in lines.iter_mut().enumerate() {
-                let (mut a, mut b) = halves(&sums.0[half * TILE + r + i]);
-                if let Some(derivative) = derivative {
-                    let (d_a, d_b) = widen_turns(row(&derivative[half], r + i));
-                    (a, b) = (_mm512_mul_ps(a, d_a), _mm512_mul_ps(b, d_b));
-                }
+                let at = half * TILE + r + i;
+                let (a, b) = halves(&sums.0[at]);
+                let (a, b) = slope(at, a, b);
                 set_row(left, r + i, round(a, b));
                 (sum_a, sum_b) = (_mm512_add_ps(sum_a, a), _mm512_add_ps(sum_b, b));
                 *line = (a, b);
@@ -414,19 +590,14 @@ impl ColumnSums {
     }
 }
 
-/// ∂L/∂W += xᵀ·∂L/∂z over `[blocks, room]` blocks of rows, of which there is room for as many; x in `parts` parts.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "one product with its two factors and its target"
-)]
+/// ∂L/∂W += xᵀ·∂L/∂z, for x transposed in so many parts, over `blocks` blocks of rows where there is room for `room`.
 #[target_feature(enable = "avx512f")]
 fn weight_gradient(
     unit: &Unit,
     layer: &Layer,
-    parts: usize,
-    transposed: &[Tile],
+    (transposed, parts): (&[Tile], usize),
     d_z: &[Tile],
-    [blocks, room]: [usize; 2],
+    (blocks, room): (usize, usize),
     sums: &mut Sums,
     gradient: &mut [f32],
 ) {

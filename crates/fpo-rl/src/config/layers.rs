@@ -85,12 +85,11 @@ fn recorded(origin: &str, table: Table, sets: &[String]) -> Result<Config, Confi
     Ok(config)
 }
 
-/// What a resumed run can change: its length, checkpoints and evaluation, the precision that another machine may not have, and what keeps training stable, so that a run that
+/// What a resumed run can change: its length, checkpoints, evaluation and precision, which another machine may not have, and what keeps training stable, so that a run that
 /// diverged can go on more carefully from its last checkpoint. None of them shaped the state that is continued.
-const CHANGEABLE: [&str; 11] = [
+const CHANGEABLE: [&str; 10] = [
     "train.*",
     "eval.*",
-    "critic.precision",
     "optimizer.learning_rate",
     "optimizer.critic_learning_rate",
     "optimizer.final_fraction",

@@ -1,9 +1,8 @@
 //! What can stop a training.
 
-use crate::critic::CriticError;
 use crate::rollout::{NonFinite, Quantity};
 use fpo_env::MakeError;
-use fpo_nn::MlpError;
+use fpo_nn::{MlpError, PrecisionError};
 
 /// Why training cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -14,9 +13,11 @@ pub enum TrainError {
     /// A network of impossible sizes.
     #[error("{0}")]
     Network(#[from] MlpError),
-    /// A critic of impossible sizes, or in a precision this machine does not have.
-    #[error("{0}")]
-    Critic(#[from] CriticError),
+    /// A precision this machine does not have.
+    #[error(
+        "train.precision = \"bf16\": {0}; use --precision f32, with which results differ in their last digits"
+    )]
+    Precision(#[from] PrecisionError),
     /// The thread pool could not be made.
     #[error("cannot start the worker threads: {0}")]
     Threads(String),
