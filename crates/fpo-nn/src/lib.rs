@@ -57,6 +57,6 @@ pub use mlp::{Layer, Mlp, MlpError, MlpSpec};
 pub use moments::{Moments, Normalizer, NormalizerConfig};
 pub use precision::{Precision, PrecisionError};
 pub use scratch::Scratch;
-pub use simd::SIMD_VARIABLE;
+pub use simd::{SIMD_VARIABLE, check_simd_variable};
 pub use tensors::{TensorError, TensorRecord};
 pub use weights::Weights;

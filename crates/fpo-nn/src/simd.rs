@@ -7,6 +7,20 @@ use pulp::{Arch, WithSimd};
 /// It is there to measure what other machines would do, and to look for what a processor does wrong.
 pub const SIMD_VARIABLE: &str = "FPO_SIMD";
 
+/// Checks what [`SIMD_VARIABLE`] says, if it is set.
+///
+/// # Errors
+/// One line, if it is neither of the two words.
+pub fn check_simd_variable() -> Result<(), String> {
+    match std::env::var_os(SIMD_VARIABLE) {
+        None => Ok(()),
+        Some(value) if value == "avx2" || value == "scalar" => Ok(()),
+        Some(value) => Err(format!(
+            "{SIMD_VARIABLE} is {value:?}; it may be \"avx2\" or \"scalar\", or not set"
+        )),
+    }
+}
+
 /// Runs `op` on the widest vectors of this machine that [`SIMD_VARIABLE`] allows.
 #[inline]
 pub(crate) fn dispatch<Op: WithSimd>(op: Op) -> Op::Output {

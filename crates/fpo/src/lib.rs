@@ -23,21 +23,23 @@ use std::process::ExitCode;
 /// Runs the program with the arguments of the process. Exit codes: 0 done (or stopped and saved), 1 something failed
 /// while running, 2 the input is wrong, 130 interrupted a second time.
 pub fn main() -> ExitCode {
-    let done = match Args::try_parse() {
-        Err(error) => Err(misuse(&error)),
-        Ok(Args { command }) => match command {
-            Command::Tasks(args) => tasks::run(&args),
-            Command::Train(args) => train::run(&args),
-            Command::Eval(args) => eval::run(&args),
-            Command::Play(args) => play::run(&args),
-        },
-    };
-    match done {
+    match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             output::note(&format!("error: {failure}"));
             failure.exit_code()
         }
+    }
+}
+
+fn run() -> Result<(), Failure> {
+    let Args { command } = Args::try_parse().map_err(|error| misuse(&error))?;
+    fpo_nn::check_simd_variable().map_err(Failure::Input)?;
+    match command {
+        Command::Tasks(args) => tasks::run(&args),
+        Command::Train(args) => train::run(&args),
+        Command::Eval(args) => eval::run(&args),
+        Command::Play(args) => play::run(&args),
     }
 }
 

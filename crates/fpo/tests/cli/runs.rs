@@ -60,6 +60,54 @@ fn the_number_of_threads_changes_nothing() {
     }
 }
 
+/// What a run was computed in is recorded, and single precision is the same on machines with and without AVX-512.
+#[test]
+fn single_precision_does_not_depend_on_the_width_of_vectors() {
+    let folder = TempDir::new().unwrap();
+    let run = |name: &str, precision: &str, simd: Option<&str>| {
+        let mut command = fpo(&folder, &tiny(name, &["--precision", precision]));
+        command
+            .env_remove("FPO_SIMD")
+            .envs(simd.map(|simd| ("FPO_SIMD", simd)));
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        let record = record(&folder.path().join("runs").join(name));
+        let config = String::from_utf8(record[Path::new("config.toml")].clone()).unwrap();
+        (record, config)
+    };
+    let (widest, config) = run("widest", "f32", None);
+    assert!(config.contains("precision = \"f32\""), "{config}");
+    let (narrow, _) = run("narrow", "f32", Some("avx2"));
+    assert_same(&widest, &narrow);
+    // What is left to the machine is decided when the run begins.
+    let (_, config) = run("auto", "auto", None);
+    let decided = if fpo_nn::Precision::Bf16.is_available() {
+        "bf16"
+    } else {
+        "f32"
+    };
+    assert!(config.contains(&format!("precision = \"{decided}\"")), "{config}");
+}
+
+/// A run that no machine like this can go on with says what to do.
+#[test]
+fn a_precision_the_machine_lacks_is_refused() {
+    let folder = TempDir::new().unwrap();
+    // With AVX2 alone there is no matrix unit.
+    let mut command = fpo(&folder, &tiny("run", &["--precision", "bf16"]));
+    let output = command.env("FPO_SIMD", "avx2").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let text = stderr(&output);
+    assert!(
+        text.contains("use --precision f32") && text.lines().count() == 1,
+        "{text}"
+    );
+    assert!(!folder.path().join("runs/run/config.toml").exists());
+    let output = fpo(&folder, &["tasks"]).env("FPO_SIMD", "mmx").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("FPO_SIMD"), "{}", stderr(&output));
+}
+
 /// The stored losses are those of the policy that acted: before the first step of every iteration each ratio is 1.
 #[test]
 fn ratios_begin_at_one() {
