@@ -9,7 +9,7 @@ use fpo_rl::batch::{Batch, Dims};
 use fpo_rl::config::{Config, LearningPrecision};
 use fpo_rl::critic::Critic;
 use fpo_rl::learner::{Learner, Learnt, Trained};
-use fpo_rl::policy::FlowPolicy;
+use fpo_rl::policy::Model;
 use fpo_rng::{Key, Stream, fill_normal, fill_uniform};
 use rayon::ThreadPoolBuilder;
 use rayon::prelude::*;
@@ -23,6 +23,7 @@ const ACTION: usize = 6;
 fn config() -> Config {
     let mut config = Config::default();
     config.env.num_envs = SEQUENCES;
+    config.env.sequences = 1;
     config.optimizer.minibatches = 1;
     config
 }
@@ -40,33 +41,25 @@ fn trained(config: &Config, network: &Mlp, index: u32) -> Trained {
 
 /// A batch of random numbers in the right places; ℓ_old near the losses of an untrained network.
 fn batch(config: &Config) -> Batch {
-    let dims = Dims {
-        sequences: SEQUENCES,
-        unrolls: 1,
-        unroll: config.env.unroll,
-        observation: OBSERVATION,
-        action: ACTION,
-        pairs: config.objective.pairs,
-        embedding: config.policy.time_embedding,
-    };
+    let dims = Dims::new(config, OBSERVATION, ACTION);
     let mut b = Batch::new(dims);
     let key = Key::new(1, Stream::Test);
     fill_normal(key.index(0), &mut b.observations);
     fill_normal(key.index(1), &mut b.actions);
     fill_uniform(key.index(2), &mut b.rewards);
-    fill_normal(key.index(3), &mut b.pair_noises);
-    fill_uniform(key.index(4), &mut b.pair_times);
+    fill_normal(key.index(3), &mut b.view_targets);
+    fill_uniform(key.index(4), &mut b.view_times);
     b.old_losses.fill(0.5);
-    for (pair, row) in b.pair_inputs.chunks_exact_mut(dims.tail()).enumerate() {
+    for (pair, row) in b.view_inputs.chunks_exact_mut(dims.tail).enumerate() {
         let (x, embedding) = row.split_at_mut(ACTION);
-        let action = &b.actions[pair / dims.pairs * ACTION..][..ACTION];
+        let action = &b.actions[pair / dims.views * ACTION..][..ACTION];
         interpolate(
             action,
-            &b.pair_noises[pair * ACTION..][..ACTION],
-            b.pair_times[pair],
+            &b.view_targets[pair * ACTION..][..ACTION],
+            b.view_times[pair],
             x,
         );
-        embed_time(b.pair_times[pair], embedding);
+        embed_time(b.view_times[pair], embedding);
     }
     b
 }
@@ -102,27 +95,24 @@ fn update(c: &mut Criterion) {
 
 fn update_in(c: &mut Criterion, precision: LearningPrecision) {
     let config = config();
-    let mut policy = FlowPolicy::new(&config.policy, OBSERVATION, ACTION).expect("published sizes");
+    let policy = Model::new(&config, OBSERVATION, ACTION).expect("published sizes");
     let mut critic =
         Critic::new(&config.critic, OBSERVATION, config.advantage.gamma).expect("published sizes");
     let available = "it was asked for above";
-    policy.network = policy
-        .network
-        .with_precision(precision.of_policy())
-        .expect(available);
+    let policy = policy.with_precision(precision.of_policy()).expect(available);
     critic.network = critic
         .network
         .with_precision(precision.of_critic())
         .expect(available);
     let mut learnt = Learnt {
-        policy: trained(&config, &policy.network, 0),
+        policy: trained(&config, policy.network(), 0),
         critic: trained(&config, &critic.network, 1),
     };
     let mut batch = batch(&config);
     let rows = batch.dims.transitions();
     let units: Vec<u32> = (0..SEQUENCES as u32).collect();
     let mut learner = Learner::new(&config, &policy, &critic, rows);
-    let flops = training_flops(&policy.network, rows * config.objective.pairs)
+    let flops = training_flops(policy.network(), rows * config.objective.pairs)
         + training_flops(&critic.network, rows + SEQUENCES);
 
     let mut group = c.benchmark_group(format!("update in {precision:?}"));
@@ -147,8 +137,8 @@ fn inference(c: &mut Criterion) {
     const ENVS: usize = 2048;
     const SHARDS: usize = 16;
     let config = config();
-    let policy = FlowPolicy::new(&config.policy, OBSERVATION, ACTION).expect("published sizes");
-    let weights = trained(&config, &policy.network, 0).weights;
+    let policy = Model::new(&config, OBSERVATION, ACTION).expect("published sizes");
+    let weights = trained(&config, policy.network(), 0).weights;
     let mut observations = vec![0.0; ENVS * OBSERVATION];
     fill_normal(Key::new(2, Stream::Test), &mut observations);
     let share = ENVS / SHARDS;

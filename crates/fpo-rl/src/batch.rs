@@ -1,6 +1,8 @@
 //! Everything one iteration learns from, stored environment by environment.
 
 use crate::advantage::Follow;
+use crate::config::{Config, Method};
+use crate::views::StoredViews;
 
 /// Sizes of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,13 +17,33 @@ pub struct Dims {
     pub observation: usize,
     /// Entries of an action.
     pub action: usize,
-    /// (t, ε) pairs N of an action.
-    pub pairs: usize,
-    /// Entries of the embedding of t.
-    pub embedding: usize,
+    /// Views N of an action.
+    pub views: usize,
+    /// Entries of the part of the network's input that differs from view to view: x_t and the embedding of t of a pair.
+    pub tail: usize,
+    /// Entries of what a view's prediction is compared with, besides the action: ε of a pair.
+    pub target: usize,
 }
 
 impl Dims {
+    /// The sizes of an iteration's batch, for observations and actions of these sizes.
+    pub fn new(config: &Config, observation: usize, action: usize) -> Self {
+        let (tail, target) = match config.objective.method {
+            Method::Fpo => (action + config.policy.time_embedding, action),
+            Method::Ppo => (0, 0),
+        };
+        Self {
+            sequences: config.env.num_envs * config.env.sequences,
+            unrolls: config.env.sequences,
+            unroll: config.env.unroll,
+            observation,
+            action,
+            views: config.views_per_action(),
+            tail,
+            target,
+        }
+    }
+
     /// Environments.
     pub fn envs(&self) -> usize {
         self.sequences / self.unrolls
@@ -35,11 +57,6 @@ impl Dims {
     /// Transitions S·T.
     pub fn transitions(&self) -> usize {
         self.sequences * self.unroll
-    }
-
-    /// Entries of the part of the network's input that differs from pair to pair: x_t and the embedding.
-    pub fn tail(&self) -> usize {
-        self.action + self.embedding
     }
 
     /// The observation row before transition `i`: sequences have T + 1 observations.
@@ -69,13 +86,13 @@ pub struct Batch {
     pub advantages: Vec<f32>,
     /// Value targets `[S, T]`.
     pub targets: Vec<f32>,
-    /// x_t and embed(t) of the pairs `[S, T, N, action + embedding]`.
-    pub pair_inputs: Vec<f32>,
-    /// ε of the pairs `[S, T, N, action]`.
-    pub pair_noises: Vec<f32>,
-    /// t of the pairs `[S, T, N]`.
-    pub pair_times: Vec<f32>,
-    /// Losses of the pairs under the policy that acted, `[S, T, N]`.
+    /// The views' part of the network's input `[S, T, N, tail]`.
+    pub view_inputs: Vec<f32>,
+    /// What the views' predictions are compared with, besides the action `[S, T, N, target]`.
+    pub view_targets: Vec<f32>,
+    /// Times of the views `[S, T, N]`.
+    pub view_times: Vec<f32>,
+    /// Losses of the views under the policy that acted, `[S, T, N]`.
     pub old_losses: Vec<f32>,
 }
 
@@ -93,10 +110,10 @@ impl Batch {
             values: vec![0.0; n + s],
             advantages: vec![0.0; n],
             targets: vec![0.0; n],
-            pair_inputs: vec![0.0; n * dims.pairs * dims.tail()],
-            pair_noises: vec![0.0; n * dims.pairs * dims.action],
-            pair_times: vec![0.0; n * dims.pairs],
-            old_losses: vec![0.0; n * dims.pairs],
+            view_inputs: vec![0.0; n * dims.views * dims.tail],
+            view_targets: vec![0.0; n * dims.views * dims.target],
+            view_times: vec![0.0; n * dims.views],
+            old_losses: vec![0.0; n * dims.views],
         }
     }
 
@@ -111,9 +128,9 @@ impl Batch {
         let mut values = self.values.as_mut_slice();
         let mut advantages = self.advantages.as_mut_slice();
         let mut targets = self.targets.as_mut_slice();
-        let mut pair_inputs = self.pair_inputs.as_mut_slice();
-        let mut pair_noises = self.pair_noises.as_mut_slice();
-        let mut pair_times = self.pair_times.as_mut_slice();
+        let mut view_inputs = self.view_inputs.as_mut_slice();
+        let mut view_targets = self.view_targets.as_mut_slice();
+        let mut view_times = self.view_times.as_mut_slice();
         let mut old_losses = self.old_losses.as_mut_slice();
         let mut parts = Vec::new();
         for count in envs.into_iter().map(|n| n * dims.unrolls) {
@@ -132,13 +149,23 @@ impl Batch {
                 values: take(&mut values, n + count),
                 advantages: take(&mut advantages, n),
                 targets: take(&mut targets, n),
-                pair_inputs: take(&mut pair_inputs, n * dims.pairs * dims.tail()),
-                pair_noises: take(&mut pair_noises, n * dims.pairs * dims.action),
-                pair_times: take(&mut pair_times, n * dims.pairs),
-                old_losses: take(&mut old_losses, n * dims.pairs),
+                view_inputs: take(&mut view_inputs, n * dims.views * dims.tail),
+                view_targets: take(&mut view_targets, n * dims.views * dims.target),
+                view_times: take(&mut view_times, n * dims.views),
+                old_losses: take(&mut old_losses, n * dims.views),
             });
         }
         parts
+    }
+
+    /// The views of all transitions.
+    pub(crate) fn views(&self) -> StoredViews<'_> {
+        StoredViews {
+            dims: self.dims,
+            actions: &self.actions,
+            targets: &self.view_targets,
+            times: &self.view_times,
+        }
     }
 }
 
@@ -161,28 +188,30 @@ pub struct Part<'a> {
     pub values: &'a mut [f32],
     pub advantages: &'a mut [f32],
     pub targets: &'a mut [f32],
-    pub pair_inputs: &'a mut [f32],
-    pub pair_noises: &'a mut [f32],
-    pub pair_times: &'a mut [f32],
+    pub view_inputs: &'a mut [f32],
+    pub view_targets: &'a mut [f32],
+    pub view_times: &'a mut [f32],
     pub old_losses: &'a mut [f32],
 }
 
-/// Writes the N network inputs of one transition's pairs: `rows` `[N, observation + action + embedding]`.
+/// Writes the N network inputs of one transition's views: `rows` `[N, observation + tail]`.
 ///
-/// `observations` and `pair_inputs` are those of a [`Batch`] or a [`Part`] of these `dims`.
-pub(crate) fn pair_rows(
+/// `observations` and `view_inputs` are those of a [`Batch`] or a [`Part`] of these `dims`.
+pub(crate) fn view_rows(
     dims: &Dims,
     observations: &[f32],
-    pair_inputs: &[f32],
+    view_inputs: &[f32],
     transition: usize,
     rows: &mut [f32],
 ) {
-    let (od, tail) = (dims.observation, dims.tail());
+    let (od, tail) = (dims.observation, dims.tail);
     let observation = &observations[dims.row(transition) * od..][..od];
-    let tails = pair_inputs[transition * dims.pairs * tail..].chunks_exact(tail);
-    for (row, tail) in rows.chunks_exact_mut(od + tail).zip(tails) {
+    let mut tails = &view_inputs[transition * dims.views * tail..];
+    for row in rows.chunks_exact_mut(od + tail) {
         let (head, rest) = row.split_at_mut(od);
+        let (first, others) = tails.split_at(tail);
         head.copy_from_slice(observation);
-        rest.copy_from_slice(tail);
+        rest.copy_from_slice(first);
+        tails = others;
     }
 }

@@ -4,15 +4,16 @@
 //! `fpo train --help-config` prints and of the configuration a run folder records. A field's doc comment is its documentation.
 
 mod layers;
+mod objective;
+mod policy;
 mod validate;
 
 pub use layers::{ConfigError, DEFAULT_PRESET, PRESETS, documentation, documented, reopen, resolve};
+pub use objective::{Method, ObjectiveConfig, RatioKind, TimeKind, TrustRegion};
+pub use policy::{PolicyConfig, Squash, StdKind};
 pub use validate::validate;
 
 use crate::advantage::Gae;
-use crate::objective::Fpo;
-use crate::pairs::PairSampler;
-use fpo_flow::{CfmLoss, CfmTarget, Prediction, Reduction, Sampler, TimeSampler};
 use fpo_nn::{Activation, AdamConfig, Initialisation, Precision};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -29,7 +30,7 @@ pub struct Config {
     pub seed: u64,
     /// Environments and rollout.
     pub env: EnvConfig,
-    /// The flow policy.
+    /// The policy: a flow, or a Gaussian with objective.method = "ppo".
     pub policy: PolicyConfig,
     /// The value network.
     pub critic: CriticConfig,
@@ -63,43 +64,6 @@ pub struct EnvConfig {
     pub stagger: bool,
 }
 
-/// How an unbounded action of the flow reaches the environment's action range.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Squash {
-    /// tanh, then linearly onto the range.
-    Tanh,
-    /// Clipped to [−1, 1], then linearly onto the range.
-    Clip,
-}
-
-/// The flow policy.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct PolicyConfig {
-    /// Widths of the hidden layers.
-    pub hidden: Vec<usize>,
-    /// Activation of the hidden layers.
-    pub activation: Activation,
-    /// Initialisation of the weights; biases start at zero.
-    pub initialisation: Initialisation,
-    /// Factor on the initial weights of the output layer.
-    pub final_gain: f32,
-    /// Factor on the network's output, the velocity.
-    pub output_scale: f32,
-    /// Steps of the sampler from noise (t = 1) to action (t = 0).
-    pub flow_steps: usize,
-    /// The sampler's rule.
-    pub sampler: Sampler,
-    /// Entries of the embedding of t; even.
-    pub time_embedding: usize,
-    /// How the flow's action reaches the environment's range.
-    pub squash: Squash,
-    /// Entries of the flow's action are cut to ± this before they act and are learnt from; 0 for no bound. Beyond a few units
-    /// squashed actions hardly differ, but their flow-matching losses grow.
-    pub action_bound: f32,
-}
-
 /// In what units the critic predicts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -126,74 +90,6 @@ pub struct CriticConfig {
     pub value_scale: ValueScale,
     /// Weight of the value loss.
     pub loss_coefficient: f32,
-}
-
-/// Which ratio FPO clips.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum RatioKind {
-    /// One ratio per action: exp of the mean difference over its pairs.
-    PerAction,
-    /// One ratio per (t, ε) pair, averaged after clipping.
-    PerSample,
-}
-
-/// How a ratio is kept near 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum TrustRegion {
-    /// Clipping (PPO): nothing pushes a ratio further once it has left its range.
-    Ppo,
-    /// A quadratic penalty (SPO): a ratio that has left its range is pulled back.
-    Spo,
-    /// Clipping where the advantage is positive, the penalty elsewhere (FPO++): losses of bad actions cannot run away.
-    Aspo,
-}
-
-/// Where the times of the (t, ε) pairs come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum TimeKind {
-    /// The sampler's own grid {1, 1 − 1/K, …, 1/K}, K = policy.flow_steps.
-    Grid,
-    /// Uniform on [0, 1].
-    Uniform,
-    /// 0.005 + 0.99·(1 − (1 − u)^(1/β)), β = objective.time_beta.
-    Beta,
-    /// 1/(1 + exp(m + s·z)), m = −1.2, s = 1.2.
-    LogitNormal,
-}
-
-/// What the policy maximises: FPO (arXiv 2507.21053).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct ObjectiveConfig {
-    /// (t, ε) pairs drawn for each action.
-    pub pairs: usize,
-    /// What the flow-matching loss of a pair compares.
-    pub target: CfmTarget,
-    /// How the squared errors of the action entries become one number.
-    pub reduction: Reduction,
-    /// One ratio per action or per pair.
-    pub ratio: RatioKind,
-    /// How a ratio is kept near 1.
-    pub trust_region: TrustRegion,
-    /// Range of the trust region around 1.
-    pub clip: f32,
-    /// Bound on |ℓ_old − ℓ| before exp, with zero gradient beyond; 0 for none.
-    pub log_ratio_clamp: f32,
-    /// Bound on ℓ_old − ℓ from above, whose gradient goes on beyond (FPO++: 10); 0 for none.
-    pub log_ratio_max: f32,
-    /// Bound on each pair's loss, with zero gradient beyond (FPO++: 20); 0 for none.
-    pub loss_max: f32,
-    /// Where the times of the pairs come from.
-    pub time: TimeKind,
-    /// β of `time = "beta"`.
-    pub time_beta: f32,
-    /// Spread the times of an action's pairs evenly over their distribution instead of drawing each on its own.
-    pub stratified: bool,
-    /// Draw the noises of an action's pairs in opposite couples ε, −ε.
-    pub antithetic: bool,
 }
 
 /// When generalised advantages are computed.
@@ -252,7 +148,7 @@ pub struct OptimizerConfig {
     pub learning_rate: f32,
     /// Adam's learning rate for the critic.
     pub critic_learning_rate: f32,
-    /// LearningPrecision rates fall linearly to this fraction at the end of the run; 1 keeps them.
+    /// Learning rates fall linearly to this fraction at the end of the run; 1 keeps them.
     pub final_fraction: f32,
     /// Adam's β₁.
     pub beta1: f32,
@@ -357,47 +253,6 @@ impl EnvConfig {
     }
 }
 
-impl ObjectiveConfig {
-    /// The objective.
-    pub fn fpo(&self) -> Fpo {
-        let bound = |x: f32| if x > 0.0 { x } else { f32::INFINITY };
-        Fpo {
-            ratio: self.ratio,
-            trust_region: self.trust_region,
-            clip: self.clip,
-            log_ratio_clamp: bound(self.log_ratio_clamp),
-            log_ratio_max: bound(self.log_ratio_max),
-            loss_max: bound(self.loss_max),
-        }
-    }
-
-    /// The flow-matching loss; networks predict velocities.
-    pub fn cfm(&self) -> CfmLoss {
-        CfmLoss {
-            prediction: Prediction::Velocity,
-            target: self.target,
-            reduction: self.reduction,
-        }
-    }
-
-    /// How the pairs of a policy with `flow_steps` steps are drawn.
-    pub fn pair_sampler(&self, flow_steps: usize) -> PairSampler {
-        let time = match self.time {
-            TimeKind::Grid => TimeSampler::Grid {
-                steps: flow_steps as u32,
-            },
-            TimeKind::Uniform => TimeSampler::Uniform,
-            TimeKind::Beta => TimeSampler::Beta { beta: self.time_beta },
-            TimeKind::LogitNormal => TimeSampler::LogitNormal { mean: -1.2, std: 1.2 },
-        };
-        PairSampler {
-            time,
-            stratified: self.stratified,
-            antithetic: self.antithetic,
-        }
-    }
-}
-
 impl AdvantageConfig {
     /// The advantage estimator.
     pub fn gae(&self) -> Gae {
@@ -440,23 +295,6 @@ impl Default for EnvConfig {
     }
 }
 
-impl Default for PolicyConfig {
-    fn default() -> Self {
-        Self {
-            hidden: vec![32; 4],
-            activation: Activation::Silu,
-            initialisation: Initialisation::LecunUniform,
-            final_gain: 1.0,
-            output_scale: 0.25,
-            flow_steps: 10,
-            sampler: Sampler::Euler,
-            time_embedding: 8,
-            squash: Squash::Tanh,
-            action_bound: 0.0,
-        }
-    }
-}
-
 impl Default for CriticConfig {
     fn default() -> Self {
         Self {
@@ -466,26 +304,6 @@ impl Default for CriticConfig {
             final_gain: 1.0,
             value_scale: ValueScale::None,
             loss_coefficient: 0.25,
-        }
-    }
-}
-
-impl Default for ObjectiveConfig {
-    fn default() -> Self {
-        Self {
-            pairs: 8,
-            target: CfmTarget::Epsilon,
-            reduction: Reduction::Mean,
-            ratio: RatioKind::PerAction,
-            trust_region: TrustRegion::Ppo,
-            clip: 0.05,
-            log_ratio_clamp: 0.0,
-            log_ratio_max: 0.0,
-            loss_max: 0.0,
-            time: TimeKind::Grid,
-            time_beta: 1.0,
-            stratified: false,
-            antithetic: false,
         }
     }
 }

@@ -11,9 +11,9 @@ use std::ops::ControlFlow;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Noise {
-    /// x₁ = 0: the deterministic action.
+    /// Zeros: the deterministic action, a Gaussian's mean.
     Zero,
-    /// x₁ ~ N(0, I): a sample, as during training.
+    /// N(0, I): a sample, as during training.
     Random,
 }
 

@@ -8,10 +8,10 @@ use crate::advantage::{Gae, STD_FLOOR, mean_std};
 use crate::batch::Batch;
 use crate::config::{AdvantageNormalisation, Config, GaeForm, GaeSchedule};
 use crate::critic::Critic;
-use crate::objective::{Fpo, ValueLoss};
-use crate::policy::FlowPolicy;
-use fpo_flow::CfmLoss;
+use crate::objective::{EntropyBonus, RatioObjective, ValueLoss, ViewLoss};
+use crate::policy::Model;
 use fpo_nn::{Adam, AdamConfig, Mlp, Weights, clip_by_global_norm, global_norm};
+use fpo_rng::{Key, Stream};
 use rayon::prelude::*;
 use shard::{Advantages, GradientShard, Pass};
 
@@ -26,8 +26,10 @@ pub struct Learner {
     /// The reduced gradient, the policy's then the critic's.
     gradient: Vec<f32>,
     policy_parameters: usize,
-    fpo: Fpo,
-    cfm: CfmLoss,
+    loss: ViewLoss,
+    ratio: RatioObjective,
+    entropy: Option<EntropyBonus>,
+    seed: u64,
     value: ValueLoss,
     gae: Option<Gae>,
     mask_truncated: bool,
@@ -87,18 +89,20 @@ pub struct Learnt {
 
 impl Learner {
     /// Buffers and settings for minibatches of `rows` transitions.
-    pub fn new(config: &Config, policy: &FlowPolicy, critic: &Critic, rows: usize) -> Self {
+    pub fn new(config: &Config, policy: &Model, critic: &Critic, rows: usize) -> Self {
         let shards = (rows / MIN_SHARD_ROWS).clamp(1, MAX_SHARDS);
         let per_minibatch = config.advantage.gae == GaeSchedule::PerMinibatch;
         let sequence = per_minibatch.then_some(config.env.unroll);
         Self {
             shards: (0..shards)
-                .map(|_| GradientShard::new(policy, critic, config.objective.pairs, sequence))
+                .map(|_| GradientShard::new(policy, critic, config.views_per_action(), sequence))
                 .collect(),
-            gradient: vec![0.0; policy.network.parameter_count() + critic.network.parameter_count()],
-            policy_parameters: policy.network.parameter_count(),
-            fpo: config.objective.fpo(),
-            cfm: config.objective.cfm(),
+            gradient: vec![0.0; policy.network().parameter_count() + critic.network.parameter_count()],
+            policy_parameters: policy.network().parameter_count(),
+            loss: config.view_loss(),
+            ratio: config.objective.ratio_objective(),
+            entropy: config.entropy_bonus(),
+            seed: config.seed,
             value: ValueLoss {
                 coefficient: config.critic.loss_coefficient,
             },
@@ -115,7 +119,7 @@ impl Learner {
     /// of the latter are written into the batch.
     pub fn differentiate(
         &mut self,
-        policy: &FlowPolicy,
+        policy: &Model,
         critic: &Critic,
         learnt: &Learnt,
         batch: &mut Batch,
@@ -128,8 +132,10 @@ impl Learner {
             policy_weights: &learnt.policy.weights,
             critic,
             critic_weights: &learnt.critic.weights,
-            fpo: self.fpo,
-            cfm: self.cfm,
+            loss: self.loss,
+            ratio: self.ratio,
+            entropy: self.entropy,
+            noise: Key::new(self.seed, Stream::Entropy).step(learnt.policy.adam.steps),
             value: self.value,
             mask_truncated: self.mask_truncated,
             scale: 1.0 / rows as f32,
@@ -150,6 +156,7 @@ impl Learner {
             shard.policy_pass(&pass, batch, units, transitions, advantages);
         });
         self.reduce(units.len().div_ceil(share));
+        policy.freeze(&mut self.gradient[..self.policy_parameters]);
         let mut stats = MinibatchStats::default();
         self.shards[..units.len().div_ceil(share)]
             .iter()
@@ -165,19 +172,12 @@ impl Learner {
     }
 
     /// Clips the gradient, whose norm is `norm`, and steps both optimisers with their learning rates: the policy's, the critic's.
-    pub fn step(
-        &mut self,
-        policy: &FlowPolicy,
-        critic: &Critic,
-        learnt: &mut Learnt,
-        norm: f64,
-        rates: [f32; 2],
-    ) {
+    pub fn step(&mut self, policy: &Model, critic: &Critic, learnt: &mut Learnt, norm: f64, rates: [f32; 2]) {
         if self.max_grad_norm > 0.0 && norm > f64::from(self.max_grad_norm) {
             clip_by_global_norm(&mut [&mut self.gradient], f64::from(self.max_grad_norm));
         }
         let (for_policy, for_critic) = self.gradient.split_at(self.policy_parameters);
-        learnt.policy.step(&policy.network, for_policy, rates[0]);
+        learnt.policy.step(policy.network(), for_policy, rates[0]);
         learnt.critic.step(&critic.network, for_critic, rates[1]);
     }
 

@@ -1,8 +1,8 @@
-//! Training flow policies from rewards.
+//! Training policies from rewards.
 //!
-//! One iteration: [`rollout`] walks policy and environments and stores a [`batch`]; [`advantage`] judges it; an [`objective`] turns
-//! network outputs into a loss and its gradient at those outputs; the [`learner`] carries that through the networks and steps the
-//! optimisers; the [`trainer`] repeats it. Around it, [`config`] says how, [`evaluate`] how well, [`metrics`], [`checkpoint`] and [`run`]
+//! One iteration: [`rollout`] walks policy and environments and stores a [`batch`] of actions and their [`views`]; [`advantage`]
+//! judges it; an [`objective`] turns network outputs into a loss and its gradient at those outputs; the [`learner`] carries that
+//! through the networks and steps the optimisers; the [`trainer`] repeats it. Around it, [`config`] says how, [`evaluate`] how well, [`metrics`], [`checkpoint`] and [`run`]
 //! keep it on disk.
 
 pub mod advantage;
@@ -20,3 +20,4 @@ pub mod policy;
 pub mod rollout;
 pub mod run;
 pub mod trainer;
+pub mod views;

@@ -1,73 +1,101 @@
-//! The flow policy: a velocity network and a sampler that walks noise to an action.
+//! Policies: what turns an observation and noise into an action.
 
 mod action;
 mod file;
+mod flow;
+mod gaussian;
 
 pub use action::ActionMap;
 pub use file::{Actor, Policy, PolicyError};
+pub use flow::FlowPolicy;
+pub use gaussian::GaussianPolicy;
 
-use crate::config::PolicyConfig;
-use fpo_flow::{Sampler, VelocityField, embed_time};
-use fpo_nn::{Mlp, MlpError, MlpSpec, Scratch, Weights};
+use crate::config::{Config, Method};
+use fpo_nn::{Mlp, MlpError, Precision, PrecisionError, Scratch, Weights};
+use fpo_rng::Key;
 
-/// What a flow policy is made of, without its parameters.
+/// What a policy is made of, without its parameters.
 ///
-/// The network sees `concat(observation, x_t, embed(t))` and puts out the velocity v̂ = `output_scale` × its output;
-/// sampling walks dx/dt = v̂ from x₁ = noise at t = 1 to the (unbounded) action at t = 0.
+/// Either kind makes an (unbounded) action of an observation and as many numbers of noise as it has entries; zeros give the
+/// deterministic action.
 #[derive(Clone, Debug)]
-pub struct FlowPolicy {
-    /// The velocity network.
-    pub network: Mlp,
-    /// Entries of an observation.
-    pub observation_dim: usize,
-    /// Entries of an action.
-    pub action_dim: usize,
-    /// Entries of the embedding of t.
-    pub embedding: usize,
-    /// Factor on the network's output.
-    pub output_scale: f32,
-    /// Steps of the sampler.
-    pub steps: usize,
-    /// The sampler's rule.
-    pub sampler: Sampler,
+pub enum Model {
+    /// Noise is walked along a velocity field.
+    Flow(FlowPolicy),
+    /// Noise is scaled and shifted.
+    Gaussian(GaussianPolicy),
 }
 
-impl FlowPolicy {
+impl Model {
     /// The policy that `config` describes, for observations and actions of these sizes.
     ///
     /// # Errors
     /// If the network's sizes are impossible.
-    pub fn new(config: &PolicyConfig, observation_dim: usize, action_dim: usize) -> Result<Self, MlpError> {
-        let spec = MlpSpec {
-            input: observation_dim + action_dim + config.time_embedding,
-            hidden: config.hidden.clone(),
-            output: action_dim,
-            activation: config.activation,
-        };
-        Ok(Self {
-            network: Mlp::new(spec)?,
-            observation_dim,
-            action_dim,
-            embedding: config.time_embedding,
-            output_scale: config.output_scale,
-            steps: config.flow_steps,
-            sampler: config.sampler,
+    pub fn new(config: &Config, observation_dim: usize, action_dim: usize) -> Result<Self, MlpError> {
+        Ok(match config.objective.method {
+            Method::Fpo => Self::Flow(FlowPolicy::new(&config.policy, observation_dim, action_dim)?),
+            Method::Ppo => Self::Gaussian(GaussianPolicy::new(&config.policy, observation_dim, action_dim)?),
         })
+    }
+
+    /// The same policy with its network's products in `precision`.
+    ///
+    /// # Errors
+    /// If this machine does not have that precision.
+    pub fn with_precision(mut self, precision: Precision) -> Result<Self, PrecisionError> {
+        let (Self::Flow(FlowPolicy { network, .. }) | Self::Gaussian(GaussianPolicy { network, .. })) =
+            &mut self;
+        *network = network.clone().with_precision(precision)?;
+        Ok(self)
+    }
+
+    /// The network.
+    pub fn network(&self) -> &Mlp {
+        match self {
+            Self::Flow(p) => &p.network,
+            Self::Gaussian(p) => &p.network,
+        }
+    }
+
+    /// Entries of an observation.
+    pub fn observation_dim(&self) -> usize {
+        match self {
+            Self::Flow(p) => p.observation_dim,
+            Self::Gaussian(p) => p.observation_dim,
+        }
+    }
+
+    /// Entries of an action.
+    pub fn action_dim(&self) -> usize {
+        match self {
+            Self::Flow(p) => p.action_dim,
+            Self::Gaussian(p) => p.action_dim,
+        }
+    }
+
+    /// Draws initial parameters.
+    pub fn init(&self, config: &Config, key: Key, parameters: &mut [f32]) {
+        let settings = &config.policy;
+        self.network()
+            .init(settings.initialisation, settings.final_gain, key, parameters);
+        if let Self::Gaussian(p) = self {
+            p.start(settings.initial_std, parameters);
+        }
     }
 
     /// Buffers to sample up to `rows` actions at a time.
     pub fn scratch(&self, rows: usize) -> PolicyScratch {
-        PolicyScratch {
-            network: self.network.scratch(rows, false),
-            sampler: fpo_flow::Scratch::new(),
-            embedding: vec![0.0; self.embedding],
-        }
+        let embedding = match self {
+            Self::Flow(p) => p.embedding,
+            Self::Gaussian(_) => 0,
+        };
+        PolicyScratch::new(self.network(), rows, embedding)
     }
 
     /// Turns noise into actions.
     ///
     /// * `observations` `[rows, observation_dim]`, normalised
-    /// * `x` `[rows, action_dim]`: the noise x₁ on entry, the unbounded action on return
+    /// * `x` `[rows, action_dim]`: noise on entry, the unbounded action on return
     pub fn sample(
         &self,
         weights: &Weights,
@@ -75,53 +103,61 @@ impl FlowPolicy {
         x: &mut [f32],
         scratch: &mut PolicyScratch,
     ) {
-        let rows = x.len() / self.action_dim;
-        let input = scratch.network.input_mut(rows);
-        let (od, width) = (self.observation_dim, self.network.spec().input);
-        for (row, observation) in input.chunks_exact_mut(width).zip(observations.chunks_exact(od)) {
-            row[..od].copy_from_slice(observation);
+        match self {
+            Self::Flow(p) => p.sample(weights, observations, x, scratch),
+            Self::Gaussian(p) => p.sample(weights, observations, x, scratch),
         }
-        let mut field = Field {
-            policy: self,
-            weights,
-            network: &mut scratch.network,
-            embedding: &mut scratch.embedding,
-        };
-        self.sampler
-            .integrate(&mut field, x, self.steps, &mut scratch.sampler);
+    }
+
+    /// What the network's outputs mean to an objective, both `[rows, output]`: v̂ of a flow, (μ, σ) of a Gaussian.
+    pub(crate) fn predict(&self, outputs: &[f32], predictions: &mut [f32]) {
+        match self {
+            Self::Flow(p) => {
+                let pairs = predictions.iter_mut().zip(outputs);
+                pairs.for_each(|(v, y)| *v = p.output_scale * y);
+            }
+            Self::Gaussian(p) => p.predict(outputs, predictions),
+        }
+    }
+
+    /// The constant part of ∂prediction/∂output, which [`Model::chain`] leaves to its caller.
+    pub(crate) fn gain(&self) -> f32 {
+        match self {
+            Self::Flow(p) => p.output_scale,
+            Self::Gaussian(_) => 1.0,
+        }
+    }
+
+    /// Turns the gradient at the predictions, times [`Model::gain`], into that at the network's outputs; both `[rows, output]`.
+    pub(crate) fn chain(&self, predictions: &[f32], gradient: &mut [f32]) {
+        match self {
+            Self::Flow(_) => {}
+            Self::Gaussian(p) => p.chain(predictions, gradient),
+        }
+    }
+
+    /// Sets the gradient of parameters that are not learnt to zero.
+    pub(crate) fn freeze(&self, gradient: &mut [f32]) {
+        match self {
+            Self::Flow(_) => {}
+            Self::Gaussian(p) => p.freeze(gradient),
+        }
     }
 }
 
-/// Buffers of [`FlowPolicy::sample`].
+/// Buffers of [`Model::sample`].
 pub struct PolicyScratch {
     network: Scratch,
     sampler: fpo_flow::Scratch,
     embedding: Vec<f32>,
 }
 
-/// v̂(o, x, t) for rows whose observations already lie in the network's input.
-struct Field<'a> {
-    policy: &'a FlowPolicy,
-    weights: &'a Weights,
-    network: &'a mut Scratch,
-    embedding: &'a mut [f32],
-}
-
-impl VelocityField for Field<'_> {
-    fn velocity(&mut self, x: &[f32], t: f32, out: &mut [f32]) {
-        let p = self.policy;
-        let rows = x.len() / p.action_dim;
-        embed_time(t, self.embedding);
-        let width = p.network.spec().input;
-        let input = self.network.input_mut(rows).chunks_exact_mut(width);
-        for (row, x) in input.zip(x.chunks_exact(p.action_dim)) {
-            let tail = &mut row[p.observation_dim..];
-            tail[..p.action_dim].copy_from_slice(x);
-            tail[p.action_dim..].copy_from_slice(self.embedding);
-        }
-        let output = p.network.infer(self.weights, self.network, rows);
-        for (v, y) in out.iter_mut().zip(output) {
-            *v = p.output_scale * y;
+impl PolicyScratch {
+    fn new(network: &Mlp, rows: usize, embedding: usize) -> Self {
+        Self {
+            network: network.scratch(rows, false),
+            sampler: fpo_flow::Scratch::new(),
+            embedding: vec![0.0; embedding],
         }
     }
 }

@@ -1,12 +1,13 @@
 //! Collecting experience: each shard walks policy → environments for a whole unroll, then judges what it collected.
 
 use crate::advantage::{Follow, Gae};
-use crate::batch::{Part, pair_rows};
+use crate::batch::{Part, view_rows};
 use crate::critic::Critic;
+use crate::objective::ViewLoss;
 use crate::pairs::PairSampler;
-use crate::policy::{ActionMap, FlowPolicy, PolicyScratch};
+use crate::policy::{ActionMap, Model, PolicyScratch};
+use crate::views::{StoredViews, Views};
 use fpo_env::{End, Episode, Shard};
-use fpo_flow::CfmLoss;
 use fpo_nn::{Moments, Normalizer, Scratch, Weights};
 use fpo_rng::{Key, Stream, fill_normal};
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 /// What acts and judges during a rollout; the same for all shards, frozen until it ends.
 pub struct Actors<'a> {
     /// The policy.
-    pub policy: &'a FlowPolicy,
+    pub policy: &'a Model,
     /// Its weights.
     pub policy_weights: &'a Weights,
     /// The value network.
@@ -23,12 +24,12 @@ pub struct Actors<'a> {
     pub critic_weights: &'a Weights,
     /// Statistics that observations are normalised with.
     pub normalizer: &'a Normalizer,
-    /// From the flow's action to the environment's.
+    /// From the policy's action to the environment's.
     pub action_map: &'a ActionMap,
-    /// How pairs are drawn.
-    pub pairs: PairSampler,
-    /// The loss measured at the pairs.
-    pub cfm: CfmLoss,
+    /// How the views of an action come about.
+    pub views: Views,
+    /// The loss of a view.
+    pub loss: ViewLoss,
     /// The advantage estimator.
     pub gae: Gae,
     /// Factor on rewards.
@@ -74,7 +75,7 @@ pub struct Report {
     pub inference: Duration,
     /// Time spent in the environments.
     pub stepping: Duration,
-    /// Time spent on values, pairs and advantages.
+    /// Time spent on values, views and advantages.
     pub judging: Duration,
     /// The first non-finite number, if any: the transitions then are not to be learnt from.
     pub fault: Option<NonFinite>,
@@ -91,8 +92,8 @@ pub struct RolloutShard {
     observations: Vec<f32>,
     /// Noise, then actions `[n, action]`.
     actions: Vec<f32>,
-    /// v̂ of a tile of pairs `[rows, action]`.
-    velocities: Vec<f32>,
+    /// Predictions for a tile of views `[rows, output]`.
+    predictions: Vec<f32>,
     /// One action in the environment's units.
     env_action: Vec<f32>,
     /// Normalised final observations of truncated episodes, their transitions and values.
@@ -105,23 +106,24 @@ pub struct RolloutShard {
 
 impl RolloutShard {
     /// Buffers for the environments of `envs`.
-    pub fn new(envs: Shard, policy: &FlowPolicy, critic: &Critic, pairs: usize) -> Self {
+    pub fn new(envs: Shard, policy: &Model, critic: &Critic, views: usize) -> Self {
         let n = envs.len();
-        let actor_rows = policy.network.tile_rows().next_multiple_of(pairs);
+        let network = policy.network();
+        let actor_rows = network.tile_rows().next_multiple_of(views);
         Self {
             policy_scratch: policy.scratch(n),
-            actor_scratch: policy.network.scratch(actor_rows, false),
+            actor_scratch: network.scratch(actor_rows, false),
             critic_scratch: critic.network.scratch(critic.network.tile_rows(), false),
-            observations: vec![0.0; n * policy.observation_dim],
-            actions: vec![0.0; n * policy.action_dim],
-            velocities: vec![0.0; actor_rows * policy.action_dim],
-            env_action: vec![0.0; policy.action_dim],
+            observations: vec![0.0; n * policy.observation_dim()],
+            actions: vec![0.0; n * policy.action_dim()],
+            predictions: vec![0.0; actor_rows * network.spec().output],
+            env_action: vec![0.0; policy.action_dim()],
             final_observations: Vec::new(),
             final_transitions: Vec::new(),
             final_values: Vec::new(),
             report: Report {
                 episodes: Vec::new(),
-                moments: Moments::new(policy.observation_dim),
+                moments: Moments::new(policy.observation_dim()),
                 saturation: 0.0,
                 inference: Duration::ZERO,
                 stepping: Duration::ZERO,
@@ -191,7 +193,10 @@ impl RolloutShard {
             &mut self.actions,
             scratch,
         );
-        actors.action_map.cut(&mut self.actions);
+        if let Views::Pairs(_) = actors.views {
+            // A flow learns from what acted. A Gaussian's likelihood is that of what it drew.
+            actors.action_map.cut(&mut self.actions);
+        }
         self.report.inference += start.elapsed();
     }
 
@@ -237,7 +242,7 @@ impl RolloutShard {
         self.report.stepping += start.elapsed();
     }
 
-    /// Values, advantages, pairs and their losses under the policy that acted.
+    /// Values, advantages, views and their losses under the policy that acted.
     fn judge(&mut self, actors: &Actors, part: &mut Part) {
         let dims = part.dims;
         let (critic, weights) = (actors.critic, actors.critic_weights);
@@ -261,7 +266,38 @@ impl RolloutShard {
             );
         }
 
-        let (d, n) = (dims.action, dims.pairs);
+        if let Views::Pairs(sampler) = &actors.views {
+            self.draw_pairs(actors, sampler, part);
+        }
+        let n = dims.views;
+        let views = StoredViews {
+            dims,
+            actions: part.actions,
+            targets: part.view_targets,
+            times: part.view_times,
+        };
+        let tile = self.actor_scratch.capacity() / n;
+        for first in (0..dims.transitions()).step_by(tile) {
+            let count = tile.min(dims.transitions() - first);
+            let input = self.actor_scratch.input_mut(count * n);
+            let width = input.len() / count;
+            for (i, rows) in input.chunks_exact_mut(width).enumerate() {
+                view_rows(&dims, part.observations, part.view_inputs, first + i, rows);
+            }
+            let network = actors.policy.network();
+            let outputs = network.infer(actors.policy_weights, &mut self.actor_scratch, count * n);
+            let predictions = &mut self.predictions[..outputs.len()];
+            actors.policy.predict(outputs, predictions);
+            let losses = &mut part.old_losses[first * n..][..count * n];
+            let view = |j| views.get(first + j / n, j % n);
+            actors.loss.evaluate(predictions, view, losses);
+        }
+    }
+
+    /// The (t, ε) pairs of all transitions.
+    fn draw_pairs(&self, actors: &Actors, sampler: &PairSampler, part: &mut Part) {
+        let dims = part.dims;
+        let (d, n) = (dims.action, dims.views);
         for i in 0..dims.transitions() {
             let key = key(
                 actors,
@@ -270,35 +306,13 @@ impl RolloutShard {
                 i / dims.steps(),
                 i % dims.steps(),
             );
-            actors.pairs.draw(
+            sampler.draw(
                 key,
                 &part.actions[i * d..][..d],
-                &mut part.pair_noises[i * n * d..][..n * d],
-                &mut part.pair_times[i * n..][..n],
-                &mut part.pair_inputs[i * n * dims.tail()..][..n * dims.tail()],
+                &mut part.view_targets[i * n * d..][..n * d],
+                &mut part.view_times[i * n..][..n],
+                &mut part.view_inputs[i * n * dims.tail..][..n * dims.tail],
             );
-        }
-        let tile = self.actor_scratch.capacity() / n;
-        for first in (0..dims.transitions()).step_by(tile) {
-            let count = tile.min(dims.transitions() - first);
-            let input = self.actor_scratch.input_mut(count * n);
-            let width = input.len() / count;
-            for (i, rows) in input.chunks_exact_mut(width).enumerate() {
-                pair_rows(&dims, part.observations, part.pair_inputs, first + i, rows);
-            }
-            let network = &actors.policy.network;
-            let output = network.infer(actors.policy_weights, &mut self.actor_scratch, count * n);
-            let velocities = &mut self.velocities[..output.len()];
-            velocities
-                .iter_mut()
-                .zip(output)
-                .for_each(|(v, y)| *v = actors.policy.output_scale * y);
-            for (j, velocity) in velocities.chunks_exact(d).enumerate() {
-                let pair = first * n + j;
-                let action = &part.actions[(pair / n) * d..][..d];
-                let noise = &part.pair_noises[pair * d..][..d];
-                part.old_losses[pair] = actors.cfm.loss(velocity, action, noise, part.pair_times[pair]);
-            }
         }
     }
 }

@@ -12,10 +12,11 @@ use crate::critic::Critic;
 use crate::evaluate::{Evaluation, evaluate_both};
 use crate::learner::{Learner, Learnt, MinibatchStats, Trained};
 use crate::metrics::Row;
-use crate::policy::{ActionMap, FlowPolicy, Policy};
+use crate::objective::ViewLoss;
+use crate::policy::{ActionMap, Model, Policy};
 use crate::rollout::{Actors, RolloutShard};
 use fpo_env::{End, Shard, ShardOptions, Task};
-use fpo_nn::{Initialisation, Mlp, Normalizer, NormalizerConfig};
+use fpo_nn::{Mlp, Normalizer, NormalizerConfig};
 use fpo_rng::{Key, Philox, Stream};
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
@@ -33,7 +34,7 @@ pub struct Trainer {
     config: Config,
     task: Arc<dyn Task>,
     pool: ThreadPool,
-    policy: FlowPolicy,
+    policy: Model,
     critic: Critic,
     action_map: ActionMap,
     normalizer: Normalizer,
@@ -66,37 +67,24 @@ impl Trainer {
             .map_err(|e| TrainError::Threads(e.to_string()))?;
         let spec = task.spec();
         let (od, ad) = (spec.observation_dim(), spec.action_dim());
-        let mut policy = FlowPolicy::new(&config.policy, od, ad)?;
+        let precision = config.train.precision;
+        let policy = Model::new(config, od, ad)?.with_precision(precision.of_policy())?;
         let mut critic = Critic::new(&config.critic, od, config.advantage.gamma)?;
-        policy.network = policy
-            .network
-            .with_precision(config.train.precision.of_policy())?;
-        critic.network = critic
-            .network
-            .with_precision(config.train.precision.of_critic())?;
-        let train = |network: &Mlp, how: Initialisation, gain: f32, index: u32| {
+        critic.network = critic.network.with_precision(precision.of_critic())?;
+        let train = |network: &Mlp, index: u32, init: &dyn Fn(Key, &mut [f32])| {
             let mut parameters = vec![0.0; network.parameter_count()];
-            network.init(
-                how,
-                gain,
-                Key::new(config.seed, Stream::Init).index(index),
-                &mut parameters,
-            );
+            init(Key::new(config.seed, Stream::Init).index(index), &mut parameters);
             Trained::new(network, parameters, config.optimizer.adam())
         };
         let learnt = Learnt {
-            policy: train(
-                &policy.network,
-                config.policy.initialisation,
-                config.policy.final_gain,
-                0,
-            ),
-            critic: train(
-                &critic.network,
-                config.critic.initialisation,
-                config.critic.final_gain,
-                1,
-            ),
+            policy: train(policy.network(), 0, &|key, parameters| {
+                policy.init(config, key, parameters);
+            }),
+            critic: train(&critic.network, 1, &|key, parameters| {
+                let settings = &config.critic;
+                let network = &critic.network;
+                network.init(settings.initialisation, settings.final_gain, key, parameters);
+            }),
         };
 
         let envs = config.env.num_envs;
@@ -112,20 +100,17 @@ impl Trainer {
                 .par_windows(2)
                 .map(|w| {
                     let envs = Shard::new(task.as_ref(), w[0] as u32, w[1] - w[0], options)?;
-                    Ok(RolloutShard::new(envs, &policy, &critic, config.objective.pairs))
+                    Ok(RolloutShard::new(
+                        envs,
+                        &policy,
+                        &critic,
+                        config.views_per_action(),
+                    ))
                 })
                 .collect::<Result<Vec<_>, TrainError>>()
         })?;
 
-        let dims = Dims {
-            sequences: envs * config.env.sequences,
-            unrolls: config.env.sequences,
-            unroll: config.env.unroll,
-            observation: od,
-            action: ad,
-            pairs: config.objective.pairs,
-            embedding: config.policy.time_embedding,
-        };
+        let dims = Dims::new(config, od, ad);
         let units = match config.advantage.gae {
             GaeSchedule::Once => dims.transitions(),
             GaeSchedule::PerMinibatch => dims.sequences,
@@ -244,8 +229,8 @@ impl Trainer {
             critic_weights: &self.learnt.critic.weights,
             normalizer: &self.normalizer,
             action_map: &self.action_map,
-            pairs: config.objective.pair_sampler(config.policy.flow_steps),
-            cfm: config.objective.cfm(),
+            views: config.views(),
+            loss: config.view_loss(),
             gae: config.advantage.gae(),
             reward_scale: config.env.reward_scale,
             seed: config.seed,
@@ -339,7 +324,7 @@ impl Trainer {
         let (transitions, ratios) = (batch.dims.transitions(), stats.ratio.count as f64);
         let saturation: f64 = self.shards.iter().map(|s| s.report.saturation).sum();
         let mean = |x: &[f32]| x.iter().map(|x| f64::from(*x)).sum::<f64>() / x.len() as f64;
-        let values = vec![
+        let mut values = vec![
             // Not a number while no whole episode has ended.
             (
                 "episode_return",
@@ -357,7 +342,7 @@ impl Trainer {
             ),
             ("policy_loss", stats.ratio.loss / stats.rows as f64),
             ("value_loss", stats.value_loss / stats.rows as f64),
-            ("cfm_loss", mean(&batch.old_losses)),
+            (self.view_loss_name(), mean(&batch.old_losses)),
             ("ratio_mean", stats.ratio.sum / ratios),
             ("ratio_min", f64::from(stats.ratio.min)),
             ("ratio_max", f64::from(stats.ratio.max)),
@@ -368,11 +353,23 @@ impl Trainer {
             ("action_saturation", saturation / transitions as f64),
             ("learning_rate", f64::from(learning.rate)),
         ];
+        if let Model::Gaussian(_) = self.policy {
+            values.push(("entropy", stats.entropy / stats.rows as f64));
+            values.push(("policy_std", stats.std / stats.rows as f64));
+        }
         Row {
             iteration: self.iteration,
             env_steps: self.env_steps(),
             values,
             timing,
+        }
+    }
+
+    /// The metric that holds the mean loss of the views.
+    fn view_loss_name(&self) -> &'static str {
+        match self.config.view_loss() {
+            ViewLoss::FlowMatching(_) => "cfm_loss",
+            ViewLoss::Gaussian => "negative_log_likelihood",
         }
     }
 

@@ -7,10 +7,10 @@ use fpo_env::{End, Shard, ShardOptions};
 use fpo_nn::{Mlp, Normalizer, NormalizerConfig};
 use fpo_rl::advantage::Follow;
 use fpo_rl::batch::{Batch, Dims};
-use fpo_rl::config::{Config, GaeForm, GaeSchedule, ValueScale};
+use fpo_rl::config::{Config, GaeForm, GaeSchedule, Method, ValueScale};
 use fpo_rl::critic::Critic;
 use fpo_rl::learner::{Learner, Learnt, Trained};
-use fpo_rl::policy::{ActionMap, FlowPolicy};
+use fpo_rl::policy::{ActionMap, Model};
 use fpo_rl::rollout::{Actors, RolloutShard};
 use fpo_rng::{Key, Stream};
 use toy::Toy;
@@ -22,7 +22,7 @@ const SEQUENCES: usize = 2;
 /// What a rollout needs, and the batch it filled.
 struct Rollout {
     config: Config,
-    policy: FlowPolicy,
+    policy: Model,
     critic: Critic,
     learnt: Learnt,
     map: ActionMap,
@@ -52,7 +52,12 @@ fn options() -> ShardOptions {
 
 /// One rollout of `ENVS` environments whose episodes have `step_limit` steps.
 fn rollout(step_limit: u32) -> Rollout {
+    rollout_of(Method::Fpo, step_limit, 0.0)
+}
+
+fn rollout_of(method: Method, step_limit: u32, action_bound: f32) -> Rollout {
     let mut config = Config::default();
+    config.objective.method = method;
     config.env.num_envs = ENVS;
     config.env.unroll = UNROLL;
     config.env.sequences = SEQUENCES;
@@ -64,29 +69,21 @@ fn rollout(step_limit: u32) -> Rollout {
     config.advantage.gae = GaeSchedule::Once;
     config.optimizer.minibatches = 1;
     let task = Toy::new(step_limit);
-    let policy = FlowPolicy::new(&config.policy, 2, 1).unwrap();
+    let policy = Model::new(&config, 2, 1).unwrap();
     let critic = Critic::new(&config.critic, 2, config.advantage.gamma).unwrap();
     let learnt = Learnt {
-        policy: trained(&config, &policy.network, 0),
+        policy: trained(&config, policy.network(), 0),
         critic: trained(&config, &critic.network, 1),
     };
     let mut normalizer = Normalizer::new(NormalizerConfig::default(), 2);
     let mut seen = fpo_nn::Moments::new(2);
     seen.add_rows(&[0.5, 0.1, -0.5, 0.9, 0.3, 0.4], 2);
     normalizer.update(&seen);
-    let dims = Dims {
-        sequences: ENVS * SEQUENCES,
-        unrolls: SEQUENCES,
-        unroll: UNROLL,
-        observation: 2,
-        action: 1,
-        pairs: config.objective.pairs,
-        embedding: config.policy.time_embedding,
-    };
+    let dims = Dims::new(&config, 2, 1);
     let envs = Shard::new(&task, 0, ENVS, options()).unwrap();
     let mut rollout = Rollout {
-        map: ActionMap::new(config.policy.squash, 0.0, fpo_env::Task::spec(&task)),
-        shard: RolloutShard::new(envs, &policy, &critic, config.objective.pairs),
+        map: ActionMap::new(config.policy.squash, action_bound, fpo_env::Task::spec(&task)),
+        shard: RolloutShard::new(envs, &policy, &critic, config.views_per_action()),
         batch: Batch::new(dims),
         config,
         policy,
@@ -107,8 +104,8 @@ impl Rollout {
             critic_weights: &self.learnt.critic.weights,
             normalizer: &self.normalizer,
             action_map: &self.map,
-            pairs: self.config.objective.pair_sampler(self.config.policy.flow_steps),
-            cfm: self.config.objective.cfm(),
+            views: self.config.views(),
+            loss: self.config.view_loss(),
             gae: self.config.advantage.gae(),
             reward_scale: self.config.env.reward_scale,
             seed: 9,
@@ -204,5 +201,33 @@ fn once_and_per_minibatch_estimate_alike_while_the_critic_stands_still() {
     assert!(once.gradient().iter().any(|g| g.abs() > 1e-3));
     for (a, b) in once.gradient().iter().zip(per_minibatch.gradient()) {
         assert!((a - b).abs() < 1e-5, "{a} against {b}");
+    }
+}
+
+/// A Gaussian's draw is judged by its own likelihood, whatever acts in its place; the flow's pairs belong to what acts.
+#[test]
+fn only_a_flow_learns_from_the_cut_action() {
+    const BOUND: f32 = 0.2;
+    let beyond = |method| {
+        let r = rollout_of(method, 3, BOUND);
+        let actions = r.batch.actions.iter();
+        (actions.filter(|a| a.abs() > BOUND).count(), r)
+    };
+    assert_eq!(beyond(Method::Fpo).0, 0);
+    let (count, r) = beyond(Method::Ppo);
+    assert!(count > 4, "{count} of {}", r.batch.actions.len());
+    assert_eq!(r.batch.old_losses.len(), r.batch.actions.len());
+    let mut scratch = r.policy.scratch(1);
+    for (i, &action) in r.batch.actions.iter().enumerate() {
+        let observation = &r.batch.observations[2 * r.batch.dims.row(i)..][..2];
+        let [mut mean, mut one] = [[0.0], [1.0]];
+        for x in [&mut mean, &mut one] {
+            let weights = &r.learnt.policy.weights;
+            r.policy.sample(weights, observation, x, &mut scratch);
+        }
+        let std = one[0] - mean[0];
+        let z = (action - mean[0]) / std;
+        let expected = 0.5 * z * z + std.ln() + 0.5 * std::f32::consts::TAU.ln();
+        assert!((r.batch.old_losses[i] - expected).abs() < 1e-5);
     }
 }

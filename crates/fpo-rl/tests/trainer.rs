@@ -11,7 +11,14 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use toy::Toy;
 
-fn config() -> Config {
+/// The methods, and the kinds of their policies.
+const METHODS: [&[&str]; 3] = [
+    &[],
+    &["objective.method=ppo", "objective.entropy=0.001"],
+    &["objective.method=ppo", "policy.std=state_dependent"],
+];
+
+fn config_of(method: &[&str]) -> Config {
     let sets = [
         "env.num_envs=32",
         "env.unroll=16",
@@ -22,42 +29,79 @@ fn config() -> Config {
         "eval.episodes=32",
         "train.steps=60000",
     ];
-    resolve("toy", Some("fast"), None, &sets.map(String::from), Some(1)).unwrap()
+    let sets: Vec<String> = sets.iter().chain(method).map(|s| s.to_string()).collect();
+    resolve("toy", Some("fast"), None, &sets, Some(1)).unwrap()
+}
+
+fn trainer_of(method: &[&str]) -> Trainer {
+    Trainer::new(&config_of(method), Arc::new(Toy::new(20)), 2).unwrap()
+}
+
+fn config() -> Config {
+    config_of(&[])
 }
 
 fn trainer() -> Trainer {
-    Trainer::new(&config(), Arc::new(Toy::new(20)), 2).unwrap()
+    trainer_of(&[])
 }
 
 #[test]
-fn a_policy_learns_to_hit_its_target() {
-    let mut trainer = trainer();
-    let before = trainer.evaluate().unwrap();
-    while trainer.iteration() < trainer.total_iterations() {
-        trainer.iterate().unwrap();
+fn every_method_learns_to_hit_its_target() {
+    for method in METHODS {
+        let mut trainer = trainer_of(method);
+        let before = trainer.evaluate().unwrap();
+        while trainer.iteration() < trainer.total_iterations() {
+            trainer.iterate().unwrap();
+        }
+        let after = trainer.evaluate().unwrap();
+        // A perfect policy has 20; one that ignores the target 13⅓ at best.
+        assert!(before.random_noise.mean < 10.0, "{method:?}: {before:?}");
+        assert!(after.random_noise.mean > 12.0, "{method:?}: {after:?}");
+        assert!(after.zero_noise.mean > 19.0, "{method:?}: {after:?}");
     }
-    let after = trainer.evaluate().unwrap();
-    // A perfect policy has 20; one that ignores the target 13⅓ at best.
-    assert!(before.random_noise.mean < 10.0, "{before:?}");
-    assert!(after.random_noise.mean > 12.0, "{after:?}");
-    assert!(after.zero_noise.mean > 19.0, "{after:?}");
 }
 
+/// One thread and two, in one go and restored half-way.
 #[test]
-fn a_restored_trainer_goes_on_bit_for_bit() {
-    let mut straight = trainer();
-    for _ in 0..3 {
-        straight.iterate().unwrap();
-    }
-    let mut resumed =
-        Trainer::restore(&config(), Arc::new(Toy::new(20)), 1, &straight.state().unwrap()).unwrap();
-    for _ in 0..3 {
-        assert_eq!(
-            straight.iterate().unwrap().row.values,
-            resumed.iterate().unwrap().row.values
+fn every_method_goes_on_bit_for_bit() {
+    for method in METHODS {
+        let mut straight = trainer_of(method);
+        for _ in 0..3 {
+            straight.iterate().unwrap();
+        }
+        let state = straight.state().unwrap();
+        let mut resumed = Trainer::restore(&config_of(method), Arc::new(Toy::new(20)), 1, &state).unwrap();
+        for _ in 0..3 {
+            assert_eq!(
+                straight.iterate().unwrap().row.values,
+                resumed.iterate().unwrap().row.values
+            );
+        }
+        assert!(
+            straight.state().unwrap() == resumed.state().unwrap(),
+            "{method:?}"
         );
     }
-    assert!(straight.state().unwrap() == resumed.state().unwrap());
+}
+
+/// What the bonus is for: the same training with a large one ends wider.
+#[test]
+fn an_entropy_bonus_keeps_a_policy_wide() {
+    let std = |entropy: &str| {
+        let mut trainer = trainer_of(&["objective.method=ppo", entropy]);
+        let mut last = None;
+        while trainer.iteration() < 40 {
+            last = Some(trainer.iterate().unwrap().row);
+        }
+        let row = last.unwrap();
+        row.values
+            .iter()
+            .find(|(name, _)| *name == "policy_std")
+            .unwrap()
+            .1
+    };
+    let (without, with) = (std("objective.entropy=0"), std("objective.entropy=0.3"));
+    assert!(with > 1.2 * without, "{without} without, {with} with");
 }
 
 #[test]
@@ -109,13 +153,25 @@ fn play_runs_the_episode_that_evaluation_ran() {
 
 #[test]
 fn a_saved_policy_acts_alike() {
-    let policy = trainer().policy();
-    let copy = Policy::load(&policy.save().unwrap()).unwrap();
-    let (mut a, mut b) = ([0.3, -1.0], [0.3, -1.0]);
-    policy.actor(2).act(&[0.1, 0.2, 0.3, 0.4], &mut a);
-    copy.actor(2).act(&[0.1, 0.2, 0.3, 0.4], &mut b);
-    assert_eq!(a, b);
-    assert_eq!(copy.save().unwrap(), policy.save().unwrap());
+    for method in METHODS {
+        let policy = trainer_of(method).policy();
+        let copy = Policy::load(&policy.save().unwrap()).unwrap();
+        let (mut a, mut b) = ([0.3, -1.0], [0.3, -1.0]);
+        policy.actor(2).act(&[0.1, 0.2, 0.3, 0.4], &mut a);
+        copy.actor(2).act(&[0.1, 0.2, 0.3, 0.4], &mut b);
+        assert_eq!(a, b);
+        assert_eq!(copy.save().unwrap(), policy.save().unwrap());
+    }
+}
+
+/// Before there were kinds, files named none and were of flows.
+#[test]
+fn policy_files_of_the_first_format_are_flows() {
+    let file = trainer().policy().save().unwrap();
+    let old = with_header(&file, r#"\"format\":2"#, r#"\"format\":1"#);
+    let old = with_header(&old, r#"\"kind\":\"flow\","#, "");
+    assert!(Policy::load(&old).unwrap().save().unwrap() == file);
+    assert!(Policy::load(&with_header(&file, r#"\"kind\":\"flow\","#, "")).is_err());
 }
 
 /// The policy file with one text in its header replaced by another of any length.
@@ -152,7 +208,9 @@ fn hostile_policies_are_refused() {
         (r#"[\"target\",1]"#, r#"[\"target\",-1]"#),
         (r#"\"middle\":[0.0]"#, r#"\"middle\":[]"#),
         (r#"\"middle\":[0.0]"#, r#"\"middle\":[1e300]"#),
-        (r#"\"format\":1"#, r#"\"format\":2"#),
+        (r#"\"format\":2"#, r#"\"format\":3"#),
+        (r#"\"kind\":\"flow\""#, r#"\"kind\":\"gaussian\""#),
+        (r#"\"kind\":\"flow\""#, r#"\"kind\":\"other\""#),
         ("fpo_policy", "something_else"),
         ("policy.0.weight", "policy.7.weight"),
         ("normalizer.mean", "normalizer.mode"),
@@ -163,8 +221,8 @@ fn hostile_policies_are_refused() {
         );
     }
     assert!(matches!(
-        Policy::load(&with_header(&file, r#"\"format\":1"#, r#"\"format\":2"#)),
-        Err(PolicyError::Format(2))
+        Policy::load(&with_header(&file, r#"\"format\":2"#, r#"\"format\":3"#)),
+        Err(PolicyError::Format(3))
     ));
     for cut in 0..file.len().min(2000) {
         assert!(Policy::load(&file[..cut]).is_err());
@@ -176,4 +234,28 @@ fn hostile_policies_are_refused() {
         Policy::load(&poisoned).is_err(),
         "a parameter that is not a number"
     );
+}
+
+#[test]
+fn hostile_gaussian_policies_are_refused() {
+    let file = trainer_of(METHODS[1]).policy().save().unwrap();
+    for (from, to) in [
+        (r#"\"input\":2"#, r#"\"input\":3"#),
+        (r#"\"output\":2"#, r#"\"output\":1"#),
+        (r#"\"kind\":\"gaussian\""#, r#"\"kind\":\"flow\""#),
+        (r#"\"std\":\"state_independent\""#, r#"\"std\":\"none\""#),
+        (r#"\"std\":\"state_independent\","#, ""),
+        (r#"\"format\":2"#, r#"\"format\":1"#),
+        (
+            r#"\"middle\":[0.0],\"half_range\":[2.0]"#,
+            r#"\"middle\":[],\"half_range\":[]"#,
+        ),
+    ] {
+        assert!(
+            Policy::load(&with_header(&file, from, to)).is_err(),
+            "{from} → {to}"
+        );
+    }
+    let poisoned = with_header(&file, r#"\"half_range\":[2.0]"#, r#"\"half_range\":[1e300]"#);
+    assert!(Policy::load(&poisoned).is_err());
 }

@@ -37,6 +37,8 @@ pub enum Stream {
     EvalAction = 7,
     /// The times t of the pairs of the conditional flow-matching loss; `index` is the environment.
     PairTime = 8,
+    /// Samples that a policy's entropy is estimated at; `index` is the transition, `step` counts gradient steps.
+    Entropy = 9,
     /// Tests, examples and benchmarks.
     Test = 255,
 }

@@ -9,23 +9,26 @@ pub use error::ConfigError;
 
 pub(super) use keys::{Key, Kind, keys};
 
-use super::{Config, validate::validate};
+use super::{Config, Method, validate::validate};
 use std::path::Path;
 use toml::{Table, Value};
 
 /// The presets that come with the program: name and TOML text.
-pub const PRESETS: [(&str, &str); 2] = [
+pub const PRESETS: [(&str, &str); 4] = [
     ("fast", include_str!("../../presets/fast.toml")),
     ("paper", include_str!("../../presets/paper.toml")),
+    ("ppo", include_str!("../../presets/ppo.toml")),
+    ("ppo-fast", include_str!("../../presets/ppo-fast.toml")),
 ];
 
 /// The preset of a run that names none.
 pub const DEFAULT_PRESET: &str = "fast";
 
 /// The settings of a run of `task`, from the weakest layer to the strongest: [`Config::default`], the preset, the TOML
-/// `file`, then each of `sets` (`"optimizer.epochs=4"`). A preset or file may hold tables `[task."NAME".…]`, which
-/// count for that task only and win over the rest of their layer. `preset` and `seed` win over what the file says;
-/// without either they are [`DEFAULT_PRESET`] and 0.
+/// `file`, then each of `sets` (`"optimizer.epochs=4"`). A preset or file may hold tables `[method.NAME.…]`, which count where
+/// that is the `objective.method` in the end, and tables `[task."NAME".…]`, which count for that task only; both win over the rest
+/// of their layer, the task's over the method's. A preset may begin from another. `preset` and `seed` win over what the file
+/// says; without either they are [`DEFAULT_PRESET`] and 0.
 ///
 /// # Errors
 /// [`ConfigError`], one line each: an unknown key, preset or choice (with the nearest valid one), a value of the wrong
@@ -42,18 +45,26 @@ pub fn resolve(
         .as_ref()
         .and_then(|(_, table)| Some(table.get("preset")?.as_str()?.to_owned()));
     let preset = preset.or(named_by_file.as_deref()).unwrap_or(DEFAULT_PRESET);
-    let mut layers = Layers {
-        merged: Table::new(),
-        task,
+    let lay = |method: Option<Method>| {
+        let mut layers = Layers {
+            merged: Table::new(),
+            task,
+            method,
+        };
+        layers.add_preset(preset)?;
+        if let Some((origin, table)) = &file {
+            layers.add(table.clone(), origin)?;
+        }
+        for set in sets {
+            layers.set(set)?;
+        }
+        layers.finish()
     };
-    layers.add(preset_table(preset)?, &format!("preset `{preset}`"))?;
-    if let Some((origin, table)) = file {
-        layers.add(table, &origin)?;
-    }
-    for set in sets {
-        layers.set(set)?;
-    }
-    let mut config = layers.finish()?;
+    // Which method it is, all layers have to say first.
+    let method = lay(None)?.objective.method;
+    let mut config = lay(Some(method))?;
+    // A method's table that changes the method would never be right.
+    config.objective.method = method;
     config.task = task.to_owned();
     config.preset = preset.to_owned();
     config.seed = seed.unwrap_or(config.seed);
@@ -75,6 +86,7 @@ fn recorded(origin: &str, table: Table, sets: &[String]) -> Result<Config, Confi
     let mut layers = Layers {
         merged: Table::new(),
         task: "",
+        method: None,
     };
     layers.add(table, origin)?;
     for set in sets {
@@ -85,9 +97,9 @@ fn recorded(origin: &str, table: Table, sets: &[String]) -> Result<Config, Confi
     Ok(config)
 }
 
-/// What a resumed run can change: its length, checkpoints, evaluation and precision, which another machine may not have, and what keeps training stable, so that a run that
-/// diverged can go on more carefully from its last checkpoint. None of them shaped the state that is continued.
-const CHANGEABLE: [&str; 10] = [
+/// What a resumed run can change: its length, checkpoints, evaluation and precision, which another machine may not have, and
+/// what keeps training stable, so that a run that diverged can go on more carefully from its last checkpoint. None of them shaped the state that is continued.
+const CHANGEABLE: [&str; 11] = [
     "train.*",
     "eval.*",
     "optimizer.learning_rate",
@@ -98,6 +110,7 @@ const CHANGEABLE: [&str; 10] = [
     "objective.log_ratio_clamp",
     "objective.log_ratio_max",
     "objective.loss_max",
+    "objective.entropy",
 ];
 
 impl Config {
@@ -149,33 +162,35 @@ pub(super) fn table(config: &Config) -> Result<Table, ConfigError> {
 struct Layers<'a> {
     merged: Table,
     task: &'a str,
+    /// The method whose tables count, once it is known.
+    method: Option<Method>,
 }
 
 impl Layers<'_> {
-    /// Lays `table` over what is there, then its overrides for the task.
+    /// Lays the preset `name` over what is there, after the one it begins from.
+    fn add_preset(&mut self, name: &str) -> Result<(), ConfigError> {
+        let table = preset_table(name)?;
+        if let Some(base) = table.get("preset").and_then(Value::as_str) {
+            self.add_preset(base)?;
+        }
+        self.add(table, &format!("preset `{name}`"))
+    }
+
+    /// Lays `table` over what is there, then its overrides for the method, then those for the task.
     fn add(&mut self, mut table: Table, origin: &str) -> Result<(), ConfigError> {
-        let mut own = Table::new();
-        if let Some(Value::Table(_)) = table.get("task")
-            && let Some(Value::Table(tasks)) = table.remove("task")
-        {
-            for (task, overrides) in tasks {
-                let Value::Table(overrides) = overrides else {
-                    return Err(ConfigError::wrong_type(
-                        &format!("task.{task}"),
-                        &overrides,
-                        "a table of settings",
-                        origin,
-                    ));
-                };
-                // Those of other tasks are checked too: a typing error should not wait for its task.
-                let checked = checked(overrides, origin)?;
-                if task == self.task {
-                    own = checked;
-                }
+        let methods = overrides(&mut table, "method", origin)?;
+        let tasks = overrides(&mut table, "task", origin)?;
+        merge(&mut self.merged, checked(table, origin)?);
+        for (name, own) in methods {
+            if Some(method_named(&name, origin)?) == self.method {
+                merge(&mut self.merged, own);
             }
         }
-        merge(&mut self.merged, checked(table, origin)?);
-        merge(&mut self.merged, own);
+        for (name, own) in tasks {
+            if name == self.task {
+                merge(&mut self.merged, own);
+            }
+        }
         Ok(())
     }
 
@@ -224,6 +239,37 @@ impl Layers<'_> {
                 message: one_line(e.message()),
             })
     }
+}
+
+/// Takes the tables `[KIND.NAME.…]` out of `table`. All are checked: a typing error should not wait for its task or method.
+fn overrides(table: &mut Table, kind: &str, origin: &str) -> Result<Vec<(String, Table)>, ConfigError> {
+    let Some(Value::Table(_)) = table.get(kind) else {
+        return Ok(Vec::new());
+    };
+    let Some(Value::Table(named)) = table.remove(kind) else {
+        return Ok(Vec::new());
+    };
+    let checked = named.into_iter().map(|(name, settings)| match settings {
+        Value::Table(settings) => Ok((name, checked(settings, origin)?)),
+        other => Err(ConfigError::wrong_type(
+            &format!("{kind}.{name}"),
+            &other,
+            "a table of settings",
+            origin,
+        )),
+    });
+    checked.collect()
+}
+
+/// The method called `name`.
+fn method_named(name: &str, origin: &str) -> Result<Method, ConfigError> {
+    let value = Value::String(name.to_owned());
+    let key = keys().iter().find(|key| key.path == "objective.method");
+    let value = key.map_or(Ok(value.clone()), |key| key.check(value, origin))?;
+    value.try_into().map_err(|e: toml::de::Error| ConfigError::Toml {
+        file: origin.to_owned(),
+        message: one_line(e.message()),
+    })
 }
 
 fn split(set: &str) -> Result<(&str, &str), ConfigError> {

@@ -1,7 +1,7 @@
 //! The range of every number, and which settings go together.
 
 use super::layers::{ConfigError, lookup, table};
-use super::{AdvantageNormalisation, Config, GaeSchedule};
+use super::{AdvantageNormalisation, Config, GaeSchedule, Method};
 use std::fmt;
 use toml::Value;
 
@@ -69,6 +69,7 @@ const RANGES: &[(&str, Range)] = &[
     ("policy.output_scale", above(0.0, 100.0)),
     ("policy.flow_steps", from_to(1.0, 1000.0)),
     ("policy.time_embedding", from_to(2.0, 32.0)),
+    ("policy.initial_std", above(0.0, 1e3)),
     ("policy.action_bound", from_to(0.0, 1e6)),
     ("critic.hidden", list(1, 16, from_to(1.0, 8192.0))),
     ("critic.final_gain", from_to(0.0, 100.0)),
@@ -79,6 +80,7 @@ const RANGES: &[(&str, Range)] = &[
     ("objective.log_ratio_max", from_to(0.0, 80.0)),
     ("objective.loss_max", from_to(0.0, 1e6)),
     ("objective.time_beta", above(0.0, 100.0)),
+    ("objective.entropy", from_to(0.0, 100.0)),
     ("advantage.gamma", below(0.0, 1.0)),
     ("advantage.lambda", from_to(0.0, 1.0)),
     ("optimizer.learning_rate", above(0.0, 1.0)),
@@ -99,7 +101,7 @@ const RANGES: &[(&str, Range)] = &[
     ("train.keep", from_to(1.0, 1_000_000.0)),
 ];
 
-/// Most f32 numbers a batch may hold (16 GiB): the pairs' times, noises and losses, with room for 32 actions.
+/// Most f32 numbers a batch may hold (16 GiB): the views' times, noises and losses, with room for 32 actions.
 const LARGEST_BATCH: f64 = 4.0 * 1024.0 * 1024.0 * 1024.0;
 
 /// Most weights between a network's hidden layers.
@@ -153,11 +155,12 @@ fn together(config: &Config) -> Result<(), ConfigError> {
             &"an even number, 2 to 32",
         ));
     }
+    let (views, views_key) = (config.views_per_action(), views_key(objective.method));
     let sizes = [env.num_envs, env.sequences, env.unroll].map(|n| n as f64);
-    if sizes.iter().product::<f64>() * (objective.pairs as f64 * 34.0 + 256.0) > LARGEST_BATCH {
+    if sizes.iter().product::<f64>() * (views as f64 * 34.0 + 256.0) > LARGEST_BATCH {
         return conflict(format!(
-            "env.num_envs × env.sequences × env.unroll × objective.pairs = {} × {} × {} × {} needs more than 16 GiB for one batch",
-            env.num_envs, env.sequences, env.unroll, objective.pairs
+            "env.num_envs × env.sequences × env.unroll × {views_key} = {} × {} × {} × {views} needs more than 16 GiB for one batch",
+            env.num_envs, env.sequences, env.unroll
         ));
     }
     let sequence = match advantage.gae {
@@ -165,12 +168,7 @@ fn together(config: &Config) -> Result<(), ConfigError> {
         GaeSchedule::Once => 1,
     };
     for (key, hidden, rows, cause) in [
-        (
-            "policy.hidden",
-            &policy.hidden,
-            objective.pairs,
-            "objective.pairs",
-        ),
+        ("policy.hidden", &policy.hidden, views, views_key),
         ("policy.hidden", &policy.hidden, env.num_envs / 16, "env.num_envs"),
         ("critic.hidden", &critic.hidden, sequence, "env.unroll"),
     ] {
@@ -211,13 +209,27 @@ fn together(config: &Config) -> Result<(), ConfigError> {
             optimizer.minibatches
         ));
     }
-    if objective.antithetic && objective.pairs % 2 != 0 {
+    if objective.entropy > 0.0 && objective.method != Method::Ppo {
+        return conflict(format!(
+            "objective.entropy = {} needs objective.method = \"ppo\": a flow's entropy is not known",
+            objective.entropy
+        ));
+    }
+    if objective.antithetic && objective.method == Method::Fpo && objective.pairs % 2 != 0 {
         return conflict(format!(
             "objective.antithetic needs an even objective.pairs, not {}",
             objective.pairs
         ));
     }
     Ok(())
+}
+
+/// What says how many views an action has.
+fn views_key(method: Method) -> &'static str {
+    match method {
+        Method::Fpo => "objective.pairs",
+        Method::Ppo => "1",
+    }
 }
 
 fn out_of_range(key: &str, value: &dyn fmt::Display, allowed: &dyn fmt::Display) -> ConfigError {

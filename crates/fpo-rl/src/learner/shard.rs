@@ -1,21 +1,24 @@
 //! One gradient shard: its part of a minibatch, tile by tile, into its own gradient.
 
 use crate::advantage::{Follow, Gae};
-use crate::batch::{Batch, pair_rows};
+use crate::batch::{Batch, view_rows};
 use crate::critic::Critic;
-use crate::objective::{Fpo, RatioStats, ValueLoss};
-use crate::policy::FlowPolicy;
-use fpo_flow::CfmLoss;
+use crate::objective::{EntropyBonus, RatioObjective, RatioStats, ValueLoss, ViewLoss};
+use crate::policy::Model;
 use fpo_nn::{Scratch, Weights};
+use fpo_rng::{Key, fill_normal};
 
 /// What all shards share during a minibatch.
 pub(super) struct Pass<'a> {
-    pub policy: &'a FlowPolicy,
+    pub policy: &'a Model,
     pub policy_weights: &'a Weights,
     pub critic: &'a Critic,
     pub critic_weights: &'a Weights,
-    pub fpo: Fpo,
-    pub cfm: CfmLoss,
+    pub loss: ViewLoss,
+    pub ratio: RatioObjective,
+    pub entropy: Option<EntropyBonus>,
+    /// Of the entropy's samples; the index is the transition's.
+    pub noise: Key,
     pub value: ValueLoss,
     /// Whether truncated steps have no value target.
     pub mask_truncated: bool,
@@ -39,6 +42,10 @@ pub struct MinibatchStats {
     pub ratio: RatioStats,
     /// Σ of the value loss.
     pub value_loss: f64,
+    /// Σ of the policy's entropy, where it is known.
+    pub entropy: f64,
+    /// Σ of its standard deviations' means over the action, where it has any.
+    pub std: f64,
     /// Σ of the gradient norms of the minibatches, before clipping.
     pub grad_norm: f64,
 }
@@ -49,6 +56,8 @@ impl MinibatchStats {
         self.rows += other.rows;
         self.ratio.merge(&other.ratio);
         self.value_loss += other.value_loss;
+        self.entropy += other.entropy;
+        self.std += other.std;
         self.grad_norm += other.grad_norm;
     }
 
@@ -69,11 +78,13 @@ pub(super) struct GradientShard {
     critic_tile: usize,
     policy_gradient: Vec<f32>,
     critic_gradient: Vec<f32>,
-    /// ℓ_θ, ℓ_old and ∂loss/∂ℓ_θ of a tile's pairs; v̂ of them.
+    /// ℓ_θ, ℓ_old and ∂loss/∂ℓ_θ of a tile's views; predictions for them.
     losses: Vec<f32>,
     old_losses: Vec<f32>,
     d_losses: Vec<f32>,
-    velocities: Vec<f32>,
+    predictions: Vec<f32>,
+    /// Noise of the entropy's samples, for a tile's transitions.
+    noise: Vec<f32>,
     /// Normalised advantages of a tile's transitions.
     tile_advantages: Vec<f32>,
     /// Values and value targets of a tile, in the critic's units.
@@ -87,22 +98,23 @@ pub(super) struct GradientShard {
 
 impl GradientShard {
     /// `sequence` is the unroll if advantages are computed per minibatch.
-    pub fn new(policy: &FlowPolicy, critic: &Critic, pairs: usize, sequence: Option<usize>) -> Self {
-        let actor_tile = (policy.network.tile_rows() / pairs).max(1);
+    pub fn new(policy: &Model, critic: &Critic, views: usize, sequence: Option<usize>) -> Self {
+        let actor_tile = (policy.network().tile_rows() / views).max(1);
         let rows_per_unit = sequence.map_or(1, |unroll| unroll + 1);
         let critic_tile = (critic.network.tile_rows() / rows_per_unit).max(1);
-        let (actor_rows, critic_rows) = (actor_tile * pairs, critic_tile * rows_per_unit);
+        let (actor_rows, critic_rows) = (actor_tile * views, critic_tile * rows_per_unit);
         Self {
-            actor: policy.network.scratch(actor_rows, true),
+            actor: policy.network().scratch(actor_rows, true),
             critic: critic.network.scratch(critic_rows, true),
             actor_tile,
             critic_tile,
-            policy_gradient: vec![0.0; policy.network.parameter_count()],
+            policy_gradient: vec![0.0; policy.network().parameter_count()],
             critic_gradient: vec![0.0; critic.network.parameter_count()],
             losses: vec![0.0; actor_rows],
             old_losses: vec![0.0; actor_rows],
             d_losses: vec![0.0; actor_rows],
-            velocities: vec![0.0; actor_rows * policy.action_dim],
+            predictions: vec![0.0; actor_rows * policy.network().spec().output],
+            noise: vec![0.0; actor_tile * policy.action_dim()],
             tile_advantages: vec![0.0; actor_tile],
             values: vec![0.0; critic_rows],
             tile_targets: vec![0.0; critic_rows],
@@ -227,7 +239,7 @@ impl GradientShard {
     ) {
         self.policy_gradient.fill(0.0);
         let dims = &batch.dims;
-        let (d, n) = (dims.action, dims.pairs);
+        let (views, n) = (batch.views(), dims.views);
         let count = units.len() * length;
         let transition = |k: usize| units[k / length] as usize * length + k % length;
         for first in (0..count).step_by(self.actor_tile) {
@@ -237,45 +249,37 @@ impl GradientShard {
             let width = input.len() / tile;
             for (k, input) in input.chunks_exact_mut(width).enumerate() {
                 let i = transition(first + k);
-                pair_rows(dims, &batch.observations, &batch.pair_inputs, i, input);
+                view_rows(dims, &batch.observations, &batch.view_inputs, i, input);
                 self.tile_advantages[k] = (batch.advantages[i] - normalise.mean) * normalise.inverse_std;
                 self.old_losses[k * n..][..n].copy_from_slice(&batch.old_losses[i * n..][..n]);
             }
-            let network = &pass.policy.network;
+            let network = pass.policy.network();
             network.forward(pass.policy_weights, &mut self.actor, rows);
             let (outputs, gradient) = self.actor.output_and_gradient_mut(rows);
-            let scale = pass.policy.output_scale;
-            let velocities = &mut self.velocities[..rows * d];
-            velocities
-                .iter_mut()
-                .zip(outputs)
-                .for_each(|(v, y)| *v = scale * y);
-            let pair = |j: usize| {
-                let i = transition(first + j / n);
-                let pair = i * n + j % n;
-                let (action, noise) = (&batch.actions[i * d..][..d], &batch.pair_noises[pair * d..][..d]);
-                (action, noise, batch.pair_times[pair])
-            };
-            for (j, velocity) in velocities.chunks_exact(d).enumerate() {
-                let (action, noise, t) = pair(j);
-                self.losses[j] = pass.cfm.loss(velocity, action, noise, t);
-            }
-            pass.fpo.evaluate(
+            let predictions = &mut self.predictions[..outputs.len()];
+            pass.policy.predict(outputs, predictions);
+            let view = |j: usize| views.get(transition(first + j / n), j % n);
+            pass.loss.evaluate(predictions, view, &mut self.losses[..rows]);
+            pass.ratio.evaluate(
                 &self.losses[..rows],
                 &self.old_losses[..rows],
                 &self.tile_advantages[..tile],
                 &mut self.d_losses[..rows],
                 &mut self.stats.ratio,
             );
-            for (j, (velocity, gradient)) in velocities
-                .chunks_exact(d)
-                .zip(gradient.chunks_exact_mut(d))
-                .enumerate()
-            {
-                let (action, noise, t) = pair(j);
-                let upstream = self.d_losses[j] * pass.scale * scale;
-                pass.cfm.backward(velocity, action, noise, t, upstream, gradient);
+            let gain = pass.policy.gain();
+            let upstream = self.d_losses[..rows].iter().map(|d| d * pass.scale * gain);
+            pass.loss.backward(predictions, view, upstream, gradient);
+            if let Some(entropy) = &pass.entropy {
+                let d = dims.action;
+                for (k, noise) in self.noise.chunks_exact_mut(d).take(tile).enumerate() {
+                    fill_normal(pass.noise.index(transition(first + k) as u32), noise);
+                }
+                let noise = &self.noise[..tile * d];
+                self.stats.entropy += entropy.evaluate(predictions, noise, d, pass.scale, gradient);
+                self.stats.std += mean_std(predictions, d);
             }
+            pass.policy.chain(predictions, gradient);
             network.backward(
                 pass.policy_weights,
                 &mut self.actor,
@@ -284,4 +288,11 @@ impl GradientShard {
             );
         }
     }
+}
+
+/// Σ over the rows (μ, σ) of the mean of σ.
+fn mean_std(predictions: &[f32], d: usize) -> f64 {
+    let rows = predictions.chunks_exact(2 * d);
+    rows.map(|row| f64::from(row[d..].iter().sum::<f32>() / d as f32))
+        .sum()
 }

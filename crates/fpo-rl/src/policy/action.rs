@@ -1,10 +1,10 @@
-//! From the flow's unbounded action to the environment's range.
+//! From the policy's unbounded action to the environment's range.
 
 use crate::config::Squash;
 use fpo_env::EnvSpec;
 use serde::{Deserialize, Serialize};
 
-/// Cuts an action of the flow to a bound, squashes it into [−1, 1] and maps it linearly onto the environment's range.
+/// Cuts a policy's action to a bound, squashes it into [−1, 1] and maps it linearly onto the environment's range.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ActionMap {
     squash: Squash,
@@ -26,7 +26,7 @@ impl ActionMap {
         }
     }
 
-    /// Cuts actions of the flow to the bound; what is learnt from afterwards is what acted.
+    /// Cuts actions to the bound.
     pub fn cut(&self, actions: &mut [f32]) {
         if self.bound > 0.0 {
             actions

@@ -1,6 +1,7 @@
 //! The policy file: everything needed to act, in one safetensors file.
 
-use super::{ActionMap, FlowPolicy, PolicyScratch};
+use super::{ActionMap, FlowPolicy, GaussianPolicy, Model, PolicyScratch};
+use crate::config::StdKind;
 use crate::moments;
 use fpo_flow::Sampler;
 use fpo_nn::{Mlp, MlpError, MlpSpec, Normalizer, NormalizerConfig, TensorError, Weights};
@@ -10,15 +11,17 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
 /// Version of the layout of policy files.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+/// The version before there were kinds of policies: all are flows.
+const FORMAT_OF_FLOWS: u32 = 1;
 /// The key of the header's metadata that holds ours.
 const METADATA: &str = "fpo_policy";
 
-/// A policy that can act: network, normaliser, action mapping, sampler settings, task and observation layout.
+/// A policy that can act: its kind, network and settings, normaliser, action mapping, task and observation layout.
 #[derive(Clone)]
 pub struct Policy {
     header: Header,
-    flow: FlowPolicy,
+    model: Model,
     parameters: Vec<f32>,
     weights: Weights,
     normalizer: Normalizer,
@@ -32,13 +35,93 @@ struct Header {
     observation: Vec<(String, usize)>,
     action: ActionMap,
     network: MlpSpec,
-    time_embedding: usize,
-    output_scale: f32,
-    flow_steps: usize,
-    sampler: Sampler,
+    #[serde(flatten)]
+    kind: Kind,
     normalizer: NormalizerConfig,
     /// Observations the normaliser has seen.
     normalizer_count: u64,
+}
+
+/// The kind of policy, and what it needs besides its network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum Kind {
+    Flow {
+        time_embedding: usize,
+        output_scale: f32,
+        flow_steps: usize,
+        sampler: Sampler,
+    },
+    Gaussian {
+        std: StdKind,
+    },
+}
+
+impl Kind {
+    fn of(model: &Model) -> Self {
+        match model {
+            Model::Flow(flow) => Self::Flow {
+                time_embedding: flow.embedding,
+                output_scale: flow.output_scale,
+                flow_steps: flow.steps,
+                sampler: flow.sampler,
+            },
+            Model::Gaussian(gaussian) => Self::Gaussian { std: gaussian.std },
+        }
+    }
+
+    /// Sizes of the input and the output of a network for such observations and actions, if they are numbers at all.
+    fn network_sizes(&self, observation_dim: usize, action_dim: usize) -> Option<(usize, usize)> {
+        Some(match self {
+            Self::Flow { time_embedding, .. } => {
+                let input = observation_dim.checked_add(action_dim)?;
+                (input.checked_add(*time_embedding)?, action_dim)
+            }
+            Self::Gaussian { .. } => (observation_dim, action_dim.checked_mul(2)?),
+        })
+    }
+
+    /// Whether the numbers are usable.
+    fn is_sound(&self) -> bool {
+        match self {
+            Self::Flow {
+                time_embedding,
+                output_scale,
+                flow_steps,
+                ..
+            } => {
+                time_embedding.is_multiple_of(2)
+                    && (1..=MAX_FLOW_STEPS).contains(flow_steps)
+                    && output_scale.is_finite()
+            }
+            Self::Gaussian { .. } => true,
+        }
+    }
+
+    fn model(&self, network: Mlp, observation_dim: usize, action_dim: usize) -> Model {
+        match *self {
+            Self::Flow {
+                time_embedding,
+                output_scale,
+                flow_steps,
+                sampler,
+            } => Model::Flow(FlowPolicy {
+                network,
+                observation_dim,
+                action_dim,
+                embedding: time_embedding,
+                output_scale,
+                steps: flow_steps,
+                sampler,
+            }),
+            Self::Gaussian { std } => Model::Gaussian(GaussianPolicy {
+                network,
+                observation_dim,
+                action_dim,
+                std,
+            }),
+        }
+    }
 }
 
 /// Why bytes are not a policy.
@@ -72,7 +155,7 @@ impl Policy {
     pub fn new(
         task: &str,
         observation: &[(String, usize)],
-        flow: FlowPolicy,
+        model: Model,
         parameters: Vec<f32>,
         normalizer: Normalizer,
         action: ActionMap,
@@ -82,19 +165,16 @@ impl Policy {
             task: task.to_owned(),
             observation: observation.to_vec(),
             action,
-            network: flow.network.spec().clone(),
-            time_embedding: flow.embedding,
-            output_scale: flow.output_scale,
-            flow_steps: flow.steps,
-            sampler: flow.sampler,
+            network: model.network().spec().clone(),
+            kind: Kind::of(&model),
             normalizer: normalizer.config(),
             normalizer_count: normalizer.moments().count,
         };
-        let mut weights = flow.network.weights();
-        flow.network.pack(&parameters, &mut weights);
+        let mut weights = model.network().weights();
+        model.network().pack(&parameters, &mut weights);
         Self {
             header,
-            flow,
+            model,
             parameters,
             weights,
             normalizer,
@@ -106,7 +186,7 @@ impl Policy {
     /// # Errors
     /// None in practice: the container refuses no policy that [`Policy::new`] made.
     pub fn save(&self) -> Result<Vec<u8>, PolicyError> {
-        let records = self.flow.network.store("policy.", &self.parameters);
+        let records = self.model.network().store("policy.", &self.parameters);
         let seen = self.normalizer.moments();
         let columns = moments::columns(seen);
         let mut views = Vec::new();
@@ -134,13 +214,14 @@ impl Policy {
             .as_ref()
             .and_then(|m| m.get(METADATA))
             .ok_or(PolicyError::Foreign)?;
-        let version: serde_json::Value = serde_json::from_str(text)?;
-        match version.get("format").and_then(serde_json::Value::as_u64) {
+        let mut fields: serde_json::Value = serde_json::from_str(text)?;
+        match fields.get("format").and_then(serde_json::Value::as_u64) {
             Some(f) if f == u64::from(FORMAT) => {}
+            Some(f) if f == u64::from(FORMAT_OF_FLOWS) => fields["kind"] = "flow".into(),
             Some(f) => return Err(PolicyError::Format(u32::try_from(f).unwrap_or(u32::MAX))),
             None => return Err(PolicyError::Inconsistent("the header names no format")),
         }
-        let header: Header = serde_json::from_str(text)?;
+        let header: Header = serde_json::from_value(fields)?;
         let sum =
             |parts: &[(String, usize)]| parts.iter().try_fold(0usize, |sum, (_, n)| sum.checked_add(*n));
         let action_dim = header.action.dim();
@@ -149,18 +230,13 @@ impl Policy {
                 "impossible observation or action sizes",
             ));
         };
-        let width = observation_dim
-            .checked_add(action_dim)
-            .and_then(|n| n.checked_add(header.time_embedding));
-        if width != Some(header.network.input) || header.network.output != action_dim || action_dim == 0 {
+        let sizes = header.kind.network_sizes(observation_dim, action_dim);
+        if sizes != Some((header.network.input, header.network.output)) || action_dim == 0 {
             return Err(PolicyError::Inconsistent(
                 "the network's sizes are not those of observation and action",
             ));
         }
-        if !header.time_embedding.is_multiple_of(2)
-            || !(1..=MAX_FLOW_STEPS).contains(&header.flow_steps)
-            || !header.output_scale.is_finite()
-        {
+        if !header.kind.is_sound() {
             return Err(PolicyError::Inconsistent("impossible sampler settings"));
         }
         // Every layer has weights in the file, so a network larger than the file is a lie; look before allocating.
@@ -182,15 +258,7 @@ impl Policy {
             return Err(PolicyError::Inconsistent("impossible normaliser settings"));
         }
         let normalizer = Normalizer::from_moments(config, moments);
-        let flow = FlowPolicy {
-            network,
-            observation_dim,
-            action_dim,
-            embedding: header.time_embedding,
-            output_scale: header.output_scale,
-            steps: header.flow_steps,
-            sampler: header.sampler,
-        };
+        let model = header.kind.model(network, observation_dim, action_dim);
         let Header {
             task,
             observation,
@@ -200,7 +268,7 @@ impl Policy {
         Ok(Self::new(
             &task,
             &observation,
-            flow,
+            model,
             parameters,
             normalizer,
             action,
@@ -217,27 +285,27 @@ impl Policy {
         &self.header.observation
     }
 
-    /// How the flow's action reaches the environment's range.
+    /// How the policy's action reaches the environment's range.
     pub fn action_map(&self) -> &ActionMap {
         &self.header.action
     }
 
     /// Entries of an observation.
     pub fn observation_dim(&self) -> usize {
-        self.flow.observation_dim
+        self.model.observation_dim()
     }
 
     /// Entries of an action.
     pub fn action_dim(&self) -> usize {
-        self.flow.action_dim
+        self.model.action_dim()
     }
 
     /// Buffers to act for up to `rows` observations at a time.
     pub fn actor(&self, rows: usize) -> Actor<'_> {
         Actor {
             policy: self,
-            scratch: self.flow.scratch(rows),
-            observations: vec![0.0; rows * self.flow.observation_dim],
+            scratch: self.model.scratch(rows),
+            observations: vec![0.0; rows * self.model.observation_dim()],
         }
     }
 }
@@ -256,14 +324,14 @@ impl Actor<'_> {
     /// Turns observations and noise into actions.
     ///
     /// * `observations` `[rows, observation]`, as the environment gives them
-    /// * `x` `[rows, action]`: the noise x₁ on entry (zeros for the deterministic action), actions in the environment's units
+    /// * `x` `[rows, action]`: noise on entry (zeros for the deterministic action), actions in the environment's units
     ///   on return
     pub fn act(&mut self, observations: &[f32], x: &mut [f32]) {
         let policy = self.policy;
         let normalised = &mut self.observations[..observations.len()];
         policy.normalizer.normalize(observations, normalised);
         policy
-            .flow
+            .model
             .sample(&policy.weights, normalised, x, &mut self.scratch);
         for action in x.chunks_exact_mut(policy.action_dim()) {
             policy.header.action.apply_in_place(action);

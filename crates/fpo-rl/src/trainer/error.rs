@@ -56,8 +56,8 @@ pub enum TrainError {
     },
     /// The stored losses do not belong to the parameters that are to be improved.
     #[error(
-        "ratios of iteration {iteration} are off 1 by {off:e} before its first gradient step: stored and recomputed flow-matching \
-         losses disagree; if losses are huge the policy has diverged (lower optimizer.learning_rate), otherwise please report this"
+        "ratios of iteration {iteration} are off 1 by {off:e} before its first gradient step: stored and recomputed losses of its \
+         actions disagree; if losses are huge the policy has diverged (lower optimizer.learning_rate), otherwise please report this"
     )]
     FirstRatio {
         /// Iterations done before.
@@ -75,8 +75,8 @@ fn while_acting(fault: &NonFinite) -> String {
     match what {
         Quantity::Action => format!(
             "the policy's action for environment {env} became non-finite at its step {step}; the likely cause is a learning rate that is too \
-             high or a flow that became unstable: go on from a checkpoint before the return fell, with --resume \
-             and --set objective.loss_max=20 or a lower optimizer.learning_rate"
+             high or, with a flow policy, a flow that became unstable: go on from a checkpoint before the return fell, with --resume \
+             and a lower optimizer.learning_rate or, for a flow, --set objective.loss_max=20"
         ),
         Quantity::Reward => format!(
             "environment {env} gave a non-finite reward at its step {step}: this is a fault of the task"

@@ -43,7 +43,7 @@ impl Trainer {
     /// None in practice: the container refuses no state of a trainer.
     pub fn state(&self) -> Result<Vec<u8>, TrainError> {
         let networks = [
-            ("policy", &self.policy.network, &self.learnt.policy),
+            ("policy", self.policy.network(), &self.learnt.policy),
             ("critic", &self.critic.network, &self.learnt.critic),
         ];
         let records: Vec<TensorRecord> = networks
@@ -111,7 +111,7 @@ impl Trainer {
         let mut trainer = Self::new(config, task, threads)?;
         load(
             &mut trainer.learnt.policy,
-            &trainer.policy.network,
+            trainer.policy.network(),
             "policy",
             &file,
         )?;

@@ -78,6 +78,14 @@ fn settings_and_names() {
     );
     train(&["--set", "seed"], &["key=value"]);
     train(&["--preset", "slow"], &["unknown preset `slow`", "fast, paper"]);
+    train(
+        &["--set", "objective.method=pbo"],
+        &["`objective.method`", "fpo, ppo"],
+    );
+    train(
+        &["--set", "objective.entropy=0.01"],
+        &["objective.entropy = 0.01", "needs objective.method = \"ppo\""],
+    );
     train(&["--config", "missing.toml"], &["cannot read missing.toml"]);
     train(&["--name", "../../x"], &["--name"]);
     train(&["--threads", "0"], &["--threads", "1..=1024"]);

@@ -59,8 +59,18 @@ fn stderr(output: &Output) -> String {
 
 /// A folder with a complete tiny run called `run`.
 fn folder_with_run() -> (TempDir, PathBuf) {
+    folder_with_run_of(FPO)
+}
+
+/// A method of learning, as one `--set` names it.
+const FPO: &str = "objective.method=fpo";
+const PPO: &str = "objective.method=ppo";
+const METHODS: [&str; 2] = [FPO, PPO];
+
+/// The same with another method.
+fn folder_with_run_of(method: &str) -> (TempDir, PathBuf) {
     let folder = TempDir::new().unwrap();
-    succeeds(&folder, &tiny("run", &[]));
+    succeeds(&folder, &tiny("run", &["--set", method]));
     let run = folder.path().join("runs/run");
     (folder, run)
 }

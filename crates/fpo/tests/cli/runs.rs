@@ -1,6 +1,9 @@
 //! Runs that are repeated, stopped, killed, resumed and extended end as if nothing had happened.
 
-use crate::{Record, STATE, assert_same, folder_with_run, fpo, record, stderr, succeeds, tiny};
+use crate::{
+    METHODS, Record, STATE, assert_same, folder_with_run, folder_with_run_of, fpo, record, stderr, succeeds,
+    tiny,
+};
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -10,7 +13,7 @@ use tempfile::TempDir;
 
 /// Minibatches that are cut into eight gradient shards, of transitions or, as published, of whole sequences: each learns
 /// from 64 environments × 2 sequences × 8 steps.
-const SHARDED: [&[&str]; 2] = [
+const SHARDED: [&[&str]; 3] = [
     &[
         "env.num_envs=64",
         "env.sequences=2",
@@ -29,6 +32,14 @@ const SHARDED: [&[&str]; 2] = [
         "objective.ratio=per_action",
         "objective.trust_region=ppo",
     ],
+    &[
+        "env.num_envs=64",
+        "env.sequences=2",
+        "optimizer.minibatches=2",
+        "train.steps=4096",
+        "objective.method=ppo",
+        "objective.entropy=0.01",
+    ],
 ];
 
 /// A tiny run called `name` with the changes of `sets`, and its record.
@@ -44,7 +55,7 @@ fn recorded(folder: &TempDir, name: &str, sets: &[&str], more: &[&str]) -> Recor
 
 #[test]
 fn the_number_of_threads_changes_nothing() {
-    for sets in [&[][..], SHARDED[0], SHARDED[1]] {
+    for sets in [&[][..], SHARDED[0], SHARDED[1], SHARDED[2]] {
         let folder = TempDir::new().unwrap();
         let [one, two, three] = ["1", "2", "3"]
             .map(|threads| recorded(&folder, threads, sets, &["--threads", threads, "--seed", "5"]));
@@ -126,7 +137,11 @@ fn ratios_begin_at_one() {
 
 #[test]
 fn a_killed_run_resumes_to_the_same_end() {
-    let (folder, run) = folder_with_run();
+    METHODS.into_iter().for_each(killed_and_resumed);
+}
+
+fn killed_and_resumed(method: &str) {
+    let (folder, run) = folder_with_run_of(method);
     let straight = record(&run);
     // As if the process had died while saving the last checkpoint, with a line half written.
     fs::create_dir(run.join("checkpoints/.partial-step-1280")).unwrap();

@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::{GaeForm, GaeSchedule};
+use crate::config::{GaeForm, GaeSchedule, Method};
 
 fn sets(sets: &[&str]) -> Result<Config, ConfigError> {
     let sets: Vec<String> = sets.iter().map(|s| s.to_string()).collect();
@@ -64,6 +64,66 @@ fn paper_is_the_default_settings_but_for_two_discounts_and_when_to_save() {
         expected.train.checkpoint_every = 1;
         assert_eq!(resolve(task, Some("paper"), None, &[], None).unwrap(), expected);
     }
+}
+
+/// What `preset` and `sets` give for cheetah-run.
+fn preset(preset: &str, sets: &[&str]) -> Config {
+    let sets: Vec<String> = sets.iter().map(|s| s.to_string()).collect();
+    resolve("cheetah-run", Some(preset), None, &sets, None).unwrap()
+}
+
+#[test]
+fn a_method_brings_its_settings_wherever_it_is_named() {
+    for (name, base) in [("ppo", "paper"), ("ppo-fast", "fast")] {
+        let named = preset(name, &[]);
+        let set = preset(base, &["objective.method=ppo"]);
+        assert_eq!(
+            named,
+            Config {
+                preset: name.into(),
+                ..set
+            }
+        );
+        assert_eq!(named.objective.method, Method::Ppo);
+        assert_ne!(named.objective.clip, preset(base, &[]).objective.clip);
+    }
+    // Published: learning rate 3e-4, clip 0.1, entropy 0.01, the sizes of FPO.
+    let (ppo, paper) = (preset("ppo", &[]), preset("paper", &[]));
+    assert_eq!(
+        (ppo.objective.clip, ppo.objective.entropy, ppo.optimizer),
+        (0.1, 0.01, paper.optimizer)
+    );
+    // --set wins over the method's table, and the method's over the rest of its file.
+    assert_eq!(preset("ppo", &["objective.clip=0.3"]).objective.clip, 0.3);
+    let file = file(
+        "[objective]\nmethod = \"ppo\"\nclip = 0.4\n[method.ppo.objective]\nclip = 0.2\n[method.fpo.objective]\nclip = 0.01\n",
+    );
+    let by_file = |sets: &[&str]| {
+        let sets: Vec<String> = sets.iter().map(|s| s.to_string()).collect();
+        resolve("t", None, Some(file.path()), &sets, None).unwrap()
+    };
+    assert_eq!(by_file(&[]).objective.clip, 0.2);
+    assert_eq!(
+        by_file(&["objective.method=fpo", "objective.entropy=0"])
+            .objective
+            .clip,
+        0.01
+    );
+}
+
+#[test]
+fn tables_of_unknown_methods_and_contradictions_are_refused() {
+    let unknown = file("[method.pppo.objective]\nclip = 0.2\n");
+    let message = resolve("t", None, Some(unknown.path()), &[], None)
+        .unwrap_err()
+        .to_string();
+    assert!(message.contains("did you mean \"ppo\"?"), "{message}");
+    let unknown = file("[method.fpo.objective]\nclop = 0.2\n");
+    let message = resolve("t", None, Some(unknown.path()), &[], None)
+        .unwrap_err()
+        .to_string();
+    assert!(message.contains("did you mean `objective.clip`?"), "{message}");
+    assert!(error("objective.entropy=0.01").contains("needs objective.method = \"ppo\""));
 }
 
 #[test]
@@ -294,7 +354,10 @@ fn files_that_are_not_configurations() {
     let message = resolve("t", Some("quick"), None, &[], None)
         .unwrap_err()
         .to_string();
-    assert_eq!(message, "unknown preset `quick`; there are: fast, paper");
+    assert_eq!(
+        message,
+        "unknown preset `quick`; there are: fast, paper, ppo, ppo-fast"
+    );
 }
 
 #[test]
@@ -356,6 +419,7 @@ fn a_resumed_run_can_be_extended_and_calmed_but_not_changed() {
         "objective.log_ratio_clamp=3",
         "objective.log_ratio_max=4",
         "objective.loss_max=5",
+        "objective.entropy=0",
     ]);
     assert_eq!(
         (calmer.train.steps, calmer.optimizer.learning_rate),
@@ -367,6 +431,7 @@ fn a_resumed_run_can_be_extended_and_calmed_but_not_changed() {
         "policy.action_bound=0",
         "optimizer.beta1=0.8",
         "objective.pairs=4",
+        "objective.method=ppo",
         "objective.target=data",
         "seed=3",
     ] {

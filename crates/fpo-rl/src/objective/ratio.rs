@@ -1,15 +1,15 @@
-//! Flow Policy Optimization (McAllister et al., arXiv 2507.21053): a trust region around the ratio
-//! ρ = exp(ℓ_old − ℓ_θ) of conditional flow-matching losses, which stands in for a likelihood ratio.
+//! A trust region around ratios ρ = exp(ℓ_old − ℓ_θ) of the losses of an action's views.
 //!
-//! With one ratio per pair, the trust region [`TrustRegion::Aspo`] and the two clamps it is the objective of FPO++
-//! (Yi et al., arXiv 2602.02481).
+//! Where ℓ is a negative log-likelihood, ρ is the likelihood ratio of PPO (Schulman et al., arXiv 1707.06347). Where ℓ is a conditional
+//! flow-matching loss, which stands in for it, this is Flow Policy Optimization (McAllister et al., arXiv 2507.21053); with one
+//! ratio per pair, the trust region [`TrustRegion::Aspo`] and the two clamps, FPO++ (Yi et al., arXiv 2602.02481).
 
 use crate::config::{RatioKind, TrustRegion};
 
-/// The FPO objective.
+/// The objective on ratios.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Fpo {
-    /// One ratio per action, from the mean loss of its pairs, or one per pair.
+pub struct RatioObjective {
+    /// One ratio per action, from the mean loss of its views, or one per view.
     pub ratio: RatioKind,
     /// How a ratio is kept near 1.
     pub trust_region: TrustRegion,
@@ -65,12 +65,12 @@ impl RatioStats {
     }
 }
 
-impl Fpo {
-    /// Loss and gradient of n actions with N pairs each.
+impl RatioObjective {
+    /// Loss and gradient of n actions with N views each.
     ///
-    /// * `losses`, `old_losses` `[n, N]`: ℓ_θ and ℓ_old of the same pairs
+    /// * `losses`, `old_losses` `[n, N]`: ℓ_θ and ℓ_old of the same views
     /// * `advantages` `[n]`
-    /// * `gradient` `[n, N]`: written with ∂(Σ −ψ)/∂ℓ_θ, ψ being taken per action or averaged over the action's pairs:
+    /// * `gradient` `[n, N]`: written with ∂(Σ −ψ)/∂ℓ_θ, ψ being taken per action or averaged over the action's views:
     ///
     /// PPO: ψ = min(ρA, clip(ρ, 1 ± ε)·A). SPO: ψ = ρA − |A|/(2ε)·(ρ − 1)². ASPO: PPO where A > 0, SPO elsewhere.
     ///
@@ -78,10 +78,10 @@ impl Fpo {
     /// use fpo_rl::config::ObjectiveConfig;
     /// use fpo_rl::objective::RatioStats;
     ///
-    /// let fpo = ObjectiveConfig { clip: 0.2, ..Default::default() }.fpo();
+    /// let objective = ObjectiveConfig { clip: 0.2, ..Default::default() }.ratio_objective();
     /// let (mut gradient, mut stats) = ([0.0; 2], RatioStats::default());
     /// // The loss fell from 0.5 to 0.4 on average: ρ = e^0.1 = 1.105, inside the clip range.
-    /// fpo.evaluate(&[0.3, 0.5], &[0.4, 0.6], &[2.0], &mut gradient, &mut stats);
+    /// objective.evaluate(&[0.3, 0.5], &[0.4, 0.6], &[2.0], &mut gradient, &mut stats);
     /// assert!((stats.loss + 2.0 * 0.1f64.exp()).abs() < 1e-6);
     /// assert!((gradient[0] - 0.1f32.exp()).abs() < 1e-6);
     /// ```
@@ -93,10 +93,10 @@ impl Fpo {
         gradient: &mut [f32],
         stats: &mut RatioStats,
     ) {
-        let pairs = losses.len() / advantages.len().max(1);
-        let weight = 1.0 / pairs as f32;
+        let views = losses.len() / advantages.len().max(1);
+        let weight = 1.0 / views as f32;
         for (n, &advantage) in advantages.iter().enumerate() {
-            let at = n * pairs..(n + 1) * pairs;
+            let at = n * views..(n + 1) * views;
             let (new, old) = (&losses[at.clone()], &old_losses[at.clone()]);
             let gradient = &mut gradient[at];
             match self.ratio {
@@ -172,8 +172,8 @@ impl Fpo {
 mod tests {
     use super::*;
 
-    fn objective(ratio: RatioKind, clamp: f32) -> Fpo {
-        Fpo {
+    fn clipping(ratio: RatioKind, clamp: f32) -> RatioObjective {
+        RatioObjective {
             ratio,
             trust_region: TrustRegion::Ppo,
             clip: 0.1,
@@ -183,9 +183,9 @@ mod tests {
         }
     }
 
-    fn loss(fpo: &Fpo, losses: &[f32], old: &[f32], advantages: &[f32]) -> f64 {
+    fn loss(objective: &RatioObjective, losses: &[f32], old: &[f32], advantages: &[f32]) -> f64 {
         let mut stats = RatioStats::default();
-        fpo.evaluate(losses, old, advantages, &mut vec![0.0; losses.len()], &mut stats);
+        objective.evaluate(losses, old, advantages, &mut vec![0.0; losses.len()], &mut stats);
         stats.loss
     }
 
@@ -195,28 +195,28 @@ mod tests {
         let old = [0.5f32; 8];
         let losses = [0.3, 0.45, 0.52, 0.46, 0.9, 0.61, 0.55, 0.2];
         let advantages = [1.3, -0.7, 0.4, -2.0];
-        for fpo in [
-            objective(RatioKind::PerAction, f32::INFINITY),
-            objective(RatioKind::PerSample, f32::INFINITY),
-            objective(RatioKind::PerSample, 0.25),
-            Fpo {
+        for objective in [
+            clipping(RatioKind::PerAction, f32::INFINITY),
+            clipping(RatioKind::PerSample, f32::INFINITY),
+            clipping(RatioKind::PerSample, 0.25),
+            RatioObjective {
                 trust_region: TrustRegion::Spo,
-                ..objective(RatioKind::PerAction, f32::INFINITY)
+                ..clipping(RatioKind::PerAction, f32::INFINITY)
             },
-            Fpo {
+            RatioObjective {
                 trust_region: TrustRegion::Aspo,
-                ..objective(RatioKind::PerSample, f32::INFINITY)
+                ..clipping(RatioKind::PerSample, f32::INFINITY)
             },
-            Fpo {
+            RatioObjective {
                 loss_max: 0.58,
-                ..objective(RatioKind::PerSample, f32::INFINITY)
+                ..clipping(RatioKind::PerSample, f32::INFINITY)
             },
         ] {
             let (mut gradient, mut stats) = ([0.0; 8], RatioStats::default());
-            fpo.evaluate(&losses, &old, &advantages, &mut gradient, &mut stats);
+            objective.evaluate(&losses, &old, &advantages, &mut gradient, &mut stats);
             assert!(gradient.iter().any(|g| *g != 0.0), "{gradient:?}");
             assert!(
-                fpo.trust_region == TrustRegion::Spo || gradient.contains(&0.0),
+                objective.trust_region == TrustRegion::Spo || gradient.contains(&0.0),
                 "{gradient:?}"
             );
             for i in 0..8 {
@@ -224,7 +224,7 @@ mod tests {
                 let moved = |d: f32| {
                     let mut l = losses;
                     l[i] += d;
-                    loss(&fpo, &l, &old, &advantages)
+                    loss(&objective, &l, &old, &advantages)
                 };
                 let numeric = (moved(h) - moved(-h)) / (2.0 * f64::from(h));
                 assert!(
@@ -240,13 +240,13 @@ mod tests {
     #[test]
     fn spo_pulls_back_what_ppo_lets_go() {
         let slope = |trust_region, advantage: f32| {
-            let fpo = Fpo {
+            let objective = RatioObjective {
                 trust_region,
-                ..objective(RatioKind::PerAction, f32::INFINITY)
+                ..clipping(RatioKind::PerAction, f32::INFINITY)
             };
             let mut gradient = [0.0];
             // The loss rose by 0.3: ρ = 0.74, far below 1 − ε.
-            fpo.evaluate(
+            objective.evaluate(
                 &[0.8],
                 &[0.5],
                 &[advantage],
@@ -266,12 +266,12 @@ mod tests {
     /// The upper bound changes the ratio's value but lets its gradient through.
     #[test]
     fn the_upper_bound_is_straight_through() {
-        let fpo = Fpo {
+        let objective = RatioObjective {
             log_ratio_max: 0.2,
-            ..objective(RatioKind::PerAction, f32::INFINITY)
+            ..clipping(RatioKind::PerAction, f32::INFINITY)
         };
         let (mut gradient, mut stats) = ([0.0], RatioStats::default());
-        fpo.evaluate(&[1.0], &[3.0], &[-1.0], &mut gradient, &mut stats);
+        objective.evaluate(&[1.0], &[3.0], &[-1.0], &mut gradient, &mut stats);
         assert!((stats.max - 0.2f32.exp()).abs() < 1e-6);
         assert!((gradient[0] + 0.2f32.exp()).abs() < 1e-6);
     }
@@ -279,8 +279,8 @@ mod tests {
     #[test]
     fn unchanged_losses_give_ratio_one() {
         let mut stats = RatioStats::default();
-        let fpo = objective(RatioKind::PerAction, f32::INFINITY);
-        fpo.evaluate(&[0.1, 0.9], &[0.1, 0.9], &[1.0], &mut [0.0; 2], &mut stats);
+        let objective = clipping(RatioKind::PerAction, f32::INFINITY);
+        objective.evaluate(&[0.1, 0.9], &[0.1, 0.9], &[1.0], &mut [0.0; 2], &mut stats);
         assert_eq!(
             (stats.min, stats.max, stats.clipped, stats.loss),
             (1.0, 1.0, 0, -1.0)

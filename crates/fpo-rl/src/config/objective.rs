@@ -1,0 +1,200 @@
+//! What the policy maximises.
+
+use super::Config;
+use crate::objective::{EntropyBonus, RatioObjective, ViewLoss};
+use crate::pairs::PairSampler;
+use crate::views::Views;
+use fpo_flow::{CfmLoss, CfmTarget, Prediction, Reduction, TimeSampler};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The method that learns. It decides what kind of policy is learnt.
+///
+/// All have in common that an action has N stored views, each with a loss ℓ that the policy's network has for it, and that
+/// exp(ℓ_old − ℓ) stands for the ratio of probabilities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// Flow Policy Optimization (arXiv 2507.21053, FPO++: 2602.02481): a flow policy; the views of an action are (t, ε) pairs, ℓ is
+    /// the flow-matching loss.
+    Fpo,
+    /// Proximal Policy Optimization (arXiv 1707.06347): a Gaussian policy; an action has one view, ℓ is its negative log-likelihood.
+    Ppo,
+}
+
+/// Which ratio FPO clips.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RatioKind {
+    /// One ratio per action: exp of the mean difference over its pairs.
+    PerAction,
+    /// One ratio per (t, ε) pair, averaged after clipping.
+    PerSample,
+}
+
+/// How a ratio is kept near 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TrustRegion {
+    /// Clipping (PPO): nothing pushes a ratio further once it has left its range.
+    Ppo,
+    /// A quadratic penalty (SPO): a ratio that has left its range is pulled back.
+    Spo,
+    /// Clipping where the advantage is positive, the penalty elsewhere (FPO++): losses of bad actions cannot run away.
+    Aspo,
+}
+
+/// Where the times of the (t, ε) pairs come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TimeKind {
+    /// The sampler's own grid {1, 1 − 1/K, …, 1/K}, K = policy.flow_steps.
+    Grid,
+    /// Uniform on [0, 1].
+    Uniform,
+    /// 0.005 + 0.99·(1 − (1 − u)^(1/β)), β = objective.time_beta.
+    Beta,
+    /// 1/(1 + exp(m + s·z)), m = −1.2, s = 1.2.
+    LogitNormal,
+}
+
+/// What the policy maximises.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ObjectiveConfig {
+    /// The method, which decides the kind of the policy too.
+    pub method: Method,
+    /// (t, ε) pairs drawn for each action (fpo).
+    pub pairs: usize,
+    /// What the flow-matching loss of a pair compares (fpo).
+    pub target: CfmTarget,
+    /// How the squared errors of the action entries become one number (fpo).
+    pub reduction: Reduction,
+    /// One ratio per action or per pair (fpo).
+    pub ratio: RatioKind,
+    /// How a ratio is kept near 1.
+    pub trust_region: TrustRegion,
+    /// Range of the trust region around 1.
+    pub clip: f32,
+    /// Bound on |ℓ_old − ℓ| before exp, with zero gradient beyond; 0 for none.
+    pub log_ratio_clamp: f32,
+    /// Bound on ℓ_old − ℓ from above, whose gradient goes on beyond (FPO++: 10); 0 for none.
+    pub log_ratio_max: f32,
+    /// Bound on each pair's loss, with zero gradient beyond (fpo; FPO++: 20); 0 for none.
+    pub loss_max: f32,
+    /// Where the times of the pairs come from (fpo).
+    pub time: TimeKind,
+    /// β of `time = "beta"`.
+    pub time_beta: f32,
+    /// Spread the times of an action's pairs evenly over their distribution instead of drawing each on its own (fpo).
+    pub stratified: bool,
+    /// Draw the noises of an action's pairs in opposite couples ε, −ε (fpo).
+    pub antithetic: bool,
+    /// Weight of the policy's entropy (ppo; 0.01 in the published comparison with FPO). With policy.squash = "tanh" it is that of
+    /// the squashed action, estimated at a fresh sample, otherwise that of the Gaussian.
+    pub entropy: f32,
+}
+
+impl Default for ObjectiveConfig {
+    fn default() -> Self {
+        Self {
+            method: Method::Fpo,
+            pairs: 8,
+            target: CfmTarget::Epsilon,
+            reduction: Reduction::Mean,
+            ratio: RatioKind::PerAction,
+            trust_region: TrustRegion::Ppo,
+            clip: 0.05,
+            log_ratio_clamp: 0.0,
+            log_ratio_max: 0.0,
+            loss_max: 0.0,
+            time: TimeKind::Grid,
+            time_beta: 1.0,
+            stratified: false,
+            antithetic: false,
+            entropy: 0.0,
+        }
+    }
+}
+
+impl ObjectiveConfig {
+    /// The objective on the ratios.
+    pub fn ratio_objective(&self) -> RatioObjective {
+        let bound = |x: f32| if x > 0.0 { x } else { f32::INFINITY };
+        RatioObjective {
+            ratio: self.ratio,
+            trust_region: self.trust_region,
+            clip: self.clip,
+            log_ratio_clamp: bound(self.log_ratio_clamp),
+            log_ratio_max: bound(self.log_ratio_max),
+            loss_max: match self.method {
+                Method::Fpo => bound(self.loss_max),
+                // A likelihood has no natural bound, and its loss may be negative.
+                Method::Ppo => f32::INFINITY,
+            },
+        }
+    }
+
+    /// The flow-matching loss; networks predict velocities.
+    pub fn cfm(&self) -> CfmLoss {
+        CfmLoss {
+            prediction: Prediction::Velocity,
+            target: self.target,
+            reduction: self.reduction,
+        }
+    }
+
+    /// How the pairs of a policy with `flow_steps` steps are drawn.
+    pub fn pair_sampler(&self, flow_steps: usize) -> PairSampler {
+        let time = match self.time {
+            TimeKind::Grid => TimeSampler::Grid {
+                steps: flow_steps as u32,
+            },
+            TimeKind::Uniform => TimeSampler::Uniform,
+            TimeKind::Beta => TimeSampler::Beta { beta: self.time_beta },
+            TimeKind::LogitNormal => TimeSampler::LogitNormal { mean: -1.2, std: 1.2 },
+        };
+        PairSampler {
+            time,
+            stratified: self.stratified,
+            antithetic: self.antithetic,
+        }
+    }
+}
+
+impl Config {
+    /// How the views of an action come about.
+    pub fn views(&self) -> Views {
+        match self.objective.method {
+            Method::Fpo => Views::Pairs(self.objective.pair_sampler(self.policy.flow_steps)),
+            Method::Ppo => Views::Action,
+        }
+    }
+
+    /// Views of an action.
+    pub fn views_per_action(&self) -> usize {
+        match self.objective.method {
+            Method::Fpo => self.objective.pairs,
+            Method::Ppo => 1,
+        }
+    }
+
+    /// The loss ℓ of a view.
+    pub fn view_loss(&self) -> ViewLoss {
+        match self.objective.method {
+            Method::Fpo => ViewLoss::FlowMatching(self.objective.cfm()),
+            Method::Ppo => ViewLoss::Gaussian,
+        }
+    }
+
+    /// The entropy bonus, for policies whose entropy is known.
+    pub fn entropy_bonus(&self) -> Option<EntropyBonus> {
+        match self.objective.method {
+            Method::Fpo => None,
+            Method::Ppo => Some(EntropyBonus {
+                coefficient: self.objective.entropy,
+                squash: self.policy.squash,
+            }),
+        }
+    }
+}

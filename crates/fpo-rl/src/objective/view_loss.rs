@@ -1,0 +1,58 @@
+//! The loss ℓ of a view: what the methods differ in.
+
+use super::gaussian::{negative_log_likelihood, negative_log_likelihood_gradient};
+use crate::views::View;
+use fpo_flow::CfmLoss;
+
+/// ℓ of a view: a negative log-likelihood, or what stands in for one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum ViewLoss {
+    /// The flow-matching loss of a (t, ε) pair; the prediction is a velocity.
+    FlowMatching(CfmLoss),
+    /// −log π(action) of a Gaussian; the prediction is (μ, σ).
+    Gaussian,
+}
+
+impl ViewLoss {
+    /// The losses of some views into `losses` `[rows]`.
+    ///
+    /// * `predictions` `[rows, width]`
+    /// * `view(row)`: the row's view
+    pub fn evaluate<'a>(&self, predictions: &[f32], view: impl Fn(usize) -> View<'a>, losses: &mut [f32]) {
+        let rows = predictions.chunks_exact(predictions.len() / losses.len().max(1));
+        let rows = rows.zip(losses).enumerate().map(|(i, (p, l))| (p, l, view(i)));
+        // Chosen here, once for all rows.
+        match self {
+            Self::FlowMatching(cfm) => {
+                rows.for_each(|(p, l, v)| *l = cfm.loss(p, v.action, v.target, v.time));
+            }
+            Self::Gaussian => rows.for_each(|(p, l, v)| *l = negative_log_likelihood(p, v.action)),
+        }
+    }
+
+    /// Writes the gradient at the predictions: `upstream`·∂ℓ/∂prediction into `gradient` `[rows, width]`.
+    pub fn backward<'a>(
+        &self,
+        predictions: &[f32],
+        view: impl Fn(usize) -> View<'a>,
+        upstream: impl ExactSizeIterator<Item = f32>,
+        gradient: &mut [f32],
+    ) {
+        let width = predictions.len() / upstream.len().max(1);
+        let rows = predictions
+            .chunks_exact(width)
+            .zip(gradient.chunks_exact_mut(width));
+        let rows = rows
+            .zip(upstream)
+            .enumerate()
+            .map(|(i, ((p, g), u))| (p, g, u, view(i)));
+        match self {
+            Self::FlowMatching(cfm) => {
+                rows.for_each(|(p, g, u, v)| cfm.backward(p, v.action, v.target, v.time, u, g));
+            }
+            Self::Gaussian => {
+                rows.for_each(|(p, g, u, v)| negative_log_likelihood_gradient(p, v.action, u, g));
+            }
+        }
+    }
+}
