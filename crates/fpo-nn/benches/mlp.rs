@@ -114,7 +114,7 @@ fn passes(c: &mut Criterion) {
             output,
             activation: Activation::Silu,
         })
-        .and_then(|mlp| Ok(mlp.with_precision(precision).expect("it is available")))
+        .map(|mlp| mlp.with_precision(precision).expect("it is available"))
         .expect("a network");
         let mut parameters = vec![0.0; mlp.parameter_count()];
         mlp.init(

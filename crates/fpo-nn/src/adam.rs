@@ -1,5 +1,7 @@
 //! The Adam optimiser.
 
+use crate::simd::dispatch;
+use pulp::{Simd, WithSimd};
 use serde::{Deserialize, Serialize};
 
 /// Settings of [`Adam`].
@@ -88,16 +90,57 @@ impl Adam {
         let step_size = (f64::from(lr_now) / correction(beta1)) as f32;
         let root_correction = (1.0 / correction(beta2).sqrt()) as f32;
         let keep = 1.0 - lr_now * weight_decay;
-        let (first, second) = (&mut self.first[..], &mut self.second[..]);
-        crate::simd::dispatch(
-            #[inline(always)]
-            || {
-                for (((p, &g), m), v) in parameters.iter_mut().zip(gradient).zip(first).zip(second) {
-                    *m = beta1 * *m + (1.0 - beta1) * g;
-                    *v = beta2 * *v + (1.0 - beta2) * g * g;
-                    *p = *p * keep - step_size * *m / (v.sqrt() * root_correction + eps);
-                }
-            },
-        );
+        dispatch(Update {
+            parameters,
+            gradient,
+            first: &mut self.first,
+            second: &mut self.second,
+            beta1,
+            beta2,
+            eps,
+            step_size,
+            root_correction,
+            keep,
+        });
+    }
+}
+
+/// The step of every parameter; a type, since closures are not sure to be compiled for the widest vectors.
+struct Update<'a> {
+    parameters: &'a mut [f32],
+    gradient: &'a [f32],
+    first: &'a mut [f32],
+    second: &'a mut [f32],
+    beta1: f32,
+    beta2: f32,
+    eps: f32,
+    /// Learning rate over the first moment's correction.
+    step_size: f32,
+    /// 1/√ of the second moment's correction.
+    root_correction: f32,
+    /// What weight decay leaves of a parameter.
+    keep: f32,
+}
+
+impl WithSimd for Update<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self {
+            beta1,
+            beta2,
+            eps,
+            step_size,
+            root_correction,
+            keep,
+            ..
+        } = self;
+        let moments = self.first.iter_mut().zip(self.second);
+        for ((p, &g), (m, v)) in self.parameters.iter_mut().zip(self.gradient).zip(moments) {
+            *m = beta1 * *m + (1.0 - beta1) * g;
+            *v = beta2 * *v + (1.0 - beta2) * g * g;
+            *p = *p * keep - step_size * *m / (v.sqrt() * root_correction + eps);
+        }
     }
 }

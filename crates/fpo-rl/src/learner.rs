@@ -18,7 +18,7 @@ use shard::{Advantages, GradientShard, Pass};
 /// Gradient shards a minibatch is cut into, at most; the number of threads changes nothing about them.
 const MAX_SHARDS: usize = 8;
 /// Transitions a gradient shard has at least: below, its reduction costs more than its share of the work is worth.
-const MIN_SHARD_ROWS: usize = 64;
+const MIN_SHARD_ROWS: usize = 128;
 
 /// Gradient steps on a policy and a critic.
 pub struct Learner {

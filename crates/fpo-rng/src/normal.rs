@@ -2,7 +2,7 @@
 
 use crate::philox::{LANES, blocks};
 use crate::{Key, Philox};
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 use std::f32::consts::{FRAC_PI_2, LN_2};
 
 /// Numbers made at a time: four words a block.
@@ -11,7 +11,12 @@ const CHUNK: usize = 4 * LANES;
 /// Fills `out` with independent uniform numbers of the open interval (0, 1): odd multiples of 2⁻²⁴.
 /// `out[j]` depends on `key` and `j` alone.
 pub fn fill_uniform(key: Key, out: &mut [f32]) {
-    fill(key, out, |words| words.map(|w| w.map(unit)));
+    fill(
+        key,
+        out,
+        #[inline(always)]
+        |words| words.map(|w| w.map(unit)),
+    );
 }
 
 /// Fills `out` with independent standard normal numbers (Box–Muller; |z| < 5.8).
@@ -26,35 +31,57 @@ pub fn fill_uniform(key: Key, out: &mut [f32]) {
 /// assert!(mean.abs() < 0.05 && (variance - 1.0).abs() < 0.05);
 /// ```
 pub fn fill_normal(key: Key, out: &mut [f32]) {
-    fill(key, out, |[a, b, c, d]| {
-        let ([mut z0, mut z1], [mut z2, mut z3]) = ([[0.0; LANES]; 2], [[0.0; LANES]; 2]);
-        for lane in 0..LANES {
-            (z0[lane], z1[lane]) = box_muller(a[lane], b[lane]);
-            (z2[lane], z3[lane]) = box_muller(c[lane], d[lane]);
-        }
-        [z0, z1, z2, z3]
-    });
+    fill(
+        key,
+        out,
+        #[inline(always)]
+        |[a, b, c, d]| {
+            let ([mut z0, mut z1], [mut z2, mut z3]) = ([[0.0; LANES]; 2], [[0.0; LANES]; 2]);
+            for lane in 0..LANES {
+                (z0[lane], z1[lane]) = box_muller(a[lane], b[lane]);
+                (z2[lane], z3[lane]) = box_muller(c[lane], d[lane]);
+            }
+            [z0, z1, z2, z3]
+        },
+    );
 }
 
 /// Runs `convert` over all blocks of `key` that `out` needs, with the widest instructions of this machine.
-#[inline(always)]
 fn fill(key: Key, out: &mut [f32], convert: impl Fn([[u32; LANES]; 4]) -> [[f32; LANES]; 4]) {
     let (key, counter) = key.words();
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            for (i, chunk) in out.chunks_mut(CHUNK).enumerate() {
-                let numbers = convert(blocks(key, counter, (i * LANES) as u32));
-                let mut interleaved = [0.0; CHUNK];
-                for lane in 0..LANES {
-                    for word in 0..4 {
-                        interleaved[4 * lane + word] = numbers[word][lane];
-                    }
+    Arch::new().dispatch(Fill {
+        key,
+        counter,
+        out,
+        convert,
+    });
+}
+
+/// A closure would do, but one that the compiler does not inline is compiled for the oldest machine, where a fused multiply-add is a
+/// call. `with_simd` is inlined.
+struct Fill<'a, F> {
+    key: [u32; 2],
+    counter: [u32; 3],
+    out: &'a mut [f32],
+    convert: F,
+}
+
+impl<F: Fn([[u32; LANES]; 4]) -> [[f32; LANES]; 4]> WithSimd for Fill<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for (i, chunk) in self.out.chunks_mut(CHUNK).enumerate() {
+            let numbers = (self.convert)(blocks(self.key, self.counter, (i * LANES) as u32));
+            let mut interleaved = [0.0; CHUNK];
+            for lane in 0..LANES {
+                for word in 0..4 {
+                    interleaved[4 * lane + word] = numbers[word][lane];
                 }
-                chunk.copy_from_slice(&interleaved[..chunk.len()]);
             }
-        },
-    );
+            chunk.copy_from_slice(&interleaved[..chunk.len()]);
+        }
+    }
 }
 
 impl Philox {

@@ -175,13 +175,15 @@ mod tests {
             // SAFETY: sixteen numbers.
             unsafe { _mm512_loadu_ps(x.as_ptr()) }
         };
+        // SAFETY: vectors are plain data.
+        let numbers = |x: __m512| unsafe { std::mem::transmute::<__m512, [f32; 16]>(x) };
         // SAFETY: the instructions are there; vectors are plain data.
         unsafe {
             let (even, odd) = widen_turns(round_in_turns(load(&a), load(&b)));
-            let (even, odd): ([f32; 16], [f32; 16]) = (std::mem::transmute(even), std::mem::transmute(odd));
-            let plain: [u16; 32] = std::mem::transmute(round(load(&a), load(&b)));
+            let (even, odd) = (numbers(even), numbers(odd));
+            let plain = std::mem::transmute::<__m512i, [u16; 32]>(round(load(&a), load(&b)));
             let (high, low) = split(load(&b));
-            let (high, low): ([f32; 16], [f32; 16]) = (std::mem::transmute(high), std::mem::transmute(low));
+            let (high, low) = (numbers(high), numbers(low));
             for i in 0..16 {
                 assert!(nearest(a[i], even[i]) && nearest(b[i], odd[i]));
                 assert_eq!(plain[i], (even[i].to_bits() >> 16) as u16);
