@@ -2,67 +2,22 @@
 //! action, actor 4×32, critic 5×256, with GAE inside), and the actions of 2048 environments. Throughput of the step is in
 //! floating-point operations (criterion's "elem"); the machine's f32 peak is printed beside it.
 
+mod setup;
+
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use fpo_flow::{embed_time, interpolate};
 use fpo_nn::{Mlp, peak::peak_gflops};
-use fpo_rl::batch::{Batch, Dims};
-use fpo_rl::config::{Config, LearningPrecision};
+use fpo_rl::config::LearningPrecision;
 use fpo_rl::critic::Critic;
-use fpo_rl::learner::{Learner, Learnt, Trained};
+use fpo_rl::learner::{Learner, Learnt};
 use fpo_rl::policy::Model;
-use fpo_rng::{Key, Stream, fill_normal, fill_uniform};
+use fpo_rng::{Key, Stream, fill_normal};
 use rayon::ThreadPoolBuilder;
 use rayon::prelude::*;
+use setup::{ACTION, OBSERVATION, batch, config, trained};
 use std::thread;
 
+/// Sequences of a published minibatch.
 const SEQUENCES: usize = 1024;
-const OBSERVATION: usize = 17;
-const ACTION: usize = 6;
-
-/// The `paper` settings with all of `SEQUENCES` in one minibatch.
-fn config() -> Config {
-    let mut config = Config::default();
-    config.env.num_envs = SEQUENCES;
-    config.env.sequences = 1;
-    config.optimizer.minibatches = 1;
-    config
-}
-
-fn trained(config: &Config, network: &Mlp, index: u32) -> Trained {
-    let mut parameters = vec![0.0; network.parameter_count()];
-    network.init(
-        config.policy.initialisation,
-        1.0,
-        Key::new(0, Stream::Init).index(index),
-        &mut parameters,
-    );
-    Trained::new(network, parameters, config.optimizer.adam())
-}
-
-/// A batch of random numbers in the right places; ℓ_old near the losses of an untrained network.
-fn batch(config: &Config) -> Batch {
-    let dims = Dims::new(config, OBSERVATION, ACTION);
-    let mut b = Batch::new(dims);
-    let key = Key::new(1, Stream::Test);
-    fill_normal(key.index(0), &mut b.observations);
-    fill_normal(key.index(1), &mut b.actions);
-    fill_uniform(key.index(2), &mut b.rewards);
-    fill_normal(key.index(3), &mut b.view_targets);
-    fill_uniform(key.index(4), &mut b.view_times);
-    b.old_losses.fill(0.5);
-    for (pair, row) in b.view_inputs.chunks_exact_mut(dims.tail).enumerate() {
-        let (x, embedding) = row.split_at_mut(ACTION);
-        let action = &b.actions[pair / dims.views * ACTION..][..ACTION];
-        interpolate(
-            action,
-            &b.view_targets[pair * ACTION..][..ACTION],
-            b.view_times[pair],
-            x,
-        );
-        embed_time(b.view_times[pair], embedding);
-    }
-    b
-}
 
 /// Two operations for each weight and row in each of three products (two for the first layer).
 fn training_flops(network: &Mlp, rows: usize) -> u64 {
@@ -94,7 +49,7 @@ fn update(c: &mut Criterion) {
 }
 
 fn update_in(c: &mut Criterion, precision: LearningPrecision) {
-    let config = config();
+    let config = config(SEQUENCES);
     let policy = Model::new(&config, OBSERVATION, ACTION).expect("published sizes");
     let mut critic =
         Critic::new(&config.critic, OBSERVATION, config.advantage.gamma).expect("published sizes");
@@ -136,7 +91,7 @@ fn update_in(c: &mut Criterion, precision: LearningPrecision) {
 fn inference(c: &mut Criterion) {
     const ENVS: usize = 2048;
     const SHARDS: usize = 16;
-    let config = config();
+    let config = config(SEQUENCES);
     let policy = Model::new(&config, OBSERVATION, ACTION).expect("published sizes");
     let weights = trained(&config, policy.network(), 0).weights;
     let mut observations = vec![0.0; ENVS * OBSERVATION];
