@@ -5,10 +5,12 @@
 
 mod gaussian;
 mod ratio;
+mod step;
 mod value;
 mod view_loss;
 
 pub use gaussian::EntropyBonus;
 pub use ratio::{RatioObjective, RatioStats};
+pub use step::StepLikelihood;
 pub use value::ValueLoss;
 pub use view_loss::ViewLoss;

@@ -1,7 +1,7 @@
 //! What the policy maximises.
 
 use super::Config;
-use crate::objective::{EntropyBonus, RatioObjective, ViewLoss};
+use crate::objective::{EntropyBonus, RatioObjective, StepLikelihood, ViewLoss};
 use crate::pairs::PairSampler;
 use crate::views::Views;
 use fpo_flow::{CfmLoss, CfmTarget, Prediction, Reduction, TimeSampler};
@@ -20,6 +20,9 @@ pub enum Method {
     Fpo,
     /// Proximal Policy Optimization (arXiv 1707.06347): a Gaussian policy; an action has one view, ℓ is its negative log-likelihood.
     Ppo,
+    /// Policy gradients through the denoising steps (DPPO, arXiv 2409.00588; the denoising MDP of 2507.21053): a flow policy whose steps
+    /// add noise; the views of an action are its steps, ℓ is a step's negative log-likelihood, and each step has its ratio.
+    Dppo,
 }
 
 /// Which ratio FPO clips.
@@ -90,6 +93,8 @@ pub struct ObjectiveConfig {
     pub stratified: bool,
     /// Draw the noises of an action's pairs in opposite couples ε, −ε (fpo).
     pub antithetic: bool,
+    /// Last steps of the sampler that are learnt from (dppo); 0 for all. The others are left as they are.
+    pub final_steps: usize,
     /// Weight of the policy's entropy (ppo; 0.01 in the published comparison with FPO). With policy.squash = "tanh" it is that of
     /// the squashed action, estimated at a fresh sample, otherwise that of the Gaussian.
     pub entropy: f32,
@@ -112,6 +117,7 @@ impl Default for ObjectiveConfig {
             time_beta: 1.0,
             stratified: false,
             antithetic: false,
+            final_steps: 0,
             entropy: 0.0,
         }
     }
@@ -122,7 +128,10 @@ impl ObjectiveConfig {
     pub fn ratio_objective(&self) -> RatioObjective {
         let bound = |x: f32| if x > 0.0 { x } else { f32::INFINITY };
         RatioObjective {
-            ratio: self.ratio,
+            ratio: match self.method {
+                Method::Fpo | Method::Ppo => self.ratio,
+                Method::Dppo => RatioKind::PerSample,
+            },
             trust_region: self.trust_region,
             clip: self.clip,
             log_ratio_clamp: bound(self.log_ratio_clamp),
@@ -130,7 +139,7 @@ impl ObjectiveConfig {
             loss_max: match self.method {
                 Method::Fpo => bound(self.loss_max),
                 // A likelihood has no natural bound, and its loss may be negative.
-                Method::Ppo => f32::INFINITY,
+                Method::Ppo | Method::Dppo => f32::INFINITY,
             },
         }
     }
@@ -168,6 +177,9 @@ impl Config {
         match self.objective.method {
             Method::Fpo => Views::Pairs(self.objective.pair_sampler(self.policy.flow_steps)),
             Method::Ppo => Views::Action,
+            Method::Dppo => Views::Steps {
+                first: self.policy.flow_steps - self.views_per_action(),
+            },
         }
     }
 
@@ -176,6 +188,10 @@ impl Config {
         match self.objective.method {
             Method::Fpo => self.objective.pairs,
             Method::Ppo => 1,
+            Method::Dppo => match self.objective.final_steps {
+                0 => self.policy.flow_steps,
+                last => last,
+            },
         }
     }
 
@@ -184,13 +200,17 @@ impl Config {
         match self.objective.method {
             Method::Fpo => ViewLoss::FlowMatching(self.objective.cfm()),
             Method::Ppo => ViewLoss::Gaussian,
+            Method::Dppo => ViewLoss::Step(StepLikelihood::new(
+                1.0 / self.policy.flow_steps as f32,
+                self.policy.step_noise,
+            )),
         }
     }
 
     /// The entropy bonus, for policies whose entropy is known.
     pub fn entropy_bonus(&self) -> Option<EntropyBonus> {
         match self.objective.method {
-            Method::Fpo => None,
+            Method::Fpo | Method::Dppo => None,
             Method::Ppo => Some(EntropyBonus {
                 coefficient: self.objective.entropy,
                 squash: self.policy.squash,
