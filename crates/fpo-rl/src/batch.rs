@@ -29,7 +29,7 @@ impl Dims {
     /// The sizes of an iteration's batch, for observations and actions of these sizes.
     pub fn new(config: &Config, observation: usize, action: usize) -> Self {
         let (tail, target) = match config.objective.method {
-            Method::Fpo | Method::Dppo => (action + config.policy.time_embedding, action),
+            Method::Fpo | Method::Dppo | Method::Awfm => (action + config.policy.time_embedding, action),
             Method::Ppo => (0, 0),
         };
         Self {

@@ -33,7 +33,9 @@ impl Model {
     /// If the network's sizes are impossible.
     pub fn new(config: &Config, observation_dim: usize, action_dim: usize) -> Result<Self, MlpError> {
         Ok(match config.objective.method {
-            Method::Fpo => Self::Flow(FlowPolicy::new(&config.policy, 0.0, observation_dim, action_dim)?),
+            Method::Fpo | Method::Awfm => {
+                Self::Flow(FlowPolicy::new(&config.policy, 0.0, observation_dim, action_dim)?)
+            }
             Method::Dppo => {
                 let step_noise = config.policy.step_noise;
                 Self::Flow(FlowPolicy::new(

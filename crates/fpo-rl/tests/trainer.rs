@@ -12,12 +12,19 @@ use std::sync::Arc;
 use toy::Toy;
 
 /// The methods, and the kinds of their policies.
-const METHODS: [&[&str]; 5] = [
+const METHODS: [&[&str]; 8] = [
     &[],
     &["objective.method=ppo", "objective.entropy=0.001"],
     &["objective.method=ppo", "policy.std=state_dependent"],
     &["objective.method=dppo"],
     &["objective.method=dppo", "objective.final_steps=4"],
+    &["objective.method=awfm"],
+    &["objective.method=awfm", "objective.weight=shift"],
+    &[
+        "objective.method=awfm",
+        "objective.weight=softplus",
+        "objective.temperature=0.3",
+    ],
 ];
 
 fn config_of(method: &[&str]) -> Config {

@@ -82,6 +82,8 @@ const RANGES: &[(&str, Range)] = &[
     ("objective.log_ratio_max", from_to(0.0, 80.0)),
     ("objective.loss_max", from_to(0.0, 1e6)),
     ("objective.time_beta", above(0.0, 100.0)),
+    ("objective.temperature", above(0.0, 1e6)),
+    ("objective.weight_max", above(0.0, 1e6)),
     ("objective.final_steps", from_to(0.0, 1000.0)),
     ("objective.entropy", from_to(0.0, 100.0)),
     ("advantage.gamma", below(0.0, 1.0)),
@@ -229,7 +231,10 @@ fn together(config: &Config) -> Result<(), ConfigError> {
             objective.entropy
         ));
     }
-    if objective.antithetic && objective.method == Method::Fpo && objective.pairs % 2 != 0 {
+    if objective.antithetic
+        && matches!(objective.method, Method::Fpo | Method::Awfm)
+        && objective.pairs % 2 != 0
+    {
         return conflict(format!(
             "objective.antithetic needs an even objective.pairs, not {}",
             objective.pairs
@@ -241,7 +246,7 @@ fn together(config: &Config) -> Result<(), ConfigError> {
 /// What says how many views an action has.
 fn views_key(method: Method) -> &'static str {
     match method {
-        Method::Fpo => "objective.pairs",
+        Method::Fpo | Method::Awfm => "objective.pairs",
         Method::Ppo => "1",
         Method::Dppo => "policy.flow_steps",
     }

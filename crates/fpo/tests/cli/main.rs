@@ -66,7 +66,8 @@ fn folder_with_run() -> (TempDir, PathBuf) {
 const FPO: &str = "objective.method=fpo";
 const PPO: &str = "objective.method=ppo";
 const DPPO: &str = "objective.method=dppo";
-const METHODS: [&str; 3] = [FPO, PPO, DPPO];
+const AWFM: &str = "objective.method=awfm";
+const METHODS: [&str; 4] = [FPO, PPO, DPPO, AWFM];
 
 /// The same with another method.
 fn folder_with_run_of(method: &str) -> (TempDir, PathBuf) {
