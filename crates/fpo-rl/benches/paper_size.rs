@@ -98,7 +98,7 @@ fn inference(c: &mut Criterion) {
     fill_normal(Key::new(2, Stream::Test), &mut observations);
     let share = ENVS / SHARDS;
     let mut shards: Vec<_> = (0..SHARDS)
-        .map(|_| (policy.scratch(share), vec![0.0; share * ACTION]))
+        .map(|_| (policy.scratch(share), [(); 2].map(|()| vec![0.0; share * ACTION])))
         .collect();
 
     let mut group = c.benchmark_group("2048 actions of 10 flow steps");
@@ -112,14 +112,12 @@ fn inference(c: &mut Criterion) {
             bencher.iter(|| {
                 pool.install(|| {
                     let parts = observations.par_chunks(share * OBSERVATION);
-                    shards
-                        .par_iter_mut()
-                        .zip(parts)
-                        .enumerate()
-                        .for_each(|(i, ((scratch, x), part))| {
-                            fill_normal(Key::new(3, Stream::Action).index(i as u32), x);
-                            policy.sample(&weights, part, x, scratch);
-                        });
+                    shards.par_iter_mut().zip(parts).enumerate().for_each(
+                        |(i, ((scratch, [noise, x]), part))| {
+                            fill_normal(Key::new(3, Stream::Action).index(i as u32), noise);
+                            policy.sample(&weights, part, noise, x, scratch);
+                        },
+                    );
                 });
             });
         });

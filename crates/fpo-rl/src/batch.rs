@@ -19,9 +19,9 @@ pub struct Dims {
     pub action: usize,
     /// Views N of an action.
     pub views: usize,
-    /// Entries of the part of the network's input that differs from view to view: x_t and the embedding of t of a pair.
+    /// Entries of the part of the network's input that differs from view to view: x_t and the embedding of t of a pair or a step.
     pub tail: usize,
-    /// Entries of what a view's prediction is compared with, besides the action: ε of a pair.
+    /// Entries of what a view's prediction is compared with, besides the action: ε of a pair, the velocity of a step.
     pub target: usize,
 }
 
@@ -29,7 +29,7 @@ impl Dims {
     /// The sizes of an iteration's batch, for observations and actions of these sizes.
     pub fn new(config: &Config, observation: usize, action: usize) -> Self {
         let (tail, target) = match config.objective.method {
-            Method::Fpo => (action + config.policy.time_embedding, action),
+            Method::Fpo | Method::Dppo | Method::Awfm => (action + config.policy.time_embedding, action),
             Method::Ppo => (0, 0),
         };
         Self {

@@ -9,7 +9,7 @@ mod policy;
 mod validate;
 
 pub use layers::{ConfigError, DEFAULT_PRESET, PRESETS, documentation, documented, reopen, resolve};
-pub use objective::{Method, ObjectiveConfig, RatioKind, TimeKind, TrustRegion};
+pub use objective::{Method, ObjectiveConfig, RatioKind, TimeKind, TrustRegion, WeightKind};
 pub use policy::{PolicyConfig, Squash, StdKind};
 pub use validate::validate;
 

@@ -112,15 +112,16 @@ fn run_group(
     };
     let mut envs = Shard::new(task, first as u32, count, options)?;
     let mut actor = policy.actor(count);
-    let d = policy.action_dim();
+    let (d, width) = (policy.action_dim(), policy.noise_dim());
+    let mut noises = vec![0.0; count * width];
     let mut actions = vec![0.0; count * d];
     let mut finished = vec![None; count];
     let mut step = 0;
     while finished.contains(&None) {
-        for (i, x) in actions.chunks_exact_mut(d).enumerate() {
-            draw(noise, seed, (first + i) as u32, step, x);
+        for (i, numbers) in noises.chunks_exact_mut(width).enumerate() {
+            draw(noise, seed, (first + i) as u32, step, numbers);
         }
-        actor.act(envs.observations(), &mut actions);
+        actor.act(envs.observations(), &noises, &mut actions);
         for (i, action) in actions.chunks_exact(d).enumerate() {
             // An environment whose episode is over waits for the others.
             if finished[i].is_none() {
@@ -151,6 +152,7 @@ pub fn play<B>(
     mut show: impl FnMut(&mut dyn Env, f32, u32) -> ControlFlow<B>,
 ) -> (f64, Option<B>) {
     let mut observation = vec![0.0; policy.observation_dim()];
+    let mut numbers = vec![0.0; policy.noise_dim()];
     let mut action = vec![0.0; policy.action_dim()];
     let mut actor = policy.actor(1);
     env.reset(
@@ -162,8 +164,8 @@ pub fn play<B>(
         return (total, Some(b));
     }
     for step in 0..env.spec().step_limit {
-        draw(noise, seed, episode, u64::from(step), &mut action);
-        actor.act(&observation, &mut action);
+        draw(noise, seed, episode, u64::from(step), &mut numbers);
+        actor.act(&observation, &numbers, &mut action);
         let outcome = env.step(&action, &mut observation);
         total += f64::from(outcome.reward);
         if let ControlFlow::Break(b) = show(env, outcome.reward, step + 1) {

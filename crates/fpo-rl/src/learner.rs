@@ -8,7 +8,7 @@ use crate::advantage::{Gae, STD_FLOOR, mean_std};
 use crate::batch::Batch;
 use crate::config::{AdvantageNormalisation, Config, GaeForm, GaeSchedule};
 use crate::critic::Critic;
-use crate::objective::{EntropyBonus, RatioObjective, ValueLoss, ViewLoss};
+use crate::objective::{EntropyBonus, PolicyObjective, ValueLoss, ViewLoss};
 use crate::policy::Model;
 use fpo_nn::{Adam, AdamConfig, Mlp, Weights, clip_by_global_norm, global_norm};
 use fpo_rng::{Key, Stream};
@@ -27,7 +27,7 @@ pub struct Learner {
     gradient: Vec<f32>,
     policy_parameters: usize,
     loss: ViewLoss,
-    ratio: RatioObjective,
+    objective: PolicyObjective,
     entropy: Option<EntropyBonus>,
     seed: u64,
     value: ValueLoss,
@@ -100,7 +100,7 @@ impl Learner {
             gradient: vec![0.0; policy.network().parameter_count() + critic.network.parameter_count()],
             policy_parameters: policy.network().parameter_count(),
             loss: config.view_loss(),
-            ratio: config.objective.ratio_objective(),
+            objective: config.objective.objective(),
             entropy: config.entropy_bonus(),
             seed: config.seed,
             value: ValueLoss {
@@ -133,7 +133,7 @@ impl Learner {
             critic,
             critic_weights: &learnt.critic.weights,
             loss: self.loss,
-            ratio: self.ratio,
+            objective: self.objective,
             entropy: self.entropy,
             noise: Key::new(self.seed, Stream::Entropy).step(learnt.policy.adam.steps),
             value: self.value,
@@ -195,27 +195,28 @@ impl Learner {
 
     /// How the minibatch's advantages are to be normalised.
     fn advantages(&self, batch: &Batch, units: &[u32]) -> Advantages {
-        if self.normalize != AdvantageNormalisation::Minibatch {
-            return Advantages {
-                mean: 0.0,
-                inverse_std: 1.0,
-            };
-        }
-        let (mean, std) = match self.gae {
-            None => mean_std(units.iter().map(|&i| batch.advantages[i as usize])),
+        match self.gae {
+            None => self.advantages_among(units.iter().map(|&i| batch.advantages[i as usize])),
             Some(_) => {
                 let unroll = batch.dims.unroll;
-                mean_std(
-                    units
-                        .iter()
-                        .flat_map(|&s| &batch.advantages[s as usize * unroll..][..unroll])
-                        .copied(),
-                )
+                let sequence = |&s: &u32| &batch.advantages[s as usize * unroll..][..unroll];
+                self.advantages_among(units.iter().flat_map(sequence).copied())
             }
+        }
+    }
+
+    fn advantages_among(&self, all: impl Iterator<Item = f32> + Clone) -> Advantages {
+        let lowest = all.clone().fold(f32::INFINITY, f32::min);
+        let (mean, inverse_std) = if self.normalize == AdvantageNormalisation::Minibatch {
+            let (mean, std) = mean_std(all);
+            (mean as f32, (1.0 / (std + STD_FLOOR)) as f32)
+        } else {
+            (0.0, 1.0)
         };
         Advantages {
-            mean: mean as f32,
-            inverse_std: (1.0 / (std + STD_FLOOR)) as f32,
+            mean,
+            inverse_std,
+            lowest: (lowest - mean) * inverse_std,
         }
     }
 

@@ -1,14 +1,45 @@
 //! Objectives: pure functions from predictions and stored data to a loss and its gradient at the predictions.
 //!
 //! They know no network, no thread and no buffer, so each can be held against published numbers and finite differences.
-//! [`ViewLoss`] turns predictions into the losses of views, [`RatioObjective`] those into what is minimised.
+//! [`ViewLoss`] turns predictions into the losses of views, [`PolicyObjective`] those into what is minimised.
 
 mod gaussian;
 mod ratio;
+mod step;
 mod value;
 mod view_loss;
+mod weighted;
 
 pub use gaussian::EntropyBonus;
 pub use ratio::{RatioObjective, RatioStats};
+pub use step::StepLikelihood;
 pub use value::ValueLoss;
 pub use view_loss::ViewLoss;
+pub use weighted::WeightedObjective;
+
+/// What a policy minimises, given the losses of its actions' views.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum PolicyObjective {
+    /// A trust region around the ratios.
+    Ratio(RatioObjective),
+    /// The losses, weighted.
+    Weighted(WeightedObjective),
+}
+
+impl PolicyObjective {
+    /// Loss and gradient of n actions with N views each; see [`RatioObjective::evaluate`] and [`WeightedObjective::evaluate`].
+    pub fn evaluate(
+        &self,
+        losses: &[f32],
+        old_losses: &[f32],
+        advantages: &[f32],
+        lowest: f32,
+        gradient: &mut [f32],
+        stats: &mut RatioStats,
+    ) {
+        match self {
+            Self::Ratio(o) => o.evaluate(losses, old_losses, advantages, gradient, stats),
+            Self::Weighted(o) => o.evaluate(losses, old_losses, advantages, lowest, gradient, stats),
+        }
+    }
+}

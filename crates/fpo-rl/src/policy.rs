@@ -16,8 +16,8 @@ use fpo_rng::Key;
 
 /// What a policy is made of, without its parameters.
 ///
-/// Either kind makes an (unbounded) action of an observation and as many numbers of noise as it has entries; zeros give the
-/// deterministic action.
+/// Either kind makes an (unbounded) action of an observation and [`Model::noise_dim`] numbers of noise; zeros give the deterministic
+/// action.
 #[derive(Clone, Debug)]
 pub enum Model {
     /// Noise is walked along a velocity field.
@@ -33,7 +33,18 @@ impl Model {
     /// If the network's sizes are impossible.
     pub fn new(config: &Config, observation_dim: usize, action_dim: usize) -> Result<Self, MlpError> {
         Ok(match config.objective.method {
-            Method::Fpo => Self::Flow(FlowPolicy::new(&config.policy, observation_dim, action_dim)?),
+            Method::Fpo | Method::Awfm => {
+                Self::Flow(FlowPolicy::new(&config.policy, 0.0, observation_dim, action_dim)?)
+            }
+            Method::Dppo => {
+                let step_noise = config.policy.step_noise;
+                Self::Flow(FlowPolicy::new(
+                    &config.policy,
+                    step_noise,
+                    observation_dim,
+                    action_dim,
+                )?)
+            }
             Method::Ppo => Self::Gaussian(GaussianPolicy::new(&config.policy, observation_dim, action_dim)?),
         })
     }
@@ -73,6 +84,22 @@ impl Model {
         }
     }
 
+    /// Numbers of noise an action is made of.
+    pub fn noise_dim(&self) -> usize {
+        match self {
+            Self::Flow(p) => p.noise_dim(),
+            Self::Gaussian(p) => p.action_dim,
+        }
+    }
+
+    /// Entries of the embedding of t in the network's input.
+    pub(crate) fn embedding(&self) -> usize {
+        match self {
+            Self::Flow(p) => p.embedding,
+            Self::Gaussian(_) => 0,
+        }
+    }
+
     /// Draws initial parameters.
     pub fn init(&self, config: &Config, key: Key, parameters: &mut [f32]) {
         let settings = &config.policy;
@@ -85,27 +112,25 @@ impl Model {
 
     /// Buffers to sample up to `rows` actions at a time.
     pub fn scratch(&self, rows: usize) -> PolicyScratch {
-        let embedding = match self {
-            Self::Flow(p) => p.embedding,
-            Self::Gaussian(_) => 0,
-        };
-        PolicyScratch::new(self.network(), rows, embedding)
+        PolicyScratch::new(self.network(), rows, self.embedding())
     }
 
     /// Turns noise into actions.
     ///
     /// * `observations` `[rows, observation_dim]`, normalised
-    /// * `x` `[rows, action_dim]`: noise on entry, the unbounded action on return
+    /// * `noise` `[rows, noise_dim]`
+    /// * `x` `[rows, action_dim]`: written with the unbounded actions
     pub fn sample(
         &self,
         weights: &Weights,
         observations: &[f32],
+        noise: &[f32],
         x: &mut [f32],
         scratch: &mut PolicyScratch,
     ) {
         match self {
-            Self::Flow(p) => p.sample(weights, observations, x, scratch),
-            Self::Gaussian(p) => p.sample(weights, observations, x, scratch),
+            Self::Flow(p) => p.sample(weights, observations, noise, x, scratch, |_, _, _| {}),
+            Self::Gaussian(p) => p.sample(weights, observations, noise, x, scratch),
         }
     }
 

@@ -8,6 +8,7 @@ use crate::pairs::PairSampler;
 use crate::policy::{ActionMap, Model, PolicyScratch};
 use crate::views::{StoredViews, Views};
 use fpo_env::{End, Episode, Shard};
+use fpo_flow::embed_time;
 use fpo_nn::{Moments, Normalizer, Scratch, Weights};
 use fpo_rng::{Key, Stream, fill_normal};
 use std::time::{Duration, Instant};
@@ -90,8 +91,11 @@ pub struct RolloutShard {
     critic_scratch: Scratch,
     /// Normalised observations `[n, observation]`.
     observations: Vec<f32>,
-    /// Noise, then actions `[n, action]`.
+    /// Noise `[n, noise_dim]`, and the actions made of it `[n, action]`.
+    noise: Vec<f32>,
     actions: Vec<f32>,
+    /// The embedding of a step's time.
+    embedding: Vec<f32>,
     /// Predictions for a tile of views `[rows, output]`.
     predictions: Vec<f32>,
     /// One action in the environment's units.
@@ -115,7 +119,9 @@ impl RolloutShard {
             actor_scratch: network.scratch(actor_rows, false),
             critic_scratch: critic.network.scratch(critic.network.tile_rows(), false),
             observations: vec![0.0; n * policy.observation_dim()],
+            noise: vec![0.0; n * policy.noise_dim()],
             actions: vec![0.0; n * policy.action_dim()],
+            embedding: vec![0.0; policy.embedding()],
             predictions: vec![0.0; actor_rows * network.spec().output],
             env_action: vec![0.0; policy.action_dim()],
             final_observations: Vec::new(),
@@ -182,19 +188,27 @@ impl RolloutShard {
             .moments
             .add_rows(self.envs.observations(), part.dims.observation);
         self.observe(actors, t, part);
-        let ad = part.dims.action;
-        for (i, noise) in self.actions.chunks_exact_mut(ad).enumerate() {
+        let width = actors.policy.noise_dim();
+        for (i, noise) in self.noise.chunks_exact_mut(width).enumerate() {
             fill_normal(key(actors, &self.envs, Stream::Action, i, t), noise);
         }
-        let scratch = &mut self.policy_scratch;
-        actors.policy.sample(
-            actors.policy_weights,
-            &self.observations,
-            &mut self.actions,
-            scratch,
-        );
+        let (weights, scratch) = (actors.policy_weights, &mut self.policy_scratch);
+        let (observations, noise, actions) = (&self.observations, &self.noise, &mut self.actions);
+        match (&actors.views, actors.policy) {
+            (&Views::Steps { first }, Model::Flow(flow)) => {
+                let embedding = &mut self.embedding;
+                flow.sample(weights, observations, noise, actions, scratch, |k, time, x| {
+                    embed_time(time, embedding);
+                    let step = Step { k, time, embedding };
+                    store_step(part, t, first, flow.steps, &step, x);
+                });
+            }
+            _ => actors
+                .policy
+                .sample(weights, observations, noise, actions, scratch),
+        }
         if let Views::Pairs(_) = actors.views {
-            // A flow learns from what acted. A Gaussian's likelihood is that of what it drew.
+            // Pairs are made of what acted. A likelihood is that of what was drawn.
             actors.action_map.cut(&mut self.actions);
         }
         self.report.inference += start.elapsed();
@@ -313,6 +327,40 @@ impl RolloutShard {
                 &mut part.view_times[i * n..][..n],
                 &mut part.view_inputs[i * n * dims.tail..][..n * dims.tail],
             );
+        }
+    }
+}
+
+/// A point on the way of a sampler.
+struct Step<'a> {
+    /// Its number, 0 for the noise.
+    k: usize,
+    time: f32,
+    /// Of its time.
+    embedding: &'a [f32],
+}
+
+/// Stores the point `x` `[n, action]` that all environments' samplers have reached at step `t` of the rollout: as the input of
+/// the step that begins there, and in the velocity of the one that ends there. Steps before `first` are not stored.
+fn store_step(part: &mut Part, t: usize, first: usize, steps: usize, step: &Step, x: &[f32]) {
+    let dims = part.dims;
+    let (d, tail) = (dims.action, dims.tail);
+    for (i, x) in x.chunks_exact(d).enumerate() {
+        let views = (i * dims.steps() + t) * dims.views;
+        if step.k > first {
+            let view = views + step.k - 1 - first;
+            let before = &part.view_inputs[view * tail..][..d];
+            let velocity = &mut part.view_targets[view * d..][..d];
+            for ((u, from), to) in velocity.iter_mut().zip(before).zip(x) {
+                *u = (from - to) * steps as f32;
+            }
+        }
+        if (first..steps).contains(&step.k) {
+            let view = views + step.k - first;
+            let (input, rest) = part.view_inputs[view * tail..][..tail].split_at_mut(d);
+            input.copy_from_slice(x);
+            rest.copy_from_slice(step.embedding);
+            part.view_times[view] = step.time;
         }
     }
 }

@@ -369,7 +369,7 @@ impl Trainer {
     fn view_loss_name(&self) -> &'static str {
         match self.config.view_loss() {
             ViewLoss::FlowMatching(_) => "cfm_loss",
-            ViewLoss::Gaussian => "negative_log_likelihood",
+            ViewLoss::Gaussian | ViewLoss::Step(_) => "negative_log_likelihood",
         }
     }
 

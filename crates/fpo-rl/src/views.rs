@@ -14,6 +14,12 @@ pub enum Views {
     Pairs(PairSampler),
     /// One, without further input: the network is asked for the action's distribution.
     Action,
+    /// The steps of the sampler that made the action, from step `first` on: the network is asked for the velocity there. It is
+    /// compared with the velocity that would have led from x_k to x_{k+1} without noise.
+    Steps {
+        /// The first step that is learnt from.
+        first: usize,
+    },
 }
 
 /// What the loss of a view is measured on.
@@ -21,7 +27,7 @@ pub enum Views {
 pub struct View<'a> {
     /// The action.
     pub action: &'a [f32],
-    /// What else the prediction is compared with: ε of a pair, nothing for an action's only view.
+    /// What else the prediction is compared with: ε of a pair, the velocity of a step; nothing for an action's only view.
     pub target: &'a [f32],
     /// Its time t, if it has one.
     pub time: f32,

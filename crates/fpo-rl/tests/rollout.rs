@@ -204,6 +204,35 @@ fn once_and_per_minibatch_estimate_alike_while_the_critic_stands_still() {
     }
 }
 
+/// The steps of a noisy sampler lead from the noise to the action, and each has the likelihood of the noise it drew.
+#[test]
+fn stored_steps_are_those_of_the_sampler() {
+    let r = rollout_of(Method::Dppo, 3, 0.0);
+    let (b, steps) = (&r.batch, r.config.policy.flow_steps);
+    let (h, sigma) = (1.0 / steps as f32, r.config.policy.step_noise);
+    let mut z_of_all = Vec::new();
+    for i in 0..b.dims.transitions() {
+        for k in 0..steps {
+            let view = i * steps + k;
+            let (x, u) = (b.view_inputs[view * b.dims.tail], b.view_targets[view]);
+            let reached = if k + 1 < steps {
+                b.view_inputs[(view + 1) * b.dims.tail]
+            } else {
+                b.actions[i]
+            };
+            assert!((x - h * u - reached).abs() < 1e-6);
+            assert!((b.view_times[view] - (1.0 - k as f32 * h)).abs() < 1e-6);
+            // ℓ − ln σ − ½·ln 2π = ½z².
+            let constant = sigma.ln() + 0.5 * std::f32::consts::TAU.ln();
+            z_of_all.push(2.0 * (b.old_losses[view] - constant));
+        }
+    }
+    assert!(z_of_all.iter().all(|square| *square > -1e-4));
+    let mean = z_of_all.iter().sum::<f32>() / z_of_all.len() as f32;
+    // 240 numbers: the mean square of a standard normal one has a standard error of 0.09.
+    assert!((mean - 1.0).abs() < 0.45, "{mean} of {}", z_of_all.len());
+}
+
 /// A Gaussian's draw is judged by its own likelihood, whatever acts in its place; the flow's pairs belong to what acts.
 #[test]
 fn only_a_flow_learns_from_the_cut_action() {
@@ -220,11 +249,11 @@ fn only_a_flow_learns_from_the_cut_action() {
     let mut scratch = r.policy.scratch(1);
     for (i, &action) in r.batch.actions.iter().enumerate() {
         let observation = &r.batch.observations[2 * r.batch.dims.row(i)..][..2];
-        let [mut mean, mut one] = [[0.0], [1.0]];
-        for x in [&mut mean, &mut one] {
-            let weights = &r.learnt.policy.weights;
-            r.policy.sample(weights, observation, x, &mut scratch);
-        }
+        let [mean, one] = [0.0, 1.0].map(|z| {
+            let (weights, mut x) = (&r.learnt.policy.weights, [f32::NAN]);
+            r.policy.sample(weights, observation, &[z], &mut x, &mut scratch);
+            x
+        });
         let std = one[0] - mean[0];
         let z = (action - mean[0]) / std;
         let expected = 0.5 * z * z + std.ln() + 0.5 * std::f32::consts::TAU.ln();

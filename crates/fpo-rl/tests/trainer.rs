@@ -12,10 +12,19 @@ use std::sync::Arc;
 use toy::Toy;
 
 /// The methods, and the kinds of their policies.
-const METHODS: [&[&str]; 3] = [
+const METHODS: [&[&str]; 8] = [
     &[],
     &["objective.method=ppo", "objective.entropy=0.001"],
     &["objective.method=ppo", "policy.std=state_dependent"],
+    &["objective.method=dppo"],
+    &["objective.method=dppo", "objective.final_steps=4"],
+    &["objective.method=awfm"],
+    &["objective.method=awfm", "objective.weight=shift"],
+    &[
+        "objective.method=awfm",
+        "objective.weight=softplus",
+        "objective.temperature=0.3",
+    ],
 ];
 
 fn config_of(method: &[&str]) -> Config {
@@ -156,10 +165,14 @@ fn a_saved_policy_acts_alike() {
     for method in METHODS {
         let policy = trainer_of(method).policy();
         let copy = Policy::load(&policy.save().unwrap()).unwrap();
-        let (mut a, mut b) = ([0.3, -1.0], [0.3, -1.0]);
-        policy.actor(2).act(&[0.1, 0.2, 0.3, 0.4], &mut a);
-        copy.actor(2).act(&[0.1, 0.2, 0.3, 0.4], &mut b);
+        let noise: Vec<f32> = (0..2 * policy.noise_dim()).map(|i| (i as f32).sin()).collect();
+        let [a, b] = [&policy, &copy].map(|policy| {
+            let mut actions = [f32::NAN; 2];
+            policy.actor(2).act(&[0.1, 0.2, 0.3, 0.4], &noise, &mut actions);
+            actions
+        });
         assert_eq!(a, b);
+        assert!(a[0] != a[1]);
         assert_eq!(copy.save().unwrap(), policy.save().unwrap());
     }
 }
@@ -170,6 +183,7 @@ fn policy_files_of_the_first_format_are_flows() {
     let file = trainer().policy().save().unwrap();
     let old = with_header(&file, r#"\"format\":2"#, r#"\"format\":1"#);
     let old = with_header(&old, r#"\"kind\":\"flow\","#, "");
+    let old = with_header(&old, r#",\"step_noise\":0.0"#, "");
     assert!(Policy::load(&old).unwrap().save().unwrap() == file);
     assert!(Policy::load(&with_header(&file, r#"\"kind\":\"flow\","#, "")).is_err());
 }
@@ -203,6 +217,8 @@ fn hostile_policies_are_refused() {
         (r#"\"output\":1"#, r#"\"output\":2"#),
         (r#"\"time_embedding\":8"#, r#"\"time_embedding\":7"#),
         (r#"\"flow_steps\":10"#, r#"\"flow_steps\":0"#),
+        (r#"\"step_noise\":0.0"#, r#"\"step_noise\":-0.1"#),
+        (r#"\"step_noise\":0.0"#, r#"\"step_noise\":1e300"#),
         (r#"\"flow_steps\":10"#, r#"\"flow_steps\":4000000000"#),
         (r#"[\"target\",1]"#, r#"[\"target\",18446744073709551615]"#),
         (r#"[\"target\",1]"#, r#"[\"target\",-1]"#),

@@ -44,7 +44,7 @@ pub(crate) struct Train {
     /// Task to learn (`fpo tasks` lists them); not needed to resume a folder
     pub(crate) task: Option<String>,
     /// Settings to start from: fast (best return per minute on a CPU) or paper (as published); ppo-fast and ppo are the same with
-    /// Gaussian PPO [default: fast]
+    /// Gaussian PPO, dppo-fast and dppo with DPPO [default: fast]
     #[arg(long, value_name = "NAME")]
     pub(crate) preset: Option<String>,
     /// TOML file of settings, laid over the preset

@@ -14,7 +14,9 @@ use std::path::Path;
 use toml::{Table, Value};
 
 /// The presets that come with the program: name and TOML text.
-pub const PRESETS: [(&str, &str); 4] = [
+pub const PRESETS: [(&str, &str); 6] = [
+    ("dppo", include_str!("../../presets/dppo.toml")),
+    ("dppo-fast", include_str!("../../presets/dppo-fast.toml")),
     ("fast", include_str!("../../presets/fast.toml")),
     ("paper", include_str!("../../presets/paper.toml")),
     ("ppo", include_str!("../../presets/ppo.toml")),

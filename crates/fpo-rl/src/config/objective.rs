@@ -1,7 +1,9 @@
 //! What the policy maximises.
 
 use super::Config;
-use crate::objective::{EntropyBonus, RatioObjective, ViewLoss};
+use crate::objective::{
+    EntropyBonus, PolicyObjective, RatioObjective, StepLikelihood, ViewLoss, WeightedObjective,
+};
 use crate::pairs::PairSampler;
 use crate::views::Views;
 use fpo_flow::{CfmLoss, CfmTarget, Prediction, Reduction, TimeSampler};
@@ -20,6 +22,24 @@ pub enum Method {
     Fpo,
     /// Proximal Policy Optimization (arXiv 1707.06347): a Gaussian policy; an action has one view, ℓ is its negative log-likelihood.
     Ppo,
+    /// Policy gradients through the denoising steps (DPPO, arXiv 2409.00588; the denoising MDP of 2507.21053): a flow policy whose steps
+    /// add noise; the views of an action are its steps, ℓ is a step's negative log-likelihood, and each step has its ratio.
+    Dppo,
+    /// Advantage-weighted flow matching: a flow policy and the views of fpo, but no ratio; the flow-matching losses of the actions taken
+    /// are minimised, those of better actions with more weight.
+    Awfm,
+}
+
+/// How advantage-weighted flow matching weighs an action of (normalised) advantage A.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WeightKind {
+    /// A minus the lowest of the minibatch.
+    Shift,
+    /// ln(1 + exp(A/β)), β = objective.temperature.
+    Softplus,
+    /// exp(A/β), β = objective.temperature.
+    Exp,
 }
 
 /// Which ratio FPO clips.
@@ -64,11 +84,11 @@ pub enum TimeKind {
 pub struct ObjectiveConfig {
     /// The method, which decides the kind of the policy too.
     pub method: Method,
-    /// (t, ε) pairs drawn for each action (fpo).
+    /// (t, ε) pairs drawn for each action (fpo, awfm).
     pub pairs: usize,
-    /// What the flow-matching loss of a pair compares (fpo).
+    /// What the flow-matching loss of a pair compares (fpo, awfm).
     pub target: CfmTarget,
-    /// How the squared errors of the action entries become one number (fpo).
+    /// How the squared errors of the action entries become one number (fpo, awfm).
     pub reduction: Reduction,
     /// One ratio per action or per pair (fpo).
     pub ratio: RatioKind,
@@ -82,14 +102,22 @@ pub struct ObjectiveConfig {
     pub log_ratio_max: f32,
     /// Bound on each pair's loss, with zero gradient beyond (fpo; FPO++: 20); 0 for none.
     pub loss_max: f32,
-    /// Where the times of the pairs come from (fpo).
+    /// Where the times of the pairs come from (fpo, awfm).
     pub time: TimeKind,
     /// β of `time = "beta"`.
     pub time_beta: f32,
-    /// Spread the times of an action's pairs evenly over their distribution instead of drawing each on its own (fpo).
+    /// Spread the times of an action's pairs evenly over their distribution instead of drawing each on its own (fpo, awfm).
     pub stratified: bool,
-    /// Draw the noises of an action's pairs in opposite couples ε, −ε (fpo).
+    /// Draw the noises of an action's pairs in opposite couples ε, −ε (fpo, awfm).
     pub antithetic: bool,
+    /// How an advantage becomes a weight (awfm).
+    pub weight: WeightKind,
+    /// β of the weight (awfm).
+    pub temperature: f32,
+    /// Upper bound on a weight (awfm).
+    pub weight_max: f32,
+    /// Last steps of the sampler that are learnt from (dppo); 0 for all. The others are left as they are.
+    pub final_steps: usize,
     /// Weight of the policy's entropy (ppo; 0.01 in the published comparison with FPO). With policy.squash = "tanh" it is that of
     /// the squashed action, estimated at a fresh sample, otherwise that of the Gaussian.
     pub entropy: f32,
@@ -112,25 +140,45 @@ impl Default for ObjectiveConfig {
             time_beta: 1.0,
             stratified: false,
             antithetic: false,
+            weight: WeightKind::Exp,
+            temperature: 1.0,
+            weight_max: 20.0,
+            final_steps: 0,
             entropy: 0.0,
         }
     }
 }
 
 impl ObjectiveConfig {
+    /// What the policy minimises, given the losses of views.
+    pub fn objective(&self) -> PolicyObjective {
+        match self.method {
+            Method::Fpo | Method::Ppo | Method::Dppo => PolicyObjective::Ratio(self.ratio_objective()),
+            Method::Awfm => PolicyObjective::Weighted(WeightedObjective {
+                weight: self.weight,
+                temperature: self.temperature,
+                weight_max: self.weight_max,
+                clip: self.clip,
+            }),
+        }
+    }
+
     /// The objective on the ratios.
     pub fn ratio_objective(&self) -> RatioObjective {
         let bound = |x: f32| if x > 0.0 { x } else { f32::INFINITY };
         RatioObjective {
-            ratio: self.ratio,
+            ratio: match self.method {
+                Method::Fpo | Method::Ppo | Method::Awfm => self.ratio,
+                Method::Dppo => RatioKind::PerSample,
+            },
             trust_region: self.trust_region,
             clip: self.clip,
             log_ratio_clamp: bound(self.log_ratio_clamp),
             log_ratio_max: bound(self.log_ratio_max),
             loss_max: match self.method {
-                Method::Fpo => bound(self.loss_max),
+                Method::Fpo | Method::Awfm => bound(self.loss_max),
                 // A likelihood has no natural bound, and its loss may be negative.
-                Method::Ppo => f32::INFINITY,
+                Method::Ppo | Method::Dppo => f32::INFINITY,
             },
         }
     }
@@ -166,31 +214,42 @@ impl Config {
     /// How the views of an action come about.
     pub fn views(&self) -> Views {
         match self.objective.method {
-            Method::Fpo => Views::Pairs(self.objective.pair_sampler(self.policy.flow_steps)),
+            Method::Fpo | Method::Awfm => Views::Pairs(self.objective.pair_sampler(self.policy.flow_steps)),
             Method::Ppo => Views::Action,
+            Method::Dppo => Views::Steps {
+                first: self.policy.flow_steps - self.views_per_action(),
+            },
         }
     }
 
     /// Views of an action.
     pub fn views_per_action(&self) -> usize {
         match self.objective.method {
-            Method::Fpo => self.objective.pairs,
+            Method::Fpo | Method::Awfm => self.objective.pairs,
             Method::Ppo => 1,
+            Method::Dppo => match self.objective.final_steps {
+                0 => self.policy.flow_steps,
+                last => last,
+            },
         }
     }
 
     /// The loss ℓ of a view.
     pub fn view_loss(&self) -> ViewLoss {
         match self.objective.method {
-            Method::Fpo => ViewLoss::FlowMatching(self.objective.cfm()),
+            Method::Fpo | Method::Awfm => ViewLoss::FlowMatching(self.objective.cfm()),
             Method::Ppo => ViewLoss::Gaussian,
+            Method::Dppo => ViewLoss::Step(StepLikelihood::new(
+                1.0 / self.policy.flow_steps as f32,
+                self.policy.step_noise,
+            )),
         }
     }
 
     /// The entropy bonus, for policies whose entropy is known.
     pub fn entropy_bonus(&self) -> Option<EntropyBonus> {
         match self.objective.method {
-            Method::Fpo => None,
+            Method::Fpo | Method::Dppo | Method::Awfm => None,
             Method::Ppo => Some(EntropyBonus {
                 coefficient: self.objective.entropy,
                 squash: self.policy.squash,

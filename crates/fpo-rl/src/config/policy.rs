@@ -41,8 +41,10 @@ pub struct PolicyConfig {
     pub output_scale: f32,
     /// Steps of the sampler from noise (t = 1) to action (t = 0) (flow).
     pub flow_steps: usize,
-    /// The sampler's rule (flow).
+    /// The sampler's rule (flow; dppo needs Euler's).
     pub sampler: Sampler,
+    /// Standard deviation of the noise that every step of the sampler adds (dppo).
+    pub step_noise: f32,
     /// Entries of the embedding of t; even (flow).
     pub time_embedding: usize,
     /// What the standard deviation depends on (Gaussian).
@@ -52,7 +54,8 @@ pub struct PolicyConfig {
     /// How the action reaches the environment's range.
     pub squash: Squash,
     /// Entries of the action are cut to ± this before they act; 0 for no bound. A flow learns from what was cut: beyond a few units
-    /// squashed actions hardly differ, but their flow-matching losses grow. A Gaussian learns from what it drew.
+    /// squashed actions hardly differ, but their flow-matching losses grow. Methods with likelihoods (ppo, dppo) learn
+    /// from what was drawn.
     pub action_bound: f32,
 }
 
@@ -66,6 +69,7 @@ impl Default for PolicyConfig {
             output_scale: 0.25,
             flow_steps: 10,
             sampler: Sampler::Euler,
+            step_noise: 0.1,
             time_embedding: 8,
             std: StdKind::StateDependent,
             initial_std: 1.0,

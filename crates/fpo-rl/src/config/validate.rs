@@ -2,6 +2,7 @@
 
 use super::layers::{ConfigError, lookup, table};
 use super::{AdvantageNormalisation, Config, GaeSchedule, Method};
+use fpo_flow::Sampler;
 use std::fmt;
 use toml::Value;
 
@@ -68,6 +69,7 @@ const RANGES: &[(&str, Range)] = &[
     ("policy.final_gain", from_to(0.0, 100.0)),
     ("policy.output_scale", above(0.0, 100.0)),
     ("policy.flow_steps", from_to(1.0, 1000.0)),
+    ("policy.step_noise", above(0.0, 100.0)),
     ("policy.time_embedding", from_to(2.0, 32.0)),
     ("policy.initial_std", above(0.0, 1e3)),
     ("policy.action_bound", from_to(0.0, 1e6)),
@@ -80,6 +82,9 @@ const RANGES: &[(&str, Range)] = &[
     ("objective.log_ratio_max", from_to(0.0, 80.0)),
     ("objective.loss_max", from_to(0.0, 1e6)),
     ("objective.time_beta", above(0.0, 100.0)),
+    ("objective.temperature", above(0.0, 1e6)),
+    ("objective.weight_max", above(0.0, 1e6)),
+    ("objective.final_steps", from_to(0.0, 1000.0)),
     ("objective.entropy", from_to(0.0, 100.0)),
     ("advantage.gamma", below(0.0, 1.0)),
     ("advantage.lambda", from_to(0.0, 1.0)),
@@ -155,6 +160,17 @@ fn together(config: &Config) -> Result<(), ConfigError> {
             &"an even number, 2 to 32",
         ));
     }
+    if objective.method == Method::Dppo {
+        if policy.sampler != Sampler::Euler {
+            return conflict("objective.method = \"dppo\" needs policy.sampler = \"euler\"".into());
+        }
+        if objective.final_steps > policy.flow_steps {
+            return conflict(format!(
+                "objective.final_steps = {} is more than policy.flow_steps = {}",
+                objective.final_steps, policy.flow_steps
+            ));
+        }
+    }
     let (views, views_key) = (config.views_per_action(), views_key(objective.method));
     let sizes = [env.num_envs, env.sequences, env.unroll].map(|n| n as f64);
     if sizes.iter().product::<f64>() * (views as f64 * 34.0 + 256.0) > LARGEST_BATCH {
@@ -215,7 +231,10 @@ fn together(config: &Config) -> Result<(), ConfigError> {
             objective.entropy
         ));
     }
-    if objective.antithetic && objective.method == Method::Fpo && objective.pairs % 2 != 0 {
+    if objective.antithetic
+        && matches!(objective.method, Method::Fpo | Method::Awfm)
+        && objective.pairs % 2 != 0
+    {
         return conflict(format!(
             "objective.antithetic needs an even objective.pairs, not {}",
             objective.pairs
@@ -227,8 +246,9 @@ fn together(config: &Config) -> Result<(), ConfigError> {
 /// What says how many views an action has.
 fn views_key(method: Method) -> &'static str {
     match method {
-        Method::Fpo => "objective.pairs",
+        Method::Fpo | Method::Awfm => "objective.pairs",
         Method::Ppo => "1",
+        Method::Dppo => "policy.flow_steps",
     }
 }
 

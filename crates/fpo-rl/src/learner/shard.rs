@@ -3,7 +3,7 @@
 use crate::advantage::{Follow, Gae};
 use crate::batch::{Batch, view_rows};
 use crate::critic::Critic;
-use crate::objective::{EntropyBonus, RatioObjective, RatioStats, ValueLoss, ViewLoss};
+use crate::objective::{EntropyBonus, PolicyObjective, RatioStats, ValueLoss, ViewLoss};
 use crate::policy::Model;
 use fpo_nn::{Scratch, Weights};
 use fpo_rng::{Key, fill_normal};
@@ -15,7 +15,7 @@ pub(super) struct Pass<'a> {
     pub critic: &'a Critic,
     pub critic_weights: &'a Weights,
     pub loss: ViewLoss,
-    pub ratio: RatioObjective,
+    pub objective: PolicyObjective,
     pub entropy: Option<EntropyBonus>,
     /// Of the entropy's samples; the index is the transition's.
     pub noise: Key,
@@ -31,6 +31,8 @@ pub(super) struct Pass<'a> {
 pub(super) struct Advantages {
     pub mean: f32,
     pub inverse_std: f32,
+    /// The lowest that the objective sees in the minibatch.
+    pub lowest: f32,
 }
 
 /// Sums over a minibatch.
@@ -260,10 +262,11 @@ impl GradientShard {
             pass.policy.predict(outputs, predictions);
             let view = |j: usize| views.get(transition(first + j / n), j % n);
             pass.loss.evaluate(predictions, view, &mut self.losses[..rows]);
-            pass.ratio.evaluate(
+            pass.objective.evaluate(
                 &self.losses[..rows],
                 &self.old_losses[..rows],
                 &self.tile_advantages[..tile],
+                normalise.lowest,
                 &mut self.d_losses[..rows],
                 &mut self.stats.ratio,
             );

@@ -26,7 +26,7 @@ pub struct RatioObjective {
 /// What the ratios of some rows were.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RatioStats {
-    /// Σ −ψ over the actions: the loss before it is averaged.
+    /// Σ over the actions of the loss, −ψ: before it is averaged.
     pub loss: f64,
     /// Ratios counted.
     pub count: u64,
@@ -54,6 +54,16 @@ impl Default for RatioStats {
 }
 
 impl RatioStats {
+    /// Counts one ratio, that is outside if it is not in 1 ± `clip`.
+    #[inline]
+    pub(super) fn add(&mut self, ratio: f32, clip: f32) {
+        self.count += 1;
+        self.clipped += u64::from((ratio - 1.0).abs() > clip);
+        self.sum += f64::from(ratio);
+        self.min = self.min.min(ratio);
+        self.max = self.max.max(ratio);
+    }
+
     /// Adds what other rows had.
     pub fn merge(&mut self, other: &Self) {
         self.loss += other.loss;
@@ -139,11 +149,7 @@ impl RatioObjective {
             TrustRegion::Aspo => self.spo(ratio, advantage),
         };
         stats.loss -= f64::from(psi * weight);
-        stats.count += 1;
-        stats.clipped += u64::from((ratio - 1.0).abs() > self.clip);
-        stats.sum += f64::from(ratio);
-        stats.min = stats.min.min(ratio);
-        stats.max = stats.max.max(ratio);
+        stats.add(ratio, self.clip);
         if bounded == difference { ratio * slope } else { 0.0 }
     }
 

@@ -1,5 +1,6 @@
 //! The loss ℓ of a view: what the methods differ in.
 
+use super::StepLikelihood;
 use super::gaussian::{negative_log_likelihood, negative_log_likelihood_gradient};
 use crate::views::View;
 use fpo_flow::CfmLoss;
@@ -11,6 +12,8 @@ pub enum ViewLoss {
     FlowMatching(CfmLoss),
     /// −log π(action) of a Gaussian; the prediction is (μ, σ).
     Gaussian,
+    /// −log p(x_{k+1} | x_k) of a step of a noisy sampler; the prediction is a velocity.
+    Step(StepLikelihood),
 }
 
 impl ViewLoss {
@@ -27,6 +30,7 @@ impl ViewLoss {
                 rows.for_each(|(p, l, v)| *l = cfm.loss(p, v.action, v.target, v.time));
             }
             Self::Gaussian => rows.for_each(|(p, l, v)| *l = negative_log_likelihood(p, v.action)),
+            Self::Step(step) => rows.for_each(|(p, l, v)| *l = step.loss(p, v.target)),
         }
     }
 
@@ -53,6 +57,7 @@ impl ViewLoss {
             Self::Gaussian => {
                 rows.for_each(|(p, g, u, v)| negative_log_likelihood_gradient(p, v.action, u, g));
             }
+            Self::Step(step) => rows.for_each(|(p, g, u, v)| step.backward(p, v.target, u, g)),
         }
     }
 }

@@ -51,6 +51,8 @@ enum Kind {
         output_scale: f32,
         flow_steps: usize,
         sampler: Sampler,
+        #[serde(default)]
+        step_noise: f32,
     },
     Gaussian {
         std: StdKind,
@@ -65,6 +67,7 @@ impl Kind {
                 output_scale: flow.output_scale,
                 flow_steps: flow.steps,
                 sampler: flow.sampler,
+                step_noise: flow.step_noise,
             },
             Model::Gaussian(gaussian) => Self::Gaussian { std: gaussian.std },
         }
@@ -88,11 +91,14 @@ impl Kind {
                 time_embedding,
                 output_scale,
                 flow_steps,
-                ..
+                sampler,
+                step_noise,
             } => {
                 time_embedding.is_multiple_of(2)
                     && (1..=MAX_FLOW_STEPS).contains(flow_steps)
                     && output_scale.is_finite()
+                    && step_noise.is_finite()
+                    && (*step_noise == 0.0 || (*step_noise > 0.0 && *sampler == Sampler::Euler))
             }
             Self::Gaussian { .. } => true,
         }
@@ -105,6 +111,7 @@ impl Kind {
                 output_scale,
                 flow_steps,
                 sampler,
+                step_noise,
             } => Model::Flow(FlowPolicy {
                 network,
                 observation_dim,
@@ -113,6 +120,7 @@ impl Kind {
                 output_scale,
                 steps: flow_steps,
                 sampler,
+                step_noise,
             }),
             Self::Gaussian { std } => Model::Gaussian(GaussianPolicy {
                 network,
@@ -300,6 +308,11 @@ impl Policy {
         self.model.action_dim()
     }
 
+    /// Numbers of noise an action is made of.
+    pub fn noise_dim(&self) -> usize {
+        self.model.noise_dim()
+    }
+
     /// Buffers to act for up to `rows` observations at a time.
     pub fn actor(&self, rows: usize) -> Actor<'_> {
         Actor {
@@ -324,16 +337,16 @@ impl Actor<'_> {
     /// Turns observations and noise into actions.
     ///
     /// * `observations` `[rows, observation]`, as the environment gives them
-    /// * `x` `[rows, action]`: noise on entry (zeros for the deterministic action), actions in the environment's units
-    ///   on return
-    pub fn act(&mut self, observations: &[f32], x: &mut [f32]) {
+    /// * `noise` `[rows, noise_dim]`: standard normal numbers, or zeros for the deterministic action
+    /// * `actions` `[rows, action]`: written with actions in the environment's units
+    pub fn act(&mut self, observations: &[f32], noise: &[f32], actions: &mut [f32]) {
         let policy = self.policy;
         let normalised = &mut self.observations[..observations.len()];
         policy.normalizer.normalize(observations, normalised);
         policy
             .model
-            .sample(&policy.weights, normalised, x, &mut self.scratch);
-        for action in x.chunks_exact_mut(policy.action_dim()) {
+            .sample(&policy.weights, normalised, noise, actions, &mut self.scratch);
+        for action in actions.chunks_exact_mut(policy.action_dim()) {
             policy.header.action.apply_in_place(action);
         }
     }

@@ -107,11 +107,13 @@ impl GaussianPolicy {
     /// Turns noise into actions.
     ///
     /// * `observations` `[rows, observation_dim]`, normalised
-    /// * `x` `[rows, action_dim]`: the noise z on entry, the unbounded action on return
+    /// * `noise` `[rows, action_dim]`: z
+    /// * `x` `[rows, action_dim]`: written with the unbounded actions
     pub fn sample(
         &self,
         weights: &Weights,
         observations: &[f32],
+        noise: &[f32],
         x: &mut [f32],
         scratch: &mut PolicyScratch,
     ) {
@@ -119,10 +121,11 @@ impl GaussianPolicy {
         let rows = x.len() / d;
         scratch.network.input_mut(rows).copy_from_slice(observations);
         let outputs = self.network.infer(weights, &mut scratch.network, rows);
-        for (x, output) in x.chunks_exact_mut(d).zip(outputs.chunks_exact(2 * d)) {
+        let rows = x.chunks_exact_mut(d).zip(noise.chunks_exact(d));
+        for ((x, z), output) in rows.zip(outputs.chunks_exact(2 * d)) {
             let (mean, s) = output.split_at(d);
-            for ((x, &m), &s) in x.iter_mut().zip(mean).zip(s) {
-                *x = self.sigma(s).mul_add(*x, m);
+            for (((x, &z), &m), &s) in x.iter_mut().zip(z).zip(mean).zip(s) {
+                *x = self.sigma(s).mul_add(z, m);
             }
         }
     }
@@ -172,9 +175,11 @@ mod tests {
         policy.network.pack(&parameters, &mut weights);
         let mut scratch = PolicyScratch::new(&policy.network, 2, 0);
         let observations = [0.3, -1.0, 2.0, 0.9, 0.1, -0.4];
-        let (mut at_zero, mut at_one) = ([0.0; 4], [1.0; 4]);
-        policy.sample(&weights, &observations, &mut at_zero, &mut scratch);
-        policy.sample(&weights, &observations, &mut at_one, &mut scratch);
+        let [at_zero, at_one] = [0.0, 1.0].map(|z| {
+            let mut x = [f32::NAN; 4];
+            policy.sample(&weights, &observations, &[z; 4], &mut x, &mut scratch);
+            x
+        });
         assert!(at_zero[0] != at_zero[2], "the mean depends on the state");
         assert!(
             at_one

@@ -181,10 +181,11 @@ fn euler_sample() {
         let mut weights = policy.network().weights();
         let parameters = golden.flat(policy.network(), "params.policy");
         policy.network().pack(&parameters, &mut weights);
-        let mut x = golden.tensor("sample_noise").to_vec();
+        let noise = golden.tensor("sample_noise");
+        let mut x = vec![f32::NAN; noise.len()];
         let observations = golden.normalised(golden.tensor("sample_obs"));
         let mut scratch = policy.scratch(x.len() / ad);
-        policy.sample(&weights, &observations, &mut x, &mut scratch);
+        policy.sample(&weights, &observations, noise, &mut x, &mut scratch);
         close(name, &x, golden.tensor("sample_action"), 1e-5);
     }
 }

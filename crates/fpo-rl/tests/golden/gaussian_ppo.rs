@@ -30,8 +30,10 @@ fn gaussian_ppo() {
     let weights = &setup.learnt.policy.weights;
     let mut scratch = setup.policy.scratch(rows);
     let [at_zero, at_one] = [0.0, 1.0].map(|z| {
-        let mut x = vec![z; rows * d];
-        setup.policy.sample(weights, &observations, &mut x, &mut scratch);
+        let (noise, mut x) = (vec![z; rows * d], vec![f32::NAN; rows * d]);
+        setup
+            .policy
+            .sample(weights, &observations, &noise, &mut x, &mut scratch);
         x
     });
     close("mean action", &at_zero, &mean, 1e-5);

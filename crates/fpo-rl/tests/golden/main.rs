@@ -1,6 +1,7 @@
 //! Whole minibatches against numbers computed by other implementations, a file for each method: losses, ratios, advantages and
 //! every gradient. Sizes and settings are in each data file's metadata.
 
+mod denoising_mdp;
 mod fpo;
 mod fpopp;
 mod gaussian_ppo;

@@ -80,7 +80,7 @@ fn settings_and_names() {
     train(&["--preset", "slow"], &["unknown preset `slow`", "fast, paper"]);
     train(
         &["--set", "objective.method=pbo"],
-        &["`objective.method`", "fpo, ppo"],
+        &["`objective.method`", "fpo, ppo, dppo, awfm"],
     );
     train(
         &["--set", "objective.entropy=0.01"],

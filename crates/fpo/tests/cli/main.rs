@@ -65,7 +65,9 @@ fn folder_with_run() -> (TempDir, PathBuf) {
 /// A method of learning, as one `--set` names it.
 const FPO: &str = "objective.method=fpo";
 const PPO: &str = "objective.method=ppo";
-const METHODS: [&str; 2] = [FPO, PPO];
+const DPPO: &str = "objective.method=dppo";
+const AWFM: &str = "objective.method=awfm";
+const METHODS: [&str; 4] = [FPO, PPO, DPPO, AWFM];
 
 /// The same with another method.
 fn folder_with_run_of(method: &str) -> (TempDir, PathBuf) {

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 /// Minibatches that are cut into eight gradient shards, of transitions or, as published, of whole sequences: each learns
 /// from 64 environments × 2 sequences × 8 steps.
-const SHARDED: [&[&str]; 3] = [
+const SHARDED: [&[&str]; 4] = [
     &[
         "env.num_envs=64",
         "env.sequences=2",
@@ -40,6 +40,14 @@ const SHARDED: [&[&str]; 3] = [
         "objective.method=ppo",
         "objective.entropy=0.01",
     ],
+    &[
+        "env.num_envs=64",
+        "env.sequences=2",
+        "optimizer.minibatches=2",
+        "train.steps=4096",
+        "objective.method=dppo",
+        "objective.final_steps=3",
+    ],
 ];
 
 /// A tiny run called `name` with the changes of `sets`, and its record.
@@ -55,7 +63,7 @@ fn recorded(folder: &TempDir, name: &str, sets: &[&str], more: &[&str]) -> Recor
 
 #[test]
 fn the_number_of_threads_changes_nothing() {
-    for sets in [&[][..], SHARDED[0], SHARDED[1], SHARDED[2]] {
+    for sets in [&[][..]].iter().chain(&SHARDED) {
         let folder = TempDir::new().unwrap();
         let [one, two, three] = ["1", "2", "3"]
             .map(|threads| recorded(&folder, threads, sets, &["--threads", threads, "--seed", "5"]));

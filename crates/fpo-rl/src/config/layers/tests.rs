@@ -74,9 +74,15 @@ fn preset(preset: &str, sets: &[&str]) -> Config {
 
 #[test]
 fn a_method_brings_its_settings_wherever_it_is_named() {
-    for (name, base) in [("ppo", "paper"), ("ppo-fast", "fast")] {
+    for (name, base, method) in [
+        ("ppo", "paper", Method::Ppo),
+        ("ppo-fast", "fast", Method::Ppo),
+        ("dppo", "paper", Method::Dppo),
+        ("dppo-fast", "fast", Method::Dppo),
+    ] {
         let named = preset(name, &[]);
-        let set = preset(base, &["objective.method=ppo"]);
+        let word = name.split('-').next().unwrap();
+        let set = preset(base, &[&format!("objective.method={word}")]);
         assert_eq!(
             named,
             Config {
@@ -84,9 +90,12 @@ fn a_method_brings_its_settings_wherever_it_is_named() {
                 ..set
             }
         );
-        assert_eq!(named.objective.method, Method::Ppo);
-        assert_ne!(named.objective.clip, preset(base, &[]).objective.clip);
+        assert_eq!(named.objective.method, method);
     }
+    assert_ne!(
+        preset("ppo-fast", &[]).objective.clip,
+        preset("fast", &[]).objective.clip
+    );
     // Published: learning rate 3e-4, clip 0.1, entropy 0.01, the sizes of FPO.
     let (ppo, paper) = (preset("ppo", &[]), preset("paper", &[]));
     assert_eq!(
@@ -123,7 +132,17 @@ fn tables_of_unknown_methods_and_contradictions_are_refused() {
         .unwrap_err()
         .to_string();
     assert!(message.contains("did you mean `objective.clip`?"), "{message}");
-    assert!(error("objective.entropy=0.01").contains("needs objective.method = \"ppo\""));
+    for (set, part) in [
+        ("objective.entropy=0.01", "needs objective.method = \"ppo\""),
+        ("policy.sampler=heun", "needs policy.sampler = \"euler\""),
+        (
+            "objective.final_steps=11",
+            "objective.final_steps = 11 is more than policy.flow_steps = 10",
+        ),
+    ] {
+        let message = sets(&["objective.method=dppo", set]).unwrap_err().to_string();
+        assert!(message.contains(part), "{message}");
+    }
 }
 
 #[test]
@@ -356,7 +375,7 @@ fn files_that_are_not_configurations() {
         .to_string();
     assert_eq!(
         message,
-        "unknown preset `quick`; there are: fast, paper, ppo, ppo-fast"
+        "unknown preset `quick`; there are: dppo, dppo-fast, fast, paper, ppo, ppo-fast"
     );
 }
 
