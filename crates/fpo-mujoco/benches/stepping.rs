@@ -1,69 +1,99 @@
-//! Stepping 256 cheetahs, against the bare loop over `mj_step` that it cannot beat.
+//! Stepping many environments, against the bare loop over `mj_step` that costs nothing but physics.
 //!
-//! Both loops have one `mjData` for each environment, the same model, the same random controls and no resets. They are
-//! measured on one and on two threads: by criterion (`elem/s` are env steps per second), and then in turns, which gives
-//! a ratio that a noisy machine disturbs less.
+//! Both loops have one `mjData` for each environment, the same model (the bare loop's as it is compiled, ours trimmed), the
+//! same random controls and no resets. Every task is measured with 256 environments on one and on two threads: by
+//! criterion (`elem/s` are env steps per second), and then in turns, which gives a ratio that a noisy machine disturbs less.
+//! The cheetah is measured in turns with 16 to 2048 environments on one thread, too: their simulations leave the caches.
 
 use criterion::{Criterion, Throughput};
-use fpo_env::Env;
+use fpo_env::{Env, Task};
 use fpo_rng::{Key, Philox, Stream};
 use mujoco_rs::mujoco_c as c;
 use std::ffi::CString;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+/// Names and contents of files.
+type Files = &'static [(&'static str, &'static str)];
+
+/// Tasks, and the files of their models.
+const CASES: [(&str, &str, Files); 4] = [
+    ("cheetah-run", "cheetah.xml", fpo_mujoco::suite::MODEL_FILES),
+    ("cartpole-balance", "cartpole.xml", fpo_mujoco::suite::MODEL_FILES),
+    ("humanoid-walk", "humanoid.xml", fpo_mujoco::suite::MODEL_FILES),
+    ("HalfCheetah-v5", "half_cheetah.xml", fpo_mujoco::gym::MODEL_FILES),
+];
 const ENVIRONMENTS: usize = 256;
-const ACTIONS: usize = 6;
-const OBSERVATIONS: usize = 17;
-/// Actions drawn beforehand, used in turns.
+/// Numbers of environments that one thread steps in turn.
+const SWEEP: [usize; 8] = [16, 32, 64, 128, 256, 512, 1024, 2048];
+/// Rows of actions drawn beforehand, used in turns.
 const TABLE: usize = 1009;
-/// Steps of every environment between two looks at the clock.
-const STEPS: usize = 20;
+/// Physics steps between two looks at the clock.
+const PHYSICS_STEPS: usize = 10_240;
+/// Physics steps from the first state until all flail about alike.
+const WARM_UP: usize = 300;
+
+/// Random actions of one size.
+struct Actions {
+    size: usize,
+    values: Vec<f32>,
+}
+
+impl Actions {
+    fn new(size: usize) -> Self {
+        let mut rng = Philox::new(Key::new(1, Stream::Test));
+        let values = (0..TABLE * size).map(|_| 2.0 * rng.unit() - 1.0).collect();
+        Self { size, values }
+    }
+
+    /// The action of environment `i` in a round.
+    fn at(&self, round: usize, i: usize) -> &[f32] {
+        let row = (round + 7 * i) % TABLE;
+        &self.values[row * self.size..][..self.size]
+    }
+}
 
 /// A group of environments that one thread steps.
 trait Loop: Send {
     /// Steps every environment once; `round` picks the actions.
-    fn step(&mut self, actions: &[[f32; ACTIONS]], round: usize);
+    fn step(&mut self, actions: &Actions, round: usize);
 }
 
 struct Ours {
     envs: Vec<Box<dyn Env>>,
-    observations: Vec<f32>,
+    observation: Vec<f32>,
 }
 
 impl Ours {
-    fn new(n: usize) -> Self {
-        let task = fpo_mujoco::task("cheetah-run").expect("it is a task of the suite");
-        let mut observations = vec![0.0; n * OBSERVATIONS];
-        let envs = observations
-            .chunks_exact_mut(OBSERVATIONS)
-            .enumerate()
-            .map(|(i, observation)| {
-                let mut env = task.make().expect("its model compiles");
-                env.reset(
-                    &mut Philox::new(Key::new(0, Stream::Reset).index(i as u32)),
-                    observation,
-                );
-                env
-            });
+    fn new(task: &dyn Task, n: usize) -> Self {
+        let mut observation = vec![0.0; task.spec().observation_dim()];
+        let envs = (0..n).map(|i| {
+            let mut env = task.make().expect("its model compiles");
+            let key = Key::new(0, Stream::Reset).index(i as u32);
+            env.reset(&mut Philox::new(key), &mut observation);
+            env
+        });
         Self {
             envs: envs.collect(),
-            observations,
+            observation,
         }
     }
 }
 
 impl Loop for Ours {
-    fn step(&mut self, actions: &[[f32; ACTIONS]], round: usize) {
-        let rows = self.observations.chunks_exact_mut(OBSERVATIONS);
-        for (i, (env, observation)) in self.envs.iter_mut().zip(rows).enumerate() {
-            black_box(env.step(&actions[(round + 7 * i) % TABLE], observation));
+    fn step(&mut self, actions: &Actions, round: usize) {
+        for (i, env) in self.envs.iter_mut().enumerate() {
+            black_box(env.step(actions.at(round, i), &mut self.observation));
         }
     }
 }
 
-/// The compiled cheetah, by MuJoCo's own functions.
-struct Model(*mut c::mjModel);
+/// A compiled model, by MuJoCo's own functions.
+struct Model {
+    raw: *mut c::mjModel,
+    /// Physics steps in a step.
+    sub_steps: usize,
+}
 
 // SAFETY: nothing writes to it after it is made.
 unsafe impl Send for Model {}
@@ -71,15 +101,16 @@ unsafe impl Send for Model {}
 unsafe impl Sync for Model {}
 
 impl Model {
-    fn new() -> Self {
+    fn new(file: &str, files: Files, control_timestep: f64) -> Self {
         let mut vfs = c::mjVFS {
             impl_: std::ptr::null_mut(),
         };
         let mut message = [0; 1000];
+        let file = CString::new(file).expect("no NUL");
         // SAFETY: an initialised table of files, NUL-terminated names, a buffer of the given length.
         unsafe {
             c::mj_defaultVFS(&raw mut vfs);
-            for (name, text) in fpo_mujoco::suite::MODEL_FILES {
+            for (name, text) in files {
                 let name = CString::new(*name).expect("no NUL");
                 c::mj_addBufferVFS(
                     &raw mut vfs,
@@ -88,15 +119,11 @@ impl Model {
                     text.len() as i32,
                 );
             }
-            let model = c::mj_loadXML(
-                c"cheetah.xml".as_ptr(),
-                &raw const vfs,
-                message.as_mut_ptr(),
-                1000,
-            );
+            let raw = c::mj_loadXML(file.as_ptr(), &raw const vfs, message.as_mut_ptr(), 1000);
             c::mj_deleteVFS(&raw mut vfs);
-            assert!(!model.is_null(), "the model compiles");
-            Self(model)
+            assert!(!raw.is_null(), "the model compiles");
+            let sub_steps = (control_timestep / (*raw).opt.timestep).round() as usize;
+            Self { raw, sub_steps }
         }
     }
 }
@@ -111,22 +138,32 @@ unsafe impl Send for Bare<'_> {}
 
 impl<'a> Bare<'a> {
     fn new(model: &'a Model, n: usize) -> Self {
-        // SAFETY: a valid model. (The benchmark leaks the data.)
-        let data = (0..n).map(|_| unsafe { c::mj_makeData(model.0) }).collect();
+        // SAFETY: a valid model.
+        let data = (0..n).map(|_| unsafe { c::mj_makeData(model.raw) }).collect();
         Self { model, data }
     }
 }
 
+impl Drop for Bare<'_> {
+    fn drop(&mut self) {
+        // SAFETY: made in `new`, deleted once.
+        self.data
+            .iter()
+            .for_each(|&data| unsafe { c::mj_deleteData(data) });
+    }
+}
+
 impl Loop for Bare<'_> {
-    fn step(&mut self, actions: &[[f32; ACTIONS]], round: usize) {
+    fn step(&mut self, actions: &Actions, round: usize) {
         for (i, &data) in self.data.iter().enumerate() {
-            let action = &actions[(round + 7 * i) % TABLE];
-            // SAFETY: a valid model and its data, which has that many controls.
+            // SAFETY: a valid model and its data, which has as many controls as an action has entries.
             unsafe {
-                for (j, &action) in action.iter().enumerate() {
+                for (j, &action) in actions.at(round, i).iter().enumerate() {
                     *(*data).ctrl.add(j) = f64::from(action);
                 }
-                c::mj_step(self.model.0, data);
+                for _ in 0..self.model.sub_steps {
+                    c::mj_step(self.model.raw, data);
+                }
             }
         }
     }
@@ -139,15 +176,15 @@ struct Runner<L> {
 }
 
 impl<L: Loop> Runner<L> {
-    fn new(threads: usize, make: impl Fn(usize) -> L) -> Self {
+    fn new(environments: usize, threads: usize, make: impl Fn(usize) -> L) -> Self {
         Self {
-            loops: (0..threads).map(|_| make(ENVIRONMENTS / threads)).collect(),
+            loops: (0..threads).map(|_| make(environments / threads)).collect(),
             round: 0,
         }
     }
 
     /// Steps every environment `rounds` times.
-    fn run(&mut self, actions: &[[f32; ACTIONS]], rounds: usize) -> Duration {
+    fn run(&mut self, actions: &Actions, rounds: usize) -> Duration {
         let first = self.round;
         let steps = |group: &mut L| (first..first + rounds).for_each(|round| group.step(actions, round));
         let start = Instant::now();
@@ -164,47 +201,94 @@ impl<L: Loop> Runner<L> {
     }
 }
 
+/// Both loops of one task.
+struct Pair<'a> {
+    environments: usize,
+    /// Steps of every environment between two looks at the clock.
+    rounds: usize,
+    actions: &'a Actions,
+    ours: Runner<Ours>,
+    bare: Runner<Bare<'a>>,
+}
+
+impl<'a> Pair<'a> {
+    fn new(
+        task: &dyn Task,
+        model: &'a Model,
+        actions: &'a Actions,
+        environments: usize,
+        threads: usize,
+    ) -> Self {
+        let mut ours = Runner::new(environments, threads, |n| Ours::new(task, n));
+        let mut bare = Runner::new(environments, threads, |n| Bare::new(model, n));
+        let warm_up = WARM_UP.div_ceil(model.sub_steps);
+        ours.run(actions, warm_up);
+        bare.run(actions, warm_up);
+        Self {
+            environments,
+            rounds: PHYSICS_STEPS.div_ceil(environments * model.sub_steps),
+            actions,
+            ours,
+            bare,
+        }
+    }
+
+    /// Env steps per second of both, by medians of runs in turns.
+    fn in_turns(&mut self, turns: usize) -> String {
+        let mut times: [Vec<Duration>; 2] = Default::default();
+        for _ in 0..turns {
+            times[0].push(self.ours.run(self.actions, self.rounds));
+            times[1].push(self.bare.run(self.actions, self.rounds));
+        }
+        let [ours, bare] = times.map(|mut times| {
+            times.sort();
+            (self.environments * self.rounds) as f64 / times[times.len() / 2].as_secs_f64()
+        });
+        format!(
+            "env.step {:6.1} k/s, mj_step {:6.1} k/s, ratio {:.3}",
+            ours / 1e3,
+            bare / 1e3,
+            ours / bare
+        )
+    }
+}
+
 fn main() {
-    let mut rng = Philox::new(Key::new(1, Stream::Test));
-    let actions: Vec<[f32; ACTIONS]> = (0..TABLE)
-        .map(|_| std::array::from_fn(|_| 2.0 * rng.unit() - 1.0))
-        .collect();
-    // The first environment installs the log handler; without it MuJoCo writes its warnings to a file.
-    Ours::new(1);
-    let model = Model::new();
     let mut criterion = Criterion::default().configure_from_args();
     let mut summary = Vec::new();
-    for threads in [1, 2] {
-        let mut ours = Runner::new(threads, Ours::new);
-        let mut bare = Runner::new(threads, |n| Bare::new(&model, n));
-        // From the reset until they flail about alike.
-        ours.run(&actions, 300);
-        bare.run(&actions, 500);
-
-        let mut group = criterion.benchmark_group(format!("cheetah x{ENVIRONMENTS}, {threads} threads"));
-        group
-            .throughput(Throughput::Elements((ENVIRONMENTS * STEPS) as u64))
-            .sample_size(20);
-        group.bench_function("env.step", |b| b.iter(|| ours.run(&actions, STEPS)));
-        group.bench_function("mj_step", |b| b.iter(|| bare.run(&actions, STEPS)));
-        group.finish();
-
-        let mut times: [Vec<Duration>; 2] = Default::default();
-        for _ in 0..30 {
-            times[0].push(ours.run(&actions, STEPS));
-            times[1].push(bare.run(&actions, STEPS));
+    for (name, file, files) in CASES {
+        let task = fpo_mujoco::task(name).expect("it is in the list");
+        // The first environment installs the log handler; without it MuJoCo writes its warnings to a file.
+        Ours::new(task.as_ref(), 1);
+        let model = Model::new(file, files, task.spec().control_timestep);
+        let actions = Actions::new(task.spec().action_dim());
+        for threads in [1, 2] {
+            let mut pair = Pair::new(task.as_ref(), &model, &actions, ENVIRONMENTS, threads);
+            let mut group = criterion.benchmark_group(format!("{name} x{ENVIRONMENTS}, {threads} threads"));
+            group
+                .throughput(Throughput::Elements((ENVIRONMENTS * pair.rounds) as u64))
+                .measurement_time(Duration::from_secs(3))
+                .sample_size(20);
+            group.bench_function("env.step", |b| b.iter(|| pair.ours.run(&actions, pair.rounds)));
+            group.bench_function("mj_step", |b| b.iter(|| pair.bare.run(&actions, pair.rounds)));
+            group.finish();
+            summary.push(format!(
+                "{name:16} x{ENVIRONMENTS}, {threads} threads: {}",
+                pair.in_turns(30)
+            ));
         }
-        let rate = times.map(|mut times| {
-            times.sort();
-            (ENVIRONMENTS * STEPS) as f64 / times[times.len() / 2].as_secs_f64()
-        });
+    }
+    let (name, file, files) = CASES[0];
+    let task = fpo_mujoco::task(name).expect("it is in the list");
+    let model = Model::new(file, files, task.spec().control_timestep);
+    let actions = Actions::new(task.spec().action_dim());
+    for environments in SWEEP {
+        let mut pair = Pair::new(task.as_ref(), &model, &actions, environments, 1);
         summary.push(format!(
-            "{threads} threads, in turns: env.step {:.0} k/s, mj_step {:.0} k/s, ratio {:.3}",
-            rate[0] / 1e3,
-            rate[1] / 1e3,
-            rate[0] / rate[1]
+            "{name:16} x{environments:<4}, 1 thread:  {}",
+            pair.in_turns(15)
         ));
     }
     criterion.final_summary();
-    println!("{}", summary.join("\n"));
+    println!("in turns:\n{}", summary.join("\n"));
 }

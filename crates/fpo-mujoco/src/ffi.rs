@@ -27,6 +27,7 @@ unsafe extern "C-unwind" {
     pub(crate) fn mj_makeData(m: *const mjModel) -> *mut mjData;
     pub(crate) fn mj_resetData(m: *const mjModel, d: *mut mjData);
     pub(crate) fn mj_forward(m: *const mjModel, d: *mut mjData);
+    pub(crate) fn mj_kinematics(m: *const mjModel, d: *mut mjData);
     pub(crate) fn mj_step(m: *const mjModel, d: *mut mjData);
     pub(crate) fn mj_step1(m: *const mjModel, d: *mut mjData);
     pub(crate) fn mj_step2(m: *const mjModel, d: *mut mjData);

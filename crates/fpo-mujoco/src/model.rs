@@ -1,5 +1,7 @@
 //! A compiled MuJoCo model.
 
+mod trim;
+
 use crate::ffi::{self, guard};
 use fpo_env::MakeError;
 use mujoco_rs::mujoco_c::{self as c, mjModel, mjVFS, mjtObj};
@@ -18,6 +20,10 @@ pub(crate) struct Model {
     raw: NonNull<mjModel>,
     /// The same model with actuation disabled: a copy of the head, which shares the arrays of `raw`.
     resting: Box<mjModel>,
+    /// The sensors that a task has asked for.
+    sensors_read: Vec<usize>,
+    /// Whether a task reads positions, velocities and poses only, and steps derive them only as a by-product.
+    poses_suffice: bool,
 }
 
 // SAFETY: a model has no thread of its own and nothing writes to it behind a shared reference.
@@ -43,7 +49,12 @@ impl Model {
         // SAFETY: a valid model. Its head is plain data: a boxed copy frees nothing when dropped.
         let mut resting = unsafe { Box::new(raw.as_ptr().read()) };
         resting.opt.disableflags |= DISABLE_ACTUATION;
-        let model = Self { raw, resting };
+        let model = Self {
+            raw,
+            resting,
+            sensors_read: Vec::new(),
+            poses_suffice: false,
+        };
         // MuJoCo accepts any number here.
         if model.timestep() > 0.0 {
             Ok(model)
@@ -111,6 +122,12 @@ impl Model {
         self.head().opt.timestep
     }
 
+    /// Whether the poses of bodies, geoms and sites are all that must be derived after a step.
+    #[inline]
+    pub(crate) fn poses_suffice(&self) -> bool {
+        self.poses_suffice
+    }
+
     /// The number of the body called `name`.
     pub(crate) fn body(&self, name: &str) -> Result<usize, MakeError> {
         self.id(mjtObj::mjOBJ_BODY, "body", name)
@@ -131,9 +148,10 @@ impl Model {
         self.id(mjtObj::mjOBJ_JOINT, "joint", name)
     }
 
-    /// Where the readings of the sensor called `name` begin in `sensordata`.
-    pub(crate) fn sensor(&self, name: &str) -> Result<usize, MakeError> {
+    /// Where the readings of the sensor called `name` begin in `sensordata`. Only sensors asked for are computed.
+    pub(crate) fn sensor(&mut self, name: &str) -> Result<usize, MakeError> {
         let id = self.id(mjtObj::mjOBJ_SENSOR, "sensor", name)?;
+        self.sensors_read.push(id);
         // SAFETY: `id` is a sensor of this model.
         Ok(unsafe { *self.head().sensor_adr.add(id) } as usize)
     }
@@ -206,6 +224,8 @@ impl Model {
         geom_positions: geom_pos [f64] 3 * ngeom;
         /// Positions of the sites in their bodies, `[nsite, 3]`.
         site_positions: site_pos [f64] 3 * nsite;
+        /// Geoms of the bodies, `[nbody]`.
+        body_geoms: body_geomnum [i32] 1 * nbody;
         /// Types of the joints, `[njnt]`.
         joint_types: jnt_type [i32] 1 * njnt;
         /// Whether the joints are limited, `[njnt]`.

@@ -8,6 +8,9 @@ use std::ptr::NonNull;
 use std::slice;
 use std::sync::Arc;
 
+/// Positions and velocities beyond this are taken for a simulation that has diverged.
+const LIMIT: f64 = c::mjMAXVAL;
+
 /// Why a simulation cannot go on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PhysicsError {
@@ -120,12 +123,13 @@ impl Physics {
     }
 
     /// Advances by `n` physics steps, in dm_control's order: everything but accelerations and forces is up to date
-    /// before and after.
+    /// before and after, or the poses, where they suffice.
     ///
     /// # Errors
     /// If the simulation diverged; it must then be reset.
     pub(crate) fn step(&mut self, n: u32) -> Result<(), PhysicsError> {
         let whole = self.model.head().opt.integrator == mjtIntegrator::mjINT_RK4 as i32;
+        let poses_suffice = self.model.poses_suffice();
         // SAFETY: `run` hands over a valid model and its data.
         self.run(|m, d| unsafe {
             if whole {
@@ -137,7 +141,11 @@ impl Physics {
             for _ in 1..n {
                 ffi::mj_step(m, d);
             }
-            ffi::mj_step1(m, d);
+            if poses_suffice {
+                ffi::mj_kinematics(m, d);
+            } else {
+                ffi::mj_step1(m, d);
+            }
         })
     }
 
@@ -169,10 +177,11 @@ impl Physics {
         }
     }
 
-    /// Whether MuJoCo has counted a warning since the last reset.
+    /// Whether MuJoCo has counted a warning since the last reset, or would at the start of the next step.
     #[inline]
     fn check(&self) -> Result<(), PhysicsError> {
-        if self.data().warning.iter().all(|warning| warning.number == 0) {
+        let mut state = self.qpos().iter().chain(self.qvel());
+        if self.data().warning.iter().all(|warning| warning.number == 0) && state.all(|x| x.abs() <= LIMIT) {
             Ok(())
         } else {
             Err(PhysicsError::Diverged)

@@ -33,7 +33,7 @@ struct Cheetah {
 }
 
 impl Cheetah {
-    fn new(model: &Model) -> Result<Self, MakeError> {
+    fn new(model: &mut Model) -> Result<Self, MakeError> {
         Ok(Self {
             velocity: model.sensor("torso_subtreelinvel")?,
         })

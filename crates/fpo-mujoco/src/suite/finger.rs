@@ -72,7 +72,7 @@ struct Finger {
 }
 
 impl Finger {
-    fn new(model: &Model) -> Result<Self, MakeError> {
+    fn new(model: &mut Model) -> Result<Self, MakeError> {
         Ok(Self {
             proximal: model.sensor("proximal")?,
             distal: model.sensor("distal")?,

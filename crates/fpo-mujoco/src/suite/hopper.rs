@@ -51,7 +51,7 @@ struct Hopper {
 }
 
 impl Hopper {
-    fn build(model: &Model, hopping: bool) -> Result<Box<dyn Rules>, MakeError> {
+    fn build(model: &mut Model, hopping: bool) -> Result<Box<dyn Rules>, MakeError> {
         Ok(Box::new(Self {
             torso: model.body("torso")?,
             foot: model.body("foot")?,

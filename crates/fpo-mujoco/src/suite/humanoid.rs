@@ -64,7 +64,7 @@ struct Humanoid {
 }
 
 impl Humanoid {
-    fn build(model: &Model, speed: Option<f64>) -> Result<Box<dyn Rules>, MakeError> {
+    fn build(model: &mut Model, speed: Option<f64>) -> Result<Box<dyn Rules>, MakeError> {
         Ok(Box::new(Self {
             torso: model.body("torso")?,
             head: model.body("head")?,

@@ -49,7 +49,7 @@ struct Walker {
 }
 
 impl Walker {
-    fn build(model: &Model, speed: Option<f64>) -> Result<Box<dyn Rules>, MakeError> {
+    fn build(model: &mut Model, speed: Option<f64>) -> Result<Box<dyn Rules>, MakeError> {
         Ok(Box::new(Self {
             torso: model.body("torso")?,
             velocity: model.sensor("torso_subtreelinvel")?,

@@ -63,16 +63,17 @@ impl ModelTask {
 
     /// Makes one environment, as its own type.
     fn make_env(&self) -> Result<ModelEnv, MakeError> {
-        let compiled = self
-            .compiled
-            .get_or_init(|| self.compile())
-            .as_ref()
-            .map_err(MakeError::clone)?;
+        let compiled = self.compiled.get_or_init(|| self.compile(Model::trim));
+        self.make_from(compiled.as_ref().map_err(MakeError::clone)?)
+    }
+
+    fn make_from(&self, compiled: &Compiled) -> Result<ModelEnv, MakeError> {
         let physics = Physics::new(Arc::clone(&compiled.model), self.definition.moves_targets)?;
         Ok(ModelEnv::new(Arc::clone(&self.spec), compiled, physics))
     }
 
-    fn compile(&self) -> Result<Compiled, MakeError> {
+    /// Compiles the model, resolves the rules on it, and lets `finish` have the last word.
+    fn compile(&self, finish: impl FnOnce(&mut Model)) -> Result<Compiled, MakeError> {
         let mut model = Model::compile(self.definition.model, self.files)?;
         let rules: Arc<dyn Rules> = (self.definition.build)(&mut model)?.into();
         let actions = model.head().nu as usize;
@@ -85,6 +86,7 @@ impl ModelTask {
                 model.timestep()
             )));
         }
+        finish(&mut model);
         Ok(Compiled {
             model: Arc::new(model),
             rules,

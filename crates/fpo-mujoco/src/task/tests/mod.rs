@@ -5,6 +5,7 @@ mod divergence;
 mod golden;
 mod resets;
 mod state;
+mod trim;
 
 use super::ModelEnv;
 use fpo_env::Env;

@@ -1,0 +1,43 @@
+//! What a simulation can do without, when all it leads to is a task's observations and rewards.
+//!
+//! None of it changes a bit of what a task shows, which a test holds for every task.
+
+use super::Model;
+use mujoco_rs::mujoco_c::{self as c, mjOption, mjtIntegrator, mjtStage};
+use std::slice;
+
+/// Geoms of a body up to which testing each is faster than walking a tree of their bounding boxes.
+const FEW_GEOMS: i32 = 8;
+
+impl Model {
+    /// Switches off what costs time and serves nobody. It comes last, when the task has asked for the sensors it reads.
+    pub(crate) fn trim(&mut self) {
+        let head = self.head();
+        // One tree of bodies makes one island: there is nothing to find.
+        let islands = head.ntree > 1;
+        let bounding_boxes = self.body_geoms().iter().any(|&n| n > FEW_GEOMS);
+        let whole_steps = head.opt.integrator == mjtIntegrator::mjINT_RK4 as i32;
+        self.poses_suffice = whole_steps && self.sensors_read.is_empty();
+
+        let trim = |options: &mut mjOption| {
+            options.enableflags &= !(c::mjtEnableBit::mjENBL_ENERGY as i32);
+            if !islands {
+                options.disableflags |= c::mjtDisableBit::mjDSBL_ISLAND as i32;
+            }
+            if !bounding_boxes {
+                options.disableflags |= c::mjtDisableBit::mjDSBL_MIDPHASE as i32;
+            }
+        };
+        trim(&mut self.resting.opt);
+        // SAFETY: valid until drop, and `&mut self` says that nobody shares the model yet.
+        let head = unsafe { self.raw.as_mut() };
+        trim(&mut head.opt);
+        // SAFETY: the model has that many sensors; otherwise as above.
+        let stages = unsafe { slice::from_raw_parts_mut(head.sensor_needstage, head.nsensor as usize) };
+        for (sensor, stage) in stages.iter_mut().enumerate() {
+            if !self.sensors_read.contains(&sensor) {
+                *stage = mjtStage::mjSTAGE_NONE as i32;
+            }
+        }
+    }
+}
