@@ -87,7 +87,14 @@ fn action(rounds: usize) {
     let mut scratch = policy.scratch(1);
     for _ in 0..rounds {
         let mut x = [0.0; ACTION];
-        policy.sample(&weights, &[0.1; OBSERVATION], black_box(&mut x), &mut scratch);
+        let noise = [0.3; ACTION];
+        policy.sample(
+            &weights,
+            &[0.1; OBSERVATION],
+            &noise,
+            black_box(&mut x),
+            &mut scratch,
+        );
     }
 }
 

@@ -264,55 +264,58 @@ impl Trainer {
             optimizer.critic_learning_rate * fraction,
         );
 
-        let mut learning = Learning {
-            rate: policy_rate,
-            ..Learning::default()
-        };
-        let per_minibatch = self.order.len() / optimizer.minibatches;
-        for epoch in 0..optimizer.epochs as u64 {
-            // From the same start each time, so that an epoch's order depends on its number alone.
-            self.order.iter_mut().zip(0..).for_each(|(o, i)| *o = i);
-            let key = Key::new(self.config.seed, Stream::Shuffle)
-                .step(self.iteration * optimizer.epochs as u64 + epoch);
-            self.order.shuffle(&mut Philox::new(key));
-            for (m, units) in self.order.chunks_exact(per_minibatch).enumerate() {
-                let (learner, learnt, batch) = (&mut self.learner, &mut self.learnt, &mut self.batch);
-                let (policy, critic) = (&self.policy, &self.critic);
-                let stats = self
-                    .pool
-                    .install(|| learner.differentiate(policy, critic, learnt, batch, units));
-                if !stats.is_finite() {
-                    return Err(TrainError::NonFiniteGradient {
-                        iteration: self.iteration,
-                        epoch,
-                        minibatch: m,
-                        policy_loss: stats.ratio.loss / stats.rows as f64,
-                        value_loss: stats.value_loss / stats.rows as f64,
-                        ratio_max: stats.ratio.max,
-                    });
-                }
-                if epoch == 0 && m == 0 {
-                    let off = (f64::from(stats.ratio.max) - 1.0).max(1.0 - f64::from(stats.ratio.min));
-                    if off > RATIO_TOLERANCE {
-                        return Err(TrainError::FirstRatio {
-                            iteration: self.iteration,
-                            off,
+        let Self {
+            pool,
+            config,
+            policy,
+            critic,
+            learnt,
+            learner,
+            batch,
+            order,
+            iteration,
+            ..
+        } = self;
+        // The whole loop on the pool: a minibatch of the `fast` preset is over before a sleeping thread is awake.
+        pool.install(|| {
+            let mut learning = Learning {
+                rate: policy_rate,
+                ..Learning::default()
+            };
+            let (epochs, iteration) = (config.optimizer.epochs as u64, *iteration);
+            let per_minibatch = order.len() / config.optimizer.minibatches;
+            for epoch in 0..epochs {
+                // From the same start each time, so that an epoch's order depends on its number alone.
+                order.iter_mut().zip(0..).for_each(|(o, i)| *o = i);
+                let key = Key::new(config.seed, Stream::Shuffle).step(iteration * epochs + epoch);
+                order.shuffle(&mut Philox::new(key));
+                for (minibatch, units) in order.chunks_exact(per_minibatch).enumerate() {
+                    let stats = learner.differentiate(policy, critic, learnt, batch, units);
+                    if !stats.is_finite() {
+                        return Err(TrainError::NonFiniteGradient {
+                            iteration,
+                            epoch,
+                            minibatch,
+                            policy_loss: stats.ratio.loss / stats.rows as f64,
+                            value_loss: stats.value_loss / stats.rows as f64,
+                            ratio_max: stats.ratio.max,
                         });
                     }
-                    learning.first_ratio_error = off;
+                    if epoch == 0 && minibatch == 0 {
+                        let off = (f64::from(stats.ratio.max) - 1.0).max(1.0 - f64::from(stats.ratio.min));
+                        if off > RATIO_TOLERANCE {
+                            return Err(TrainError::FirstRatio { iteration, off });
+                        }
+                        learning.first_ratio_error = off;
+                    }
+                    let rates = [policy_rate, critic_rate];
+                    learner.step(policy, critic, learnt, stats.grad_norm, rates);
+                    learning.stats.merge(&stats);
+                    learning.minibatches += 1;
                 }
-                learner.step(
-                    policy,
-                    critic,
-                    learnt,
-                    stats.grad_norm,
-                    [policy_rate, critic_rate],
-                );
-                learning.stats.merge(&stats);
-                learning.minibatches += 1;
             }
-        }
-        Ok(learning)
+            Ok(learning)
+        })
     }
 
     fn row(&self, learning: &Learning, explained_variance: f64, timing: Vec<(&'static str, f64)>) -> Row {
