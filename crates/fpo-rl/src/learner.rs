@@ -140,21 +140,28 @@ impl Learner {
             mask_truncated: self.mask_truncated,
             scale: 1.0 / rows as f32,
         };
-        let gae = self.gae;
-        self.for_each_shard(units, share, |shard, units| {
-            shard.critic_pass(&pass, batch, units, gae)
-        });
-        if gae.is_some() {
-            for (shard, units) in self.shards.iter().zip(units.chunks(share)) {
-                shard.hand_over_targets(batch, units);
+        match self.gae {
+            None => {
+                let advantages = self.advantages(batch, units);
+                self.for_each_shard(units, share, |shard, units| {
+                    shard.critic_pass(&pass, batch, units, None);
+                    shard.policy_pass(&pass, batch, units, 1, advantages);
+                });
+            }
+            gae => {
+                // The policy's loss needs the advantages that the critic's pass estimates.
+                self.for_each_shard(units, share, |shard, units| {
+                    shard.critic_pass(&pass, batch, units, gae)
+                });
+                for (shard, units) in self.shards.iter().zip(units.chunks(share)) {
+                    shard.hand_over_targets(batch, units);
+                }
+                let (advantages, unroll) = (self.advantages(batch, units), batch.dims.unroll);
+                self.for_each_shard(units, share, |shard, units| {
+                    shard.policy_pass(&pass, batch, units, unroll, advantages);
+                });
             }
         }
-
-        let advantages = self.advantages(batch, units);
-        let transitions = gae.map_or(1, |_| batch.dims.unroll);
-        self.for_each_shard(units, share, |shard, units| {
-            shard.policy_pass(&pass, batch, units, transitions, advantages);
-        });
         self.reduce(units.len().div_ceil(share));
         policy.freeze(&mut self.gradient[..self.policy_parameters]);
         let mut stats = MinibatchStats::default();
@@ -177,8 +184,14 @@ impl Learner {
             clip_by_global_norm(&mut [&mut self.gradient], f64::from(self.max_grad_norm));
         }
         let (for_policy, for_critic) = self.gradient.split_at(self.policy_parameters);
-        learnt.policy.step(policy.network(), for_policy, rates[0]);
-        learnt.critic.step(&critic.network, for_critic, rates[1]);
+        let Learnt {
+            policy: of_policy,
+            critic: of_critic,
+        } = learnt;
+        rayon::join(
+            || of_policy.step(policy.network(), for_policy, rates[0]),
+            || of_critic.step(&critic.network, for_critic, rates[1]),
+        );
     }
 
     fn for_each_shard(
