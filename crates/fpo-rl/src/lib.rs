@@ -2,8 +2,8 @@
 //!
 //! One iteration: [`rollout`] walks policy and environments and stores a [`batch`] of actions and their [`views`]; [`advantage`]
 //! judges it; an [`objective`] turns network outputs into a loss and its gradient at those outputs; the [`learner`] carries that
-//! through the networks and steps the optimisers; the [`trainer`] repeats it. Around it, [`config`] says how, [`evaluate`] how well, [`metrics`], [`checkpoint`] and [`run`]
-//! keep it on disk.
+//! through the networks and steps the optimisers; the [`trainer`] repeats it. Around it, [`config`] says how, [`evaluate`] how well,
+//! [`metrics`], [`checkpoint`] and [`run`] keep it on disk.
 
 pub mod advantage;
 pub mod batch;

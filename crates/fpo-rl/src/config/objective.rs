@@ -90,17 +90,18 @@ pub struct ObjectiveConfig {
     pub target: CfmTarget,
     /// How the squared errors of the action entries become one number (fpo, awfm).
     pub reduction: Reduction,
-    /// One ratio per action or per pair (fpo).
+    /// One ratio per action or per pair (fpo; dppo has one per step, ppo one per action).
     pub ratio: RatioKind,
-    /// How a ratio is kept near 1.
+    /// How a ratio is kept near 1 (not awfm).
     pub trust_region: TrustRegion,
-    /// Range of the trust region around 1.
+    /// Range of the trust region around 1; with awfm, of the ratios that are not counted as clipped.
     pub clip: f32,
     /// Bound on |ℓ_old − ℓ| before exp, with zero gradient beyond; 0 for none.
     pub log_ratio_clamp: f32,
     /// Bound on ℓ_old − ℓ from above, whose gradient goes on beyond (FPO++: 10); 0 for none.
     pub log_ratio_max: f32,
-    /// Bound on each pair's loss, with zero gradient beyond (fpo; FPO++: 20); 0 for none.
+    /// Bound on each pair's loss, with zero gradient beyond (fpo; FPO++: 20);
+    /// 0 for none.
     pub loss_max: f32,
     /// Where the times of the pairs come from (fpo, awfm).
     pub time: TimeKind,
@@ -116,7 +117,7 @@ pub struct ObjectiveConfig {
     pub temperature: f32,
     /// Upper bound on a weight (awfm).
     pub weight_max: f32,
-    /// Last steps of the sampler that are learnt from (dppo); 0 for all. The others are left as they are.
+    /// How many of the sampler's last steps are learnt from (dppo); 0 for all. All add noise.
     pub final_steps: usize,
     /// Weight of the policy's entropy (ppo; 0.01 in the published comparison with FPO). With policy.squash = "tanh" it is that of
     /// the squashed action, estimated at a fresh sample, otherwise that of the Gaussian.

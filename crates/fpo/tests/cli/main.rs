@@ -29,6 +29,13 @@ const TINY: [&str; 12] = [
 const TASK: &str = "cartpole-balance";
 const STATE: &str = "checkpoints/step-1280/state.safetensors";
 
+/// A method of learning, as one `--set` names it.
+const FPO: &str = "objective.method=fpo";
+const PPO: &str = "objective.method=ppo";
+const DPPO: &str = "objective.method=dppo";
+const AWFM: &str = "objective.method=awfm";
+const METHODS: [&str; 4] = [FPO, PPO, DPPO, AWFM];
+
 /// The program, to be run in `folder`.
 fn fpo(folder: &TempDir, args: &[&str]) -> Command {
     let mut command = Command::cargo_bin("fpo").unwrap();
@@ -61,13 +68,6 @@ fn stderr(output: &Output) -> String {
 fn folder_with_run() -> (TempDir, PathBuf) {
     folder_with_run_of(FPO)
 }
-
-/// A method of learning, as one `--set` names it.
-const FPO: &str = "objective.method=fpo";
-const PPO: &str = "objective.method=ppo";
-const DPPO: &str = "objective.method=dppo";
-const AWFM: &str = "objective.method=awfm";
-const METHODS: [&str; 4] = [FPO, PPO, DPPO, AWFM];
 
 /// The same with another method.
 fn folder_with_run_of(method: &str) -> (TempDir, PathBuf) {
