@@ -1,6 +1,6 @@
 //! The Adam optimiser.
 
-use crate::simd::dispatch;
+use fpo_rng::simd::dispatch;
 use pulp::{Simd, WithSimd};
 use serde::{Deserialize, Serialize};
 

@@ -5,7 +5,7 @@
 //! element of C depends neither on the rows around it nor on where buffers lie. B comes in panels of [`PANEL`]
 //! columns, read from the first-level cache by all blocks of rows in turn.
 
-use crate::simd::dispatch;
+use fpo_rng::simd::dispatch;
 use pulp::{Simd, WithSimd};
 
 /// Columns of a packed panel.

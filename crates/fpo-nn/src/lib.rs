@@ -44,7 +44,6 @@ mod pass;
 pub mod peak;
 mod precision;
 mod scratch;
-mod simd;
 mod tensors;
 mod weights;
 
@@ -57,6 +56,5 @@ pub use mlp::{Layer, Mlp, MlpError, MlpSpec};
 pub use moments::{Moments, Normalizer, NormalizerConfig};
 pub use precision::{Precision, PrecisionError};
 pub use scratch::Scratch;
-pub use simd::{SIMD_VARIABLE, check_simd_variable};
 pub use tensors::{TensorError, TensorRecord};
 pub use weights::Weights;

@@ -139,9 +139,8 @@ impl Mlp {
         self.layers.last().map_or(0, |layer| layer.bias.end)
     }
 
-    /// Rows of a tile whose activations and derivatives fill about half of a second-level cache (of 1 MiB, or of the 2 MiB that
-    /// processors with a bfloat16 matrix unit have); a multiple of 16, at least 64 (to spread the traffic of the weights) and at
-    /// most 512.
+    /// Rows of a tile whose activations and derivatives fill about half of a second-level cache of 1 MiB, or in bfloat16
+    /// two thirds of one of 2 MiB; a multiple of 16, at least 64 (to spread the traffic of the weights) and at most 512.
     pub fn tile_rows(&self) -> usize {
         #[cfg(target_arch = "x86_64")]
         if self.precision == Precision::Bf16 {

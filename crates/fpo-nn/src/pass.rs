@@ -7,9 +7,9 @@ use crate::bf16;
 use crate::epilogue::{Accumulate, Activate, Chain, Linear, Target, add};
 use crate::kernel::{Left, PANEL, Product, Right, load};
 use crate::scratch::{Between, stride};
-use crate::simd::dispatch;
 use crate::weights::{Layers, Packed};
 use crate::{Activation, Layer, Mlp, Scratch, Weights};
+use fpo_rng::simd::dispatch;
 use pulp::{Simd, WithSimd};
 
 impl Mlp {
@@ -69,7 +69,7 @@ impl Mlp {
                 self.walk_f32(packed, input, hidden, derivative, output, rows, training);
             }
             #[cfg(target_arch = "x86_64")]
-            _ => panic!("weights and scratch of different precisions"),
+            _ => unreachable!("`check` compared the precisions"),
         }
     }
 
@@ -183,7 +183,7 @@ impl Mlp {
                     derivative,
                 };
                 self.bf16(packed)
-                    .backward_of(&kept, gradients, rows, d_output.as_slice(), gradient);
+                    .differentiate(&kept, gradients, rows, d_output.as_slice(), gradient);
             }
             (
                 Layers::F32(packed),
@@ -194,7 +194,7 @@ impl Mlp {
                 self.backward_f32(packed, input, hidden, derivative, d_output, rows, gradient);
             }
             #[cfg(target_arch = "x86_64")]
-            _ => panic!("weights and scratch of different precisions"),
+            _ => unreachable!("`check` compared the precisions"),
         }
     }
 
@@ -276,7 +276,12 @@ impl Mlp {
     fn check(&self, weights: &Weights, scratch: &Scratch, rows: usize) {
         scratch.check(rows);
         assert_eq!(&scratch.spec, self.spec(), "scratch of another network");
-        assert_eq!(&weights.spec, self.spec(), "weights of another network");
+        assert_eq!(
+            scratch.precision,
+            self.precision(),
+            "scratch of another precision"
+        );
+        self.check_weights(weights);
     }
 }
 

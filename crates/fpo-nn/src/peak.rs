@@ -1,6 +1,6 @@
 //! How fast this machine can multiply and add, to judge the kernels by.
 
-use crate::simd::dispatch;
+use fpo_rng::simd::dispatch;
 use pulp::{Simd, WithSimd};
 use std::hint::black_box;
 use std::time::Instant;

@@ -1,11 +1,7 @@
 //! In which numbers a network's products are computed.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 /// The numbers that matrix products multiply. Parameters, gradients, inputs and outputs are f32 either way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Precision {
     /// Single precision throughout, on any machine.
     #[default]
@@ -14,13 +10,15 @@ pub enum Precision {
     /// f32. Inputs are split into two bfloat16 numbers and keep 16 bits. Needs the matrix unit of recent Intel processors (AMX).
     Bf16,
     /// Outputs are those of `F32`, bit for bit; the products of the backward pass are computed as with `Bf16`, and its inputs are
-    /// rounded to bfloat16 as a whole.
+    /// not split but rounded once.
     Bf16Gradient,
 }
 
 /// A precision this machine does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this machine has no bfloat16 matrix unit (AMX, with the system's permission to use it)")]
+#[error(
+    "this machine has no bfloat16 matrix unit (AMX, with the system's permission to use it), or FPO_SIMD forbids it"
+)]
 pub struct PrecisionError;
 
 impl Precision {

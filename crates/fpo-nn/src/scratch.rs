@@ -11,6 +11,7 @@ use crate::{Mlp, MlpSpec, Precision};
 #[derive(Clone)]
 pub struct Scratch {
     pub(crate) spec: MlpSpec,
+    pub(crate) precision: Precision,
     rows: usize,
     /// [rows, input].
     pub(crate) input: Aligned,
@@ -61,15 +62,23 @@ impl Mlp {
         Scratch {
             rows,
             input: Aligned::zeros(len(rows, spec.input)),
-            between: match self.precision() {
-                #[cfg(target_arch = "x86_64")]
-                Precision::Bf16 => Between::Bf16(bf16::Buffers::new(spec, rows, training)),
-                precision => Between::f32(spec, rows, training, precision == Precision::Bf16Gradient),
-            },
+            between: self.between(rows, training),
             output: Aligned::zeros(len(rows, spec.output)),
             d_output: Aligned::zeros(if training { len(rows, spec.output) } else { 0 }),
             spec: spec.clone(),
+            precision: self.precision(),
         }
+    }
+}
+
+impl Mlp {
+    fn between(&self, rows: usize, training: bool) -> Between {
+        #[cfg(target_arch = "x86_64")]
+        if self.precision() == Precision::Bf16 {
+            return Between::Bf16(bf16::Buffers::new(self.spec(), rows, training));
+        }
+        let bf16_gradient = self.precision() == Precision::Bf16Gradient;
+        Between::f32(self.spec(), rows, training, bf16_gradient)
     }
 }
 

@@ -12,6 +12,7 @@ use crate::{Layer, Mlp, MlpSpec, Precision};
 #[derive(Clone)]
 pub struct Weights {
     pub(crate) spec: MlpSpec,
+    pub(crate) precision: Precision,
     pub(crate) layers: Layers,
 }
 
@@ -45,6 +46,7 @@ impl Mlp {
         };
         Weights {
             spec: self.spec().clone(),
+            precision: self.precision(),
             layers: match self.precision() {
                 Precision::F32 => Layers::F32(layers.iter().map(|layer| Packed::new(layer, true)).collect()),
                 #[cfg(target_arch = "x86_64")]
@@ -70,7 +72,7 @@ impl Mlp {
             self.parameter_count(),
             "length of the parameter vector"
         );
-        assert_eq!(&weights.spec, self.spec(), "weights of another network");
+        self.check_weights(weights);
         for (l, layer) in self.layers().iter().enumerate() {
             let (weight, bias) = (&parameters[layer.weight.clone()], &parameters[layer.bias.clone()]);
             match &mut weights.layers {
@@ -84,6 +86,17 @@ impl Mlp {
                 }
             }
         }
+    }
+}
+
+impl Mlp {
+    pub(crate) fn check_weights(&self, weights: &Weights) {
+        assert_eq!(&weights.spec, self.spec(), "weights of another network");
+        assert_eq!(
+            weights.precision,
+            self.precision(),
+            "weights of another precision"
+        );
     }
 }
 

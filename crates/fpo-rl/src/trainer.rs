@@ -16,7 +16,7 @@ use crate::objective::ViewLoss;
 use crate::policy::{ActionMap, Model, Policy};
 use crate::rollout::{Actors, RolloutShard};
 use fpo_env::{End, Shard, ShardOptions, Task};
-use fpo_nn::{Mlp, Normalizer, NormalizerConfig};
+use fpo_nn::{Mlp, Normalizer, NormalizerConfig, Precision};
 use fpo_rng::{Key, Philox, Stream};
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
@@ -379,10 +379,12 @@ impl Trainer {
     /// The current policy, as it would be deployed.
     pub fn policy(&self) -> Policy {
         let spec = self.task.spec();
+        // Its outputs are the same bits; only a gradient would not be.
+        let model = self.policy.clone().with_precision(Precision::F32);
         Policy::new(
             &spec.name,
             &spec.observation,
-            self.policy.clone(),
+            model.expect("every machine has f32"),
             self.learnt.policy.parameters.clone(),
             self.normalizer.clone(),
             self.action_map.clone(),

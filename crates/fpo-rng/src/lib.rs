@@ -11,6 +11,7 @@
 
 mod normal;
 mod philox;
+pub mod simd;
 
 pub use normal::{fill_normal, fill_uniform};
 pub use philox::Philox;

@@ -1,8 +1,9 @@
 //! Uniform and standard normal numbers in bulk, vectorised over Philox blocks.
 
 use crate::philox::{LANES, blocks};
+use crate::simd::dispatch;
 use crate::{Key, Philox};
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 use std::f32::consts::{FRAC_PI_2, LN_2};
 
 /// Numbers made at a time: four words a block.
@@ -49,7 +50,7 @@ pub fn fill_normal(key: Key, out: &mut [f32]) {
 /// Runs `convert` over all blocks of `key` that `out` needs, with the widest instructions of this machine.
 fn fill(key: Key, out: &mut [f32], convert: impl Fn([[u32; LANES]; 4]) -> [[f32; LANES]; 4]) {
     let (key, counter) = key.words();
-    Arch::new().dispatch(Fill {
+    dispatch(Fill {
         key,
         counter,
         out,
@@ -57,8 +58,7 @@ fn fill(key: Key, out: &mut [f32], convert: impl Fn([[u32; LANES]; 4]) -> [[f32;
     });
 }
 
-/// A closure would do, but one that the compiler does not inline is compiled for the oldest machine, where a fused multiply-add is a
-/// call. `with_simd` is inlined.
+/// What [`fill`] runs.
 struct Fill<'a, F> {
     key: [u32; 2],
     counter: [u32; 3],

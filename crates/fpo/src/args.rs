@@ -56,7 +56,7 @@ pub(crate) struct Train {
     /// Seed of every random number of the run [default: 0]
     #[arg(long)]
     pub(crate) seed: Option<u64>,
-    /// Numbers to learn in, short for --set train.precision=... [default: auto, which is bf16 where the processor has AMX]
+    /// Numbers to learn in, short for --set train.precision=... [default: auto, bf16 where the processor has AMX; when resuming, what the run recorded]
     #[arg(long, value_enum)]
     pub(crate) precision: Option<PrecisionArg>,
     /// Threads to use; the result is the same with any number [default: all cores]

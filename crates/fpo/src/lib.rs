@@ -34,7 +34,7 @@ pub fn main() -> ExitCode {
 
 fn run() -> Result<(), Failure> {
     let Args { command } = Args::try_parse().map_err(|error| misuse(&error))?;
-    fpo_nn::check_simd_variable().map_err(Failure::Input)?;
+    fpo_rng::simd::check().map_err(Failure::Input)?;
     match command {
         Command::Tasks(args) => tasks::run(&args),
         Command::Train(args) => train::run(&args),

@@ -3,35 +3,36 @@
 use super::{BLOCK, TILE};
 use std::arch::asm;
 use std::arch::x86_64::{__cpuid, __cpuid_count};
+use std::cell::Cell;
 use std::marker::PhantomData;
 use std::sync::OnceLock;
 
 /// The contents of a tile register: 16 rows of 32 bfloat16 numbers.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
-pub(super) struct Tile(pub(super) [[u16; 32]; TILE]);
+pub(crate) struct Tile(pub(super) [[u16; 32]; TILE]);
 
 impl Tile {
     pub(super) const ZERO: Self = Self([[0; 32]; TILE]);
 }
 
 /// A block of sums, where vectors take over from the matrix unit.
+#[derive(Clone)]
 #[repr(C, align(64))]
 pub(super) struct Sums(pub(super) [[f32; BLOCK]; BLOCK]);
+
+impl Sums {
+    pub(super) const ZERO: Self = Self([[0.0; BLOCK]; BLOCK]);
+}
 
 /// Whether this processor has AMX for bfloat16, the vector instructions used around it, and the system lets this process use them.
 pub(crate) fn is_available() -> bool {
     static AVAILABLE: OnceLock<bool> = OnceLock::new();
-    *AVAILABLE.get_or_init(|| crate::simd::is_unlimited() && has_instructions() && permitted())
+    *AVAILABLE.get_or_init(|| fpo_rng::simd::is_unlimited() && has_instructions() && permitted())
 }
 
 fn has_instructions() -> bool {
-    let vectors = is_x86_feature_detected!("avx512f")
-        && is_x86_feature_detected!("avx512cd")
-        && is_x86_feature_detected!("avx512bw")
-        && is_x86_feature_detected!("avx512dq")
-        && is_x86_feature_detected!("avx512vl")
-        && is_x86_feature_detected!("avx512bf16");
+    let vectors = pulp::x86::V4::try_new().is_some() && is_x86_feature_detected!("avx512bf16");
     // Leaf 7, EDX: bit 22 is AMX-BF16, bit 24 AMX-TILE.
     const AMX: u32 = 1 << 22 | 1 << 24;
     vectors && __cpuid(0).eax >= 7 && __cpuid_count(7, 0).edx & AMX == AMX && system_saves_tiles()
@@ -67,6 +68,11 @@ fn permitted() -> bool {
     false
 }
 
+thread_local! {
+    /// Whether a [`Unit`] of this thread is alive.
+    static IN_USE: Cell<bool> = const { Cell::new(false) };
+}
+
 /// The matrix unit of the calling thread, set up for whole tiles until it is dropped.
 pub(super) struct Unit {
     /// Tile registers belong to a thread.
@@ -87,6 +93,8 @@ impl Unit {
     /// If this machine has none.
     pub(super) fn new() -> Self {
         assert!(is_available(), "no bfloat16 matrix unit");
+        // The first of two to be dropped would release the other's registers.
+        assert!(!IN_USE.replace(true), "the thread's matrix unit is in use");
         let mut shape = Shape {
             palette: 1,
             start_row: 0,
@@ -98,7 +106,12 @@ impl Unit {
         shape.rows[..8].fill(TILE as u8);
         // SAFETY: the unit is there, and 64 readable bytes hold a valid description of eight full tiles.
         unsafe {
-            asm!("ldtilecfg [{}]", in(reg) &raw const shape, options(readonly, nostack, preserves_flags));
+            asm!(
+                "ldtilecfg [{}]", in(reg) &raw const shape,
+                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+                options(readonly, nostack, preserves_flags)
+            );
         }
         Self {
             not_send: PhantomData,
@@ -203,7 +216,15 @@ impl Unit {
 impl Drop for Unit {
     fn drop(&mut self) {
         // SAFETY: the unit exists. Released, its registers cost nothing when threads are switched.
-        unsafe { asm!("tilerelease", options(nomem, nostack, preserves_flags)) }
+        unsafe {
+            asm!(
+                "tilerelease",
+                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+                options(nomem, nostack, preserves_flags)
+            );
+        }
+        IN_USE.set(false);
     }
 }
 

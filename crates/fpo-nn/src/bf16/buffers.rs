@@ -52,7 +52,7 @@ impl Gradients {
             left: [tiles(widest.max(spec.output)), tiles(widest.max(spec.output))],
             right: tiles(widest.max(spec.output)),
             transposed: tiles(widest.max(spec.input)),
-            sums: Box::new(Sums([[0.0; BLOCK]; BLOCK])),
+            sums: Box::new(Sums::ZERO),
         }
     }
 }
@@ -60,12 +60,6 @@ impl Gradients {
 /// Tiles for a matrix of `row_blocks` blocks of rows, in any arrangement: a block of 32 × 32 is two tiles.
 fn zeros(row_blocks: usize, width: usize) -> Vec<Tile> {
     vec![Tile::ZERO; 2 * row_blocks * width.div_ceil(BLOCK)]
-}
-
-impl Clone for Sums {
-    fn clone(&self) -> Self {
-        Self(self.0)
-    }
 }
 
 impl Buffers {
@@ -86,7 +80,7 @@ impl Buffers {
                 derivative: spec.hidden.iter().map(|&width| tiles(width)).collect(),
                 gradients: Gradients::new(spec, rows),
             }),
-            sums: Box::new(Sums([[0.0; BLOCK]; BLOCK])),
+            sums: Box::new(Sums::ZERO),
         }
     }
 

@@ -144,19 +144,8 @@ impl Network<'_> {
         self.differentiate(&source, &mut kept.gradients, rows, d_output, gradient);
     }
 
-    /// As [`Network::backward`], after a forward pass in f32.
-    pub(crate) fn backward_of(
-        &self,
-        kept: &Kept,
-        gradients: &mut Gradients,
-        rows: usize,
-        d_output: &[f32],
-        gradient: &mut [f32],
-    ) {
-        self.differentiate(kept, gradients, rows, d_output, gradient);
-    }
-
-    fn differentiate<S: Source>(
+    /// Adds the parameters' gradient to `gradient`, given that at the outputs, `[rows, output]`, and what a forward pass kept.
+    pub(crate) fn differentiate<S: Source>(
         &self,
         source: &S,
         gradients: &mut Gradients,
@@ -248,7 +237,7 @@ impl Network<'_> {
 }
 
 /// What a forward pass kept.
-trait Source {
+pub(crate) trait Source {
     /// The derivatives of one block.
     type Block<'a>
     where

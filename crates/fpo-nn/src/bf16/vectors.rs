@@ -47,7 +47,7 @@ pub(super) fn widen_turns(turns: __m512i) -> (__m512, __m512) {
     (_mm512_castsi512_ps(even), _mm512_castsi512_ps(odd))
 }
 
-/// The number in the first 16 bits of what bfloat16 keeps, and the rest: x = high + low but for 16 significant bits.
+/// `x` rounded to bfloat16, and the exact rest; rounded in turn, both together keep 16 significant bits.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bf16")]
 pub(super) fn split(x: __m512) -> (__m512, __m512) {

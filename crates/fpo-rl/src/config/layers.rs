@@ -90,6 +90,8 @@ fn recorded(origin: &str, table: Table, sets: &[String]) -> Result<Config, Confi
         task: "",
         method: None,
     };
+    // What runs were learnt in before they recorded it.
+    layers.set("train.precision=f32")?;
     layers.add(table, origin)?;
     for set in sets {
         layers.set(set)?;
@@ -100,7 +102,8 @@ fn recorded(origin: &str, table: Table, sets: &[String]) -> Result<Config, Confi
 }
 
 /// What a resumed run can change: its length, checkpoints, evaluation and precision, which another machine may not have, and
-/// what keeps training stable, so that a run that diverged can go on more carefully from its last checkpoint. None of them shaped the state that is continued.
+/// what keeps training stable, so that a run that diverged can go on more carefully from its last checkpoint. None of them
+/// changes what the numbers of a saved state mean.
 const CHANGEABLE: [&str; 11] = [
     "train.*",
     "eval.*",

@@ -15,7 +15,7 @@ pub enum TrainError {
     Network(#[from] MlpError),
     /// A precision this machine does not have.
     #[error(
-        "train.precision = \"bf16\": {0}; use --precision f32, with which results differ in their last digits"
+        "train.precision = \"bf16\": {0}; use --precision f32, which computes more exactly but not to the same bytes"
     )]
     Precision(#[from] PrecisionError),
     /// The thread pool could not be made.

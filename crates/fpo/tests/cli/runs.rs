@@ -31,6 +31,7 @@ const SHARDED: [&[&str]; 4] = [
         "env.reward_scale=10",
         "objective.ratio=per_action",
         "objective.trust_region=ppo",
+        "train.precision=f32",
     ],
     &[
         "env.num_envs=64",
@@ -122,6 +123,20 @@ fn a_precision_the_machine_lacks_is_refused() {
         "{text}"
     );
     assert!(!folder.path().join("runs/run/config.toml").exists());
+    if fpo_nn::Precision::Bf16.is_available() {
+        // Begun where there was one, a run goes on elsewhere if it is told how.
+        succeeds(&folder, &tiny("run", &["--precision", "bf16"]));
+        let resume = ["train", "--resume", "runs/run", "--set", "train.steps=1536"];
+        let elsewhere = |more: &[&str]| {
+            let args: Vec<&str> = resume.iter().chain(more).copied().collect();
+            fpo(&folder, &args).env("FPO_SIMD", "avx2").output().unwrap()
+        };
+        let output = elsewhere(&[]);
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        assert!(stderr(&output).contains("use --precision f32"));
+        let output = elsewhere(&["--precision", "f32"]);
+        assert!(output.status.success(), "{}", stderr(&output));
+    }
     let output = fpo(&folder, &["tasks"]).env("FPO_SIMD", "mmx").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("FPO_SIMD"), "{}", stderr(&output));

@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::{GaeForm, GaeSchedule, Method};
+use crate::config::{GaeForm, GaeSchedule, LearningPrecision, Method};
 
 fn sets(sets: &[&str]) -> Result<Config, ConfigError> {
     let sets: Vec<String> = sets.iter().map(|s| s.to_string()).collect();
@@ -470,4 +470,18 @@ fn a_resumed_run_can_be_extended_and_calmed_but_not_changed() {
         Config::from_documented(&documented(&trained), "checkpoint").unwrap(),
         trained
     );
+}
+
+/// A run recorded before there was a choice of precision was learnt in f32, and goes on so.
+#[test]
+fn a_recorded_run_without_precision_is_one_of_f32() {
+    let config = resolve("cheetah-run", None, None, &[], None).unwrap();
+    let text: String = documented(&config)
+        .lines()
+        .filter(|line| !line.starts_with("precision"))
+        .map(|line| line.to_owned() + "\n")
+        .collect();
+    let old = Config::from_documented(&text, "checkpoint").unwrap();
+    assert_eq!(old.train.precision, LearningPrecision::F32);
+    assert_eq!(config.train.precision, LearningPrecision::Auto);
 }
