@@ -1,0 +1,41 @@
+"""Whether two contenders did the same work."""
+
+import math
+
+#: Standard errors that two means may be apart: by chance once in two million comparisons.
+ERRORS = 5
+
+
+def differences(ours: dict, theirs: dict, tolerance: float) -> list[str]:
+    """What `theirs` reports otherwise than `ours`, a line each.
+
+    * whole numbers must be equal;
+    * other numbers may differ by `tolerance` of ours;
+    * lists by `tolerance` of the root mean square of ours, in each entry;
+    * {"mean", "error"} by ERRORS standard errors of the difference.
+    """
+    return [
+        f"{name}: {brief(theirs.get(name))} instead of {brief(value)}"
+        for name, value in ours.items()
+        if name not in theirs or not agree(value, theirs[name], tolerance)
+    ]
+
+
+def agree(a, b, tolerance: float) -> bool:
+    if isinstance(a, dict):
+        return abs(a["mean"] - b["mean"]) <= ERRORS * math.hypot(a["error"], b["error"])
+    if isinstance(a, list):
+        size = math.sqrt(sum(x * x for x in a) / len(a))
+        return len(a) == len(b) and all(abs(x - y) <= tolerance * size for x, y in zip(a, b, strict=True))
+    if isinstance(a, int):
+        return a == b
+    return abs(a - b) <= tolerance * abs(a)
+
+
+def brief(value) -> str:
+    """A value in a message."""
+    if isinstance(value, dict):
+        return f"{value['mean']:.6g} ± {value['error']:.2g}"
+    if isinstance(value, list):
+        return f"[{', '.join(f'{x:.6g}' for x in value[:6])}{', …' if len(value) > 6 else ''}]"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

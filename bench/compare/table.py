@@ -1,0 +1,88 @@
+"""The results as Markdown."""
+
+import textwrap
+from pathlib import Path
+
+BEGIN, END = "<!-- begin results: written by bench/compare, do not edit -->", "<!-- end results -->"
+
+
+def number(x: float) -> str:
+    """Three significant digits, at most three decimals, no exponent."""
+    places = next((places for places in range(3) if abs(x) >= 10 ** (2 - places)), 3)
+    return f"{x:.{places}f}"
+
+
+def spread(s: dict[str, float]) -> str:
+    """The median, and the range of most rounds."""
+    low, high = sorted((s["p10"], s["p90"]))
+    return f"{number(s['median'])} ({number(low)}–{number(high)})"
+
+
+def verdict(target: float, rate: bool, ratios: list[float]) -> str:
+    """The target, and whether every ratio keeps it."""
+    text = f"≥ {target:g}" if rate else f"≤ {target:g}"
+    if not ratios:
+        return text
+    met = all(ratio >= target if rate else ratio <= target for ratio in ratios)
+    return f"{text}, {'met' if met else '**missed**'}"
+
+
+def section(workload: dict) -> str:
+    """One workload: a row a contender, for each number of threads its figure and this project's ratio to it."""
+    unit, rate = workload["unit"], workload["rate"]
+    threads = [str(n) for n in workload["threads"]]
+    head = ["", *(x for n in threads for x in (f"{unit}, {plural(n)}", "fpo / it")), "target"]
+    lines = [f"### {workload['title']}", "", row(head), row(["---"] + ["---:"] * (len(head) - 2) + ["---"])]
+    missing = {}
+    for contender in workload["contenders"]:
+        cells, ratios = [], []
+        for n in threads:
+            result = contender["threads"].get(n, {})
+            if "unavailable" in result:
+                missing[contender["name"]] = result["unavailable"]
+            ratio = result.get("ratio")
+            cells.append(spread(result["figure"]) if "figure" in result else "–")
+            cells.append(number(ratio["median"]) if ratio else "")
+            ratios += [ratio["median"]] if ratio else []
+        target = contender["target"]
+        cells.append(verdict(target, rate, ratios) if target is not None else "")
+        lines.append(row([contender["name"], *cells]))
+    if missing:
+        reasons = (f"{name} ({reason})" for name, reason in missing.items())
+        lines += ["", f"Not measured: {'; '.join(reasons)}."]
+    return "\n".join(lines)
+
+
+def plural(threads: str) -> str:
+    return f"{threads} thread{'s' if threads != '1' else ''}"
+
+
+def row(cells: list[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def facts(machine: dict) -> str:
+    """What the figures belong to."""
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    caches = ", ".join(f"{name} {size}" for name, size in machine["caches"].items())
+    cpu = f"{machine['cpu']}, family, model, stepping {machine['family, model, stepping']}"
+    text = (
+        f"Measured {machine['date']} at commit {machine['commit']} on {machine['cores']} cores of {cpu}, "
+        f"{', '.join(machine['flags'])}, {caches}; {machine['kernel']}; {versions}. "
+        f"Meanwhile other processes took {100 * machine['others']:.1f} % of the cores."
+    )
+    return textwrap.fill(text, 138, break_on_hyphens=False)
+
+
+def markdown(results: dict) -> str:
+    """Everything between the markers."""
+    return "\n\n".join([facts(results["machine"]), *map(section, results["workloads"])])
+
+
+def insert(path: Path, text: str) -> None:
+    """Puts `text` between the markers of the file."""
+    before, begin, rest = path.read_text().partition(BEGIN)
+    old, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"{path} lacks the lines `{BEGIN}` and `{END}`")
+    path.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}")

@@ -1,0 +1,65 @@
+//! Noise to actions.
+
+use crate::inputs::Inputs;
+use crate::{SHARDS, Workload};
+use anyhow::{Result, ensure};
+use fpo_rl::config;
+use fpo_rl::policy::{Model, PolicyScratch};
+use rayon::ThreadPool;
+use rayon::prelude::*;
+use serde::Deserialize;
+use serde_json::json;
+
+#[derive(Deserialize)]
+pub struct Options {
+    /// Observations to act on at once.
+    rows: usize,
+}
+
+/// A part of the rows.
+struct Part {
+    observations: Vec<f32>,
+    noises: Vec<f32>,
+    actions: Vec<f32>,
+    scratch: PolicyScratch,
+}
+
+pub fn prepare(options: &Options, inputs: &Inputs, pool: ThreadPool) -> Result<Workload> {
+    let config = config::resolve("cheetah-run", Some("paper"), None, &[], None)?;
+    let (observations, shape) = inputs.numbers("act.observations")?;
+    let (noises, _) = inputs.numbers("act.noises")?;
+    ensure!(options.rows <= shape[0], "more rows than the inputs have");
+    let (od, ad) = (shape[1], noises.len() / shape[0]);
+    let policy = Model::new(&config, od, ad)?;
+    let mut weights = policy.network().weights();
+    let parameters = inputs.parameters(policy.network(), "policy.")?;
+    policy.network().pack(&parameters, &mut weights);
+
+    let share = options.rows.div_ceil(SHARDS);
+    let mut parts: Vec<Part> = observations[..options.rows * od]
+        .chunks(share * od)
+        .zip(noises[..options.rows * ad].chunks(share * ad))
+        .map(|(observations, noises)| Part {
+            observations: observations.to_vec(),
+            noises: noises.to_vec(),
+            actions: noises.to_vec(),
+            scratch: policy.scratch(share),
+        })
+        .collect();
+    let sample = move |part: &mut Part| {
+        let Part {
+            observations,
+            noises,
+            actions,
+            scratch,
+        } = part;
+        policy.sample(&weights, observations, noises, actions, scratch);
+    };
+    parts.iter_mut().for_each(&sample);
+    let actions: Vec<f32> = parts.iter().flat_map(|p| &p.actions).copied().collect();
+    let check = json!({ "actions": actions });
+    Ok(Workload::new(1, check, move || match &mut parts[..] {
+        [part] => sample(part),
+        parts => pool.install(|| parts.par_iter_mut().with_max_len(1).for_each(&sample)),
+    }))
+}

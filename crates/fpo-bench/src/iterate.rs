@@ -1,0 +1,34 @@
+//! Whole training iterations: rollout and learning.
+
+use crate::Workload;
+use anyhow::{Context, Result};
+use fpo_rl::config;
+use fpo_rl::trainer::Trainer;
+use serde::Deserialize;
+use serde_json::json;
+
+#[derive(Deserialize)]
+pub struct Options {
+    task: String,
+    preset: String,
+    /// Settings that differ from the preset.
+    sets: Vec<String>,
+}
+
+pub fn prepare(options: &Options, threads: usize) -> Result<Workload> {
+    let task =
+        fpo_mujoco::task(&options.task).with_context(|| format!("there is no task `{}`", options.task))?;
+    let config = config::resolve(&options.task, Some(&options.preset), None, &options.sets, None)?;
+    let mut trainer = Trainer::new(&config, task, threads)?;
+    trainer.iterate()?;
+    let transitions = trainer.env_steps();
+    let check = json!({
+        "transitions": transitions,
+        "gradient steps": config.optimizer.epochs * config.optimizer.minibatches,
+    });
+    Ok(Workload::new(transitions as usize, check, move || {
+        trainer
+            .iterate()
+            .unwrap_or_else(|reason| panic!("training failed: {reason}"));
+    }))
+}

@@ -1,0 +1,138 @@
+//! This project's side of `bench/compare`: does the work it is asked for and says how long it took.
+//!
+//! One JSON object a line on standard input, one answer a line on standard output, as the Python workers do
+//! (`bench/compare/workers/protocol.py`): `prepare` names the work, `run` times it.
+
+mod act;
+mod inputs;
+mod iterate;
+mod step;
+mod update;
+
+use anyhow::{Context, Result};
+use inputs::Inputs;
+use rayon::ThreadPoolBuilder;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::io::{self, BufRead, Write};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// A timing shorter than this says more about the clock than about the work.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+#[derive(Deserialize)]
+#[serde(tag = "cmd", rename_all = "snake_case")]
+enum Request {
+    Prepare {
+        threads: usize,
+        inputs: PathBuf,
+        #[serde(flatten)]
+        work: Work,
+    },
+    Run {
+        /// Seconds to go on for, and timings to make at least.
+        seconds: f64,
+        least: usize,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "work", rename_all = "snake_case")]
+enum Work {
+    Update(update::Options),
+    Act(act::Options),
+    Step(step::Options),
+    Iterate(iterate::Options),
+}
+
+/// Work to be timed.
+struct Workload {
+    /// Does it once.
+    call: Box<dyn FnMut()>,
+    /// Updates, actions or steps a call does.
+    items: usize,
+    /// What is compared with the other contenders.
+    check: Value,
+    /// Calls between two looks at the clock.
+    times: u32,
+}
+
+impl Workload {
+    fn new(items: usize, check: Value, call: impl FnMut() + 'static) -> Self {
+        Self {
+            call: Box::new(call),
+            items,
+            check,
+            times: 1,
+        }
+    }
+
+    /// Warms up, and finds how many calls make a timing.
+    fn calibrate(&mut self) {
+        self.timed();
+        let once = self.timed();
+        self.times = ((SHORTEST.as_secs_f64() / once).round() as u32).max(1);
+    }
+
+    /// Seconds of one call.
+    fn timed(&mut self) -> f64 {
+        let start = Instant::now();
+        for _ in 0..self.times {
+            (self.call)();
+        }
+        start.elapsed().as_secs_f64() / f64::from(self.times)
+    }
+
+    fn run(&mut self, seconds: f64, least: usize) -> Vec<f64> {
+        let start = Instant::now();
+        let mut timings = Vec::new();
+        while timings.len() < least || start.elapsed().as_secs_f64() < seconds {
+            timings.push(self.timed());
+        }
+        timings
+    }
+}
+
+fn main() -> Result<()> {
+    let mut workload = None;
+    for line in io::stdin().lock().lines() {
+        let request = serde_json::from_str(&line?).context("a request")?;
+        let answer = match request {
+            Request::Prepare {
+                threads,
+                inputs,
+                work,
+            } => match prepare(threads, inputs, work) {
+                Ok(mut prepared) => {
+                    prepared.calibrate();
+                    let prepared = workload.insert(prepared);
+                    json!({ "items": prepared.items, "check": prepared.check, "facts": {} })
+                }
+                Err(reason) => json!({ "unavailable": format!("{reason:#}") }),
+            },
+            Request::Run { seconds, least } => {
+                let workload = workload.as_mut().context("`run` before `prepare`")?;
+                json!({ "seconds": workload.run(seconds, least) })
+            }
+        };
+        let mut out = io::stdout().lock();
+        writeln!(out, "{answer}")?;
+        out.flush()?;
+    }
+    Ok(())
+}
+
+fn prepare(threads: usize, inputs: PathBuf, work: Work) -> Result<Workload> {
+    let pool = ThreadPoolBuilder::new().num_threads(threads).build()?;
+    let inputs = Inputs::read(&inputs)?;
+    match work {
+        Work::Update(options) => update::prepare(&options, &inputs, pool),
+        Work::Act(options) => act::prepare(&options, &inputs, pool),
+        Work::Step(options) => step::prepare(&options, &inputs, pool),
+        Work::Iterate(options) => iterate::prepare(&options, threads),
+    }
+}
+
+/// Shards that the trainer cuts environments into, at most.
+const SHARDS: usize = 16;

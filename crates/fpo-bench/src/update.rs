@@ -1,0 +1,146 @@
+//! One gradient step at the published sizes.
+
+use crate::Workload;
+use crate::inputs::Inputs;
+use anyhow::{Result, ensure};
+use fpo_nn::{Mlp, global_norm};
+use fpo_rl::advantage::Follow;
+use fpo_rl::batch::{Batch, Dims};
+use fpo_rl::config::{self, Config};
+use fpo_rl::critic::Critic;
+use fpo_rl::learner::{Learner, Learnt, Trained};
+use fpo_rl::policy::Model;
+use rayon::ThreadPool;
+use serde::Deserialize;
+use serde_json::json;
+
+#[derive(Deserialize)]
+pub struct Options {
+    /// Settings that differ from the `paper` preset.
+    sets: Vec<String>,
+}
+
+/// Everything that an update reads and changes.
+struct Update {
+    policy: Model,
+    critic: Critic,
+    learner: Learner,
+    learnt: Learnt,
+    batch: Batch,
+    units: Vec<u32>,
+    rates: [f32; 2],
+    pool: ThreadPool,
+}
+
+impl Update {
+    fn new(config: &Config, inputs: &Inputs, pool: ThreadPool) -> Result<Self> {
+        let batch = batch(config, inputs)?;
+        let precision = config.train.precision;
+        let policy = Model::new(config, batch.dims.observation, batch.dims.action)?
+            .with_precision(precision.of_policy())?;
+        let mut critic = Critic::new(&config.critic, batch.dims.observation, config.advantage.gamma)?;
+        critic.network = critic.network.with_precision(precision.of_critic())?;
+        let trained = |network: &Mlp, prefix| -> Result<Trained> {
+            let parameters = inputs.parameters(network, prefix)?;
+            Ok(Trained::new(network, parameters, config.optimizer.adam()))
+        };
+        Ok(Self {
+            learnt: Learnt {
+                policy: trained(policy.network(), "policy.")?,
+                critic: trained(&critic.network, "critic.")?,
+            },
+            learner: Learner::new(config, &policy, &critic, batch.dims.transitions()),
+            units: (0..batch.dims.sequences as u32).collect(),
+            rates: [
+                config.optimizer.learning_rate,
+                config.optimizer.critic_learning_rate,
+            ],
+            policy,
+            critic,
+            batch,
+            pool,
+        })
+    }
+
+    /// The policy's loss and the critic's, before the step.
+    fn call(&mut self) -> [f64; 2] {
+        let Self {
+            policy,
+            critic,
+            learner,
+            learnt,
+            batch,
+            units,
+            rates,
+            pool,
+        } = self;
+        let stats = pool.install(|| {
+            let stats = learner.differentiate(policy, critic, learnt, batch, units);
+            learner.step(policy, critic, learnt, stats.grad_norm, *rates);
+            stats
+        });
+        [stats.ratio.loss, stats.value_loss].map(|sum| sum / stats.rows as f64)
+    }
+}
+
+pub fn prepare(options: &Options, inputs: &Inputs, pool: ThreadPool) -> Result<Workload> {
+    let config = config::resolve("cheetah-run", Some("paper"), None, &options.sets, None)?;
+    let mut update = Update::new(&config, inputs, pool)?;
+    let start = update.learnt.clone();
+    let [policy_loss, value_loss] = update.call();
+    let (for_policy, for_critic) = update.learner.gradient().split_at(start.policy.parameters.len());
+    let gradients = [for_policy, for_critic].map(|gradient| global_norm(&[gradient]));
+    update.call();
+    update.call();
+    let learnt = &update.learnt;
+    let changes = [(&learnt.policy, &start.policy), (&learnt.critic, &start.critic)].map(|(now, then)| {
+        let change = now.parameters.iter().zip(&then.parameters).map(|(a, b)| a - b);
+        global_norm(&[&change.collect::<Vec<f32>>()])
+    });
+    let check = json!({
+        "policy loss": policy_loss,
+        "value loss": value_loss,
+        "policy gradient": gradients[0],
+        "critic gradient": gradients[1],
+        "policy change in three updates": changes[0],
+        "critic change in three updates": changes[1],
+    });
+    Ok(Workload::new(1, check, move || {
+        update.call();
+    }))
+}
+
+/// The minibatch of the inputs.
+fn batch(config: &Config, inputs: &Inputs) -> Result<Batch> {
+    let (observations, shape) = inputs.numbers("update.observations")?;
+    let (actions, action_shape) = inputs.numbers("update.actions")?;
+    let mut batch = Batch::new(Dims::new(config, shape[2], action_shape[2]));
+    for (field, name, numbers) in [
+        (&mut batch.observations, "observations", Some(observations)),
+        (&mut batch.actions, "actions", Some(actions)),
+        (&mut batch.rewards, "rewards", None),
+        (&mut batch.view_inputs, "pair_inputs", None),
+        (&mut batch.view_targets, "noises", None),
+        (&mut batch.view_times, "times", None),
+        (&mut batch.old_losses, "old_losses", None),
+    ] {
+        let numbers = match numbers {
+            Some(numbers) => numbers,
+            None => inputs.numbers(&format!("update.{name}"))?.0,
+        };
+        let (found, expected) = (numbers.len(), field.len());
+        ensure!(
+            found == expected,
+            "`update.{name}` has {found} numbers, the settings want {expected}"
+        );
+        *field = numbers;
+    }
+    for (follow, byte) in batch.follow.iter_mut().zip(inputs.bytes("update.follow")?) {
+        *follow = match byte {
+            0 => Follow::Next,
+            1 => Follow::Terminal,
+            _ => Follow::Truncated,
+        };
+    }
+    Ok(batch)
+}
