@@ -141,7 +141,9 @@ def collect(process, run, task, seed, folder):
 
 def measure(options):
     """Times every setting on cheetah-run in interleaved rounds, so that a disturbance does not hit one setting alone."""
-    rows = list({json.dumps(timed(run)): run for run in reversed(read_grid())}.values())[::-1]
+    # Those from the preset are among the others but for their tasks.
+    grid = [run for run in read_grid() if "env.num_envs" in run.settings and "cheetah-run" in run.tasks]
+    rows = list({json.dumps(timed(run)): run for run in reversed(grid)}.values())[::-1]
     sample = {(run.name, threads): [] for run in rows for threads in (1, 2)}
     for round in range(options.rounds):
         print(f"round {round + 1} of {options.rounds}", flush=True)
@@ -184,21 +186,25 @@ def table(_):
     for line in read_csv(CURVES):
         curve = returns.setdefault((line["run"], line["task"], int(line["seed"])), [])
         curve.append((int(line["env_steps"]), float(line["zero_noise"])))
-    seconds = {(line["run"], int(line["threads"])): float(line["milliseconds_quartile"]) / 1000 for line in read_csv(TIMES)}
+    # Of one environment step.
+    seconds = {
+        (line["run"], int(line["threads"])): float(line["milliseconds_quartile"]) / 1000 / int(line["steps_per_iteration"])
+        for line in read_csv(TIMES)
+    }
     names = {json.dumps(timed(run)): run.name for run in reversed(read_grid())}
     heading = None
     for run in read_grid():
         if run.table != heading:
             heading = run.table
-            print(f"\n{heading}\n\n| setting | task, seed | return at (M steps) | last | seconds on 1 / 2 threads |\n|---|---|---|---|---|")
+            print(f"\n{heading}\n\n| setting | task, seed | return (at M steps) | in the end | seconds of learning, 1 / 2 threads |\n|---|---|---|---|---|")
         name = names[json.dumps(timed(run))]
         for task in run.tasks:
             for seed in run.seeds:
                 if curve := returns.get((run.name, task, seed)):
                     middle = ", ".join(f"{value:.0f} ({steps / 1e6:.1f})" for steps, value in curve[:-1])
-                    iterations = curve[-1][0] / run.transitions()
-                    cost = " / ".join(f"{iterations * seconds[name, n]:.0f}" if (name, n) in seconds else "–" for n in (1, 2))
-                    print(f"| {run.name} | {task}, {seed} | {middle} | **{curve[-1][1]:.0f}** | {cost} |")
+                    last = f"**{curve[-1][1]:.0f}** ({curve[-1][0] / 1e6:.1f})"
+                    cost = [f"{curve[-1][0] * seconds[name, n]:.0f}" if (name, n) in seconds else "–" for n in (1, 2)]
+                    print(f"| {run.name} | {task}, {seed} | {middle} | {last} | {' / '.join(cost)} |")
 
 
 def main():
