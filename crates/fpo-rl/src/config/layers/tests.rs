@@ -449,7 +449,7 @@ fn a_resumed_run_can_be_extended_and_calmed_but_not_changed() {
         "env.num_envs=2048",
         "policy.action_bound=0",
         "optimizer.beta1=0.8",
-        "objective.pairs=4",
+        "objective.pairs=3",
         "objective.method=ppo",
         "objective.target=data",
         "seed=3",
