@@ -141,8 +141,9 @@ def collect(process, run, task, seed, folder):
 
 def measure(options):
     """Times every setting on cheetah-run in interleaved rounds, so that a disturbance does not hit one setting alone."""
-    # Those from the preset are among the others but for their tasks.
-    grid = [run for run in read_grid() if "env.num_envs" in run.settings and "cheetah-run" in run.tasks]
+    # Those from the preset are among the others but for their tasks; of the others, those that were trained.
+    trained = {line["run"] for line in read_csv(CURVES)}
+    grid = [run for run in read_grid() if "env.num_envs" in run.settings and run.name in trained]
     rows = list({json.dumps(timed(run)): run for run in reversed(grid)}.values())[::-1]
     sample = {(run.name, threads): [] for run in rows for threads in (1, 2)}
     for round in range(options.rounds):
@@ -164,7 +165,7 @@ def measure(options):
 def timed(run):
     """What an iteration's time depends on, leaving out what costs nothing."""
     free = ["train.steps", "objective.clip", "advantage.gamma"]
-    free += [key for key in run.settings if key.startswith("optimizer.") and key.endswith(("_rate", "_fraction"))]
+    free += [key for key in run.settings if key.endswith(("_rate", "_fraction")) or key.startswith("eval.")]
     return {key: value for key, value in run.settings.items() if key not in free}
 
 
@@ -181,30 +182,32 @@ def milliseconds(options, run, threads):
 
 
 def table(_):
-    """Prints a table for every heading of the grid: the seeds' returns from zero noise, and how long learning takes."""
+    """Prints a table for every heading of the grid: the seeds' returns from zero noise, and how long learning takes if it was timed."""
     returns = {}
     for line in read_csv(CURVES):
         curve = returns.setdefault((line["run"], line["task"], int(line["seed"])), [])
         curve.append((int(line["env_steps"]), float(line["zero_noise"])))
     # Of one environment step.
     seconds = {
-        (line["run"], int(line["threads"])): float(line["milliseconds_quartile"]) / 1000 / int(line["steps_per_iteration"])
+        (line["run"], int(line["threads"])): float(line["milliseconds_least"]) / 1000 / int(line["steps_per_iteration"])
         for line in read_csv(TIMES)
     }
     names = {json.dumps(timed(run)): run.name for run in reversed(read_grid())}
     heading = None
     for run in read_grid():
-        if run.table != heading:
+        curves = [(task, seed, returns[run.name, task, seed]) for task in run.tasks for seed in run.seeds if (run.name, task, seed) in returns]
+        if curves and run.table != heading:
             heading = run.table
-            print(f"\n{heading}\n\n| setting | task, seed | return (at M steps) | in the end | seconds of learning, 1 / 2 threads |\n|---|---|---|---|---|")
+            columns = ["setting", "task, seed", "return (at M steps)", "in the end"]
+            columns += ["seconds of learning, 1 / 2 threads"] if seconds else []
+            print(f"\n{heading}\n\n| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
         name = names[json.dumps(timed(run))]
-        for task in run.tasks:
-            for seed in run.seeds:
-                if curve := returns.get((run.name, task, seed)):
-                    middle = ", ".join(f"{value:.0f} ({steps / 1e6:.1f})" for steps, value in curve[:-1])
-                    last = f"**{curve[-1][1]:.0f}** ({curve[-1][0] / 1e6:.1f})"
-                    cost = [f"{curve[-1][0] * seconds[name, n]:.0f}" if (name, n) in seconds else "–" for n in (1, 2)]
-                    print(f"| {run.name} | {task}, {seed} | {middle} | {last} | {' / '.join(cost)} |")
+        for task, seed, curve in curves:
+            *middle, last = [f"{value:.0f} ({steps / 1e6:.1f})" for steps, value in curve]
+            cells = [run.name, f"{task}, {seed}", ", ".join(middle), f"**{last}**"]
+            if seconds:
+                cells.append(" / ".join(f"{curve[-1][0] * seconds[name, n]:.0f}" if (name, n) in seconds else "–" for n in (1, 2)))
+            print(f"| {' | '.join(cells)} |")
 
 
 def main():
