@@ -85,6 +85,24 @@ impl Epilogue for Linear<'_> {
     }
 }
 
+/// The sums themselves, padded to whole panels, for another product to go on from.
+#[derive(Clone, Copy)]
+pub(crate) struct Keep<'a> {
+    pub(crate) sums: Target<'a>,
+}
+
+impl Epilogue for Keep<'_> {
+    fn check(&self, rows: usize, columns: usize) {
+        self.sums.holds(rows, columns);
+    }
+
+    #[inline(always)]
+    unsafe fn finish<S: Simd>(self, simd: S, row: usize, column: usize, sums: S::f32s) {
+        // SAFETY: `check` saw this row and column.
+        unsafe { store(simd, self.sums.at(row, column), sums) }
+    }
+}
+
 /// ∂L/∂z = ∂L/∂h · f′(z), in the place of f′(z).
 #[derive(Clone, Copy)]
 pub(crate) struct Chain<'a> {

@@ -32,6 +32,13 @@ pub(crate) struct Right<'a> {
     pub(crate) bias: bool,
 }
 
+/// Sums to go on from: element (i, j) lies at `i·row + j`; whole blocks and panels.
+#[derive(Clone, Copy)]
+pub(crate) struct Begun<'a> {
+    pub(crate) data: &'a [f32],
+    pub(crate) row: usize,
+}
+
 /// What becomes of a finished vector of sums.
 pub(crate) trait Epilogue: Copy {
     /// Panics unless `finish` may be called for every row below `rows` and every column below `columns`
@@ -52,6 +59,8 @@ pub(crate) struct Product<'a, E> {
     pub(crate) depth: usize,
     pub(crate) left: Left<'a>,
     pub(crate) right: Right<'a>,
+    /// Instead of biases or zeros.
+    pub(crate) begun: Option<Begun<'a>>,
     pub(crate) epilogue: E,
 }
 
@@ -78,7 +87,14 @@ impl<E: Epilogue> Product<'_, E> {
             let last = (self.columns - 1) / PANEL * self.right.panel + (steps - 1) * self.right.step;
             assert!(last + PANEL <= self.right.data.len(), "right factor too short");
         }
-        self.epilogue.check(rows, self.columns.next_multiple_of(PANEL));
+        let columns = self.columns.next_multiple_of(PANEL);
+        if let Some(begun) = self.begun {
+            assert!(
+                (rows - 1) * begun.row + columns <= begun.data.len(),
+                "sums too short"
+            );
+        }
+        self.epilogue.check(rows, columns);
     }
 }
 
@@ -173,6 +189,14 @@ impl<E: Epilogue> Product<'_, E> {
         unsafe {
             let a = left.data.as_ptr().add(row * left.row);
             let mut sums = [start; ROWS];
+            if let Some(begun) = self.begun {
+                for (i, sums) in sums.iter_mut().enumerate() {
+                    let from = begun.data.as_ptr().add((row + i) * begun.row + column);
+                    for (v, sum) in sums.iter_mut().enumerate() {
+                        *sum = load(simd, from.add(v * S::F32_LANES));
+                    }
+                }
+            }
             for p in 0..self.depth {
                 let mut factors = [simd.splat_f32s(0.0); VECTORS];
                 for (v, factor) in factors.iter_mut().enumerate() {
@@ -248,6 +272,7 @@ mod tests {
                     step: PANEL,
                     bias: false,
                 },
+                begun: None,
                 epilogue: Linear {
                     output: Target::new(&mut out, columns),
                 },

@@ -4,9 +4,9 @@ use crate::activation::{Elu, Function, Relu, Silu, Tanh};
 use crate::aligned::Aligned;
 #[cfg(target_arch = "x86_64")]
 use crate::bf16;
-use crate::epilogue::{Accumulate, Activate, Chain, Linear, Target, add};
-use crate::kernel::{Left, PANEL, Product, Right, load};
-use crate::scratch::{Between, stride};
+use crate::epilogue::{Accumulate, Activate, Chain, Keep, Linear, Target, add};
+use crate::kernel::{Begun, Left, PANEL, Product, Right, load};
+use crate::scratch::{Between, Prepared, stride};
 use crate::weights::{Layers, Packed};
 use crate::{Activation, Layer, Mlp, Scratch, Weights};
 use fpo_rng::simd::dispatch;
@@ -20,7 +20,55 @@ impl Mlp {
     /// # Panics
     /// If `weights` or `scratch` belong to another network, or `rows` exceeds the scratch's capacity.
     pub fn infer<'s>(&self, weights: &Weights, scratch: &'s mut Scratch, rows: usize) -> &'s [f32] {
-        self.walk(weights, scratch, rows, false);
+        self.walk(weights, scratch, rows, false, false);
+        scratch.output(rows)
+    }
+
+    /// Reads the first `known` inputs of every row, for [`Mlp::infer_prepared`], which will not look at them again: a policy asks for
+    /// ten velocities at one observation.
+    ///
+    /// # Panics
+    /// As [`Mlp::infer`], and if the network has fewer inputs.
+    pub fn prepare(&self, weights: &Weights, scratch: &mut Scratch, rows: usize, known: usize) {
+        self.check(weights, scratch, rows);
+        let layer = &self.layers()[0];
+        assert!(known <= layer.inputs, "more known inputs than there are");
+        let packed = match &weights.layers {
+            Layers::F32(packed) => &packed[0],
+            #[cfg(target_arch = "x86_64")]
+            Layers::Both(packed, _) => &packed[0],
+            // That pass takes its inputs whole.
+            #[cfg(target_arch = "x86_64")]
+            Layers::Bf16(_) => return,
+        };
+        let Scratch { input, prepared, .. } = scratch;
+        prepared.make_room(rows, layer.outputs);
+        prepared.inputs = known;
+        let factors = Factors {
+            rows,
+            depth: known,
+            left: Left {
+                data: input.as_slice(),
+                row: layer.inputs,
+                step: 1,
+            },
+            right: Right {
+                bias: true,
+                ..forward_factor(layer, packed, 0)
+            },
+            begun: None,
+        };
+        let sums = Target::new(prepared.sums.as_mut_slice(), stride(layer.outputs));
+        product(layer, factors, Keep { sums });
+    }
+
+    /// As [`Mlp::infer`], bit for bit, with the inputs that [`Mlp::prepare`] read and the others as they lie in the scratch's input
+    /// now. `rows` are those that were prepared.
+    ///
+    /// # Panics
+    /// As [`Mlp::infer`].
+    pub fn infer_prepared<'s>(&self, weights: &Weights, scratch: &'s mut Scratch, rows: usize) -> &'s [f32] {
+        self.walk(weights, scratch, rows, false, true);
         scratch.output(rows)
     }
 
@@ -33,18 +81,20 @@ impl Mlp {
             scratch.is_training(),
             "the scratch was made without training buffers"
         );
-        self.walk(weights, scratch, rows, true);
+        self.walk(weights, scratch, rows, true, false);
         scratch.output(rows)
     }
 
-    fn walk(&self, weights: &Weights, scratch: &mut Scratch, rows: usize, training: bool) {
+    fn walk(&self, weights: &Weights, scratch: &mut Scratch, rows: usize, training: bool, go_on: bool) {
         self.check(weights, scratch, rows);
         let Scratch {
             input,
             between,
             output,
+            prepared,
             ..
         } = scratch;
+        let prepared = Some(&*prepared).filter(|_| go_on);
         match (&weights.layers, between) {
             #[cfg(target_arch = "x86_64")]
             (Layers::Bf16(packed), Between::Bf16(buffers)) => {
@@ -58,7 +108,9 @@ impl Mlp {
                     hidden, derivative, ..
                 },
             ) => {
-                self.walk_f32(packed, input, hidden, derivative, output, rows, training);
+                self.walk_f32(
+                    packed, input, hidden, derivative, output, rows, training, prepared,
+                );
             }
             (
                 Layers::F32(packed),
@@ -66,7 +118,9 @@ impl Mlp {
                     hidden, derivative, ..
                 },
             ) => {
-                self.walk_f32(packed, input, hidden, derivative, output, rows, training);
+                self.walk_f32(
+                    packed, input, hidden, derivative, output, rows, training, prepared,
+                );
             }
             #[cfg(target_arch = "x86_64")]
             _ => unreachable!("`check` compared the precisions"),
@@ -92,17 +146,19 @@ impl Mlp {
         output: &mut Aligned,
         rows: usize,
         training: bool,
+        prepared: Option<&Prepared>,
     ) {
         // Without training buffers two hidden buffers take turns.
         let slots = hidden.len().max(1);
         let last = self.layers().len() - 1;
         for (l, (layer, packed)) in self.layers().iter().zip(packed).enumerate() {
-            let right = Right {
-                data: packed.forward.as_slice(),
-                panel: PANEL * (1 + layer.inputs),
-                step: PANEL,
-                bias: true,
+            // Inputs whose part of the sums is known already.
+            let known = if l == 0 {
+                prepared.map_or(0, |p| p.inputs)
+            } else {
+                0
             };
+            let right = forward_factor(layer, packed, known);
             let (from, to) = if l == 0 {
                 (None, hidden.first_mut())
             } else if l == last {
@@ -115,7 +171,7 @@ impl Mlp {
             };
             let left = match from {
                 None => Left {
-                    data: input.as_slice(),
+                    data: &input.as_slice()[known..],
                     row: layer.inputs,
                     step: 1,
                 },
@@ -125,9 +181,19 @@ impl Mlp {
                     step: 1,
                 },
             };
+            let factors = Factors {
+                rows,
+                depth: layer.inputs - known,
+                left,
+                right,
+                begun: prepared.filter(|_| l == 0).map(|p| Begun {
+                    data: p.sums.as_slice(),
+                    row: stride(layer.outputs),
+                }),
+            };
             if l == last {
                 let output = Target::new(output.as_mut_slice(), layer.outputs);
-                product(layer, rows, left, right, Linear { output });
+                product(layer, factors, Linear { output });
                 continue;
             }
             let to = to.expect("a hidden layer has a buffer");
@@ -135,10 +201,10 @@ impl Mlp {
             let hidden = Target::new(to.as_mut_slice(), stride);
             let derivative = training.then(|| Target::new(derivative[l].as_mut_slice(), stride));
             match self.spec().activation {
-                Activation::Silu => activate(layer, rows, left, right, hidden, derivative, Silu),
-                Activation::Elu => activate(layer, rows, left, right, hidden, derivative, Elu),
-                Activation::Relu => activate(layer, rows, left, right, hidden, derivative, Relu),
-                Activation::Tanh => activate(layer, rows, left, right, hidden, derivative, Tanh),
+                Activation::Silu => activate(layer, factors, hidden, derivative, Silu),
+                Activation::Elu => activate(layer, factors, hidden, derivative, Elu),
+                Activation::Relu => activate(layer, factors, hidden, derivative, Relu),
+                Activation::Tanh => activate(layer, factors, hidden, derivative, Tanh),
             }
         }
     }
@@ -235,6 +301,7 @@ impl Mlp {
                     step: d_stride,
                     bias: false,
                 },
+                begun: None,
                 epilogue: Accumulate {
                     gradient: Target::new(&mut gradient[layer.weight.clone()], layer.outputs),
                     rows: layer.inputs,
@@ -264,6 +331,7 @@ impl Mlp {
                         step: PANEL,
                         bias: false,
                     },
+                    begun: None,
                     epilogue: Chain {
                         derivative: Target::new(before.as_mut_slice(), stride(layer.inputs)),
                     },
@@ -285,13 +353,35 @@ impl Mlp {
     }
 }
 
-fn product(layer: &Layer, rows: usize, left: Left, right: Right, epilogue: impl crate::kernel::Epilogue) {
+/// The weights of a layer without those of its first `known` inputs; with the biases if there are none.
+fn forward_factor<'a>(layer: &Layer, packed: &'a Packed, known: usize) -> Right<'a> {
+    let skip = if known == 0 { 0 } else { 1 + known };
+    Right {
+        data: &packed.forward.as_slice()[skip * PANEL..],
+        panel: PANEL * (1 + layer.inputs),
+        step: PANEL,
+        bias: known == 0,
+    }
+}
+
+/// The factors of a layer's forward product, and what its sums go on from.
+#[derive(Clone, Copy)]
+struct Factors<'a> {
+    rows: usize,
+    depth: usize,
+    left: Left<'a>,
+    right: Right<'a>,
+    begun: Option<Begun<'a>>,
+}
+
+fn product(layer: &Layer, factors: Factors, epilogue: impl crate::kernel::Epilogue) {
     Product {
-        rows,
+        rows: factors.rows,
         columns: layer.outputs,
-        depth: layer.inputs,
-        left,
-        right,
+        depth: factors.depth,
+        left: factors.left,
+        right: factors.right,
+        begun: factors.begun,
         epilogue,
     }
     .run();
@@ -299,18 +389,14 @@ fn product(layer: &Layer, rows: usize, left: Left, right: Right, epilogue: impl 
 
 fn activate<F: Function>(
     layer: &Layer,
-    rows: usize,
-    left: Left,
-    right: Right,
+    factors: Factors,
     hidden: Target,
     derivative: Option<Target>,
     function: F,
 ) {
     product(
         layer,
-        rows,
-        left,
-        right,
+        factors,
         Activate {
             hidden,
             derivative,

@@ -16,10 +16,30 @@ pub struct Scratch {
     /// [rows, input].
     pub(crate) input: Aligned,
     pub(crate) between: Between,
+    pub(crate) prepared: Prepared,
     /// [rows, output].
     pub(crate) output: Aligned,
     /// [rows, output]; empty without training.
     pub(crate) d_output: Aligned,
+}
+
+/// The first layer's sums over its first inputs, for passes that leave those as they are.
+#[derive(Clone)]
+pub(crate) struct Prepared {
+    /// How many inputs; the biases are in the sums even if it is none.
+    pub(crate) inputs: usize,
+    /// Rows `stride(outputs)` apart; no memory until it is asked for.
+    pub(crate) sums: Aligned,
+}
+
+impl Prepared {
+    /// Sees to room for `rows` rows of `outputs` sums.
+    pub(crate) fn make_room(&mut self, rows: usize, outputs: usize) {
+        let len = len(rows, stride(outputs));
+        if self.sums.as_slice().len() < len {
+            self.sums = Aligned::zeros(len);
+        }
+    }
 }
 
 /// What lies between the layers, in the network's precision.
@@ -63,6 +83,10 @@ impl Mlp {
             rows,
             input: Aligned::zeros(len(rows, spec.input)),
             between: self.between(rows, training),
+            prepared: Prepared {
+                inputs: 0,
+                sums: Aligned::zeros(0),
+            },
             output: Aligned::zeros(len(rows, spec.output)),
             d_output: Aligned::zeros(if training { len(rows, spec.output) } else { 0 }),
             spec: spec.clone(),

@@ -208,3 +208,43 @@ fn no_rows_are_no_work() {
     mlp.backward(&weights, &mut scratch, 0, &mut gradient);
     assert!(gradient.iter().all(|&g| g == 1.0));
 }
+
+/// Reading the first inputs once changes no bit, however many they are and whatever comes after them.
+#[test]
+fn prepared_inputs_change_nothing() {
+    for (input, hidden, output) in SHAPES {
+        let (mlp, parameters) = network(input, hidden, output, Activation::Silu);
+        let mut weights = mlp.weights();
+        mlp.pack(&parameters, &mut weights);
+        let mut scratch = mlp.scratch(21, false);
+        for known in [0, 1, input / 2, input] {
+            for rows in [21, 1, 8] {
+                let mut x = normal(1, rows * input);
+                scratch.input_mut(rows).copy_from_slice(&x);
+                mlp.prepare(&weights, &mut scratch, rows, known);
+                for step in 0..2 {
+                    let new = normal(2 + step, rows * input);
+                    for (x, new) in x.chunks_exact_mut(input).zip(new.chunks_exact(input)) {
+                        x[known..].copy_from_slice(&new[known..]);
+                    }
+                    // What was read is not looked at again.
+                    for (row, x) in scratch
+                        .input_mut(rows)
+                        .chunks_exact_mut(input)
+                        .zip(x.chunks_exact(input))
+                    {
+                        row[..known].fill(f32::NAN);
+                        row[known..].copy_from_slice(&x[known..]);
+                    }
+                    let found = mlp.infer_prepared(&weights, &mut scratch, rows).to_vec();
+                    scratch.input_mut(rows).copy_from_slice(&x);
+                    assert_eq!(
+                        mlp.infer(&weights, &mut scratch, rows),
+                        found,
+                        "{known} of {input}"
+                    );
+                }
+            }
+        }
+    }
+}

@@ -96,6 +96,7 @@ impl FlowPolicy {
         for (row, observation) in input.chunks_exact_mut(width).zip(observations.chunks_exact(od)) {
             row[..od].copy_from_slice(observation);
         }
+        self.network.prepare(weights, &mut scratch.network, rows, od);
         let mut field = Field {
             policy: self,
             weights,
@@ -118,7 +119,7 @@ impl FlowPolicy {
     }
 }
 
-/// v̂(o, x, t) for rows whose observations already lie in the network's input.
+/// v̂(o, x, t) for rows whose observations the network has read.
 struct Field<'a> {
     policy: &'a FlowPolicy,
     weights: &'a Weights,
@@ -138,7 +139,7 @@ impl VelocityField for Field<'_> {
             tail[..p.action_dim].copy_from_slice(x);
             tail[p.action_dim..].copy_from_slice(self.embedding);
         }
-        let output = p.network.infer(self.weights, self.network, rows);
+        let output = p.network.infer_prepared(self.weights, self.network, rows);
         for (v, y) in out.iter_mut().zip(output) {
             *v = p.output_scale * y;
         }
