@@ -28,12 +28,6 @@ pub struct Position {
     pub y: usize,
 }
 
-/// The middle of the grid.
-pub const CENTRE: Position = Position {
-    x: SIZE / 2,
-    y: SIZE / 2,
-};
-
 impl Position {
     /// The observation of this position: both coordinates scaled to [−1, 1].
     pub fn observation(self) -> [f32; 2] {
@@ -49,19 +43,26 @@ pub struct Layout {
     cells: [[Cell; SIZE]; SIZE],
     /// The free cells, row by row from below.
     free: Vec<Position>,
+    fork: Position,
 }
 
 impl Layout {
-    /// Reads a map: one line a row, from the top; `.` is free, `#` a wall, `G` a goal, `X` death. `None` if it is no such map.
+    /// Reads a map: one line a row, from the top; `.` is free, `#` a wall, `G` a goal, `X` death, `o` the one free cell that is the
+    /// fork. `None` if it is no such map.
     fn parse(map: &str) -> Option<Self> {
         let rows: Vec<&str> = map.split_whitespace().collect();
         let mut cells = [[Cell::Free; SIZE]; SIZE];
         if rows.len() != SIZE || rows.iter().any(|row| row.len() != SIZE) {
             return None;
         }
-        for (cells, row) in cells.iter_mut().rev().zip(rows) {
-            for (cell, symbol) in cells.iter_mut().zip(row.bytes()) {
+        let mut fork = None;
+        for ((y, cells), row) in cells.iter_mut().enumerate().rev().zip(rows) {
+            for ((x, cell), symbol) in cells.iter_mut().enumerate().zip(row.bytes()) {
                 *cell = match symbol {
+                    b'o' => {
+                        fork = Some(Position { x, y });
+                        Cell::Free
+                    }
                     b'.' => Cell::Free,
                     b'#' => Cell::Wall,
                     b'G' => Cell::Goal,
@@ -72,7 +73,11 @@ impl Layout {
         }
         let positions = (0..SIZE).flat_map(|y| (0..SIZE).map(move |x| Position { x, y }));
         let free = positions.filter(|p| cells[p.y][p.x] == Cell::Free).collect();
-        Some(Self { cells, free })
+        Some(Self {
+            cells,
+            free,
+            fork: fork?,
+        })
     }
 
     /// What the cell at `position` is.
@@ -88,9 +93,19 @@ impl Layout {
         &self.free
     }
 
-    /// Where a move from `from` by (`dx`, `dy`), each −1, 0 or 1, ends. The border stops each axis on its own; a move whose
+    /// A cell from which ways in opposite directions are equally short, so that a best policy may have several modes there.
+    pub fn fork(&self) -> Position {
+        self.fork
+    }
+
+    /// The move that `action` means: −1, 0 or 1 along each axis. Halves move nowhere, as in numpy's rounding.
+    pub fn direction(action: [f32; 2]) -> [i8; 2] {
+        action.map(|entry| entry.clamp(-1.0, 1.0).round_ties_even() as i8)
+    }
+
+    /// Where a move from `from` by `[dx, dy]`, each −1, 0 or 1, ends. The border stops each axis on its own; a move whose
     /// target is a wall, a diagonal one too, is not made at all.
-    pub fn go(&self, from: Position, dx: i8, dy: i8) -> Position {
+    pub fn go(&self, from: Position, [dx, dy]: [i8; 2]) -> Position {
         let along = |at: usize, by: i8| at.saturating_add_signed(by.into()).min(SIZE - 1);
         let to = Position {
             x: along(from.x, dx),
@@ -129,7 +144,7 @@ pub(super) const PLANS: [Plan; 5] = [
         .........................
         .........................
         .........................
-        .........................
+        ............o............
         .........................
         .........................
         .........................
@@ -165,7 +180,7 @@ pub(super) const PLANS: [Plan; 5] = [
         .........................
         .........................
         ......GGG.......GGG......
-        ......GGG.......GGG......
+        ......GGG...o...GGG......
         ......GGG.......GGG......
         .........................
         .........................
@@ -191,7 +206,7 @@ pub(super) const PLANS: [Plan; 5] = [
         .........................
         .............XXXXX.....GG
         .............XXXXX.....GG
-        .............XXXXX.....GG
+        ............oXXXXX.....GG
         .............XXXXX.....GG
         .............XXXXX.....GG
         .........................
@@ -222,7 +237,7 @@ pub(super) const PLANS: [Plan; 5] = [
         ...............#........G
         ...............#........G
         ...............#........G
-        ...............#........G
+        ............o..#........G
         ...............#........G
         ...............#........G
         ...............#........G
@@ -253,7 +268,7 @@ pub(super) const PLANS: [Plan; 5] = [
         .................#.......
         ..........GGGGG..#.......
         ..........GGGGG..#.......
-        ..........GGGGG..#.......
+        ..........GGGGG..#..o....
         ..........GGGGG..#.......
         ..........GGGGG..#.......
         .................#.......

@@ -14,12 +14,12 @@ mod picture;
 mod tests;
 mod world;
 
-pub use layout::{CENTRE, Cell, Layout, Position, SIZE};
-pub use world::GridWorld;
+pub use layout::{Cell, Layout, Position, SIZE};
 
 use crate::{Env, EnvSpec, MakeError, Task};
 use layout::{LAYOUTS, PLANS};
 use std::sync::Arc;
+use world::GridWorld;
 
 /// Steps until an episode is truncated.
 const STEP_LIMIT: u32 = 100;

@@ -3,7 +3,6 @@
 use super::*;
 use crate::{Status, Step};
 use fpo_rng::{Key, Philox, Stream};
-use std::collections::HashSet;
 
 fn make(name: &str) -> (Box<dyn Env>, &'static Layout) {
     let task = tasks().find(|task| task.spec().name == name).unwrap();
@@ -53,42 +52,72 @@ fn layouts_have_the_published_numbers_of_cells() {
     assert!(layout("gridworld-none").is_none());
 }
 
-#[test]
-fn two_walls_is_the_same_upside_down_and_its_centre_is_as_far_from_both_goals() {
-    let layout = layout("gridworld-two_walls").unwrap();
-    for &p in layout.free() {
-        assert_eq!(layout.cell(at(p.x, SIZE - 1 - p.y)), Cell::Free);
-    }
-    assert_eq!(CENTRE.observation(), [0.0, 0.0]);
-    for dy in [1, -1] {
-        let mut position = CENTRE;
-        let steps = (1..).find(|_| {
-            position = layout.go(position, 0, dy);
-            layout.cell(position) == Cell::Goal
+/// The eight directions one can go in.
+fn directions() -> impl Iterator<Item = [i8; 2]> {
+    (-1..=1)
+        .flat_map(|dx| (-1..=1).map(move |dy| [dx, dy]))
+        .filter(|d| *d != [0, 0])
+}
+
+/// Steps from each free cell to a goal, `[y][x]`, if there is a way.
+fn distances(layout: &Layout) -> [[Option<u32>; SIZE]; SIZE] {
+    let mut distances = [[None; SIZE]; SIZE];
+    for steps in 1.. {
+        let before = distances;
+        let one_more = layout.free().iter().filter(|p| {
+            directions().any(|d| {
+                let q = layout.go(**p, d);
+                layout.cell(q) == Cell::Goal || before[q.y][q.x].is_some()
+            })
         });
-        assert_eq!(steps, Some(11));
+        for p in one_more {
+            distances[p.y][p.x].get_or_insert(steps);
+        }
+        if distances == before {
+            break;
+        }
+    }
+    distances
+}
+
+#[test]
+fn a_fork_has_equally_short_ways_in_opposite_directions() {
+    for (name, axis, steps) in [
+        ("two_walls", 1, 11),
+        ("three_goals", 0, 4),
+        ("tree_in_the_middle", 1, 13),
+        ("two_slits", 1, 14),
+        ("c_shape", 1, 21),
+    ] {
+        let layout = layout(&format!("gridworld-{name}")).unwrap();
+        let distances = distances(layout);
+        let fork = layout.fork();
+        let after = |d: &[i8; 2]| {
+            let to = layout.go(fork, *d);
+            distances[to.y][to.x]
+        };
+        assert_eq!(distances[fork.y][fork.x], Some(steps), "{name}");
+        let best: Vec<_> = directions().filter(|d| after(d) == Some(steps - 1)).collect();
+        for sign in [-1, 1] {
+            assert!(best.iter().any(|d| d[axis] == sign), "{name}: {best:?}");
+        }
+        assert!(best.iter().all(|d| d[axis] != 0), "{name}: {best:?}");
     }
 }
 
 #[test]
-fn every_free_cell_has_a_way_to_a_goal() {
+fn every_free_cell_has_a_way_to_a_goal_in_time() {
     for plan in &PLANS {
         let layout = layout(plan.name).unwrap();
-        let mut reached = HashSet::new();
-        let mut open: Vec<Position> = (0..SIZE)
-            .flat_map(|y| (0..SIZE).map(move |x| at(x, y)))
-            .filter(|&p| layout.cell(p) == Cell::Goal)
-            .collect();
-        // From goals backwards: where a move can be made, so can its opposite, unless it ends in death.
-        while let Some(p) = open.pop() {
-            for (dx, dy) in [(1, 0), (-1, 0), (0, 1), (0, -1)] {
-                let q = layout.go(p, dx, dy);
-                if layout.cell(q) == Cell::Free && reached.insert((q.x, q.y)) {
-                    open.push(q);
-                }
-            }
+        let distances = distances(layout);
+        for p in layout.free() {
+            let steps = distances[p.y][p.x];
+            assert!(
+                steps.is_some_and(|n| n <= STEP_LIMIT),
+                "{}: {p:?} {steps:?}",
+                plan.name
+            );
         }
-        assert_eq!(reached.len(), layout.free().len(), "{}", plan.name);
     }
 }
 

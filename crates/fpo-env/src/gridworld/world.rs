@@ -12,7 +12,7 @@ const GOAL: f32 = 20.0;
 const DEATH: f32 = -10.0;
 
 /// Somebody in a grid.
-pub struct GridWorld {
+pub(super) struct GridWorld {
     spec: EnvSpec,
     layout: &'static Layout,
     position: Position,
@@ -26,11 +26,6 @@ impl GridWorld {
             layout,
             position,
         }
-    }
-
-    /// The cell that an action's entry moves to along its axis: −1, 0 or 1. Halves move nowhere, as in numpy's rounding.
-    pub fn direction(entry: f32) -> i8 {
-        entry.clamp(-1.0, 1.0).round_ties_even() as i8
     }
 }
 
@@ -46,8 +41,8 @@ impl Env for GridWorld {
     }
 
     fn step(&mut self, action: &[f32], observation: &mut [f32]) -> Step {
-        let (dx, dy) = (Self::direction(action[0]), Self::direction(action[1]));
-        self.position = self.layout.go(self.position, dx, dy);
+        let direction = Layout::direction([action[0], action[1]]);
+        self.position = self.layout.go(self.position, direction);
         observation.copy_from_slice(&self.position.observation());
         let (reward, status) = match self.layout.cell(self.position) {
             Cell::Goal => (GOAL, Status::Terminated),
