@@ -1,10 +1,26 @@
-//! Environments: the interface and vectorised stepping.
+//! Environments: the interface, vectorised stepping, and the small environments that need no physics.
 //!
 //! An [`Env`] is one world with a beginning and a step; a [`Task`] makes them; a [`Shard`] steps a fixed group of them
 //! on one thread, resets what has ended and hands over final observations.
+//!
+//! [`tasks`] lists the tasks that are defined here: [`gridworld`] and [`bandit`].
 
+pub mod bandit;
 mod env;
+pub mod gridworld;
 mod shard;
 
 pub use env::{Env, EnvSpec, MakeError, Picture, RenderError, StateError, Status, Step, Task};
 pub use shard::{End, Episode, Outcome, Shard, ShardOptions};
+
+use std::sync::Arc;
+
+/// All tasks of this crate, family by family.
+pub fn tasks() -> Vec<Arc<dyn Task>> {
+    gridworld::tasks().chain(bandit::tasks()).collect()
+}
+
+/// The task called `name`, as in `gridworld-two_walls`.
+pub fn task(name: &str) -> Option<Arc<dyn Task>> {
+    tasks().into_iter().find(|task| task.spec().name == name)
+}

@@ -30,6 +30,8 @@ pub(crate) enum Command {
     Eval(Eval),
     /// Film a policy
     Play(Play),
+    /// Look into a policy of a GridWorld task
+    Gridworld(Gridworld),
 }
 
 #[derive(Debug, clap::Args)]
@@ -125,6 +127,36 @@ pub(crate) struct Play {
     /// What actions start from
     #[arg(long, value_enum, default_value_t = NoiseArg::Zero)]
     pub(crate) noise: NoiseArg,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Gridworld {
+    #[command(subcommand)]
+    pub(crate) command: GridworldCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum GridworldCommand {
+    /// Draw its actions in many cells, walks from some, and its actions where ways fork
+    Plot(GridworldPlot),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct GridworldPlot {
+    /// A run's folder, a checkpoint's folder or a policy file
+    pub(crate) policy: PathBuf,
+    /// Which checkpoint of a run: latest, best, or a number of environment steps [default: latest]
+    #[arg(long, value_parser = pick)]
+    pub(crate) checkpoint: Option<Pick>,
+    /// The picture, .svg [default: gridworld.svg in the run's folder, or here]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Seed of the noise that actions start from
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Print what was drawn as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// What actions start from.

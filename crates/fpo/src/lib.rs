@@ -1,10 +1,11 @@
-//! The command-line program: `fpo tasks`, `fpo train`, `fpo eval`, `fpo play`.
+//! The command-line program: `fpo tasks`, `fpo train`, `fpo eval`, `fpo play`, `fpo gridworld`.
 
 mod args;
 mod display;
 mod eval;
 mod failure;
 mod format;
+mod gridworld;
 mod interrupt;
 mod output;
 mod play;
@@ -40,6 +41,7 @@ fn run() -> Result<(), Failure> {
         Command::Train(args) => train::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Play(args) => play::run(&args),
+        Command::Gridworld(args) => gridworld::run(&args),
     }
 }
 

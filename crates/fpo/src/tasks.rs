@@ -7,9 +7,14 @@ use fpo_env::Task;
 use serde_json::json;
 use std::sync::Arc;
 
+/// All tasks of the program.
+fn all() -> Vec<Arc<dyn Task>> {
+    [fpo_mujoco::tasks(), fpo_env::tasks()].concat()
+}
+
 /// Lists the tasks.
 pub(crate) fn run(args: &args::Tasks) -> Result<(), Failure> {
-    let tasks = fpo_mujoco::tasks();
+    let tasks = all();
     if args.json {
         let all: Vec<_> = tasks.iter().map(|task| describe(task.as_ref())).collect();
         say(&format!("{:#}", json!(all)));
@@ -52,10 +57,10 @@ const SIMILAR: f64 = 0.3;
 
 /// The task called `name`.
 pub(crate) fn find(name: &str) -> Result<Arc<dyn Task>, Failure> {
-    if let Some(task) = fpo_mujoco::task(name) {
-        return Ok(task);
+    let tasks = all();
+    if let Some(task) = tasks.iter().find(|task| task.spec().name == name) {
+        return Ok(Arc::clone(task));
     }
-    let tasks = fpo_mujoco::tasks();
     let similarity =
         |other: &str| strsim::normalized_damerau_levenshtein(&name.to_lowercase(), &other.to_lowercase());
     let names = tasks.iter().map(|task| task.spec().name.as_str());
@@ -73,6 +78,7 @@ pub(crate) fn find(name: &str) -> Result<Arc<dyn Task>, Failure> {
 mod tests {
     use super::*;
     use fpo_rl::config::PRESETS;
+    use std::collections::HashSet;
 
     #[test]
     fn presets_name_tasks_that_exist() {
@@ -81,8 +87,19 @@ mod tests {
                 .lines()
                 .filter_map(|line| line.strip_prefix("[task.\"")?.split('"').next());
             for name in tables {
-                assert!(fpo_mujoco::task(name).is_some(), "{preset}: {name}");
+                assert!(find(name).is_ok(), "{preset}: {name}");
             }
+        }
+    }
+
+    #[test]
+    fn names_are_unique_and_found() {
+        let tasks = all();
+        let names: HashSet<_> = tasks.iter().map(|task| task.spec().name.clone()).collect();
+        assert_eq!(names.len(), tasks.len());
+        for task in &tasks {
+            let found = find(&task.spec().name).unwrap();
+            assert_eq!(found.spec(), task.spec());
         }
     }
 
@@ -93,6 +110,9 @@ mod tests {
             ("Walker-Run", "walker-run"),
             ("cartpole_balance", "cartpole-balance"),
             ("halfcheetah", "HalfCheetah-v5"),
+            ("gridworld", "gridworld-c_shape"),
+            ("two_walls", "gridworld-two_walls"),
+            ("bandit-two_nodes", "bandit-two_modes"),
         ] {
             let message = find(typed)
                 .err()

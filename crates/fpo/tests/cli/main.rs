@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod commands;
+mod gridworld;
 mod runs;
 
 use assert_cmd::Command;

@@ -1,0 +1,64 @@
+//! GridWorld: a small world where good actions are often several different ones.
+//!
+//! Somebody walks in a grid of 25 × 25 cells; the observation is the position, scaled to [−1, 1]². Each entry of an action is rounded to
+//! −1, 0 or 1, a step to the right and upwards. A goal rewards 20, death −10; both end the episode, and 100 steps do. Nothing
+//! else is rewarded, so a discount is what makes short ways better. Walls stop ([`Layout::go`] says how), and episodes begin in any free
+//! cell with equal probability.
+//!
+//! Midway between two goals both ways are equally good: the best policies there have two modes, which is what flow policies can
+//! represent and Gaussian ones cannot (arXiv 2507.21053).
+
+mod layout;
+mod picture;
+#[cfg(test)]
+mod tests;
+mod world;
+
+pub use layout::{Cell, Layout, Position, SIZE};
+
+use crate::{Env, EnvSpec, MakeError, Task};
+use layout::{LAYOUTS, PLANS};
+use std::sync::Arc;
+use world::GridWorld;
+
+/// Steps until an episode is truncated.
+const STEP_LIMIT: u32 = 100;
+
+/// A layout as a task.
+struct GridTask {
+    spec: EnvSpec,
+    layout: &'static Layout,
+}
+
+impl Task for GridTask {
+    fn spec(&self) -> &EnvSpec {
+        &self.spec
+    }
+
+    fn make(&self) -> Result<Box<dyn Env>, MakeError> {
+        Ok(Box::new(GridWorld::new(self.spec.clone(), self.layout)))
+    }
+}
+
+/// The five tasks.
+pub(crate) fn tasks() -> impl Iterator<Item = Arc<dyn Task>> {
+    PLANS.iter().zip(LAYOUTS.iter()).map(|(plan, layout)| {
+        let spec = EnvSpec {
+            name: plan.name.into(),
+            summary: plan.summary.into(),
+            observation: vec![("position".into(), 2)],
+            action_min: vec![-1.0; 2],
+            action_max: vec![1.0; 2],
+            // No time is simulated; films show ten steps a second.
+            control_timestep: 0.1,
+            step_limit: STEP_LIMIT,
+        };
+        Arc::new(GridTask { spec, layout }) as Arc<dyn Task>
+    })
+}
+
+/// The layout of the task called `task`, as in `gridworld-two_walls`.
+pub fn layout(task: &str) -> Option<&'static Layout> {
+    let index = PLANS.iter().position(|plan| plan.name == task)?;
+    Some(&LAYOUTS[index])
+}
