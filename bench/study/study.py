@@ -91,17 +91,18 @@ def write_csv(path, fields, lines):
 # Training.
 
 
-def waiting(started):
-    """The grid's runs without results that are not in `started`. The grid may grow while runs are trained."""
+def waiting(started, table):
+    """The grid's runs without results that are not in `started`, of tables that begin with `table`. The grid may grow meanwhile."""
     done = {(line["run"], line["task"], int(line["seed"])) for line in read_csv(CURVES)} | started
-    jobs = [(run, task, seed) for run in read_grid() for task in run.tasks for seed in run.seeds]
+    rows = [run for run in read_grid() if run.table.startswith(table)]
+    jobs = [(run, task, seed) for run in rows for task in run.tasks for seed in run.seeds]
     return [job for job in jobs if (job[0].name, job[1], job[2]) not in done]
 
 
 def train(options):
     """Trains every run without results, at most `options.jobs` of them side by side, one thread each."""
     started, running = set(), []
-    while (queue := waiting(started)) or running:
+    while (queue := waiting(started, options.table)) or running:
         for job in [job for job in running if job[0].poll() is not None]:
             running.remove(job)
             collect(*job)
@@ -216,6 +217,7 @@ def main():
     parser.add_argument("--fpo", default="target/release/fpo", help="the program (default: %(default)s)")
     runs = Path(tempfile.gettempdir()) / "fpo-study"
     parser.add_argument("--out", type=Path, default=runs, help="train: where run folders are made (default: %(default)s)")
+    parser.add_argument("--table", default="", help="train: only the runs of tables whose heading begins so")
     parser.add_argument("--jobs", type=int, default=2, help="train: runs side by side (default: %(default)s)")
     parser.add_argument("--max-load", type=float, default=2.6, help="train: load above which one run goes alone (default: %(default)s)")
     parser.add_argument("--pause", type=float, default=20, help="train: seconds between two starts (default: %(default)s)")
