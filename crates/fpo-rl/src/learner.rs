@@ -10,7 +10,7 @@ use crate::config::{AdvantageNormalisation, Config, GaeForm, GaeSchedule};
 use crate::critic::Critic;
 use crate::objective::{EntropyBonus, PolicyObjective, ValueLoss, ViewLoss};
 use crate::policy::Model;
-use fpo_nn::{Adam, AdamConfig, Mlp, Weights, global_norm};
+use fpo_nn::{Adam, AdamConfig, Mlp, Weights, clip_to_norm, global_norm};
 use fpo_rng::{Key, Stream};
 use rayon::prelude::*;
 use shard::{Advantages, GradientShard, Pass};
@@ -181,9 +181,8 @@ impl Learner {
     /// Clips the gradient, whose norm is `norm`, and steps both optimisers with their learning rates: the policy's, the critic's.
     pub fn step(&mut self, policy: &Model, critic: &Critic, learnt: &mut Learnt, norm: f64, rates: [f32; 2]) {
         let limit = f64::from(self.max_grad_norm);
-        if limit > 0.0 && norm > limit && norm.is_finite() {
-            let scale = (limit / norm) as f32;
-            self.gradient.iter_mut().for_each(|g| *g *= scale);
+        if limit > 0.0 {
+            clip_to_norm(&mut self.gradient, norm, limit);
         }
         let (for_policy, for_critic) = self.gradient.split_at(self.policy_parameters);
         let Learnt {
