@@ -148,7 +148,7 @@ pub(crate) struct GridworldPlot {
     /// Which checkpoint of a run: latest, best, or a number of environment steps [default: latest]
     #[arg(long, value_parser = pick)]
     pub(crate) checkpoint: Option<Pick>,
-    /// The picture, .svg [default: gridworld.svg in the run's folder, or here]
+    /// The picture, .svg or .png [default: gridworld.svg and gridworld.png in the run's folder, or here]
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
     /// Seed of the noise that actions start from

@@ -8,6 +8,7 @@ mod format;
 mod gridworld;
 mod interrupt;
 mod output;
+mod picture;
 mod play;
 mod policy;
 mod summary;

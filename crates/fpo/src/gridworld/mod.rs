@@ -6,11 +6,12 @@ mod samples;
 use crate::args::{self, GridworldCommand};
 use crate::failure::Failure;
 use crate::output::say;
+use crate::picture;
 use crate::policy::load;
 use fpo_env::gridworld;
 use samples::Samples;
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::Path;
 
 /// Runs what was asked for.
 pub(crate) fn run(args: &args::Gridworld) -> Result<(), Failure> {
@@ -21,19 +22,18 @@ pub(crate) fn run(args: &args::Gridworld) -> Result<(), Failure> {
 
 /// Draws what a policy does, and prints it in figures.
 fn plot(args: &args::GridworldPlot) -> Result<(), Failure> {
-    let out = args.out.clone().unwrap_or_else(|| {
-        if args.policy.is_dir() {
-            args.policy.join("gridworld.svg")
-        } else {
-            PathBuf::from("gridworld.svg")
-        }
-    });
-    if out.extension().is_none_or(|end| end != "svg") {
-        return Err(Failure::input(format!(
-            "{}: the picture is an SVG, so its name ends in .svg",
-            out.display()
-        )));
-    }
+    let folder = if args.policy.is_dir() {
+        &args.policy
+    } else {
+        Path::new("")
+    };
+    let pictures = match &args.out {
+        Some(out) => vec![out.clone()],
+        None => picture::KINDS
+            .map(|kind| folder.join("gridworld").with_extension(kind))
+            .to_vec(),
+    };
+    pictures.iter().try_for_each(|path| picture::check(path))?;
     let loaded = load(&args.policy, args.checkpoint)?;
     let task = loaded.task.spec();
     let layout = gridworld::layout(&task.name).ok_or_else(|| {
@@ -44,16 +44,17 @@ fn plot(args: &args::GridworldPlot) -> Result<(), Failure> {
         ))
     })?;
     let samples = Samples::draw(&loaded.policy, layout, task.step_limit, args.seed);
-    let picture = drawing::document(&task.name, layout, &samples);
-    svg::save(&out, &picture)
-        .map_err(|e| Failure::runtime(format!("cannot write {}: {e}", out.display())))?;
+    let drawing = drawing::document(&task.name, layout, &samples);
+    pictures
+        .iter()
+        .try_for_each(|path| picture::save(&drawing, path))?;
     let (fork, shares, ends) = (layout.fork(), samples.shares(), samples.ends());
     if args.json {
         let result = json!({
             "policy": loaded.source,
             "task": task.name,
             "seed": args.seed,
-            "picture": out,
+            "pictures": pictures,
             "fork": {
                 "cell": [fork.x, fork.y],
                 "samples": samples.at_fork.len(),
@@ -71,7 +72,11 @@ fn plot(args: &args::GridworldPlot) -> Result<(), Failure> {
             "{} ({}): {}",
             task.name,
             loaded.source.display(),
-            out.display()
+            pictures
+                .iter()
+                .map(|path| path.display().to_string())
+                .collect::<Vec<_>>()
+                .join(", ")
         ));
         say(&format!(
             "  {} actions in the cell ({}, {}): up {}, down {}, left {}, right {}",

@@ -1,8 +1,10 @@
 //! `fpo gridworld plot`, and what it shows of a flow that has learnt where two ways are equally good.
 
 use crate::{DPPO, FPO, PPO, TINY, folder_with_run, fpo, stderr, succeeds};
+use resvg::tiny_skia::{Pixmap, PremultipliedColorU8};
 use serde_json::Value;
 use std::fs;
+use std::path::Path;
 use tempfile::TempDir;
 
 /// A folder with a run called `run` of `gridworld-two_walls` with `sets` over the tiny settings.
@@ -15,6 +17,10 @@ fn folder_with_grid(sets: &[&str]) -> TempDir {
         .collect();
     succeeds(&folder, &args);
     folder
+}
+
+fn image(path: &Path) -> Pixmap {
+    Pixmap::load_png(path).unwrap()
 }
 
 fn plot(folder: &TempDir, more: &[&str]) -> Value {
@@ -48,6 +54,16 @@ fn a_policy_is_drawn_and_the_same_seed_draws_it_alike() {
         assert_eq!(dots(&picture), 1000 + 49 + 2 * 20);
         succeeds(&folder, &["gridworld", "plot", "runs/run", "--out", "again.svg"]);
         assert_eq!(read("again.svg"), picture);
+        let pixels = image(&folder.path().join("runs/run/gridworld.png"));
+        assert_eq!((pixels.width(), pixels.height()), (2 * 1160, 2 * 480));
+        // The title's letters: no machine lacks the fonts.
+        let dark =
+            |p: &&PremultipliedColorU8| u16::from(p.red()) + u16::from(p.green()) + u16::from(p.blue()) < 200;
+        let title = pixels.pixels().chunks_exact(2320).skip(30).take(28);
+        assert!(title.flat_map(|row| &row[48..448]).filter(dark).count() > 500);
+        succeeds(&folder, &["gridworld", "plot", "runs/run", "--out", "again.png"]);
+        let bytes = |name: &str| fs::read(folder.path().join(name)).unwrap();
+        assert_eq!(bytes("again.png"), bytes("runs/run/gridworld.png"));
         let other = plot(&folder, &["--seed", "1", "--out", "other.svg"]);
         assert_ne!(other["fork"], json["fork"]);
     }
@@ -91,7 +107,7 @@ fn what_is_no_grid_or_no_picture_is_refused() {
             &["runs/run"][..],
             &["`cartpole-balance`", "no GridWorld task"][..],
         ),
-        (&["runs/run", "--out", "x.png"], &["x.png", ".svg"]),
+        (&["runs/run", "--out", "x.jpg"], &["x.jpg", ".svg or .png"]),
         (&["nowhere"], &["nowhere is not a run"]),
     ] {
         let output = fpo(&folder, &[&["gridworld", "plot"], args].concat())
@@ -104,5 +120,5 @@ fn what_is_no_grid_or_no_picture_is_refused() {
             "{text}"
         );
     }
-    assert!(!folder.path().join("x.png").exists());
+    assert!(!folder.path().join("x.jpg").exists());
 }

@@ -1,0 +1,68 @@
+//! Pictures on disk: SVG as drawn, or PNG with fonts of the program's own, so that it is the same on every machine.
+
+use crate::failure::Failure;
+use resvg::{tiny_skia, usvg};
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use svg::Document;
+
+/// The file names a picture may have.
+pub(crate) const KINDS: [&str; 2] = ["svg", "png"];
+
+/// Pixels of a PNG for each unit of the drawing: sharp on screens with twice the usual density.
+const SCALE: f32 = 2.0;
+
+/// Writes `drawing` to `path`, whose ending, one of [`KINDS`], says what kind of file it becomes.
+///
+/// # Errors
+/// If the ending is another, or the file cannot be written.
+pub(crate) fn save(drawing: &Document, path: &Path) -> Result<(), Failure> {
+    check(path)?;
+    let text = drawing.to_string();
+    let bytes = if path.extension().is_some_and(|end| end == "png") {
+        png(&text)?
+    } else {
+        text.into_bytes()
+    };
+    fs::write(path, bytes).map_err(|e| Failure::runtime(format!("cannot write {}: {e}", path.display())))
+}
+
+/// Refuses a `path` whose ending is not one of [`KINDS`].
+pub(crate) fn check(path: &Path) -> Result<(), Failure> {
+    let known = |end: &std::ffi::OsStr| KINDS.iter().any(|kind| end == *kind);
+    if path.extension().is_some_and(known) {
+        Ok(())
+    } else {
+        Err(Failure::input(format!(
+            "{}: the picture's name ends in .svg or .png",
+            path.display()
+        )))
+    }
+}
+
+/// The pixels of the drawing `text`.
+fn png(text: &str) -> Result<Vec<u8>, Failure> {
+    let failed = |reason: String| Failure::runtime(format!("cannot turn the picture into pixels: {reason}"));
+    let mut fonts = usvg::fontdb::Database::new();
+    for font in [dejavu::sans::regular(), dejavu::sans::bold()] {
+        fonts.load_font_data(font.to_vec());
+    }
+    // Whatever family a drawing asks for.
+    fonts.set_sans_serif_family("DejaVu Sans");
+    let options = usvg::Options {
+        font_family: "DejaVu Sans".to_owned(),
+        fontdb: Arc::new(fonts),
+        ..Default::default()
+    };
+    let tree = usvg::Tree::from_str(text, &options).map_err(|e| failed(e.to_string()))?;
+    let size = tree.size().to_int_size().scale_by(SCALE);
+    let pixels = size.and_then(|size| tiny_skia::Pixmap::new(size.width(), size.height()));
+    let mut pixels = pixels.ok_or_else(|| failed("it is empty or too large".to_owned()))?;
+    resvg::render(
+        &tree,
+        tiny_skia::Transform::from_scale(SCALE, SCALE),
+        &mut pixels.as_mut(),
+    );
+    pixels.encode_png().map_err(|e| failed(e.to_string()))
+}
