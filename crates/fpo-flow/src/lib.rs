@@ -24,7 +24,8 @@
 //! # What is where
 //! - [`path`]: the linear path, and conversions between predictions of v, ε and a.
 //! - [`embed_time`]: how t is shown to a network.
-//! - [`loss`]: the conditional flow-matching loss of one (t, ε) pair, [`CfmLoss`], and its gradient.
+//! - [`loss`]: the conditional flow-matching loss of one (t, ε) pair, [`CfmLoss`], and its gradient;
+//!   [`Penalty`]: its errors squared, or Huber's.
 //! - [`TimeSampler`]: at which t the loss looks.
 //! - [`Sampler`]: Euler, midpoint, Heun and Runge–Kutta for the flow's ODE.
 //! - [`sde`]: sampling with noise on the way, [`SdeSampler`].
@@ -64,7 +65,7 @@
 //! // The true velocity is [1, 1]; this network says otherwise.
 //! let output = [0.0, 1.0];
 //! let (prediction, target) = (Prediction::Velocity, CfmTarget::Epsilon);
-//! let cfm = CfmLoss { prediction, target, reduction: Reduction::Mean };
+//! let cfm = CfmLoss { prediction, target, reduction: Reduction::Mean, ..CfmLoss::default() };
 //! // ε̂ = x + (1−t)·v̂ = [1, 0.5] against [1.5, 0.5].
 //! assert_eq!(cfm.loss(&output, &action, &noise, t), 0.125);
 //! let mut gradient = [0.0; 2];
@@ -76,6 +77,7 @@ mod embed;
 pub mod loss;
 pub mod marginal;
 pub mod path;
+mod penalty;
 mod quantile;
 mod real;
 mod sampler;
@@ -85,6 +87,7 @@ mod time;
 pub use embed::embed_time;
 pub use loss::{CfmLoss, CfmTarget, Reduction};
 pub use path::{Combination, Prediction, interpolate, velocity};
+pub use penalty::Penalty;
 pub use real::Real;
 pub use sampler::{Sampler, Scratch, VelocityField};
 pub use sde::{InvalidSigma, NoiseSchedule, SdeSampler, SdeScheme, Transition};

@@ -6,7 +6,8 @@
 //!
 //! `estimate(ŷ, x_t) − target = c(t)·(ŷ − y)`, with y what a perfect network would put out for this pair,
 //!
-//! and every loss here is `c(t)²·Σ(ŷ − y)²` times the reduction's factor. The weights c² are
+//! and every loss here is `Σ penalty(c(t)·(ŷ − y))` times the reduction's factor: with the squared penalty `c(t)²·Σ(ŷ − y)²`. The
+//! weights c² are
 //!
 //! | output \ error of | velocity | ε | action |
 //! |---|---|---|---|
@@ -16,19 +17,22 @@
 //!
 //! Within [`END`](crate::path::END) of a pole the weight is zero: the output then says nothing about the
 //! target.
+//!
+//! A Huber penalty is one of the target's error, so with it the losses of different targets are no longer multiples of each other: whether
+//! an error of the velocity is beyond δ does not depend on t, whether the error of ε it makes is does.
 
-use crate::Prediction;
+use crate::{Penalty, Prediction};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What the squared error of a CFM loss is measured on, whatever the network's output is.
+/// What the error of a CFM loss is measured on, whatever the network's output is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CfmTarget {
     /// `v̂ − (ε − a)`.
     Velocity,
     /// `ε̂ − ε`: the best of 2507.21053. For a network that predicts velocities it is (1−t)² times the
-    /// velocity's loss.
+    /// velocity's loss, if errors are squared.
     #[default]
     Epsilon,
     /// `â − a`.
@@ -45,7 +49,7 @@ impl From<CfmTarget> for Prediction {
     }
 }
 
-/// How squared errors of the d entries of an action become one number.
+/// How the penalties of the errors of the d entries of an action become one number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Reduction {
@@ -59,7 +63,7 @@ pub enum Reduction {
 }
 
 impl Reduction {
-    /// What the sum of `dim` squared errors is multiplied by.
+    /// What the sum of `dim` penalties is multiplied by.
     #[inline(always)]
     pub fn factor(self, dim: usize) -> f32 {
         match self {
@@ -70,8 +74,8 @@ impl Reduction {
     }
 }
 
-/// The CFM loss: what the network puts out, what its error is measured on, and how the entries' errors are
-/// reduced.
+/// The CFM loss: what the network puts out, what its error is measured on, what an error costs, and how the entries'
+/// costs are reduced.
 ///
 /// ```
 /// use fpo_flow::{CfmLoss, CfmTarget};
@@ -84,24 +88,32 @@ impl Reduction {
 /// loss.target = CfmTarget::Epsilon;
 /// assert_eq!(loss.loss(&output, &action, &noise, t), 0.25);
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CfmLoss {
     /// What the network puts out.
     pub prediction: Prediction,
-    /// What the squared error is measured on.
+    /// What the error is measured on.
     pub target: CfmTarget,
-    /// How the entries' squared errors become one number.
+    /// What the error of an entry costs.
+    pub penalty: Penalty,
+    /// How the entries' penalties become one number.
     pub reduction: Reduction,
 }
 
 impl CfmLoss {
     /// What the sum of squared errors of a `dim`-entry output at time t is multiplied by: c(t)² times the
-    /// reduction's factor. Finite and non-negative for every t in [0, 1].
+    /// reduction's factor. Finite and non-negative for every t in [0, 1]. A Huber penalty has no such weight beyond its δ.
     #[inline(always)]
     pub fn weight(self, t: f32, dim: usize) -> f32 {
-        let c = self.prediction.to(self.target.into(), t).output;
+        let c = self.error_scale(t);
         c * c * self.reduction.factor(dim)
+    }
+
+    /// c(t): the error of the target for each unit of the output's.
+    #[inline(always)]
+    fn error_scale(self, t: f32) -> f32 {
+        self.prediction.to(self.target.into(), t).output
     }
 
     /// What a perfect network would put out for an entry of the pair.
@@ -118,12 +130,21 @@ impl CfmLoss {
     #[inline(always)]
     pub fn loss(self, output: &[f32], action: &[f32], noise: &[f32], t: f32) -> f32 {
         debug_assert!(output.len() == action.len() && output.len() == noise.len());
-        let mut sum = 0.0;
-        for ((&y, &a), &e) in output.iter().zip(action).zip(noise) {
-            let error = y - self.perfect(a, e);
-            sum += error * error;
+        // The error of an entry's output.
+        let errors = output.iter().zip(action).zip(noise);
+        let errors = errors.map(|((&y, &a), &e)| y - self.perfect(a, e));
+        match self.penalty {
+            Penalty::Squared => {
+                let mut sum = 0.0;
+                errors.for_each(|error| sum += error * error);
+                sum * self.weight(t, output.len())
+            }
+            huber => {
+                let c = self.error_scale(t);
+                let sum: f32 = errors.map(|error| huber.of(c * error)).sum();
+                sum * self.reduction.factor(output.len())
+            }
         }
-        sum * self.weight(t, output.len())
     }
 
     /// Writes `upstream·∂loss/∂output` into `d_output`; all slices are `[d]`.
@@ -140,9 +161,18 @@ impl CfmLoss {
         debug_assert!(
             output.len() == action.len() && output.len() == noise.len() && output.len() == d_output.len()
         );
-        let scale = 2.0 * upstream * self.weight(t, output.len());
-        for (((d, &y), &a), &e) in d_output.iter_mut().zip(output).zip(action).zip(noise) {
-            *d = scale * (y - self.perfect(a, e));
+        let entries = d_output.iter_mut().zip(output).zip(action).zip(noise);
+        let entries = entries.map(|(((d, &y), &a), &e)| (d, y - self.perfect(a, e)));
+        match self.penalty {
+            Penalty::Squared => {
+                let scale = 2.0 * upstream * self.weight(t, output.len());
+                entries.for_each(|(d, error)| *d = scale * error);
+            }
+            huber => {
+                let c = self.error_scale(t);
+                let scale = 2.0 * upstream * c * self.reduction.factor(output.len());
+                entries.for_each(|(d, error)| *d = scale * huber.half_slope(c * error));
+            }
         }
     }
 }
@@ -155,14 +185,19 @@ mod tests {
     const PREDICTIONS: [Prediction; 3] = [Prediction::Velocity, Prediction::Epsilon, Prediction::Data];
     const TARGETS: [CfmTarget; 3] = [CfmTarget::Velocity, CfmTarget::Epsilon, CfmTarget::Data];
     const REDUCTIONS: [Reduction; 3] = [Reduction::Mean, Reduction::Sum, Reduction::Sqrt];
+    const PENALTIES: [Penalty; 2] = [Penalty::Squared, Penalty::Huber { delta: 0.4 }];
     const DIM: usize = 5;
 
     fn every_loss() -> impl Iterator<Item = CfmLoss> {
-        PREDICTIONS.into_iter().flat_map(|prediction| {
+        let reductions = REDUCTIONS.into_iter();
+        let both = reductions.flat_map(|reduction| PENALTIES.map(|penalty| (reduction, penalty)));
+        PREDICTIONS.into_iter().flat_map(move |prediction| {
+            let both = both.clone();
             TARGETS.into_iter().flat_map(move |target| {
-                REDUCTIONS.into_iter().map(move |reduction| CfmLoss {
+                both.clone().map(move |(reduction, penalty)| CfmLoss {
                     prediction,
                     target,
+                    penalty,
                     reduction,
                 })
             })
@@ -188,12 +223,22 @@ mod tests {
                 Prediction::Epsilon => ((y - x) / (1.0 - t), y, (x - t * y) / (1.0 - t)),
                 Prediction::Data => ((x - y) / t, (x - (1.0 - t) * y) / t, y),
             };
-            sum += match loss.target {
+            let error = match loss.target {
                 CfmTarget::Velocity => v - (e - a),
                 CfmTarget::Epsilon => e_hat - e,
                 CfmTarget::Data => a_hat - a,
-            }
-            .powi(2);
+            };
+            let delta = match loss.penalty {
+                Penalty::Squared => f64::INFINITY,
+                Penalty::Huber { delta } => f64::from(delta),
+            };
+            let inside = error.abs().min(delta);
+            sum += inside * inside
+                + if inside < error.abs() {
+                    2.0 * delta * (error.abs() - delta)
+                } else {
+                    0.0
+                };
         }
         let d = output.len() as f64;
         match loss.reduction {
@@ -233,7 +278,7 @@ mod tests {
                         (f64::from(y[j]), by_definition(loss, &y, &action, &noise, t))
                     };
                     let ((y1, l1), (y0, l0)) = (shifted(h), shifted(-h));
-                    // The loss is quadratic, so the central difference is exact but for rounding.
+                    // Quadratic, or linear beyond δ: the central difference is exact but for rounding and next to the joint.
                     let expected = -0.7 * (l1 - l0) / (y1 - y0);
                     let error = (f64::from(gradient[j]) - expected).abs();
                     // The two points straddle the output up to a rounding of f32.
@@ -262,6 +307,29 @@ mod tests {
                 "at {t}: {e}, {v}"
             );
         }
+    }
+
+    /// What a Huber penalty takes away: between the errors where one target's penalty is quadratic and the other's is not.
+    #[test]
+    fn huber_losses_of_epsilon_and_velocity_are_no_multiples() {
+        let losses = |error: f32| {
+            [CfmTarget::Velocity, CfmTarget::Epsilon].map(|target| {
+                let penalty = Penalty::Huber { delta: 1.0 };
+                CfmLoss {
+                    target,
+                    penalty,
+                    ..Default::default()
+                }
+                .loss(&[error], &[0.0], &[0.0], 0.5)
+            })
+        };
+        assert_eq!(losses(0.5), [0.25, 0.0625], "both quadratic: a quarter");
+        assert_eq!(
+            losses(2.0),
+            [3.0, 1.0],
+            "the velocity's error is beyond δ, that of ε at it"
+        );
+        assert_eq!(losses(8.0), [15.0, 7.0], "both linear");
     }
 
     #[test]

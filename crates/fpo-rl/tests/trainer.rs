@@ -11,9 +11,10 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use toy::Toy;
 
-/// The methods, and the kinds of their policies.
-const METHODS: [&[&str]; 8] = [
+/// The methods, the kinds of their policies, and options.
+const METHODS: [&[&str]; 9] = [
     &[],
+    &["objective.huber_delta=0.5"],
     &["objective.method=ppo", "objective.entropy=0.001"],
     &["objective.method=ppo", "policy.std=state_dependent"],
     &["objective.method=dppo"],
@@ -254,7 +255,7 @@ fn hostile_policies_are_refused() {
 
 #[test]
 fn hostile_gaussian_policies_are_refused() {
-    let file = trainer_of(METHODS[1]).policy().save().unwrap();
+    let file = trainer_of(METHODS[2]).policy().save().unwrap();
     for (from, to) in [
         (r#"\"input\":2"#, r#"\"input\":3"#),
         (r#"\"output\":2"#, r#"\"output\":1"#),

@@ -6,7 +6,7 @@ use crate::objective::{
 };
 use crate::pairs::PairSampler;
 use crate::views::Views;
-use fpo_flow::{CfmLoss, CfmTarget, Prediction, Reduction, TimeSampler};
+use fpo_flow::{CfmLoss, CfmTarget, Penalty, Prediction, Reduction, TimeSampler};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -90,6 +90,9 @@ pub struct ObjectiveConfig {
     pub target: CfmTarget,
     /// How the squared errors of the action entries become one number (fpo, awfm).
     pub reduction: Reduction,
+    /// Errors of an action entry beyond this cost only linearly (fpo, awfm; FPO++ fine-tunes so); 0: all are squared. In the units of
+    /// objective.target.
+    pub huber_delta: f32,
     /// One ratio per action or per pair (fpo; dppo has one per step, ppo one per action).
     pub ratio: RatioKind,
     /// How a ratio is kept near 1 (not awfm).
@@ -131,6 +134,7 @@ impl Default for ObjectiveConfig {
             pairs: 8,
             target: CfmTarget::Epsilon,
             reduction: Reduction::Mean,
+            huber_delta: 0.0,
             ratio: RatioKind::PerAction,
             trust_region: TrustRegion::Ppo,
             clip: 0.05,
@@ -189,6 +193,10 @@ impl ObjectiveConfig {
         CfmLoss {
             prediction: Prediction::Velocity,
             target: self.target,
+            penalty: match self.huber_delta {
+                delta if delta > 0.0 => Penalty::Huber { delta },
+                _ => Penalty::Squared,
+            },
             reduction: self.reduction,
         }
     }

@@ -77,6 +77,7 @@ const RANGES: &[(&str, Range)] = &[
     ("critic.final_gain", from_to(0.0, 100.0)),
     ("critic.loss_coefficient", above(0.0, 1e6)),
     ("objective.pairs", from_to(1.0, 1024.0)),
+    ("objective.huber_delta", from_to(0.0, 1e6)),
     ("objective.clip", above(0.0, 10.0)),
     ("objective.log_ratio_clamp", from_to(0.0, 80.0)),
     ("objective.log_ratio_max", from_to(0.0, 80.0)),
