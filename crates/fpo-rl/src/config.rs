@@ -14,6 +14,7 @@ pub use policy::{PolicyConfig, Squash, StdKind};
 pub use validate::validate;
 
 use crate::advantage::Gae;
+use crate::learner::AdaptiveRate;
 use fpo_nn::{Activation, AdamConfig, Initialisation, Precision};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -150,6 +151,14 @@ pub struct OptimizerConfig {
     pub critic_learning_rate: f32,
     /// Learning rates fall linearly to this fraction at the end of the run; 1 keeps them.
     pub final_fraction: f32,
+    /// How far the policy is to move in an iteration: where the mean of (ratio − 1) − ln ratio over the iteration's last epoch is more
+    /// than twice this, the policy's learning rate falls by a third, where it is less than half of it, it rises by half; 0: the
+    /// rate follows nothing.
+    pub target_kl: f32,
+    /// Lower bound on the factor that optimizer.target_kl makes of the learning rate.
+    pub kl_factor_min: f32,
+    /// Upper bound on it.
+    pub kl_factor_max: f32,
     /// Adam's β₁.
     pub beta1: f32,
     /// Adam's β₂.
@@ -271,6 +280,14 @@ impl OptimizerConfig {
         1.0 - (1.0 - f64::from(self.final_fraction)) * progress.min(1.0)
     }
 
+    /// What the policy's learning rate follows, if anything.
+    pub fn adaptive_rate(&self) -> Option<AdaptiveRate> {
+        (self.target_kl > 0.0).then(|| AdaptiveRate {
+            target: self.target_kl.into(),
+            bounds: [self.kl_factor_min.into(), self.kl_factor_max.into()],
+        })
+    }
+
     /// Adam's settings.
     pub fn adam(&self) -> AdamConfig {
         AdamConfig {
@@ -326,6 +343,9 @@ impl Default for OptimizerConfig {
             learning_rate: 3e-4,
             critic_learning_rate: 3e-4,
             final_fraction: 1.0,
+            target_kl: 0.0,
+            kl_factor_min: 0.01,
+            kl_factor_max: 10.0,
             beta1: 0.9,
             beta2: 0.999,
             eps: 1e-8,

@@ -1,7 +1,9 @@
 //! One gradient step: tiles of a minibatch through both networks, gradients per shard, a reduction in fixed order, Adam.
 
+mod adaptive_rate;
 mod shard;
 
+pub use adaptive_rate::AdaptiveRate;
 pub use shard::MinibatchStats;
 
 use crate::advantage::{Gae, STD_FLOOR, mean_std};

@@ -12,7 +12,7 @@ use crate::critic::Critic;
 use crate::evaluate::{Evaluation, evaluate_both};
 use crate::learner::{Learner, Learnt, MinibatchStats, Trained};
 use crate::metrics::Row;
-use crate::objective::ViewLoss;
+use crate::objective::{RatioStats, ViewLoss};
 use crate::policy::{ActionMap, Model, Policy};
 use crate::rollout::{Actors, RolloutShard};
 use fpo_env::{End, Shard, ShardOptions, Task};
@@ -45,6 +45,8 @@ pub struct Trainer {
     /// Transitions, or sequences, in the order of the current epoch.
     order: Vec<u32>,
     iteration: u64,
+    /// What the adaptive learning rate has made of the policy's, if there is one: 1 at first.
+    rate_factor: f64,
 }
 
 /// What an iteration did.
@@ -132,6 +134,7 @@ impl Trainer {
             order: (0..units as u32).collect(),
             config: config.clone(),
             iteration: 0,
+            rate_factor: 1.0,
             task,
             pool,
             policy,
@@ -181,6 +184,9 @@ impl Trainer {
         let explained_variance = explained_variance(&self.batch);
         let collected = Instant::now();
         let learning = self.learn()?;
+        if let Some(rule) = self.config.optimizer.adaptive_rate() {
+            self.rate_factor = rule.next(self.rate_factor, learning.kl());
+        }
         if self.config.normalizer.enabled {
             // Only now: ℓ_old and the ratios belong to the statistics that the rollout used.
             for shard in &self.shards {
@@ -259,8 +265,9 @@ impl Trainer {
                 .for_each(|a| *a = (*a - mean) * scale);
         }
         let fraction = optimizer.rate_fraction(self.iteration, self.total_iterations()) as f32;
+        let factor = optimizer.adaptive_rate().map_or(1.0, |_| self.rate_factor as f32);
         let (policy_rate, critic_rate) = (
-            optimizer.learning_rate * fraction,
+            optimizer.learning_rate * fraction * factor,
             optimizer.critic_learning_rate * fraction,
         );
 
@@ -289,6 +296,7 @@ impl Trainer {
                 order.iter_mut().zip(0..).for_each(|(o, i)| *o = i);
                 let key = Key::new(config.seed, Stream::Shuffle).step(iteration * epochs + epoch);
                 order.shuffle(&mut Philox::new(key));
+                learning.last_epoch = RatioStats::default();
                 for (minibatch, units) in order.chunks_exact(per_minibatch).enumerate() {
                     let stats = learner.differentiate(policy, critic, learnt, batch, units);
                     if !stats.is_finite() {
@@ -311,6 +319,7 @@ impl Trainer {
                     let rates = [policy_rate, critic_rate];
                     learner.step(policy, critic, learnt, stats.grad_norm, rates);
                     learning.stats.merge(&stats);
+                    learning.last_epoch.merge(&stats.ratio);
                     learning.minibatches += 1;
                 }
             }
@@ -351,6 +360,7 @@ impl Trainer {
             ("ratio_max", f64::from(stats.ratio.max)),
             ("first_ratio_error", learning.first_ratio_error),
             ("clip_fraction", stats.ratio.clipped as f64 / ratios),
+            ("kl", learning.kl()),
             ("grad_norm", stats.grad_norm / learning.minibatches as f64),
             ("explained_variance", explained_variance),
             ("action_saturation", saturation / transitions as f64),
@@ -408,9 +418,18 @@ impl Trainer {
 #[derive(Default)]
 struct Learning {
     stats: MinibatchStats,
+    /// The ratios of the last epoch alone.
+    last_epoch: RatioStats,
     minibatches: u64,
     first_ratio_error: f64,
     rate: f32,
+}
+
+impl Learning {
+    /// How far the last epoch's ratios say that the policy has moved from the one that acted.
+    fn kl(&self) -> f64 {
+        self.last_epoch.divergence / self.last_epoch.count as f64
+    }
 }
 
 /// 1 − Var(target − value)/Var(target): 1 for a perfect critic, 0 for one that knows the mean only.

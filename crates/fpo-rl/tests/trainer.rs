@@ -5,6 +5,7 @@ mod toy;
 use fpo_env::Task;
 use fpo_rl::config::{Config, resolve};
 use fpo_rl::evaluate::{Noise, evaluate, play};
+use fpo_rl::metrics::Row;
 use fpo_rl::policy::{Policy, PolicyError};
 use fpo_rl::trainer::{TrainError, Trainer};
 use std::ops::ControlFlow;
@@ -12,9 +13,10 @@ use std::sync::Arc;
 use toy::Toy;
 
 /// The methods, the kinds of their policies, and options.
-const METHODS: [&[&str]; 9] = [
+const METHODS: [&[&str]; 10] = [
     &[],
     &["objective.huber_delta=0.5"],
+    &["optimizer.target_kl=0.01"],
     &["objective.method=ppo", "objective.entropy=0.001"],
     &["objective.method=ppo", "policy.std=state_dependent"],
     &["objective.method=dppo"],
@@ -94,6 +96,27 @@ fn every_method_goes_on_bit_for_bit() {
     }
 }
 
+/// The rate falls from one that moves the policy too far, rises from one that hardly moves it, and the metric says so.
+#[test]
+fn the_rate_follows_how_far_the_policy_moves() {
+    let rate = |start: &str| {
+        let fixed = ["optimizer.target_kl=1e-4", "optimizer.final_fraction=1", start];
+        let mut trainer = trainer_of(&fixed);
+        let rates = (0..8).map(|_| metric(&trainer.iterate().unwrap().row, "learning_rate"));
+        rates.collect::<Vec<_>>()
+    };
+    let (high, low) = (
+        rate("optimizer.learning_rate=1e-2"),
+        rate("optimizer.learning_rate=1e-5"),
+    );
+    assert!((high[0] - 1e-2).abs() < 1e-8 && high[7] < 0.5e-2, "{high:?}");
+    assert!((low[0] - 1e-5).abs() < 1e-11 && low[7] > 9e-5, "{low:?}");
+}
+
+fn metric(row: &Row, name: &str) -> f64 {
+    row.values.iter().find(|(n, _)| *n == name).unwrap().1
+}
+
 /// What the bonus is for: the same training with a large one ends wider.
 #[test]
 fn an_entropy_bonus_keeps_a_policy_wide() {
@@ -103,12 +126,7 @@ fn an_entropy_bonus_keeps_a_policy_wide() {
         while trainer.iteration() < 40 {
             last = Some(trainer.iterate().unwrap().row);
         }
-        let row = last.unwrap();
-        row.values
-            .iter()
-            .find(|(name, _)| *name == "policy_std")
-            .unwrap()
-            .1
+        metric(&last.unwrap(), "policy_std")
     };
     let (without, with) = (std("objective.entropy=0"), std("objective.entropy=0.3"));
     assert!(with > 1.2 * without, "{without} without, {with} with");
@@ -255,7 +273,7 @@ fn hostile_policies_are_refused() {
 
 #[test]
 fn hostile_gaussian_policies_are_refused() {
-    let file = trainer_of(METHODS[2]).policy().save().unwrap();
+    let file = trainer_of(METHODS[3]).policy().save().unwrap();
     for (from, to) in [
         (r#"\"input\":2"#, r#"\"input\":3"#),
         (r#"\"output\":2"#, r#"\"output\":1"#),

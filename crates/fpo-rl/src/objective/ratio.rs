@@ -34,6 +34,8 @@ pub struct RatioStats {
     pub clipped: u64,
     /// Their sum.
     pub sum: f64,
+    /// Σ (ρ − 1) − ln ρ: how far the policy has moved, as [`crate::learner::AdaptiveRate`] has it.
+    pub divergence: f64,
     /// Their smallest.
     pub min: f32,
     /// Their largest.
@@ -47,6 +49,7 @@ impl Default for RatioStats {
             count: 0,
             clipped: 0,
             sum: 0.0,
+            divergence: 0.0,
             min: f32::INFINITY,
             max: f32::NEG_INFINITY,
         }
@@ -54,12 +57,13 @@ impl Default for RatioStats {
 }
 
 impl RatioStats {
-    /// Counts one ratio, that is outside if it is not in 1 ± `clip`.
+    /// Counts one ratio, `log_ratio` being its logarithm, that is outside if it is not in 1 ± `clip`.
     #[inline]
-    pub(super) fn add(&mut self, ratio: f32, clip: f32) {
+    pub(super) fn add(&mut self, ratio: f32, log_ratio: f32, clip: f32) {
         self.count += 1;
         self.clipped += u64::from((ratio - 1.0).abs() > clip);
         self.sum += f64::from(ratio);
+        self.divergence += f64::from(ratio) - 1.0 - f64::from(log_ratio);
         self.min = self.min.min(ratio);
         self.max = self.max.max(ratio);
     }
@@ -70,6 +74,7 @@ impl RatioStats {
         self.count += other.count;
         self.clipped += other.clipped;
         self.sum += other.sum;
+        self.divergence += other.divergence;
         self.min = self.min.min(other.min);
         self.max = self.max.max(other.max);
     }
@@ -141,7 +146,8 @@ impl RatioObjective {
     #[inline]
     fn one_ratio(&self, difference: f32, advantage: f32, weight: f32, stats: &mut RatioStats) -> f32 {
         let bounded = difference.clamp(-self.log_ratio_clamp, self.log_ratio_clamp);
-        let ratio = bounded.min(self.log_ratio_max).exp();
+        let log_ratio = bounded.min(self.log_ratio_max);
+        let ratio = log_ratio.exp();
         let (psi, slope) = match self.trust_region {
             TrustRegion::Ppo => self.ppo(ratio, advantage),
             TrustRegion::Spo => self.spo(ratio, advantage),
@@ -149,7 +155,7 @@ impl RatioObjective {
             TrustRegion::Aspo => self.spo(ratio, advantage),
         };
         stats.loss -= f64::from(psi * weight);
-        stats.add(ratio, self.clip);
+        stats.add(ratio, log_ratio, self.clip);
         if bounded == difference { ratio * slope } else { 0.0 }
     }
 
@@ -282,6 +288,16 @@ mod tests {
         assert!((gradient[0] + 0.2f32.exp()).abs() < 1e-6);
     }
 
+    /// Σ (ρ − 1) − ln ρ of ρ = e^0.1 and e^−0.2.
+    #[test]
+    fn divergence_by_hand() {
+        let mut stats = RatioStats::default();
+        let objective = clipping(RatioKind::PerSample, f32::INFINITY);
+        objective.evaluate(&[0.4, 0.8], &[0.5, 0.6], &[1.0], &mut [0.0; 2], &mut stats);
+        let expected = (0.1f64.exp() - 1.0 - 0.1) + ((-0.2f64).exp() - 1.0 + 0.2);
+        assert!((stats.divergence - expected).abs() < 1e-6, "{}", stats.divergence);
+    }
+
     #[test]
     fn unchanged_losses_give_ratio_one() {
         let mut stats = RatioStats::default();
@@ -291,5 +307,6 @@ mod tests {
             (stats.min, stats.max, stats.clipped, stats.loss),
             (1.0, 1.0, 0, -1.0)
         );
+        assert_eq!(stats.divergence, 0.0);
     }
 }

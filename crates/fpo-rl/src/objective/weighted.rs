@@ -44,7 +44,8 @@ impl WeightedObjective {
             let weight = self.weight(advantage, lowest);
             gradient[at].fill(weight * share);
             stats.loss += f64::from(weight * share * new);
-            stats.add(((old - new) * share).exp(), self.clip);
+            let log_ratio = (old - new) * share;
+            stats.add(log_ratio.exp(), log_ratio, self.clip);
         }
     }
 

@@ -25,6 +25,17 @@ struct Counters {
     policy_adam_steps: u64,
     critic_adam_steps: u64,
     normalizer_count: u64,
+    /// Written where it is not 1.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    rate_factor: f64,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+fn is_one(x: &f64) -> bool {
+    *x == 1.0
 }
 
 /// The three flat vectors of a network in training, with the prefixes of their tensors.
@@ -76,6 +87,7 @@ impl Trainer {
             policy_adam_steps: self.learnt.policy.adam.steps,
             critic_adam_steps: self.learnt.critic.adam.steps,
             normalizer_count: moments.count,
+            rate_factor: self.rate_factor,
         };
         let text = serde_json::to_string(&counters).map_err(damaged)?;
         safetensors::serialize(views, Some(HashMap::from([(METADATA.to_owned(), text)]))).map_err(damaged)
@@ -142,6 +154,12 @@ impl Trainer {
         if !counters_hold {
             return Err(refused("a counter is impossibly large".into()));
         }
+        if !(counters.rate_factor.is_finite() && counters.rate_factor > 0.0) {
+            return Err(refused(
+                "the factor of its learning rate is not a positive number".into(),
+            ));
+        }
+        trainer.rate_factor = counters.rate_factor;
         trainer.normalizer = Normalizer::from_moments(trainer.normalizer.config(), moments);
         let mut rest = file.tensor("environments").map_err(damaged)?.data();
         for shard in &mut trainer.shards {
