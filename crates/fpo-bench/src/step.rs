@@ -124,6 +124,7 @@ pub fn prepare(options: &Options, inputs: &Inputs, pool: ThreadPool) -> Result<W
                     seed: 1,
                     stream: Stream::Reset,
                     stagger: false,
+                    group: 1,
                 };
                 let n = end - first;
                 Ok(Walker {

@@ -47,6 +47,8 @@ pub struct ShardOptions {
     pub stream: Stream,
     /// Cut the first episode of each environment to a random length, so that they do not end together.
     pub stagger: bool,
+    /// Environments that begin alike: the first this many, the next, and so on, counted over all shards. 1 for none.
+    pub group: u32,
 }
 
 struct Slot {
@@ -61,7 +63,7 @@ struct Slot {
 
 /// A group of environments of one task that a thread steps together.
 ///
-/// The initial state of an episode is a function of (seed, environment index, number of the reset) alone, so the
+/// The initial state of an episode is a function of (seed, index of the environment's group, number of the reset) alone, so the
 /// way environments are cut into shards changes nothing.
 pub struct Shard {
     slots: Vec<Slot>,
@@ -183,7 +185,7 @@ impl Shard {
         let d = self.observation_dim;
         let slot = &mut self.slots[i];
         let key = Key::new(self.options.seed, self.options.stream)
-            .index(self.first + i as u32)
+            .index((self.first + i as u32) / self.options.group)
             .step(slot.resets);
         slot.limit = self.step_limit;
         if self.options.stagger && slot.resets == 0 {
@@ -338,10 +340,15 @@ mod tests {
     }
 
     fn shard(first: u32, count: usize, stagger: bool) -> Shard {
+        grouped(first, count, stagger, 1)
+    }
+
+    fn grouped(first: u32, count: usize, stagger: bool, group: u32) -> Shard {
         let options = ShardOptions {
             seed: 5,
             stream: Stream::Reset,
             stagger,
+            group,
         };
         Shard::new(&task(), first, count, options).unwrap()
     }
@@ -376,6 +383,31 @@ mod tests {
         );
         let limits = |s: &Shard| s.slots.iter().map(|s| s.limit).collect::<Vec<_>>();
         assert_eq!(limits(&whole), [limits(&left), limits(&right)].concat());
+    }
+
+    /// Each episode anew, wherever the shards are cut, and after a state was taken over.
+    #[test]
+    fn environments_of_a_group_begin_alike() {
+        let mut whole = grouped(0, 6, false, 3);
+        let mut parts = [grouped(0, 2, false, 3), grouped(2, 4, false, 3)];
+        let mut starts = Vec::new();
+        for _ in 0..3 {
+            let o = whole.observations();
+            assert!(
+                o[0] == o[1] && o[1] == o[2] && o[3] == o[4] && o[4] == o[5],
+                "{o:?}"
+            );
+            assert!(o[0] != o[3], "{o:?}");
+            assert_eq!(o, [parts[0].observations(), parts[1].observations()].concat());
+            assert!(!starts.contains(&o[0]), "a fresh start");
+            starts.push(o[0]);
+            let mut state = Vec::new();
+            whole.save_state(&mut state);
+            whole = grouped(0, 6, false, 3);
+            whole.load_state(&state).unwrap();
+            whole.reset_all();
+            parts.iter_mut().for_each(Shard::reset_all);
+        }
     }
 
     #[test]

@@ -1,4 +1,9 @@
-//! Generalised advantage estimation (Schulman et al., arXiv 1506.02438) and normalisation.
+//! Generalised advantage estimation (Schulman et al., arXiv 1506.02438) and normalisation; in [`GroupAdvantage`], what does without
+//! a critic.
+
+mod group;
+
+pub use group::{GroupAdvantage, UnequalEpisode};
 
 use crate::config::GaeForm;
 

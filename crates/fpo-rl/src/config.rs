@@ -13,7 +13,7 @@ pub use objective::{Method, ObjectiveConfig, RatioKind, TimeKind, TrustRegion, W
 pub use policy::{PolicyConfig, Squash, StdKind};
 pub use validate::validate;
 
-use crate::advantage::Gae;
+use crate::advantage::{Gae, GroupAdvantage};
 use crate::learner::AdaptiveRate;
 use fpo_nn::{Activation, AdamConfig, Initialisation, Precision};
 use schemars::JsonSchema;
@@ -93,6 +93,17 @@ pub struct CriticConfig {
     pub loss_coefficient: f32,
 }
 
+/// What an action is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AdvantageEstimator {
+    /// Generalised advantage estimation, with a critic.
+    Gae,
+    /// Its episode's return among those of advantage.group_size episodes that began in the same state, without a critic. For episodes of
+    /// equal length, above all of one step (bandits). Discount, λ and normalisation then have no say.
+    Group,
+}
+
 /// When generalised advantages are computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -129,15 +140,19 @@ pub enum AdvantageNormalisation {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdvantageConfig {
+    /// What an action is worth.
+    pub estimator: AdvantageEstimator,
+    /// Environments that begin their episodes in the same state and are compared with each other (group); divides env.num_envs.
+    pub group_size: usize,
     /// Discount γ.
     pub gamma: f64,
     /// λ of GAE.
     pub lambda: f64,
-    /// When they are computed.
+    /// When they are computed (gae).
     pub gae: GaeSchedule,
-    /// Their formula, and what a truncated step is worth.
+    /// Their formula, and what a truncated step is worth (gae).
     pub form: GaeForm,
-    /// Over what they are normalised.
+    /// Over what they are normalised (gae).
     pub normalize: AdvantageNormalisation,
 }
 
@@ -263,12 +278,44 @@ impl EnvConfig {
 }
 
 impl AdvantageConfig {
-    /// The advantage estimator.
-    pub fn gae(&self) -> Gae {
-        Gae {
+    /// The estimator of generalised advantages, where there is a critic.
+    pub fn gae(&self) -> Option<Gae> {
+        (self.estimator == AdvantageEstimator::Gae).then(|| Gae {
             gamma: self.gamma,
             lambda: self.lambda,
             form: self.form,
+        })
+    }
+
+    /// The estimator of group-relative advantages of episodes of `length` steps, where there is none.
+    pub fn group(&self, length: usize) -> Option<GroupAdvantage> {
+        (self.estimator == AdvantageEstimator::Group).then(|| GroupAdvantage {
+            size: self.group_size,
+            length,
+        })
+    }
+
+    /// Environments that begin their episodes alike.
+    pub fn envs_alike(&self) -> usize {
+        match self.estimator {
+            AdvantageEstimator::Gae => 1,
+            AdvantageEstimator::Group => self.group_size,
+        }
+    }
+
+    /// When advantages are computed; those of groups are, once the rollout is over.
+    pub fn schedule(&self) -> GaeSchedule {
+        match self.estimator {
+            AdvantageEstimator::Gae => self.gae,
+            AdvantageEstimator::Group => GaeSchedule::Once,
+        }
+    }
+
+    /// Over what advantages are normalised; those of groups are, in their group.
+    pub fn normalisation(&self) -> AdvantageNormalisation {
+        match self.estimator {
+            AdvantageEstimator::Gae => self.normalize,
+            AdvantageEstimator::Group => AdvantageNormalisation::None,
         }
     }
 }
@@ -328,6 +375,8 @@ impl Default for CriticConfig {
 impl Default for AdvantageConfig {
     fn default() -> Self {
         Self {
+            estimator: AdvantageEstimator::Gae,
+            group_size: 16,
             gamma: 0.995,
             lambda: 0.95,
             gae: GaeSchedule::PerMinibatch,

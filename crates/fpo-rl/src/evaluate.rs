@@ -109,6 +109,7 @@ fn run_group(
         seed,
         stream: Stream::EvalReset,
         stagger: false,
+        group: 1,
     };
     let mut envs = Shard::new(task, first as u32, count, options)?;
     let mut actor = policy.actor(count);

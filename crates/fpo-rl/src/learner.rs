@@ -8,7 +8,7 @@ pub use shard::MinibatchStats;
 
 use crate::advantage::{Gae, STD_FLOOR, mean_std};
 use crate::batch::Batch;
-use crate::config::{AdvantageNormalisation, Config, GaeForm, GaeSchedule};
+use crate::config::{AdvantageEstimator, AdvantageNormalisation, Config, GaeForm, GaeSchedule};
 use crate::critic::Critic;
 use crate::objective::{EntropyBonus, PolicyObjective, ValueLoss, ViewLoss};
 use crate::policy::Model;
@@ -33,6 +33,9 @@ pub struct Learner {
     entropy: Option<EntropyBonus>,
     seed: u64,
     value: ValueLoss,
+    /// Whether there is a critic to learn.
+    critic: bool,
+    /// The estimator of advantages, where they are computed per minibatch.
     gae: Option<Gae>,
     mask_truncated: bool,
     normalize: AdvantageNormalisation,
@@ -93,7 +96,8 @@ impl Learner {
     /// Buffers and settings for minibatches of `rows` transitions.
     pub fn new(config: &Config, policy: &Model, critic: &Critic, rows: usize) -> Self {
         let shards = (rows / MIN_SHARD_ROWS).clamp(1, MAX_SHARDS);
-        let per_minibatch = config.advantage.gae == GaeSchedule::PerMinibatch;
+        let advantage = &config.advantage;
+        let per_minibatch = advantage.schedule() == GaeSchedule::PerMinibatch;
         let sequence = per_minibatch.then_some(config.env.unroll);
         Self {
             shards: (0..shards)
@@ -108,9 +112,10 @@ impl Learner {
             value: ValueLoss {
                 coefficient: config.critic.loss_coefficient,
             },
-            gae: per_minibatch.then(|| config.advantage.gae()),
-            mask_truncated: config.advantage.form == GaeForm::Brax,
-            normalize: config.advantage.normalize,
+            critic: advantage.estimator == AdvantageEstimator::Gae,
+            gae: advantage.gae().filter(|_| per_minibatch),
+            mask_truncated: advantage.form == GaeForm::Brax,
+            normalize: advantage.normalisation(),
             max_grad_norm: config.optimizer.max_grad_norm,
         }
     }
@@ -145,15 +150,20 @@ impl Learner {
         match self.gae {
             None => {
                 let advantages = self.advantages(batch, units);
+                let critic = self.critic;
                 self.for_each_shard(units, share, |shard, units| {
-                    shard.critic_pass(&pass, batch, units, None);
+                    shard.begin();
+                    if critic {
+                        shard.critic_pass(&pass, batch, units, None);
+                    }
                     shard.policy_pass(&pass, batch, units, 1, advantages);
                 });
             }
             gae => {
                 // The policy's loss needs the advantages that the critic's pass estimates.
                 self.for_each_shard(units, share, |shard, units| {
-                    shard.critic_pass(&pass, batch, units, gae)
+                    shard.begin();
+                    shard.critic_pass(&pass, batch, units, gae);
                 });
                 for (shard, units) in self.shards.iter().zip(units.chunks(share)) {
                     shard.hand_over_targets(batch, units);
@@ -180,7 +190,8 @@ impl Learner {
         &self.gradient
     }
 
-    /// Clips the gradient, whose norm is `norm`, and steps both optimisers with their learning rates: the policy's, the critic's.
+    /// Clips the gradient, whose norm is `norm`, and steps both optimisers with their learning rates: the policy's, the critic's. A
+    /// critic that is not learnt stays as it is.
     pub fn step(&mut self, policy: &Model, critic: &Critic, learnt: &mut Learnt, norm: f64, rates: [f32; 2]) {
         let limit = f64::from(self.max_grad_norm);
         if limit > 0.0 {
@@ -191,6 +202,9 @@ impl Learner {
             policy: of_policy,
             critic: of_critic,
         } = learnt;
+        if !self.critic {
+            return of_policy.step(policy.network(), for_policy, rates[0]);
+        }
         rayon::join(
             || of_policy.step(policy.network(), for_policy, rates[0]),
             || of_critic.step(&critic.network, for_critic, rates[1]),

@@ -31,8 +31,8 @@ pub struct Actors<'a> {
     pub views: Views,
     /// The loss of a view.
     pub loss: ViewLoss,
-    /// The advantage estimator.
-    pub gae: Gae,
+    /// The estimator of advantages; without one, values and advantages are left as they are, and the critic is not asked.
+    pub gae: Option<Gae>,
     /// Factor on rewards.
     pub reward_scale: f32,
     /// Seed of the run.
@@ -258,28 +258,10 @@ impl RolloutShard {
 
     /// Values, advantages, views and their losses under the policy that acted.
     fn judge(&mut self, actors: &Actors, part: &mut Part) {
+        if let Some(gae) = &actors.gae {
+            self.estimate_advantages(actors, gae, part);
+        }
         let dims = part.dims;
-        let (critic, weights) = (actors.critic, actors.critic_weights);
-        critic.values(weights, part.observations, &mut self.critic_scratch, part.values);
-        self.final_values.resize(self.final_transitions.len(), 0.0);
-        let out = &mut self.final_values;
-        critic.values(weights, &self.final_observations, &mut self.critic_scratch, out);
-        for (&transition, &value) in self.final_transitions.iter().zip(out.iter()) {
-            part.final_values[transition] = value;
-        }
-        for s in 0..dims.sequences {
-            let (steps, rows) = (dims.unroll * s..dims.unroll * (s + 1), (dims.unroll + 1) * s);
-            let final_values = &part.final_values[steps.clone()];
-            actors.gae.estimate(
-                &part.rewards[steps.clone()],
-                &part.values[rows..][..dims.unroll + 1],
-                &part.follow[steps.clone()],
-                |t| final_values[t],
-                &mut part.advantages[steps.clone()],
-                &mut part.targets[steps],
-            );
-        }
-
         if let Views::Pairs(sampler) = &actors.views {
             self.draw_pairs(actors, sampler, part);
         }
@@ -305,6 +287,31 @@ impl RolloutShard {
             let losses = &mut part.old_losses[first * n..][..count * n];
             let view = |j| views.get(first + j / n, j % n);
             actors.loss.evaluate(predictions, view, losses);
+        }
+    }
+
+    /// Values, and the advantages that follow from them.
+    fn estimate_advantages(&mut self, actors: &Actors, gae: &Gae, part: &mut Part) {
+        let dims = part.dims;
+        let (critic, weights) = (actors.critic, actors.critic_weights);
+        critic.values(weights, part.observations, &mut self.critic_scratch, part.values);
+        self.final_values.resize(self.final_transitions.len(), 0.0);
+        let out = &mut self.final_values;
+        critic.values(weights, &self.final_observations, &mut self.critic_scratch, out);
+        for (&transition, &value) in self.final_transitions.iter().zip(out.iter()) {
+            part.final_values[transition] = value;
+        }
+        for s in 0..dims.sequences {
+            let (steps, rows) = (dims.unroll * s..dims.unroll * (s + 1), (dims.unroll + 1) * s);
+            let final_values = &part.final_values[steps.clone()];
+            gae.estimate(
+                &part.rewards[steps.clone()],
+                &part.values[rows..][..dims.unroll + 1],
+                &part.follow[steps.clone()],
+                |t| final_values[t],
+                &mut part.advantages[steps.clone()],
+                &mut part.targets[steps],
+            );
         }
     }
 

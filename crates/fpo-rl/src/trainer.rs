@@ -7,7 +7,9 @@ pub use error::TrainError;
 
 use crate::advantage::{STD_FLOOR, mean_std};
 use crate::batch::{Batch, Dims};
-use crate::config::{AdvantageNormalisation, Config, GaeSchedule, NormalizerConfig as NormalizerSettings};
+use crate::config::{
+    AdvantageEstimator, AdvantageNormalisation, Config, GaeSchedule, NormalizerConfig as NormalizerSettings,
+};
 use crate::critic::Critic;
 use crate::evaluate::{Evaluation, evaluate_both};
 use crate::learner::{Learner, Learnt, MinibatchStats, Trained};
@@ -15,7 +17,7 @@ use crate::metrics::Row;
 use crate::objective::{RatioStats, ViewLoss};
 use crate::policy::{ActionMap, Model, Policy};
 use crate::rollout::{Actors, RolloutShard};
-use fpo_env::{End, Shard, ShardOptions, Task};
+use fpo_env::{End, EnvSpec, Shard, ShardOptions, Task};
 use fpo_nn::{Mlp, Normalizer, NormalizerConfig, Precision};
 use fpo_rng::{Key, Philox, Stream};
 use rand::seq::SliceRandom;
@@ -68,6 +70,7 @@ impl Trainer {
             .build()
             .map_err(|e| TrainError::Threads(e.to_string()))?;
         let spec = task.spec();
+        check_groups(config, spec)?;
         let (od, ad) = (spec.observation_dim(), spec.action_dim());
         let precision = config.train.precision;
         let policy = Model::new(config, od, ad)?.with_precision(precision.of_policy())?;
@@ -94,6 +97,7 @@ impl Trainer {
             seed: config.seed,
             stream: Stream::Reset,
             stagger: config.env.stagger,
+            group: config.advantage.envs_alike() as u32,
         };
         let count = envs.min(MAX_SHARDS);
         let bounds: Vec<_> = (0..=count).map(|i| envs * i / count).collect();
@@ -113,7 +117,7 @@ impl Trainer {
         })?;
 
         let dims = Dims::new(config, od, ad);
-        let units = match config.advantage.gae {
+        let units = match config.advantage.schedule() {
             GaeSchedule::Once => dims.transitions(),
             GaeSchedule::PerMinibatch => dims.sequences,
         };
@@ -149,6 +153,11 @@ impl Trainer {
         &self.config
     }
 
+    /// What is learnt, as it is now.
+    pub fn learnt(&self) -> &Learnt {
+        &self.learnt
+    }
+
     /// Iterations done.
     pub fn iteration(&self) -> u64 {
         self.iteration
@@ -180,6 +189,7 @@ impl Trainer {
                 return Err(TrainError::Acting(fault));
             }
         }
+        self.compare_groups()?;
         // Before the epochs, which may estimate targets anew with a critic that has moved on.
         let explained_variance = explained_variance(&self.batch);
         let collected = Instant::now();
@@ -210,6 +220,16 @@ impl Trainer {
         Ok(Iteration {
             row: self.row(&learning, explained_variance, timing),
         })
+    }
+
+    /// Group-relative advantages, where the critic's do not count. A group may lie in several shards.
+    fn compare_groups(&mut self) -> Result<(), TrainError> {
+        let length = self.task.spec().step_limit as usize;
+        let Some(group) = self.config.advantage.group(length) else {
+            return Ok(());
+        };
+        let (steps, batch) = (self.batch.dims.steps(), &mut self.batch);
+        Ok(group.estimate(steps, &batch.rewards, &batch.follow, &mut batch.advantages)?)
     }
 
     /// Nothing that is not finite may be saved or act.
@@ -256,7 +276,7 @@ impl Trainer {
     /// All epochs over the batch.
     fn learn(&mut self) -> Result<Learning, TrainError> {
         let optimizer = &self.config.optimizer;
-        if self.config.advantage.normalize == AdvantageNormalisation::Batch {
+        if self.config.advantage.normalisation() == AdvantageNormalisation::Batch {
             let (mean, std) = mean_std(self.batch.advantages.iter().copied());
             let (mean, scale) = (mean as f32, (1.0 / (std + STD_FLOOR)) as f32);
             self.batch
@@ -335,6 +355,11 @@ impl Trainer {
         let diverged = episodes.iter().filter(|e| e.end == End::Diverged).count();
         let (transitions, ratios) = (batch.dims.transitions(), stats.ratio.count as f64);
         let saturation: f64 = self.shards.iter().map(|s| s.report.saturation).sum();
+        // Not numbers where there is no critic.
+        let of_critic = |x: f64| match self.config.advantage.estimator {
+            AdvantageEstimator::Gae => x,
+            AdvantageEstimator::Group => f64::NAN,
+        };
         let mean = |x: &[f32]| x.iter().map(|x| f64::from(*x)).sum::<f64>() / x.len() as f64;
         let mut values = vec![
             // Not a number while no whole episode has ended.
@@ -353,7 +378,7 @@ impl Trainer {
                 mean(&batch.rewards) / f64::from(self.config.env.reward_scale),
             ),
             ("policy_loss", stats.ratio.loss / stats.rows as f64),
-            ("value_loss", stats.value_loss / stats.rows as f64),
+            ("value_loss", of_critic(stats.value_loss / stats.rows as f64)),
             (self.view_loss_name(), mean(&batch.old_losses)),
             ("ratio_mean", stats.ratio.sum / ratios),
             ("ratio_min", f64::from(stats.ratio.min)),
@@ -362,7 +387,7 @@ impl Trainer {
             ("clip_fraction", stats.ratio.clipped as f64 / ratios),
             ("kl", learning.kl()),
             ("grad_norm", stats.grad_norm / learning.minibatches as f64),
-            ("explained_variance", explained_variance),
+            ("explained_variance", of_critic(explained_variance)),
             ("action_saturation", saturation / transitions as f64),
             ("learning_rate", f64::from(learning.rate)),
         ];
@@ -411,6 +436,22 @@ impl Trainer {
         Ok(self
             .pool
             .install(|| evaluate_both(&policy, task, seed, episodes))?)
+    }
+}
+
+/// Group-relative advantages need episodes of equal length that begin together and end within an iteration.
+fn check_groups(config: &Config, spec: &EnvSpec) -> Result<(), TrainError> {
+    let (length, steps) = (spec.step_limit as usize, config.env.sequences * config.env.unroll);
+    let refused = |why| Err(TrainError::Groups(why));
+    match config.advantage.estimator {
+        AdvantageEstimator::Group if length > 1 && config.env.stagger => refused(format!(
+            "needs env.stagger = false for episodes of {length} steps, so that those of a group begin together"
+        )),
+        AdvantageEstimator::Group if !steps.is_multiple_of(length) => refused(format!(
+            "needs whole episodes in an iteration: env.sequences × env.unroll = {steps} is no multiple of {}'s {length} steps",
+            spec.name
+        )),
+        _ => Ok(()),
     }
 }
 

@@ -47,6 +47,7 @@ fn options() -> ShardOptions {
         seed: 9,
         stream: Stream::Reset,
         stagger: true,
+        group: 1,
     }
 }
 

@@ -65,7 +65,8 @@ impl GroupAdvantage {
         let (envs, length) = (rewards.len() / steps, self.length);
         for first in (0..envs).step_by(self.size) {
             for start in (0..steps).step_by(length) {
-                let episode = |env: usize| (first + env) * steps + start..(first + env) * steps + start + length;
+                let episode =
+                    |env: usize| (first + env) * steps + start..(first + env) * steps + start + length;
                 let returns = (0..self.size).map(|env| rewards[episode(env)].iter().sum::<f32>());
                 let (mean, std) = mean_std(returns.clone());
                 for (env, total) in returns.enumerate() {
@@ -105,7 +106,9 @@ mod tests {
         let group = GroupAdvantage { size: 4, length: 1 };
         let rewards = [1.0, 2.0, 3.0, 6.0, 7.0, 7.0, 7.0, 7.0];
         let mut advantages = [f32::NAN; 8];
-        group.estimate(1, &rewards, &[Terminal; 8], &mut advantages).unwrap();
+        group
+            .estimate(1, &rewards, &[Terminal; 8], &mut advantages)
+            .unwrap();
         for (a, r) in advantages.iter().zip(&rewards[..4]) {
             let expected = (f64::from(*r) - 3.0) / (3.5f64.sqrt() + 1e-4);
             assert!((f64::from(*a) - expected).abs() < 1e-6, "{advantages:?}");

@@ -1,7 +1,7 @@
 //! The range of every number, and which settings go together.
 
 use super::layers::{ConfigError, lookup, table};
-use super::{AdvantageNormalisation, Config, GaeSchedule, Method};
+use super::{AdvantageEstimator, AdvantageNormalisation, Config, GaeSchedule, Method};
 use fpo_flow::Sampler;
 use std::fmt;
 use toml::Value;
@@ -87,6 +87,7 @@ const RANGES: &[(&str, Range)] = &[
     ("objective.weight_max", above(0.0, 1e6)),
     ("objective.final_steps", from_to(0.0, 1000.0)),
     ("objective.entropy", from_to(0.0, 100.0)),
+    ("advantage.group_size", from_to(2.0, 131_072.0)),
     ("advantage.gamma", below(0.0, 1.0)),
     ("advantage.lambda", from_to(0.0, 1.0)),
     ("optimizer.learning_rate", above(0.0, 1.0)),
@@ -183,7 +184,7 @@ fn together(config: &Config) -> Result<(), ConfigError> {
             env.num_envs, env.sequences, env.unroll
         ));
     }
-    let sequence = match advantage.gae {
+    let sequence = match advantage.schedule() {
         GaeSchedule::PerMinibatch => env.unroll + 1,
         GaeSchedule::Once => 1,
     };
@@ -206,19 +207,21 @@ fn together(config: &Config) -> Result<(), ConfigError> {
             ));
         }
     }
-    if advantage.gae == GaeSchedule::PerMinibatch && advantage.normalize == AdvantageNormalisation::Batch {
+    if advantage.schedule() == GaeSchedule::PerMinibatch
+        && advantage.normalize == AdvantageNormalisation::Batch
+    {
         return conflict(
             "advantage.normalize = \"batch\" needs advantage.gae = \"once\": with \"per_minibatch\" the batch's advantages are \
              never known together"
                 .into(),
         );
     }
-    let (what, number) = match advantage.gae {
+    let (what, number) = match advantage.schedule() {
         GaeSchedule::PerMinibatch => ("env.num_envs × env.sequences", env.num_envs * env.sequences),
         GaeSchedule::Once => ("env.num_envs × env.sequences × env.unroll", env.transitions()),
     };
     if number % optimizer.minibatches != 0 {
-        let why = match advantage.gae {
+        let why = match advantage.schedule() {
             GaeSchedule::PerMinibatch => {
                 " (with advantage.gae = \"per_minibatch\" a minibatch holds whole sequences)"
             }
@@ -227,6 +230,12 @@ fn together(config: &Config) -> Result<(), ConfigError> {
         return conflict(format!(
             "optimizer.minibatches = {} must divide {what} = {number}{why}",
             optimizer.minibatches
+        ));
+    }
+    if advantage.estimator == AdvantageEstimator::Group && env.num_envs % advantage.group_size != 0 {
+        return conflict(format!(
+            "advantage.group_size = {} must divide env.num_envs = {}",
+            advantage.group_size, env.num_envs
         ));
     }
     if objective.entropy > 0.0 && objective.method != Method::Ppo {

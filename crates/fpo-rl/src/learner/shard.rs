@@ -131,9 +131,13 @@ impl GradientShard {
         [&self.policy_gradient, &self.critic_gradient]
     }
 
+    /// Forgets the minibatch before.
+    pub fn begin(&mut self) {
+        self.stats = MinibatchStats::default();
+    }
+
     /// Value loss of `units`: transitions, or with `gae` sequences, whose advantages and targets the pass computes.
     pub fn critic_pass(&mut self, pass: &Pass, batch: &Batch, units: &[u32], gae: Option<Gae>) {
-        self.stats = MinibatchStats::default();
         self.critic_gradient.fill(0.0);
         self.advantages.clear();
         self.targets.clear();

@@ -93,7 +93,13 @@ impl RunError {
             Self::Complete { .. } | Self::NewestDamaged { .. } | Self::Config(_) => true,
             Self::Checkpoint(error) => !matches!(error, CheckpointError::Save { .. }),
             Self::Metrics(MetricsError::Damaged { .. }) => true,
-            Self::Train(TrainError::State(_) | TrainError::Precision(_)) | Self::Policy(_) => true,
+            Self::Train(
+                TrainError::State(_)
+                | TrainError::Precision(_)
+                | TrainError::Groups(_)
+                | TrainError::UnequalEpisode(_),
+            )
+            | Self::Policy(_) => true,
             Self::Io { .. } | Self::Metrics(_) | Self::Train(_) => false,
         }
     }

@@ -1,5 +1,6 @@
 //! What can stop a training.
 
+use crate::advantage::UnequalEpisode;
 use crate::rollout::{NonFinite, Quantity};
 use fpo_env::MakeError;
 use fpo_nn::{MlpError, PrecisionError};
@@ -24,6 +25,12 @@ pub enum TrainError {
     /// A number that is not finite appeared while acting; nothing was learnt from it.
     #[error("{}", while_acting(.0))]
     Acting(NonFinite),
+    /// Group-relative advantages where there are no groups of comparable episodes.
+    #[error("advantage.estimator = \"group\" {0}")]
+    Groups(String),
+    /// Episodes of a group that are not comparable.
+    #[error(transparent)]
+    UnequalEpisode(#[from] UnequalEpisode),
     /// A parameter is not a number after an iteration's steps.
     #[error(
         "a parameter of the {network} became non-finite in iteration {iteration}; the likely cause is a learning rate that is too high: \
