@@ -256,6 +256,11 @@ pub struct TrainConfig {
     pub precision: LearningPrecision,
     /// Environment steps of the run, rounded up to whole iterations.
     pub steps: u64,
+    /// Evaluate and export a moving average of the policy's parameters, of which each iteration keeps this share (FPO++: 0.95); 0: the
+    /// policy as it is. It acts in training either way.
+    pub ema_decay: f32,
+    /// Iterations before the average begins (FPO++: 500).
+    pub ema_after: u64,
     /// Save a checkpoint every this many iterations, and at the end; 0: at the end only.
     pub checkpoint_every: u64,
     /// Checkpoints kept besides the best; older ones are deleted.
@@ -429,6 +434,8 @@ impl Default for TrainConfig {
         Self {
             precision: LearningPrecision::Auto,
             steps: 60_000_000,
+            ema_decay: 0.0,
+            ema_after: 0,
             checkpoint_every: 0,
             keep: 3,
         }

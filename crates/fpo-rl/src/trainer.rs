@@ -18,7 +18,7 @@ use crate::objective::{RatioStats, ViewLoss};
 use crate::policy::{ActionMap, Model, Policy};
 use crate::rollout::{Actors, RolloutShard};
 use fpo_env::{End, EnvSpec, Shard, ShardOptions, Task};
-use fpo_nn::{Mlp, Normalizer, NormalizerConfig, Precision};
+use fpo_nn::{Ema, Mlp, Normalizer, NormalizerConfig, Precision};
 use fpo_rng::{Key, Philox, Stream};
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
@@ -49,6 +49,8 @@ pub struct Trainer {
     iteration: u64,
     /// What the adaptive learning rate has made of the policy's, if there is one: 1 at first.
     rate_factor: f64,
+    /// The moving average of the policy's parameters, if it is what is evaluated and exported.
+    average: Option<Ema>,
 }
 
 /// What an iteration did.
@@ -139,6 +141,8 @@ impl Trainer {
             config: config.clone(),
             iteration: 0,
             rate_factor: 1.0,
+            average: (config.train.ema_decay > 0.0)
+                .then(|| Ema::new(config.train.ema_decay, &learnt.policy.parameters)),
             task,
             pool,
             policy,
@@ -205,6 +209,7 @@ impl Trainer {
         }
         self.check_parameters()?;
         self.iteration += 1;
+        self.average_parameters();
         let end = Instant::now();
 
         let threads = self.pool.current_num_threads() as f64;
@@ -230,6 +235,17 @@ impl Trainer {
         };
         let (steps, batch) = (self.batch.dims.steps(), &mut self.batch);
         Ok(group.estimate(steps, &batch.rewards, &batch.follow, &mut batch.advantages)?)
+    }
+
+    /// Moves the average towards the policy, or keeps it at the policy until it is to begin.
+    fn average_parameters(&mut self) {
+        let Some(ema) = &mut self.average else { return };
+        let parameters = &self.learnt.policy.parameters;
+        if self.iteration > self.config.train.ema_after {
+            ema.update(parameters);
+        } else {
+            ema.average.copy_from_slice(parameters);
+        }
     }
 
     /// Nothing that is not finite may be saved or act.
@@ -411,16 +427,18 @@ impl Trainer {
         }
     }
 
-    /// The current policy, as it would be deployed.
+    /// The current policy, as it would be deployed: with `train.ema_decay`, of averaged parameters.
     pub fn policy(&self) -> Policy {
         let spec = self.task.spec();
         // Its outputs are the same bits; only a gradient would not be.
+        let learnt = &self.learnt.policy.parameters;
+        let parameters = self.average.as_ref().map_or(learnt, |ema| &ema.average);
         let model = self.policy.clone().with_precision(Precision::F32);
         Policy::new(
             &spec.name,
             &spec.observation,
             model.expect("every machine has f32"),
-            self.learnt.policy.parameters.clone(),
+            parameters.clone(),
             self.normalizer.clone(),
             self.action_map.clone(),
         )

@@ -8,15 +8,17 @@ use fpo_rl::evaluate::{Noise, evaluate, play};
 use fpo_rl::metrics::Row;
 use fpo_rl::policy::{Policy, PolicyError};
 use fpo_rl::trainer::{TrainError, Trainer};
+use safetensors::SafeTensors;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use toy::Toy;
 
 /// The methods, the kinds of their policies, and options.
-const METHODS: [&[&str]; 10] = [
+const METHODS: [&[&str]; 11] = [
     &[],
     &["objective.huber_delta=0.5"],
     &["optimizer.target_kl=0.01"],
+    &["train.ema_decay=0.5", "train.ema_after=2"],
     &["objective.method=ppo", "objective.entropy=0.001"],
     &["objective.method=ppo", "policy.std=state_dependent"],
     &["objective.method=dppo"],
@@ -115,6 +117,50 @@ fn the_rate_follows_how_far_the_policy_moves() {
 
 fn metric(row: &Row, name: &str) -> f64 {
     row.values.iter().find(|(n, _)| *n == name).unwrap().1
+}
+
+/// Averaging changes what is exported, from the iteration on that it begins with, and nothing of the training.
+#[test]
+fn the_average_is_exported_and_the_policy_acts() {
+    let settings = ["train.ema_decay=0.75", "train.ema_after=2"];
+    let (mut plain, mut averaged) = (trainer(), trainer_of(&settings));
+    let exported = |trainer: &Trainer| parameters(&trainer.policy());
+    let mut expected: Vec<f32> = Vec::new();
+    for iteration in 1..=4 {
+        let [p, a] = [&mut plain, &mut averaged].map(|t| t.iterate().unwrap().row.values);
+        assert_eq!(p, a);
+        let live = exported(&plain);
+        if iteration <= 2 {
+            expected = live;
+        } else {
+            let moved = |(e, l): (&mut f32, &f32)| *e += 0.25 * (l - *e);
+            expected.iter_mut().zip(&live).for_each(moved);
+        }
+        assert_eq!(exported(&averaged), expected, "after iteration {iteration}");
+    }
+    assert_ne!(exported(&averaged), exported(&plain));
+    // Both are in the state, and a state without an average can begin one.
+    let state = averaged.state().unwrap();
+    let restore =
+        |config: &Config, state: &[u8]| Trainer::restore(config, Arc::new(Toy::new(20)), 1, state).unwrap();
+    assert_eq!(exported(&restore(&config_of(&settings), &state)), expected);
+    assert_eq!(exported(&restore(&config(), &state)), exported(&plain));
+    let late = restore(&config_of(&settings), &plain.state().unwrap());
+    assert_eq!(exported(&late), exported(&plain));
+}
+
+/// The numbers of a policy's network, from its file.
+fn parameters(policy: &Policy) -> Vec<f32> {
+    let bytes = policy.save().unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let mut tensors: Vec<_> = file
+        .tensors()
+        .into_iter()
+        .filter(|(name, _)| name.starts_with("policy."))
+        .collect();
+    tensors.sort_by(|a, b| a.0.cmp(&b.0));
+    let numbers = tensors.iter().flat_map(|(_, t)| t.data().as_chunks::<4>().0);
+    numbers.map(|b| f32::from_le_bytes(*b)).collect()
 }
 
 /// What the bonus is for: the same training with a large one ends wider.
@@ -273,7 +319,7 @@ fn hostile_policies_are_refused() {
 
 #[test]
 fn hostile_gaussian_policies_are_refused() {
-    let file = trainer_of(METHODS[3]).policy().save().unwrap();
+    let file = trainer_of(METHODS[4]).policy().save().unwrap();
     for (from, to) in [
         (r#"\"input\":2"#, r#"\"input\":3"#),
         (r#"\"output\":2"#, r#"\"output\":1"#),

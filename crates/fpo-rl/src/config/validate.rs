@@ -107,6 +107,8 @@ const RANGES: &[(&str, Range)] = &[
     ("eval.every", from_to(0.0, 1e15)),
     ("eval.episodes", from_to(1.0, 65_536.0)),
     ("train.steps", from_to(1.0, 1e15)),
+    ("train.ema_decay", below(0.0, 1.0)),
+    ("train.ema_after", from_to(0.0, 1e15)),
     ("train.checkpoint_every", from_to(0.0, 1e15)),
     ("train.keep", from_to(1.0, 1_000_000.0)),
 ];

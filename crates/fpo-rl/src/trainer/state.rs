@@ -38,6 +38,9 @@ fn is_one(x: &f64) -> bool {
     *x == 1.0
 }
 
+/// What the names of the averaged policy's tensors begin with.
+const AVERAGE: &str = "policy_average.";
+
 /// The three flat vectors of a network in training, with the prefixes of their tensors.
 fn vectors<'a>(name: &str, trained: &'a Trained) -> [(String, &'a [f32]); 3] {
     [
@@ -57,7 +60,7 @@ impl Trainer {
             ("policy", self.policy.network(), &self.learnt.policy),
             ("critic", &self.critic.network, &self.learnt.critic),
         ];
-        let records: Vec<TensorRecord> = networks
+        let mut records: Vec<TensorRecord> = networks
             .iter()
             .flat_map(|(name, network, trained)| {
                 vectors(name, trained)
@@ -65,6 +68,9 @@ impl Trainer {
                     .flat_map(|(prefix, flat)| network.store(&prefix, flat))
             })
             .collect();
+        if let Some(ema) = &self.average {
+            records.extend(self.policy.network().store(AVERAGE, &ema.average));
+        }
         let moments = self.normalizer.moments();
         let columns = moments::columns(moments);
         let mut envs = Vec::new();
@@ -139,6 +145,13 @@ impl Trainer {
             return Err(refused(
                 "an optimiser holds a number that is not finite, or a negative square".into(),
             ));
+        }
+        if let Some(ema) = &mut trainer.average {
+            // A run may begin to average later than its state was saved.
+            ema.average = match file.names().iter().any(|name| name.starts_with(AVERAGE)) {
+                true => trainer.policy.network().load(AVERAGE, &file).map_err(damaged)?,
+                false => trainer.learnt.policy.parameters.clone(),
+            };
         }
         let dim = trainer.normalizer.dim();
         let moments = moments::load(&file, counters.normalizer_count, dim).map_err(damaged)?;
