@@ -27,6 +27,8 @@ pub struct Actors<'a> {
     pub normalizer: &'a Normalizer,
     /// From the policy's action to the environment's.
     pub action_map: &'a ActionMap,
+    /// Standard deviation of the noise added to actions, with [`Views::Pairs`].
+    pub action_noise: f32,
     /// How the views of an action come about.
     pub views: Views,
     /// The loss of a view.
@@ -208,10 +210,25 @@ impl RolloutShard {
                 .sample(weights, observations, noise, actions, scratch),
         }
         if let Views::Pairs(_) = actors.views {
-            // Pairs are made of what acted. A likelihood is that of what was drawn.
+            // Pairs are made of what acted, noise and all. A likelihood is that of what was drawn.
+            if actors.action_noise > 0.0 {
+                self.disturb(actors, t);
+            }
             actors.action_map.cut(&mut self.actions);
         }
         self.report.inference += start.elapsed();
+    }
+
+    /// Adds noise to the actions.
+    fn disturb(&mut self, actors: &Actors, t: usize) {
+        // Of a flow without noisy steps, x₁ is as large as the action, and no longer needed.
+        let width = actors.policy.action_dim();
+        for (i, noise) in self.noise.chunks_exact_mut(width).enumerate() {
+            fill_normal(key(actors, &self.envs, Stream::ActionNoise, i, t), noise);
+        }
+        for (a, z) in self.actions.iter_mut().zip(&self.noise) {
+            *a += actors.action_noise * z;
+        }
     }
 
     /// Steps every environment with its action and stores what came of it.

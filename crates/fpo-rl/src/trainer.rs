@@ -271,6 +271,7 @@ impl Trainer {
             critic_weights: &self.learnt.critic.weights,
             normalizer: &self.normalizer,
             action_map: &self.action_map,
+            action_noise: config.policy.action_noise,
             views: config.views(),
             loss: config.view_loss(),
             gae: config.advantage.gae(),

@@ -57,8 +57,13 @@ fn rollout(step_limit: u32) -> Rollout {
 }
 
 fn rollout_of(method: Method, step_limit: u32, action_bound: f32) -> Rollout {
+    rollout_with(method, step_limit, action_bound, 0.0)
+}
+
+fn rollout_with(method: Method, step_limit: u32, action_bound: f32, action_noise: f32) -> Rollout {
     let mut config = Config::default();
     config.objective.method = method;
+    config.policy.action_noise = action_noise;
     config.env.num_envs = ENVS;
     config.env.unroll = UNROLL;
     config.env.sequences = SEQUENCES;
@@ -105,6 +110,7 @@ impl Rollout {
             critic_weights: &self.learnt.critic.weights,
             normalizer: &self.normalizer,
             action_map: &self.map,
+            action_noise: self.config.policy.action_noise,
             views: self.config.views(),
             loss: self.config.view_loss(),
             gae: self.config.advantage.gae(),
@@ -259,5 +265,26 @@ fn only_a_flow_learns_from_the_cut_action() {
         let z = (action - mean[0]) / std;
         let expected = 0.5 * z * z + std.ln() + 0.5 * std::f32::consts::TAU.ln();
         assert!((r.batch.old_losses[i] - expected).abs() < 1e-5);
+    }
+}
+
+/// The toy's observations do not depend on actions, so two rollouts differ by their noise alone.
+#[test]
+fn action_noise_is_part_of_what_is_learnt_from() {
+    const SIGMA: f32 = 0.1;
+    let (plain, noisy) = (rollout(3), rollout_with(Method::Fpo, 3, 0.0, SIGMA));
+    let b = &noisy.batch;
+    let actions = plain.batch.actions.iter().zip(&b.actions);
+    let z: Vec<f32> = actions.map(|(a, noisy)| (noisy - a) / SIGMA).collect();
+    let mean = |f: fn(f32) -> f32| z.iter().copied().map(f).sum::<f32>() / z.len() as f32;
+    // 24 numbers: standard errors of 0.2 and 0.29.
+    assert!(
+        mean(|z| z).abs() < 0.8 && (mean(|z| z * z) - 1.0).abs() < 0.8,
+        "{z:?}"
+    );
+    for (pair, row) in b.view_inputs.chunks_exact(b.dims.tail).enumerate() {
+        let (t, action) = (b.view_times[pair], b.actions[pair / b.dims.views]);
+        let x = t * b.view_targets[pair] + (1.0 - t) * action;
+        assert!((row[0] - x).abs() < 1e-6, "{} and {x}", row[0]);
     }
 }

@@ -14,11 +14,12 @@ use std::sync::Arc;
 use toy::Toy;
 
 /// The methods, the kinds of their policies, and options.
-const METHODS: [&[&str]; 11] = [
+const METHODS: [&[&str]; 12] = [
     &[],
     &["objective.huber_delta=0.5"],
     &["optimizer.target_kl=0.01"],
     &["train.ema_decay=0.5", "train.ema_after=2"],
+    &["policy.action_noise=0.05"],
     &["objective.method=ppo", "objective.entropy=0.001"],
     &["objective.method=ppo", "policy.std=state_dependent"],
     &["objective.method=dppo"],
@@ -319,7 +320,7 @@ fn hostile_policies_are_refused() {
 
 #[test]
 fn hostile_gaussian_policies_are_refused() {
-    let file = trainer_of(METHODS[4]).policy().save().unwrap();
+    let file = trainer_of(METHODS[5]).policy().save().unwrap();
     for (from, to) in [
         (r#"\"input\":2"#, r#"\"input\":3"#),
         (r#"\"output\":2"#, r#"\"output\":1"#),

@@ -40,6 +40,8 @@ pub enum Stream {
     PairTime = 8,
     /// Samples that a policy's entropy is estimated at; `index` is the transition, `step` counts gradient steps.
     Entropy = 9,
+    /// Noise added to actions in training; `index` is the environment.
+    ActionNoise = 10,
     /// Tests, examples and benchmarks.
     Test = 255,
 }

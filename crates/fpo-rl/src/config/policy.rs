@@ -51,6 +51,9 @@ pub struct PolicyConfig {
     pub std: StdKind,
     /// Standard deviation before learning, with std = "state_independent" (Gaussian). The other kind begins near softplus(0) = 0.69.
     pub initial_std: f32,
+    /// Standard deviation of noise that is added to the unbounded action in training (fpo, awfm; FPO++: 0.02); 0 for none. What is learnt
+    /// from is the action with its noise.
+    pub action_noise: f32,
     /// How the action reaches the environment's range.
     pub squash: Squash,
     /// Entries of the action are cut to ± this before they act; 0 for no bound. A flow learns from what was cut: beyond a few units
@@ -73,6 +76,7 @@ impl Default for PolicyConfig {
             time_embedding: 8,
             std: StdKind::StateDependent,
             initial_std: 1.0,
+            action_noise: 0.0,
             squash: Squash::Tanh,
             action_bound: 0.0,
         }

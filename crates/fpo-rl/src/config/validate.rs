@@ -72,6 +72,7 @@ const RANGES: &[(&str, Range)] = &[
     ("policy.step_noise", above(0.0, 100.0)),
     ("policy.time_embedding", from_to(2.0, 32.0)),
     ("policy.initial_std", above(0.0, 1e3)),
+    ("policy.action_noise", from_to(0.0, 100.0)),
     ("policy.action_bound", from_to(0.0, 1e6)),
     ("critic.hidden", list(1, 16, from_to(1.0, 8192.0))),
     ("critic.final_gain", from_to(0.0, 100.0)),
@@ -238,6 +239,13 @@ fn together(config: &Config) -> Result<(), ConfigError> {
         return conflict(format!(
             "advantage.group_size = {} must divide env.num_envs = {}",
             advantage.group_size, env.num_envs
+        ));
+    }
+    if policy.action_noise > 0.0 && !matches!(objective.method, Method::Fpo | Method::Awfm) {
+        return conflict(format!(
+            "policy.action_noise = {} needs objective.method = \"fpo\" or \"awfm\": with likelihoods the policy has noise of its own \
+             (policy.initial_std, policy.step_noise)",
+            policy.action_noise
         ));
     }
     if objective.entropy > 0.0 && objective.method != Method::Ppo {
