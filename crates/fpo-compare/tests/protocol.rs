@@ -18,7 +18,7 @@ fn write_inputs(path: &Path) {
 
 /// The worker's answers to `requests`; it must end by itself, without an error.
 fn answers(requests: &[Value]) -> Vec<Value> {
-    let mut worker = Command::new(env!("CARGO_BIN_EXE_fpo-bench"))
+    let mut worker = Command::new(env!("CARGO_BIN_EXE_fpo-compare"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
