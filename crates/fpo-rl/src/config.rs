@@ -8,7 +8,9 @@ mod objective;
 mod policy;
 mod validate;
 
-pub use layers::{ConfigError, DEFAULT_PRESET, PRESETS, documentation, documented, reopen, resolve};
+pub use layers::{
+    ConfigError, DEFAULT_PRESET, Difference, PRESETS, documentation, documented, reopen, resolve,
+};
 pub use objective::{Method, ObjectiveConfig, RatioKind, TimeKind, TrustRegion, WeightKind};
 pub use policy::{PolicyConfig, Squash, StdKind};
 pub use validate::validate;

@@ -42,6 +42,8 @@ pub enum Stream {
     Entropy = 9,
     /// Noise added to actions in training; `index` is the environment.
     ActionNoise = 10,
+    /// Resamples of results for the intervals of a report; `index` is the statistic, `step` the resample.
+    Bootstrap = 64,
     /// Tests, examples and benchmarks.
     Test = 255,
 }

@@ -32,6 +32,10 @@ pub(crate) enum Command {
     Play(Play),
     /// Look into a policy of a GridWorld task
     Gridworld(Gridworld),
+    /// Train a grid of methods, tasks and seeds, and compare them
+    Bench(Bench),
+    /// Write one HTML page about a run or a benchmark
+    Report(Report),
 }
 
 #[derive(Debug, clap::Args)]
@@ -157,6 +161,45 @@ pub(crate) struct GridworldPlot {
     /// Print what was drawn as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Bench {
+    /// A suite that comes with the program (ablations, dmc10, gridworld), or a TOML file that describes one
+    pub(crate) suite: String,
+    /// Folder that the suite's folder is made in
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub(crate) out: PathBuf,
+    /// Runs side by side, one thread each [default: all cores]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) jobs: Option<u16>,
+    /// Seeds to run, instead of the suite's: --seeds 0,1,2
+    #[arg(long, value_name = "SEEDS", value_delimiter = ',')]
+    pub(crate) seeds: Vec<u64>,
+    /// Only these tasks of the suite, separated by commas
+    #[arg(long, value_name = "TASKS", value_delimiter = ',')]
+    pub(crate) tasks: Vec<String>,
+    /// Only these methods of the suite, separated by commas
+    #[arg(long, value_name = "METHODS", value_delimiter = ',')]
+    pub(crate) methods: Vec<String>,
+    /// Run anew what is there already
+    #[arg(long, conflicts_with_all = ["list", "report_only"])]
+    pub(crate) force: bool,
+    /// Print the runs and how far each is, and run nothing
+    #[arg(long, conflicts_with = "report_only")]
+    pub(crate) list: bool,
+    /// Run nothing, but write tables and plots of what is there
+    #[arg(long)]
+    pub(crate) report_only: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Report {
+    /// The folder of a run or of a benchmark
+    pub(crate) folder: PathBuf,
+    /// The page [default: report.html in the folder]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 /// What actions start from.

@@ -1,16 +1,20 @@
-//! The command-line program: `fpo tasks`, `fpo train`, `fpo eval`, `fpo play`, `fpo gridworld`.
+//! The command-line program: `fpo tasks`, `fpo train`, `fpo eval`, `fpo play`, `fpo gridworld`, `fpo bench`,
+//! `fpo report`.
 
 mod args;
+mod bench;
 mod display;
 mod eval;
 mod failure;
 mod format;
 mod gridworld;
 mod interrupt;
+mod machine;
 mod output;
 mod picture;
 mod play;
 mod policy;
+mod report;
 mod summary;
 mod tasks;
 mod train;
@@ -43,6 +47,8 @@ fn run() -> Result<(), Failure> {
         Command::Eval(args) => eval::run(&args),
         Command::Play(args) => play::run(&args),
         Command::Gridworld(args) => gridworld::run(&args),
+        Command::Bench(args) => bench::run(&args),
+        Command::Report(args) => report::run(&args),
     }
 }
 

@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::format::count;
 use crate::output::{note, say};
 use crate::policy::threads;
-use crate::{interrupt, policy, summary, tasks};
+use crate::{interrupt, machine, policy, summary, tasks};
 use fpo_rl::config::{self, Config};
 use fpo_rl::run::{Outcome, RunError, RunFolder, Session};
 use std::path::{Component, Path, PathBuf};
@@ -20,6 +20,7 @@ pub(crate) fn run(args: &args::Train) -> Result<(), Failure> {
         Some(folder) => resume(args, folder.as_deref())?,
         None => begin(args)?,
     };
+    machine::record(&session, threads(args.threads))?;
     let stop = interrupt::stop_flag("finishing the iteration, then saving (Ctrl-C again quits at once)")?;
     let config = session.config();
     let folder = session.folder().path().display();

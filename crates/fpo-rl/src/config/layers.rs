@@ -141,21 +141,50 @@ impl Config {
                 None => path == *key,
             })
         };
-        let (now, then) = (table(self)?, table(trained)?);
-        for key in keys().iter().filter(|key| !changeable(&key.path)) {
-            let [value, trained] = [&now, &then].map(|table| lookup(table, &key.path));
-            if value != trained {
-                let text = |value: Option<&Value>| value.map_or("nothing".to_owned(), Value::to_string);
-                return Err(ConfigError::Fixed {
-                    key: key.path.clone(),
-                    value: text(value),
-                    trained: text(trained),
-                    changeable: CHANGEABLE.join(", "),
-                });
-            }
+        let differences = self.differences(trained)?;
+        match differences
+            .into_iter()
+            .find(|difference| !changeable(&difference.key))
+        {
+            None => Ok(()),
+            Some(Difference { key, value, other }) => Err(ConfigError::Fixed {
+                key,
+                value,
+                trained: other,
+                changeable: CHANGEABLE.join(", "),
+            }),
         }
-        Ok(())
     }
+
+    /// The keys whose values are not those of `other`, in the order of the struct tree.
+    ///
+    /// # Errors
+    /// If one of the two cannot be written as TOML.
+    pub fn differences(&self, other: &Self) -> Result<Vec<Difference>, ConfigError> {
+        let (now, then) = (table(self)?, table(other)?);
+        let text = |value: Option<&Value>| value.map_or("nothing".to_owned(), Value::to_string);
+        let pairs = keys()
+            .iter()
+            .map(|key| (key, lookup(&now, &key.path), lookup(&then, &key.path)));
+        let differing = pairs.filter(|(_, value, other)| value != other);
+        let differences = differing.map(|(key, value, other)| Difference {
+            key: key.path.clone(),
+            value: text(value),
+            other: text(other),
+        });
+        Ok(differences.collect())
+    }
+}
+
+/// A key that two configurations have different values for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The key.
+    pub key: String,
+    /// The value that was asked about, as TOML.
+    pub value: String,
+    /// The value of the other.
+    pub other: String,
 }
 
 /// `config` as TOML values. Through text: it writes an f32 in the fewest digits that give it back, where a table would widen

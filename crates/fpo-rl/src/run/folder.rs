@@ -10,11 +10,14 @@ const LOCK: &str = ".lock";
 const CHECKPOINTS: &str = "checkpoints";
 
 /// What a run leaves in its folder, besides the event files; `--force` deletes all these and nothing else.
-const OURS: [&str; 6] = [
+const OURS: [&str; 9] = [
     CONFIG,
     "metrics.jsonl",
     "eval.csv",
     CHECKPOINTS,
+    "machine.toml",
+    "failed.txt",
+    "report.html",
     "video.mp4",
     "video.gif",
 ];

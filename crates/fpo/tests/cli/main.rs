@@ -1,6 +1,7 @@
 //! The program as its users run it: real tasks, real folders, real signals.
 
 mod bad_input;
+mod bench;
 mod commands;
 mod gridworld;
 mod runs;
@@ -81,8 +82,8 @@ fn folder_with_run_of(method: &str) -> (TempDir, PathBuf) {
 /// The files of a run by their relative path.
 type Record = BTreeMap<PathBuf, Vec<u8>>;
 
-/// Every file below `folder` by its relative path, without what depends on the clock: the times in
-/// `metrics.jsonl`, TensorBoard's event files, and the lock.
+/// Every file below `folder` by its relative path, without what depends on the clock or on how the run was made: the times in
+/// `metrics.jsonl`, TensorBoard's event files, the machine and its threads, and the lock.
 fn record(folder: &Path) -> Record {
     fn walk(root: &Path, folder: &Path, out: &mut Record) {
         for entry in fs::read_dir(folder).unwrap() {
@@ -98,7 +99,9 @@ fn record(folder: &Path) -> Record {
                     name.into(),
                     text.lines().map(cut).collect::<String>().into_bytes(),
                 );
-            } else if name != ".lock" && !name.starts_with("events.out.tfevents.") {
+            } else if ![".lock", "machine.toml"].contains(&&*name)
+                && !name.starts_with("events.out.tfevents.")
+            {
                 out.insert(
                     path.strip_prefix(root).unwrap().to_owned(),
                     fs::read(&path).unwrap(),

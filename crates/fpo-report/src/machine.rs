@@ -1,0 +1,136 @@
+//! Where runs are made: processor, system and program.
+
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io;
+use std::path::Path;
+
+/// The file in a run's folder that says where it was made.
+pub const FILE: &str = "machine.toml";
+
+/// A machine and what ran on it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+pub struct Machine {
+    /// Iterations the run had made when it came here.
+    pub from_iteration: u64,
+    /// Version of the program.
+    pub version: String,
+    /// Threads it was given.
+    pub threads: usize,
+    /// The processor's name.
+    pub processor: String,
+    /// Logical cores.
+    pub cores: usize,
+    /// The operating system.
+    pub system: String,
+}
+
+/// The file's form.
+#[derive(Serialize, Deserialize)]
+struct Sessions {
+    #[serde(default)]
+    session: Vec<Machine>,
+}
+
+impl Machine {
+    /// This machine, running `version` of the program.
+    pub fn here(version: &str, threads: usize, from_iteration: u64) -> Self {
+        Self {
+            from_iteration,
+            version: version.to_owned(),
+            threads,
+            processor: processor().unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
+            cores: std::thread::available_parallelism().map_or(1, |n| n.get()),
+            system: system(),
+        }
+    }
+
+    /// Adds this to what the run in `folder` recorded, unless that ends with the same.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn record(&self, folder: &Path) -> io::Result<()> {
+        let file = folder.join(FILE);
+        let mut session = match fs::read_to_string(&file) {
+            Ok(text) => Self::parse(&text).unwrap_or_default(),
+            Err(_) => Vec::new(),
+        };
+        if session
+            .last()
+            .is_some_and(|last| last.describe() == self.describe())
+        {
+            return Ok(());
+        }
+        session.push(self.clone());
+        let text = toml::to_string(&Sessions { session }).map_err(io::Error::other)?;
+        fs::write(file, text)
+    }
+
+    /// Reads what a run recorded.
+    pub(crate) fn parse(text: &str) -> Result<Vec<Self>, String> {
+        let sessions: Result<Sessions, _> = toml::from_str(text);
+        sessions
+            .map(|sessions| sessions.session)
+            .map_err(|e| e.message().split_whitespace().collect::<Vec<_>>().join(" "))
+    }
+
+    /// In one line.
+    pub fn describe(&self) -> String {
+        format!(
+            "{}, {} cores, {}; fpo {}, {} thread{} a run",
+            self.processor,
+            self.cores,
+            self.system,
+            self.version,
+            self.threads,
+            if self.threads == 1 { "" } else { "s" }
+        )
+    }
+}
+
+/// The processor's name, where the system tells it.
+fn processor() -> Option<String> {
+    let text = fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with("model name"))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
+}
+
+/// The system's name and the version of its kernel.
+fn system() -> String {
+    let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let name = release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let name = name.map_or(std::env::consts::OS, |name| name.trim_matches('"'));
+    format!("{name} {}", kernel.trim()).trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Record;
+
+    #[test]
+    fn sessions_are_added() {
+        let folder = tempfile::TempDir::new().unwrap();
+        fs::write(folder.path().join("config.toml"), "").unwrap();
+        let here = Machine::here("1.2.3", 1, 0);
+        assert!(!here.processor.is_empty() && !here.system.is_empty());
+        here.record(folder.path()).unwrap();
+        // The same again says nothing new.
+        Machine {
+            from_iteration: 7,
+            ..here.clone()
+        }
+        .record(folder.path())
+        .unwrap();
+        let moved = Machine {
+            threads: 2,
+            from_iteration: 9,
+            ..here.clone()
+        };
+        moved.record(folder.path()).unwrap();
+        assert_eq!(Record::read(folder.path()).unwrap().machines, [here, moved]);
+    }
+}

@@ -1,0 +1,73 @@
+//! Numbers and names as people read them.
+
+/// A figure of unknown size in about `digits` digits, without an exponent where that reads well; a dash if it is not finite.
+pub fn figure(x: f64, digits: usize) -> String {
+    if !x.is_finite() {
+        return "–".to_owned();
+    }
+    if x == 0.0 {
+        return "0".to_owned();
+    }
+    let exponent = x.abs().log10().floor() as i32;
+    if !(-4..7).contains(&exponent) {
+        return format!("{x:.*e}", digits.saturating_sub(1));
+    }
+    let decimals = (digits as i32 - 1 - exponent).max(0) as usize;
+    format!("{x:.decimals$}")
+}
+
+/// A whole number with its thousands set apart: `1,250,000`.
+pub fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Seconds as `42 s`, `3 min 07 s`, `2 h 05 min`.
+pub fn duration(seconds: f64) -> String {
+    if !seconds.is_finite() {
+        return "–".to_owned();
+    }
+    let s = seconds.round().max(0.0) as u64;
+    match s {
+        0..60 => format!("{s} s"),
+        60..3600 => format!("{} min {:02} s", s / 60, s % 60),
+        _ => format!("{} h {:02} min", s / 3600, s % 3600 / 60),
+    }
+}
+
+/// The name among `known` that is most like `name`.
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let similarity = |other: &str| strsim::jaro_winkler(name, other);
+    known
+        .into_iter()
+        .max_by(|a, b| similarity(a).total_cmp(&similarity(b)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        let figures = [0.0, 0.5, 0.0312, 812.34, 1_234_567.8, 1e9, -2e-7, f64::NAN].map(|x| figure(x, 3));
+        assert_eq!(
+            figures,
+            [
+                "0", "0.500", "0.0312", "812", "1234568", "1.00e9", "-2.00e-7", "–"
+            ]
+        );
+        assert_eq!([0, 999, 1_250_000].map(count), ["0", "999", "1,250,000"]);
+        assert_eq!(
+            [0.4, 187.0, 7500.0].map(duration),
+            ["0 s", "3 min 07 s", "2 h 05 min"]
+        );
+        assert_eq!(nearest("sed", ["tasks", "seeds"]), Some("seeds"));
+    }
+}

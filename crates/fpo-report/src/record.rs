@@ -1,0 +1,417 @@
+//! What a run's folder holds: settings, evaluations and metrics.
+
+use crate::machine::{self, Machine};
+use serde_json::Value as Json;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// The file in a run's folder that says why it ended early.
+pub const FAILURE: &str = "failed.txt";
+
+/// Returns of the episodes of an evaluation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Returns {
+    /// Episodes run.
+    pub episodes: u64,
+    /// Mean of their returns.
+    pub mean: f64,
+    /// Standard deviation of their returns.
+    pub std: f64,
+    /// Smallest return.
+    pub min: f64,
+    /// Largest return.
+    pub max: f64,
+    /// Episodes whose simulation diverged.
+    pub diverged: u64,
+}
+
+/// One evaluation of a run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Evaluation {
+    /// Iterations done.
+    pub iteration: u64,
+    /// Environment steps taken.
+    pub env_steps: u64,
+    /// Seconds of learning so far: the sum of the iterations' times, without evaluations.
+    pub seconds: f64,
+    /// With actions from zero noise.
+    pub zero: Returns,
+    /// With actions from random noise.
+    pub random: Returns,
+}
+
+/// One line of `metrics.jsonl`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// Iterations done.
+    pub iteration: u64,
+    /// Environment steps taken.
+    pub env_steps: u64,
+    /// Names and values; times begin with `time/`. Values that do not exist are left out.
+    pub values: Vec<(String, f64)>,
+}
+
+impl Row {
+    /// The value called `name`, if it exists.
+    pub fn get(&self, name: &str) -> Option<f64> {
+        self.values
+            .iter()
+            .find(|(other, _)| other == name)
+            .map(|(_, value)| *value)
+    }
+}
+
+/// A run as its folder records it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// The folder.
+    pub folder: PathBuf,
+    /// Dotted keys and values of its configuration, in the order of the file.
+    pub config: Vec<(String, String)>,
+    /// The text of its configuration.
+    pub config_text: String,
+    /// Its metrics, a row an iteration.
+    pub rows: Vec<Row>,
+    /// Its evaluations.
+    pub evaluations: Vec<Evaluation>,
+    /// Where it was made, as far as it recorded that.
+    pub machines: Vec<Machine>,
+    /// Why it ended early, if it did.
+    pub failure: Option<String>,
+}
+
+/// A folder that cannot be read as a run; one line.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// There is no run.
+    #[error("{} is not a run: {reason}", folder.display())]
+    NotARun {
+        /// The folder.
+        folder: PathBuf,
+        /// What is missing.
+        reason: &'static str,
+    },
+    /// A file is there, but is not what it should be.
+    #[error("{} is damaged: {reason}", file.display())]
+    Damaged {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The file system refused.
+    #[error("cannot read {}: {source}", file.display())]
+    Io {
+        /// The file.
+        file: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+impl Record {
+    /// Reads the run in `folder`, which may still be under way.
+    ///
+    /// # Errors
+    /// If there is none, or a file of it is damaged; a last line that is being written is left out.
+    pub fn read(folder: &Path) -> Result<Self, RecordError> {
+        let not_a_run = |reason| RecordError::NotARun {
+            folder: folder.to_owned(),
+            reason,
+        };
+        if !folder.is_dir() {
+            return Err(not_a_run("there is no such folder"));
+        }
+        let text = |name: &str| read(&folder.join(name));
+        let config_text = text("config.toml")?.ok_or_else(|| not_a_run("it has no config.toml"))?;
+        let damaged = |name: &str, reason: String| RecordError::Damaged {
+            file: folder.join(name),
+            reason,
+        };
+        let config = settings(&config_text).map_err(|reason| damaged("config.toml", reason))?;
+        let rows = text("metrics.jsonl")?.unwrap_or_default();
+        let rows = metrics(&rows).map_err(|reason| damaged("metrics.jsonl", reason))?;
+        let evaluations = text("eval.csv")?.unwrap_or_default();
+        let evaluations =
+            evaluations_of(&evaluations, &rows).map_err(|reason| damaged("eval.csv", reason))?;
+        let machines = text(machine::FILE)?.unwrap_or_default();
+        let machines = Machine::parse(&machines).map_err(|reason| damaged(machine::FILE, reason))?;
+        let failure = text(FAILURE)?.map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
+        Ok(Self {
+            folder: folder.to_owned(),
+            config,
+            config_text,
+            rows,
+            evaluations,
+            machines,
+            failure,
+        })
+    }
+
+    /// The setting with this key, as TOML.
+    pub fn setting(&self, key: &str) -> Option<&str> {
+        self.config
+            .iter()
+            .find(|(other, _)| other == key)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// A setting that is a text, without its quotes.
+    pub fn text_setting(&self, key: &str) -> &str {
+        self.setting(key).unwrap_or_default().trim_matches('"')
+    }
+
+    /// Environment steps taken.
+    pub fn env_steps(&self) -> u64 {
+        self.rows.last().map_or(0, |row| row.env_steps)
+    }
+
+    /// Environment steps it is to take.
+    pub fn planned_steps(&self) -> u64 {
+        self.setting("train.steps")
+            .and_then(|steps| steps.parse().ok())
+            .unwrap_or(0)
+    }
+
+    /// Whether it has made all its steps and evaluated the final policy.
+    pub fn is_complete(&self) -> bool {
+        let evaluated = self.evaluations.last().map_or(0, |last| last.env_steps);
+        self.env_steps() >= self.planned_steps() && evaluated == self.env_steps() && evaluated > 0
+    }
+
+    /// Seconds of learning: the sum of its iterations' times, without evaluations.
+    pub fn seconds(&self) -> f64 {
+        self.rows.iter().filter_map(|row| row.get(SECONDS)).sum()
+    }
+}
+
+/// The time of an iteration among the metrics.
+const SECONDS: &str = "time/iteration_seconds";
+
+/// The text of a file, if it is there.
+fn read(file: &Path) -> Result<Option<String>, RecordError> {
+    match fs::read(file) {
+        Ok(bytes) => match String::from_utf8(bytes) {
+            Ok(text) => Ok(Some(text)),
+            Err(_) => Err(RecordError::Damaged {
+                file: file.to_owned(),
+                reason: "it is not text".to_owned(),
+            }),
+        },
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(RecordError::Io {
+            file: file.to_owned(),
+            source,
+        }),
+    }
+}
+
+/// Dotted keys and values of a configuration.
+fn settings(text: &str) -> Result<Vec<(String, String)>, String> {
+    fn walk(prefix: &str, table: &toml::Table, out: &mut Vec<(String, String)>) {
+        for (key, value) in table {
+            let path = format!("{prefix}{key}");
+            match value {
+                toml::Value::Table(inner) => walk(&format!("{path}."), inner, out),
+                value => out.push((path, value.to_string())),
+            }
+        }
+    }
+    let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let table: toml::Table = text.parse().map_err(|e: toml::de::Error| one_line(e.message()))?;
+    let mut out = Vec::new();
+    walk("", &table, &mut out);
+    Ok(out)
+}
+
+fn metrics(text: &str) -> Result<Vec<Row>, String> {
+    let mut rows = Vec::new();
+    // What has no line feed yet is being written.
+    let lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+    for (k, line) in lines.enumerate() {
+        let fault = |what: &str| format!("line {}: {what}", k + 1);
+        let object: Json = serde_json::from_str(line).map_err(|e| fault(&e.to_string()))?;
+        let whole = |name: &str| {
+            object[name]
+                .as_u64()
+                .ok_or_else(|| fault(&format!("it has no {name}")))
+        };
+        let mut row = Row {
+            iteration: whole("iteration")?,
+            env_steps: whole("env_steps")?,
+            values: Vec::new(),
+        };
+        for (name, value) in object.as_object().into_iter().flatten() {
+            match value {
+                Json::Object(times) => row.values.extend(
+                    times
+                        .iter()
+                        .filter_map(|(inner, value)| Some((format!("{name}/{inner}"), value.as_f64()?))),
+                ),
+                _ if name == "iteration" || name == "env_steps" => {}
+                value => row
+                    .values
+                    .extend(value.as_f64().map(|value| (name.clone(), value))),
+            }
+        }
+        rows.push(row);
+    }
+    Ok(rows)
+}
+
+fn evaluations_of(text: &str, rows: &[Row]) -> Result<Vec<Evaluation>, String> {
+    let mut lines = text
+        .split_inclusive('\n')
+        .filter(|line| line.ends_with('\n'))
+        .map(str::trim_end);
+    let Some(header) = lines.next() else {
+        return Ok(Vec::new());
+    };
+    let columns: Vec<&str> = header.split(',').collect();
+    let parsed = lines.enumerate().map(|(k, line)| {
+        let fields: Vec<&str> = line.split(',').collect();
+        let field = |name: &str| {
+            let at = columns.iter().position(|column| *column == name);
+            at.and_then(|at| fields.get(at).copied())
+                .ok_or_else(|| format!("line {}: it has no {name}", k + 2))
+        };
+        let number = |name: &str| -> Result<f64, String> {
+            let text = field(name)?;
+            text.parse()
+                .map_err(|_| format!("line {}: `{text}` is not a number", k + 2))
+        };
+        let returns = Returns {
+            episodes: number("episodes")? as u64,
+            mean: number("mean")?,
+            std: number("std")?,
+            min: number("min")?,
+            max: number("max")?,
+            diverged: number("diverged")? as u64,
+        };
+        Ok((
+            number("iteration")? as u64,
+            number("env_steps")? as u64,
+            field("noise")?,
+            returns,
+        ))
+    });
+    let parsed = parsed.collect::<Result<Vec<_>, String>>()?;
+    let mut seconds = rows.iter().scan(0.0, |sum, row| {
+        *sum += row.get(SECONDS).unwrap_or(0.0);
+        Some((row.iteration, *sum))
+    });
+    let mut so_far = 0.0;
+    let mut out: Vec<Evaluation> = Vec::new();
+    for pair in parsed.chunks(2) {
+        let [(iteration, env_steps, "zero", zero), (again, _, "random", random)] = pair else {
+            // The second line of the last evaluation is still to be written.
+            break;
+        };
+        if iteration != again {
+            return Err(format!(
+                "iteration {iteration} has no evaluation from random noise"
+            ));
+        }
+        if let Some((_, sum)) = seconds.find(|(other, _)| other == iteration) {
+            so_far = sum;
+        }
+        out.push(Evaluation {
+            iteration: *iteration,
+            env_steps: *env_steps,
+            seconds: so_far,
+            zero: *zero,
+            random: *random,
+        });
+    }
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tempfile::TempDir;
+
+    const CONFIG: &str = "task = \"t\"\n[train]\nsteps = 200\n[env]\nnum_envs = 2\n";
+    const METRICS: &str = "{\"iteration\":1,\"env_steps\":100,\"reward\":0.5,\"episode_return\":null,\"time\":{\"iteration_seconds\":2.0}}\n\
+         {\"iteration\":2,\"env_steps\":200,\"reward\":0.75,\"time\":{\"iteration_seconds\":3.0}}\n";
+    const EVAL: &str = "iteration,env_steps,noise,episodes,mean,std,min,max,diverged\n\
+         1,100,zero,4,1.5,0.5,1,2,0\n1,100,random,4,1.25,0.5,1,2,1\n2,200,zero,4,3,0,3,3,0\n2,200,random,4,2,0,2,2,0\n";
+
+    fn folder(files: &[(&str, &str)]) -> TempDir {
+        let folder = TempDir::new().unwrap();
+        for (name, text) in files {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        folder
+    }
+
+    #[test]
+    fn a_run_is_read() {
+        let folder = folder(&[
+            ("config.toml", CONFIG),
+            ("metrics.jsonl", METRICS),
+            ("eval.csv", EVAL),
+        ]);
+        let record = Record::read(folder.path()).unwrap();
+        assert!(record.is_complete());
+        assert_eq!(
+            (record.env_steps(), record.planned_steps(), record.seconds()),
+            (200, 200, 5.0)
+        );
+        assert_eq!(record.text_setting("task"), "t");
+        assert_eq!(record.rows[0].get("episode_return"), None);
+        assert_eq!(record.rows[1].get("reward"), Some(0.75));
+        let [first, last] = record.evaluations[..] else {
+            panic!("two evaluations")
+        };
+        assert_eq!((first.seconds, first.random.diverged), (2.0, 1));
+        assert_eq!((last.seconds, last.zero.mean, last.random.mean), (5.0, 3.0, 2.0));
+        assert!(record.machines.is_empty() && record.failure.is_none());
+    }
+
+    /// What a run that is under way has not finished writing is left out.
+    #[test]
+    fn half_a_line_is_no_fault() {
+        let metrics = format!("{METRICS}{{\"iteration\":3,\"env");
+        let (eval, _) = EVAL.split_at(EVAL.find("2,200,random").unwrap() + 5);
+        let folder = folder(&[
+            ("config.toml", CONFIG),
+            ("metrics.jsonl", &metrics),
+            ("eval.csv", eval),
+        ]);
+        let record = Record::read(folder.path()).unwrap();
+        assert_eq!((record.rows.len(), record.evaluations.len()), (2, 1));
+        assert!(!record.is_complete());
+    }
+
+    #[test]
+    fn damage_is_one_line() {
+        let cases: [(&[(&str, &str)], &str); 5] = [
+            (&[], "it has no config.toml"),
+            (&[("config.toml", "task = ")], "config.toml is damaged"),
+            (
+                &[("config.toml", CONFIG), ("metrics.jsonl", "{\"iteration\":1}\n")],
+                "metrics.jsonl is damaged: line 1: it has no env_steps",
+            ),
+            (
+                &[
+                    ("config.toml", CONFIG),
+                    ("eval.csv", "iteration,env_steps\n1,2\n"),
+                ],
+                "eval.csv is damaged: line 2: it has no episodes",
+            ),
+            (
+                &[("config.toml", CONFIG), ("metrics.jsonl", "nonsense\n")],
+                "metrics.jsonl is damaged: line 1",
+            ),
+        ];
+        for (files, message) in cases {
+            let folder = folder(files);
+            let error = Record::read(folder.path()).unwrap_err().to_string();
+            assert!(error.contains(message) && !error.contains('\n'), "{error}");
+        }
+        let error = Record::read(Path::new("no/such/run")).unwrap_err().to_string();
+        assert_eq!(error, "no/such/run is not a run: there is no such folder");
+    }
+}

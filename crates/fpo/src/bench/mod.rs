@@ -1,0 +1,303 @@
+//! `fpo bench`: a grid of runs, and what they amount to.
+
+mod plan;
+mod progress;
+mod work;
+
+use crate::args;
+use crate::failure::Failure;
+use crate::format::count;
+use crate::output::{note, say};
+use crate::policy::threads;
+use crate::{interrupt, machine, policy};
+use fpo_report::number::nearest;
+use fpo_report::results::Results;
+use fpo_report::suite::Suite;
+use fpo_report::tables::{self, About, Grid};
+use fpo_report::{files, results};
+use plan::{Job, State};
+use progress::Progress;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+
+/// The suites that come with the program: name and TOML text.
+pub(crate) const SUITES: [(&str, &str); 3] = [
+    ("ablations", include_str!("../../suites/ablations.toml")),
+    ("dmc10", include_str!("../../suites/dmc10.toml")),
+    ("gridworld", include_str!("../../suites/gridworld.toml")),
+];
+
+/// Trains what is missing of a suite and reports on it.
+pub(crate) fn run(args: &args::Bench) -> Result<(), Failure> {
+    let (text, suite) = suite(args)?;
+    let folder = args.out.join(&suite.name);
+    let jobs = plan::plan(&suite, &folder)?;
+    if args.list {
+        list(&suite, &jobs);
+        return Ok(());
+    }
+    if args.report_only {
+        // Even of runs that were copied without their checkpoints.
+        if jobs.iter().all(|job| !job.folder.join("config.toml").is_file()) {
+            return Err(Failure::input(format!(
+                "{} holds no run of {}",
+                folder.display(),
+                suite.name
+            )));
+        }
+        for job in &jobs {
+            if let State::Different(difference) = &job.state {
+                note(&format!(
+                    "note: {} has other settings than the suite: {difference}",
+                    job.folder.display()
+                ));
+            }
+        }
+        keep_suite(&folder, &text)?;
+        return report(&suite, &folder);
+    }
+    if !args.force {
+        plan::same_settings(&jobs)?;
+    }
+    keep_suite(&folder, &text)?;
+    let to_run: Vec<Job> = jobs
+        .into_iter()
+        .filter(|job| args.force || !job.state.is_over())
+        .map(|job| if args.force { job.anew() } else { job })
+        .collect();
+    if to_run.is_empty() {
+        note("every run is over already; --force runs them anew");
+        return report(&suite, &folder);
+    }
+    let side_by_side = threads(args.jobs).min(to_run.len());
+    let runs = if to_run.len() == 1 { "run" } else { "runs" };
+    note(&format!(
+        "{}: {} {runs} to go in {}, {side_by_side} side by side",
+        suite.name,
+        to_run.len(),
+        folder.display()
+    ));
+    let stop = interrupt::stop_flag(
+        "finishing the iterations in progress, then saving (Ctrl-C again quits at once)",
+    )?;
+    let progress = Progress::new(&suite, &to_run);
+    let faults = work::train(&to_run, side_by_side, &stop, &progress);
+    progress.finish();
+    let reported = report(&suite, &folder);
+    if stop.load(Ordering::Relaxed) {
+        say(&format!(
+            "stopped; everything is saved. Go on with: {}",
+            resumed(&command())
+        ));
+        return Ok(());
+    }
+    match &faults[..] {
+        [] => reported,
+        [fault, ..] => Err(Failure::runtime(format!(
+            "{} of {} {runs} failed; the first: {fault}",
+            faults.len(),
+            to_run.len()
+        ))),
+    }
+}
+
+/// The suite that was asked for, with what the options leave of it; and its text.
+fn suite(args: &args::Bench) -> Result<(String, Suite), Failure> {
+    let named = SUITES.iter().find(|(name, _)| *name == args.suite);
+    let (name, text, origin) = match named {
+        Some((name, text)) => ((*name).to_owned(), (*text).to_owned(), format!("suite `{name}`")),
+        None => {
+            let path = Path::new(&args.suite);
+            let looks_like_a_file =
+                path.extension().is_some() || path.components().count() > 1 || path.exists();
+            if !looks_like_a_file {
+                let names = SUITES.map(|(name, _)| name);
+                return Err(Failure::input(format!(
+                    "unknown suite `{}`; did you mean `{}`? There are {}, and files: fpo bench FILE.toml",
+                    args.suite,
+                    nearest(&args.suite, names).unwrap_or_default(),
+                    names.join(", ")
+                )));
+            }
+            let text = fs::read_to_string(path)
+                .map_err(|e| Failure::input(format!("cannot read {}: {e}", path.display())))?;
+            let name = path
+                .file_stem()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            (name, text, path.display().to_string())
+        }
+    };
+    let mut suite = Suite::parse(&name, &text, &origin).map_err(Failure::input)?;
+    for task in &suite.tasks {
+        crate::tasks::find(task).map_err(|e| Failure::input(format!("{origin}: {e}")))?;
+    }
+    suite.tasks = chosen("task", &suite.tasks, &args.tasks)?;
+    let methods = suite
+        .methods
+        .iter()
+        .map(|method| method.name.clone())
+        .collect::<Vec<_>>();
+    let methods = chosen("method", &methods, &args.methods)?;
+    suite.methods.retain(|method| methods.contains(&method.name));
+    if !args.seeds.is_empty() {
+        let mut seeds: Vec<u64> = Vec::new();
+        args.seeds.iter().for_each(|seed| {
+            if !seeds.contains(seed) {
+                seeds.push(*seed)
+            }
+        });
+        suite.seeds = seeds;
+    }
+    Ok((text, suite))
+}
+
+/// Those of `all` that were asked for, in their order; all if none was.
+fn chosen(kind: &str, all: &[String], asked: &[String]) -> Result<Vec<String>, Failure> {
+    if let Some(unknown) = asked.iter().find(|name| !all.contains(name)) {
+        let nearest = nearest(unknown, all.iter().map(String::as_str)).unwrap_or_default();
+        return Err(Failure::input(format!(
+            "the suite has no {kind} `{unknown}`; did you mean `{nearest}`?"
+        )));
+    }
+    let kept = all.iter().filter(|name| asked.is_empty() || asked.contains(name));
+    Ok(kept.cloned().collect())
+}
+
+/// Keeps the suite beside its runs, for `fpo report`.
+fn keep_suite(folder: &Path, text: &str) -> Result<(), Failure> {
+    let file = folder.join(files::SUITE);
+    fs::create_dir_all(folder)
+        .and_then(|()| fs::write(&file, text))
+        .map_err(|e| Failure::runtime(format!("cannot write {}: {e}", file.display())))
+}
+
+/// Prints how far each run is.
+fn list(suite: &Suite, jobs: &[Job]) {
+    let width = |names: &mut dyn Iterator<Item = &String>| names.map(String::len).max().unwrap_or(0).max(6);
+    let method_width = width(&mut suite.methods.iter().map(|method| &method.name));
+    let task_width = width(&mut suite.tasks.iter());
+    let seeds: String = suite
+        .seeds
+        .iter()
+        .map(|seed| format!("{:>12}", format!("seed {seed}")))
+        .collect();
+    say(&format!(
+        "{:method_width$}  {:task_width$}{seeds}",
+        "method", "task"
+    ));
+    for method in &suite.methods {
+        for task in &suite.tasks {
+            let cells = jobs
+                .iter()
+                .filter(|job| job.method == method.name && job.task == *task);
+            let cells: String = cells
+                .map(|job| format!("{:>12}", job.state.word(&job.config)))
+                .collect();
+            say(&format!(
+                "{:method_width$}  {task:task_width$}{cells}",
+                method.name
+            ));
+        }
+    }
+    let over = jobs.iter().filter(|job| job.state.is_over()).count();
+    let left: u64 = jobs.iter().map(Job::steps_left).sum();
+    say(&format!(
+        "{over} of {} runs are over; {} environment steps to go",
+        jobs.len(),
+        count(left)
+    ));
+}
+
+/// Writes tables and plots, and prints the most important.
+fn report(suite: &Suite, folder: &Path) -> Result<(), Failure> {
+    let results = Results::read(suite, folder).map_err(Failure::input)?;
+    let about = About {
+        command: command(),
+        here: machine::here(1, 0),
+    };
+    let written = files::write(&results, &about)
+        .map_err(|e| Failure::runtime(format!("cannot write the report in {}: {e}", folder.display())))?;
+    print(&tables::aggregates(&results));
+    for run in &results.runs {
+        if let results::Status::Failed(why) = &run.status {
+            let run = Suite::run_name(&suite.tasks[run.task], run.seed);
+            note(&format!("failed: {run}: {why}"));
+        }
+    }
+    let files: Vec<String> = written.iter().map(|file| policy::quoted(file)).collect();
+    say(&format!("written: {}", files.join(", ")));
+    let failed = results
+        .runs
+        .iter()
+        .filter(|run| matches!(run.status, results::Status::Failed(_)))
+        .count();
+    match failed {
+        0 => Ok(()),
+        failed => Err(Failure::runtime(format!(
+            "{failed} of {} runs failed; their last evaluations count as their results",
+            results.runs.len()
+        ))),
+    }
+}
+
+/// A table on the terminal.
+fn print(grid: &Grid) {
+    let rows = || [&grid.header].into_iter().chain(&grid.rows);
+    let width = |column: usize| rows().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    for row in rows().filter(|_| !grid.rows.is_empty()) {
+        let cells = row
+            .iter()
+            .enumerate()
+            .map(|(column, cell)| format!("{cell:width$}", width = width(column)));
+        say(cells.collect::<Vec<_>>().join("  ").trim_end());
+    }
+}
+
+/// The command that was given, as one can type it.
+fn command() -> String {
+    let args = std::env::args_os()
+        .skip(1)
+        .map(|arg| policy::quoted(&PathBuf::from(arg)));
+    ["fpo".to_owned()]
+        .into_iter()
+        .chain(args)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// The command that goes on with what `command` began.
+fn resumed(command: &str) -> String {
+    command.replace(" --force", "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The suites that come with the program name tasks, presets and settings that exist.
+    #[test]
+    fn suites_are_sound() {
+        for (name, text) in SUITES {
+            let suite = Suite::parse(name, text, name).unwrap();
+            let jobs =
+                plan::plan(&suite, Path::new("no/such/folder")).unwrap_or_else(|e| panic!("{name}: {e}"));
+            assert_eq!(
+                jobs.len(),
+                suite.methods.len() * suite.tasks.len() * suite.seeds.len()
+            );
+            // No two methods are the same.
+            for (k, job) in jobs.iter().enumerate() {
+                let same = jobs[..k].iter().find(|other| other.config == job.config);
+                assert!(
+                    same.is_none(),
+                    "{name}: {} repeats {}",
+                    job.method,
+                    same.unwrap().method
+                );
+            }
+        }
+    }
+}

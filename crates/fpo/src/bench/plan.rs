@@ -1,0 +1,164 @@
+//! The runs of a suite, and how far each is.
+
+use crate::failure::Failure;
+use crate::tasks;
+use fpo_env::Task;
+use fpo_report::record::FAILURE;
+use fpo_report::suite::Suite;
+use fpo_rl::checkpoint::{Checkpoint, Checkpoints};
+use fpo_rl::config::{self, Config, LearningPrecision};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// One run of a suite.
+pub(super) struct Job {
+    pub(super) method: String,
+    pub(super) task: String,
+    pub(super) seed: u64,
+    pub(super) learns: Arc<dyn Task>,
+    pub(super) folder: PathBuf,
+    pub(super) config: Config,
+    pub(super) state: State,
+}
+
+/// How far a run is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// There is nothing to go on from.
+    Absent,
+    /// It has made this many environment steps.
+    Begun(u64),
+    /// It is complete.
+    Complete,
+    /// Training could not go on; it would fail again.
+    Failed,
+    /// The folder holds a run with other settings: the first that differs.
+    Different(String),
+}
+
+impl State {
+    /// Whether there is nothing left to run.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self, Self::Complete | Self::Failed)
+    }
+
+    /// In a few letters.
+    pub(super) fn word(&self, config: &Config) -> String {
+        match self {
+            Self::Absent => "–".to_owned(),
+            Self::Begun(steps) => format!("{} %", 100 * steps / config.train.steps.max(1)),
+            Self::Complete => "done".to_owned(),
+            Self::Failed => "failed".to_owned(),
+            Self::Different(_) => "other".to_owned(),
+        }
+    }
+}
+
+impl Job {
+    /// In words.
+    pub(super) fn name(&self) -> String {
+        format!("{} {} seed {}", self.method, self.task, self.seed)
+    }
+
+    /// The same run from its start.
+    pub(super) fn anew(self) -> Self {
+        Self {
+            state: State::Absent,
+            ..self
+        }
+    }
+
+    /// Environment steps it has before it.
+    pub(super) fn steps_left(&self) -> u64 {
+        match self.state {
+            State::Absent | State::Different(_) => self.config.train.steps,
+            State::Begun(steps) => self.config.train.steps.saturating_sub(steps),
+            State::Complete | State::Failed => 0,
+        }
+    }
+}
+
+/// All runs of `suite` in `folder`: seed by seed, so that all methods have been tried on all tasks before any is repeated.
+pub(super) fn plan(suite: &Suite, folder: &Path) -> Result<Vec<Job>, Failure> {
+    let mut jobs = Vec::new();
+    for &seed in &suite.seeds {
+        for task in &suite.tasks {
+            for method in &suite.methods {
+                let sets = suite.sets(method);
+                let config = config::resolve(task, method.preset.as_deref(), None, &sets, Some(seed))
+                    .map_err(|e| {
+                        Failure::input(format!("suite {}, method {}: {e}", suite.name, method.name))
+                    })?;
+                let folder = folder.join(&method.name).join(Suite::run_name(task, seed));
+                jobs.push(Job {
+                    state: state(&folder, &config)?,
+                    learns: tasks::find(task)?,
+                    method: method.name.clone(),
+                    task: task.clone(),
+                    seed,
+                    folder,
+                    config,
+                });
+            }
+        }
+    }
+    Ok(jobs)
+}
+
+/// How far the run in `folder` is.
+fn state(folder: &Path, config: &Config) -> Result<State, Failure> {
+    let file = folder.join("config.toml");
+    if !file.is_file() {
+        return Ok(State::Absent);
+    }
+    let recorded = config::reopen(&file, &[])?;
+    let mut wanted = config.clone();
+    if wanted.train.precision == LearningPrecision::Auto {
+        // What is left to the machine was decided when the run began.
+        wanted.train.precision = recorded.train.precision;
+    }
+    // A preset's name alone changes nothing.
+    if let Some(d) = wanted.differences(&recorded)?.first() {
+        return Ok(State::Different(format!(
+            "`{}` is {} there, not {}",
+            d.key, d.other, d.value
+        )));
+    }
+    if folder.join(FAILURE).is_file() {
+        return Ok(State::Failed);
+    }
+    let newest = Checkpoints::list(&folder.join("checkpoints"))
+        .map_err(Failure::input)?
+        .pop();
+    let Some(newest) = newest else {
+        return Ok(State::Absent);
+    };
+    let checkpoint = Checkpoint::open(&newest).map_err(Failure::input)?;
+    let iterations = config.train.steps.div_ceil(config.env.transitions() as u64);
+    Ok(if checkpoint.about().iteration >= iterations {
+        State::Complete
+    } else {
+        State::Begun(checkpoint.about().env_steps)
+    })
+}
+
+/// Refuses folders that hold runs with other settings than the suite's.
+pub(super) fn same_settings(jobs: &[Job]) -> Result<(), Failure> {
+    let different = jobs.iter().find_map(|job| match &job.state {
+        State::Different(difference) => Some((job, difference)),
+        _ => None,
+    });
+    match different {
+        None => Ok(()),
+        Some((job, difference)) => Err(Failure::input(format!(
+            "{} holds a run with other settings than the suite: {difference}; choose another folder with --out, or run it anew with --force",
+            job.folder.display()
+        ))),
+    }
+}
+
+/// Notes in a run's folder why training could not go on.
+pub(super) fn note_failure(folder: &Path, why: &str) -> std::io::Result<()> {
+    fs::write(folder.join(FAILURE), format!("{why}\n"))
+}

@@ -1,0 +1,155 @@
+//! How a benchmark is shown: a live block on a terminal, plain lines elsewhere.
+
+use super::plan::Job;
+use crate::failure::Failure;
+use crate::format::duration;
+use crate::output::note;
+use fpo_report::suite::Suite;
+use fpo_rl::run::Outcome;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+/// Time between plain lines about all runs.
+const PLAIN_EVERY: Duration = Duration::from_secs(60);
+
+/// Shows how far the runs are.
+pub(super) struct Progress {
+    /// The live block; none where nobody could see it.
+    bar: Option<ProgressBar>,
+    begun: Instant,
+    runs: usize,
+    /// Environment steps before each run and all of them.
+    left: Vec<u64>,
+    total: u64,
+    state: Mutex<Now>,
+}
+
+struct Now {
+    over: usize,
+    /// Environment steps of each run under way, and what it is called.
+    running: BTreeMap<usize, (u64, String)>,
+    /// Environment steps made since the start.
+    steps: u64,
+    last_line: Instant,
+}
+
+impl Progress {
+    /// A display of `jobs`.
+    pub(super) fn new(suite: &Suite, jobs: &[Job]) -> Self {
+        let left: Vec<u64> = jobs.iter().map(Job::steps_left).collect();
+        let total = left.iter().sum();
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(4));
+            let style = "{prefix:.bold} [{bar:32.cyan/dim}] {percent:>3}%  {elapsed} elapsed  {msg}";
+            let style = ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar());
+            bar.set_style(style.progress_chars("━━─"));
+            bar.set_prefix(suite.name.clone());
+            bar.enable_steady_tick(Duration::from_millis(500));
+            bar
+        });
+        Self {
+            bar,
+            begun: Instant::now(),
+            runs: jobs.len(),
+            left,
+            total,
+            state: Mutex::new(Now {
+                over: 0,
+                running: BTreeMap::new(),
+                steps: 0,
+                last_line: Instant::now(),
+            }),
+        }
+    }
+
+    fn now(&self) -> MutexGuard<'_, Now> {
+        self.state.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// The run number `k` begins.
+    pub(super) fn begin(&self, k: usize, job: &Job) {
+        let first = job.config.train.steps.saturating_sub(self.left[k]);
+        self.now().running.insert(k, (first, job.name()));
+        if self.bar.is_none() {
+            note(&format!("begun: {}", job.name()));
+        }
+        self.show();
+    }
+
+    /// The run number `k` has come to `env_steps`.
+    pub(super) fn step(&self, k: usize, env_steps: u64) {
+        let mut now = self.now();
+        if let Some((steps, _)) = now.running.get_mut(&k) {
+            let made = env_steps.saturating_sub(*steps);
+            *steps = env_steps;
+            now.steps += made;
+        }
+        drop(now);
+        self.show();
+    }
+
+    /// The run number `k` has ended.
+    pub(super) fn end(&self, k: usize, job: &Job, result: &Result<Outcome, Failure>) {
+        let mut now = self.now();
+        let reached = now.running.remove(&k).map_or(0, |(steps, _)| steps);
+        let line = match result {
+            Ok(Outcome::Finished) => {
+                now.over += 1;
+                format!("finished: {} ({} of {} runs)", job.name(), now.over, self.runs)
+            }
+            Ok(Outcome::Stopped) => format!("saved: {}", job.name()),
+            Err(why) => {
+                // What it will not do any more counts as done, so that the estimate stays one.
+                now.over += 1;
+                now.steps += job.config.train.steps.saturating_sub(reached);
+                format!("failed: {}: {why}", job.name())
+            }
+        };
+        drop(now);
+        match (&self.bar, result) {
+            (Some(bar), Err(_)) => bar.suspend(|| note(&line)),
+            (Some(_), Ok(_)) => {}
+            (None, _) => note(&line),
+        }
+        self.show();
+    }
+
+    /// Brings the display up to date.
+    fn show(&self) {
+        let mut now = self.now();
+        let elapsed = self.begun.elapsed().as_secs_f64();
+        let steps = now.steps.min(self.total);
+        let left = elapsed * (self.total - steps) as f64 / steps as f64;
+        let running: Vec<String> = now
+            .running
+            .iter()
+            .map(|(k, (steps, name))| {
+                let all = self.left[*k].max(1);
+                let planned = all.max(*steps);
+                format!("{name} ({} %)", 100 * steps / planned.max(1))
+            })
+            .collect();
+        let line = format!("{} of {} runs, {} left", now.over, self.runs, duration(left));
+        match &self.bar {
+            Some(bar) => {
+                bar.set_position(steps);
+                bar.set_message(format!("{line}\n  {}", running.join("\n  ")));
+            }
+            None if now.last_line.elapsed() >= PLAIN_EVERY => {
+                now.last_line = Instant::now();
+                note(&format!("{line}; running: {}", running.join(", ")));
+            }
+            None => {}
+        }
+    }
+
+    /// Takes the live block away.
+    pub(super) fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Training the runs side by side, one thread each.
+
+use super::plan::{Job, State, note_failure};
+use super::progress::Progress;
+use crate::failure::Failure;
+use crate::machine;
+use fpo_rl::metrics::Row;
+use fpo_rl::run::{Observer, Outcome, RunError, RunFolder, Session};
+use fpo_rl::trainer::TrainError;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// Trains `jobs` in their order, `side_by_side` at a time, until all are over or `stop` is set. Returns what went wrong, a line a run.
+pub(super) fn train(
+    jobs: &[Job],
+    side_by_side: usize,
+    stop: &AtomicBool,
+    progress: &Progress,
+) -> Vec<String> {
+    let next = AtomicUsize::new(0);
+    let faults = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..side_by_side {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    let k = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(job) = jobs.get(k) else { break };
+                    progress.begin(k, job);
+                    let result = one(job, stop, &mut Watch { progress, job: k });
+                    progress.end(k, job, &result);
+                    if let Err(fault) = result {
+                        let mut faults = faults.lock().unwrap_or_else(|e| e.into_inner());
+                        faults.push(format!("{}: {fault}", job.name()));
+                    }
+                }
+            });
+        }
+    });
+    faults.into_inner().unwrap_or_else(|e| e.into_inner())
+}
+
+/// Trains one run to its end, or as far as it comes.
+fn one(job: &Job, stop: &AtomicBool, observer: &mut dyn Observer) -> Result<Outcome, Failure> {
+    let (config, task) = (job.config.clone(), job.learns.clone());
+    let mut session = match job.state {
+        State::Begun(_) => {
+            let folder = RunFolder::open(&job.folder)?;
+            // What the run recorded says more than the suite: which precision was decided on.
+            let config = fpo_rl::config::reopen(&folder.config(), &[])?;
+            Session::resume(folder, config, task, 1)?
+        }
+        // What a crash left before the first checkpoint is in the way of nothing.
+        _ => Session::begin(RunFolder::create(&job.folder, true)?, config, task, 1)?,
+    };
+    machine::record(&session, 1)?;
+    session.run(stop, observer).map_err(|error| {
+        let repeats = would_repeat(&error);
+        let failure = Failure::from(error);
+        if repeats && let Err(e) = note_failure(session.folder().path(), &failure.to_string()) {
+            return Failure::runtime(format!("{failure}; nor could that be noted in its folder: {e}"));
+        }
+        failure
+    })
+}
+
+/// Whether training would fail in the same way again: everything in it follows from its settings and its seed.
+fn would_repeat(error: &RunError) -> bool {
+    matches!(
+        error,
+        RunError::Train(
+            TrainError::Acting(_)
+                | TrainError::NonFiniteParameter { .. }
+                | TrainError::NonFiniteGradient { .. }
+                | TrainError::FirstRatio { .. }
+        )
+    )
+}
+
+/// Passes on how far a run is.
+struct Watch<'a> {
+    progress: &'a Progress,
+    job: usize,
+}
+
+impl Observer for Watch<'_> {
+    fn iteration(&mut self, row: &Row) {
+        self.progress.step(self.job, row.env_steps);
+    }
+}

@@ -1,0 +1,18 @@
+//! Where a run is made, kept beside it.
+
+use crate::failure::Failure;
+use fpo_report::machine::{FILE, Machine};
+use fpo_rl::run::Session;
+
+/// This machine.
+pub(crate) fn here(threads: usize, from_iteration: u64) -> Machine {
+    Machine::here(env!("CARGO_PKG_VERSION"), threads, from_iteration)
+}
+
+/// Records in the run's folder that it is trained here, on `threads` threads.
+pub(crate) fn record(session: &Session, threads: usize) -> Result<(), Failure> {
+    let folder = session.folder().path();
+    here(threads, session.trainer().iteration())
+        .record(folder)
+        .map_err(|e| Failure::runtime(format!("cannot write {}: {e}", folder.join(FILE).display())))
+}

@@ -1,0 +1,110 @@
+//! `fpo report`: one HTML page about a run or a benchmark.
+
+use crate::args;
+use crate::failure::Failure;
+use crate::machine;
+use crate::output::say;
+use crate::policy::quoted;
+use fpo_report::files::SUITE;
+use fpo_report::page::{self, Film};
+use fpo_report::record::{Record, RecordError};
+use fpo_report::results::Results;
+use fpo_report::suite::Suite;
+use fpo_report::tables::About;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+/// Bytes of a film that are put into the page; a longer one is linked.
+const EMBEDDED: u64 = 12 << 20;
+
+/// Writes the page.
+pub(crate) fn run(args: &args::Report) -> Result<(), Failure> {
+    let folder = &args.folder;
+    let out = args.out.clone().unwrap_or_else(|| folder.join("report.html"));
+    let page = if folder.join(SUITE).is_file() {
+        of_suite(folder)?
+    } else {
+        of_run(folder, &out)?
+    };
+    fs::write(&out, page).map_err(|e| Failure::runtime(format!("cannot write {}: {e}", out.display())))?;
+    say(&format!("written: {}", out.display()));
+    Ok(())
+}
+
+fn of_run(folder: &Path, out: &Path) -> Result<String, Failure> {
+    let record = Record::read(folder).map_err(|e| match e {
+        RecordError::NotARun { folder, .. } if folder.is_dir() => Failure::input(format!(
+            "{} is neither a run, which has a config.toml, nor a benchmark, which has a {SUITE}",
+            folder.display()
+        )),
+        e => Failure::input(e),
+    })?;
+    // Nobody has looked for findings yet.
+    Ok(page::of_run(&record, None, film(folder, out)?.as_ref()))
+}
+
+/// The film in a run's folder, for a page at `out`.
+fn film(folder: &Path, out: &Path) -> Result<Option<Film>, Failure> {
+    let file = folder.join("video.mp4");
+    let Ok(about) = file.metadata() else {
+        return Ok(None);
+    };
+    if about.len() <= EMBEDDED {
+        let bytes =
+            fs::read(&file).map_err(|e| Failure::runtime(format!("cannot read {}: {e}", file.display())))?;
+        return Ok(Some(Film::Embedded(bytes)));
+    }
+    let beside = out.parent() == Some(folder);
+    let link = if beside {
+        "video.mp4".to_owned()
+    } else {
+        file.display().to_string()
+    };
+    Ok(Some(Film::Linked(link)))
+}
+
+fn of_suite(folder: &Path) -> Result<String, Failure> {
+    let file = folder.join(SUITE);
+    let text = fs::read_to_string(&file)
+        .map_err(|e| Failure::input(format!("cannot read {}: {e}", file.display())))?;
+    let name = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let name = name
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let mut suite = Suite::parse(&name, &text, &file.display().to_string()).map_err(Failure::input)?;
+    suite.seeds = seeds(&suite, folder);
+    let results = Results::read(&suite, folder).map_err(Failure::input)?;
+    let about = About {
+        command: format!("fpo report {}", quoted(folder)),
+        here: machine::here(1, 0),
+    };
+    Ok(page::of_results(&results, &about, &text))
+}
+
+/// The suite's seeds and others that it was run with.
+fn seeds(suite: &Suite, folder: &Path) -> Vec<u64> {
+    let folders = suite
+        .methods
+        .iter()
+        .filter_map(|method| fs::read_dir(folder.join(&method.name)).ok());
+    let names = folders
+        .flatten()
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let seed = |name: String| -> Option<u64> {
+        let (task, seed) = name.rsplit_once("-seed")?;
+        suite
+            .tasks
+            .iter()
+            .any(|known| known == task)
+            .then(|| seed.parse().ok())?
+    };
+    let found: BTreeSet<u64> = names
+        .filter_map(seed)
+        .chain(suite.seeds.iter().copied())
+        .collect();
+    found.into_iter().collect()
+}
