@@ -222,6 +222,30 @@ impl Shard {
         }
     }
 
+    /// Cuts what [`Shard::save_state`] appended into the states of single environments, for observations of this size.
+    ///
+    /// # Errors
+    /// If the bytes are not such states.
+    pub fn states(mut bytes: &[u8], observation_dim: usize) -> Result<Vec<&[u8]>, StateError> {
+        // Counters, limit and reward, the observation; then the length of what the environment itself keeps.
+        const EPISODE: usize = 8 + 4 + 4 + 8;
+        let mut states = Vec::new();
+        while !bytes.is_empty() {
+            let own = EPISODE + 4 * observation_dim;
+            let length = bytes
+                .get(own..own + 8)
+                .map(|b| u64::from_le_bytes(b.try_into().expect("eight bytes")));
+            let end = length.and_then(|n| usize::try_from(n).ok()?.checked_add(own + 8));
+            let cut = end.and_then(|end| bytes.split_at_checked(end));
+            let (state, rest) = cut.ok_or_else(|| {
+                StateError(format!("the state of environment {} is cut short", states.len()))
+            })?;
+            states.push(state);
+            bytes = rest;
+        }
+        Ok(states)
+    }
+
     /// Takes over the state that [`Shard::save_state`] of an equal shard appended, from the front of `bytes`, and
     /// returns what follows it. On an error some environments may already have changed.
     ///
@@ -383,6 +407,23 @@ mod tests {
         );
         let limits = |s: &Shard| s.slots.iter().map(|s| s.limit).collect::<Vec<_>>();
         assert_eq!(limits(&whole), [limits(&left), limits(&right)].concat());
+    }
+
+    #[test]
+    fn states_are_cut_where_environments_begin() {
+        let (mut a, mut b) = (shard(0, 3, true), shard(0, 3, true));
+        a.step(1, &[0.5]);
+        b.step(1, &[0.25]);
+        let [a, b] = [a, b].map(|shard| {
+            let mut bytes = Vec::new();
+            shard.save_state(&mut bytes);
+            bytes
+        });
+        let [of_a, of_b] = [&a, &b].map(|bytes| Shard::states(bytes, 1).unwrap());
+        assert_eq!((of_a.len(), of_a.concat()), (3, a.clone()));
+        let same: Vec<_> = of_a.iter().zip(&of_b).map(|(a, b)| a == b).collect();
+        assert_eq!(same, [true, false, true]);
+        assert!(Shard::states(&a[..a.len() - 1], 1).is_err());
     }
 
     /// Each episode anew, wherever the shards are cut, and after a state was taken over.

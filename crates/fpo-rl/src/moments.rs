@@ -13,6 +13,17 @@ pub(crate) fn columns(moments: &Moments) -> [(&'static str, Vec<u8>); 2] {
     [(MEAN, bytes(&moments.mean)), (M2, bytes(&moments.m2))]
 }
 
+/// The number of columns.
+///
+/// # Errors
+/// If there are none.
+pub(crate) fn dim(file: &SafeTensors) -> Result<usize, &'static str> {
+    let mean = file
+        .tensor(MEAN)
+        .map_err(|_| "a column of the normaliser is missing")?;
+    Ok(mean.shape().iter().product())
+}
+
 /// Reads what [`columns`] gave, for `dim` columns and `count` rows seen. What the file claims allocates nothing.
 ///
 /// # Errors

@@ -1,9 +1,11 @@
 //! One training iteration after another: rollout, advantages, epochs of minibatches, normaliser.
 
 mod error;
+mod parts;
 mod state;
 
 pub use error::TrainError;
+pub use parts::part_digests;
 
 use crate::advantage::{STD_FLOOR, mean_std};
 use crate::batch::{Batch, Dims};

@@ -13,7 +13,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 const FORMAT: u32 = 1;
-const METADATA: &str = "fpo_state";
+/// The entry of the file's header that holds the [`Counters`].
+pub(super) const METADATA: &str = "fpo_state";
+/// The tensor that holds the states of all environments.
+pub(super) const ENVIRONMENTS: &str = "environments";
 
 /// The counters of the state. Random numbers have no state: they are functions of seed and counters.
 #[derive(Serialize, Deserialize)]
@@ -84,7 +87,7 @@ impl Trainer {
         for (name, bytes) in &columns {
             views.push((name, view(Dtype::F64, vec![moments.mean.len()], bytes)?));
         }
-        views.push(("environments", view(Dtype::U8, vec![envs.len()], &envs)?));
+        views.push((ENVIRONMENTS, view(Dtype::U8, vec![envs.len()], &envs)?));
         let counters = Counters {
             format: FORMAT,
             task: self.config.task.clone(),
@@ -174,7 +177,7 @@ impl Trainer {
         }
         trainer.rate_factor = counters.rate_factor;
         trainer.normalizer = Normalizer::from_moments(trainer.normalizer.config(), moments);
-        let mut rest = file.tensor("environments").map_err(damaged)?.data();
+        let mut rest = file.tensor(ENVIRONMENTS).map_err(damaged)?.data();
         for shard in &mut trainer.shards {
             rest = shard.envs.load_state(rest).map_err(damaged)?;
         }
