@@ -267,6 +267,9 @@ pub struct TrainConfig {
     pub checkpoint_every: u64,
     /// Checkpoints kept besides the best; older ones are deleted.
     pub keep: usize,
+    /// When the return has collapsed or a number is no longer finite, go back to the best checkpoint and go on with half the learning
+    /// rates; three times at most. Needs eval.every.
+    pub rollback: bool,
 }
 
 impl Config {
@@ -440,6 +443,7 @@ impl Default for TrainConfig {
             ema_after: 0,
             checkpoint_every: 0,
             keep: 3,
+            rollback: false,
         }
     }
 }

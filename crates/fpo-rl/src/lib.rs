@@ -3,7 +3,7 @@
 //! One iteration: [`rollout`] walks policy and environments and stores a [`batch`] of actions and their [`views`]; [`advantage`]
 //! judges it; an [`objective`] turns network outputs into a loss and its gradient at those outputs; the [`learner`] carries that
 //! through the networks and steps the optimisers; the [`trainer`] repeats it. Around it, [`config`] says how, [`evaluate`] how well,
-//! [`metrics`], [`checkpoint`] and [`run`] keep it on disk.
+//! [`metrics`], [`checkpoint`] and [`run`] keep it on disk, and [`health`] says whether it is well.
 
 pub mod advantage;
 pub mod batch;
@@ -11,6 +11,7 @@ pub mod checkpoint;
 pub mod config;
 pub mod critic;
 pub mod evaluate;
+pub mod health;
 pub mod learner;
 pub mod metrics;
 mod moments;

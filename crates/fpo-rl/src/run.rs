@@ -1,22 +1,27 @@
 //! A run: a folder on disk, and the loop that trains, evaluates, records and saves.
 //!
-//! The folder holds `config.toml` (complete), `metrics.jsonl` and TensorBoard event files, `eval.csv` and
-//! `checkpoints/`. But for times, everything in it follows from the configuration, whatever the number of threads. Stopping
+//! The folder holds `config.toml` (complete), `metrics.jsonl` and TensorBoard event files, `eval.csv`, `events.jsonl` if
+//! something went wrong, and `checkpoints/`. But for times, everything in it follows from the configuration, whatever the number of threads. Stopping
 //! and resuming changes no metric, evaluation or policy; it only saves one checkpoint more, which counts among those kept.
 
 mod error;
 mod evaluations;
+mod events;
 mod folder;
+mod rollback;
 
 pub use error::RunError;
+pub use events::Event;
 pub use folder::{Pick, RunFolder, find_policy};
 
 use crate::checkpoint::{About, Checkpoint, CheckpointError, Checkpoints};
 use crate::config::{Config, documented};
 use crate::evaluate::Evaluation;
+use crate::health::{Detector, Finding};
 use crate::metrics::{MetricsWriter, Row};
 use crate::trainer::Trainer;
 use evaluations::Evaluations;
+use events::Events;
 use fpo_env::Task;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -56,6 +61,11 @@ pub trait Observer {
     fn saved(&mut self, checkpoint: &Path) {
         let _ = checkpoint;
     }
+
+    /// Something began to go wrong in an iteration, or training went back because it had.
+    fn found(&mut self, event: &Event) {
+        let _ = event;
+    }
 }
 
 /// An observer that looks away.
@@ -68,6 +78,8 @@ pub struct Session {
     trainer: Trainer,
     metrics: MetricsWriter,
     evaluations: Evaluations,
+    events: Events,
+    detector: Detector,
     checkpoints: Checkpoints,
     /// The highest mean zero-noise return so far.
     best: Option<f64>,
@@ -96,6 +108,8 @@ impl Session {
         Ok(Self {
             metrics: MetricsWriter::create(folder.path())?,
             evaluations: Evaluations::create(&folder)?,
+            events: Events::create(&folder),
+            detector: Detector::new(&config),
             checkpoints: Checkpoints::open(&folder.checkpoints(), config.train.keep)?,
             best: None,
             last_saved: None,
@@ -144,9 +158,12 @@ impl Session {
         }
         let best = Checkpoints::best(&folder.checkpoints())?.and_then(|c| c.about().evaluation);
         folder.write(CONFIG, documented(&config).as_bytes())?;
+        let metrics = MetricsWriter::resume(folder.path(), about.iteration)?;
         Ok(Self {
-            metrics: MetricsWriter::resume(folder.path(), about.iteration)?,
+            detector: rollback::replayed(&config, folder.path())?,
+            metrics,
             evaluations: Evaluations::resume(&folder, about.iteration)?,
+            events: Events::resume(&folder, about.iteration, trainer.rollbacks())?,
             checkpoints,
             best,
             last_saved: Some(newest),
@@ -206,7 +223,14 @@ impl Session {
                 return Ok(Outcome::Stopped);
             }
             let steps_before = self.trainer.env_steps();
-            let mut row = self.trainer.iterate()?.row;
+            let mut row = match self.trainer.iterate() {
+                Ok(iteration) => iteration.row,
+                Err(error) if error.is_divergence() => {
+                    self.recover_from(error, observer)?;
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
             let last = self.trainer.iteration() == total;
             let every = self.config.eval.every;
             let evaluation =
@@ -217,6 +241,15 @@ impl Session {
                 };
             self.metrics.write(&row)?;
             observer.iteration(&row);
+            let findings = self.detector.observe(&row);
+            for finding in findings {
+                self.record(row.iteration, row.env_steps, finding, observer)?;
+            }
+            // What the last iteration leaves is the run's result, good or bad; the best checkpoint stays beside it.
+            if self.config.train.rollback && self.detector.has_collapsed() && !last {
+                self.roll_back(row.iteration, observer)?;
+                continue;
+            }
 
             let every = self.config.train.checkpoint_every;
             let due = every > 0 && self.trainer.iteration().is_multiple_of(every);
@@ -247,6 +280,25 @@ impl Session {
         self.evaluations.write(row, &evaluation)?;
         observer.evaluated(row.iteration, row.env_steps, &evaluation);
         Ok(evaluation.zero_noise.mean)
+    }
+
+    /// Writes down what was found in an iteration, and tells.
+    fn record(
+        &mut self,
+        iteration: u64,
+        env_steps: u64,
+        finding: Finding,
+        observer: &mut dyn Observer,
+    ) -> Result<(), RunError> {
+        let event = Event {
+            iteration,
+            env_steps,
+            rollbacks: self.trainer.rollbacks(),
+            finding,
+        };
+        self.events.write(&event)?;
+        observer.found(&event);
+        Ok(())
     }
 
     fn save(&mut self, evaluation: Option<f64>, observer: &mut dyn Observer) -> Result<(), RunError> {

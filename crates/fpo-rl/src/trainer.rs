@@ -2,10 +2,12 @@
 
 mod error;
 mod parts;
+mod rollback;
 mod state;
 
 pub use error::TrainError;
 pub use parts::part_digests;
+pub use rollback::RATE_FACTOR;
 
 use crate::advantage::{STD_FLOOR, mean_std};
 use crate::batch::{Batch, Dims};
@@ -53,6 +55,8 @@ pub struct Trainer {
     rate_factor: f64,
     /// The moving average of the policy's parameters, if it is what is evaluated and exported.
     average: Option<Ema>,
+    /// Times that training went back to an earlier state.
+    rollbacks: u32,
 }
 
 /// What an iteration did.
@@ -145,6 +149,7 @@ impl Trainer {
             rate_factor: 1.0,
             average: (config.train.ema_decay > 0.0)
                 .then(|| Ema::new(config.train.ema_decay, &learnt.policy.parameters)),
+            rollbacks: 0,
             task,
             pool,
             policy,
@@ -303,7 +308,8 @@ impl Trainer {
                 .iter_mut()
                 .for_each(|a| *a = (*a - mean) * scale);
         }
-        let fraction = optimizer.rate_fraction(self.iteration, self.total_iterations()) as f32;
+        let fraction =
+            optimizer.rate_fraction(self.iteration, self.total_iterations()) as f32 * self.caution();
         let factor = optimizer.adaptive_rate().map_or(1.0, |_| self.rate_factor as f32);
         let (policy_rate, critic_rate) = (
             optimizer.learning_rate * fraction * factor,
@@ -413,6 +419,14 @@ impl Trainer {
         if let Model::Gaussian(_) = self.policy {
             values.push(("entropy", stats.entropy / stats.rows as f64));
             values.push(("policy_std", stats.std / stats.rows as f64));
+        }
+        if self.config.bounds_losses() {
+            // Every epoch counts all views again.
+            let views = stats.rows * batch.dims.views as u64;
+            values.push(("loss_clamp_fraction", stats.ratio.bounded as f64 / views as f64));
+        }
+        if self.config.train.rollback {
+            values.push(("rollbacks", f64::from(self.rollbacks)));
         }
         Row {
             iteration: self.iteration,

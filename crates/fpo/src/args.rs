@@ -30,6 +30,8 @@ pub(crate) enum Command {
     Eval(Eval),
     /// Film a policy
     Play(Play),
+    /// Say whether a run is healthy, and if not what to do
+    Doctor(Doctor),
     /// Look into a policy of a GridWorld task
     Gridworld(Gridworld),
     /// Train a grid of methods, tasks and seeds, and compare them
@@ -131,6 +133,15 @@ pub(crate) struct Play {
     /// What actions start from
     #[arg(long, value_enum, default_value_t = NoiseArg::Zero)]
     pub(crate) noise: NoiseArg,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Doctor {
+    /// A run's folder; the run may be under way
+    pub(crate) run: PathBuf,
+    /// Print what was found as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, clap::Args)]

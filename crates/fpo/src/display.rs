@@ -4,7 +4,7 @@ use crate::format::{count, duration, figure, rate};
 use crate::output::note;
 use fpo_rl::evaluate::Evaluation;
 use fpo_rl::metrics::Row;
-use fpo_rl::run::Observer;
+use fpo_rl::run::{Event, Observer};
 use fpo_rl::trainer::Trainer;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
@@ -184,6 +184,18 @@ impl Observer for Display {
             random.std
         ));
         self.evaluation = Some(evaluation.clone());
+    }
+
+    fn found(&mut self, event: &Event) {
+        let finding = &event.finding;
+        let what = if finding.is_unhealthy() { "warning" } else { "note" };
+        self.line(&format!(
+            "{what}: iteration {}: {}",
+            event.iteration, finding.statement
+        ));
+        if !finding.advice.is_empty() {
+            self.line(&format!("  {}", finding.advice));
+        }
     }
 
     fn saved(&mut self, checkpoint: &Path) {

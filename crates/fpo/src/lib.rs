@@ -1,9 +1,10 @@
-//! The command-line program: `fpo tasks`, `fpo train`, `fpo eval`, `fpo play`, `fpo gridworld`, `fpo bench`,
+//! The command-line program: `fpo tasks`, `fpo train`, `fpo eval`, `fpo play`, `fpo doctor`, `fpo gridworld`, `fpo bench`,
 //! `fpo report`.
 
 mod args;
 mod bench;
 mod display;
+mod doctor;
 mod eval;
 mod failure;
 mod format;
@@ -27,7 +28,7 @@ use failure::Failure;
 use std::process::ExitCode;
 
 /// Runs the program with the arguments of the process. Exit codes: 0 done (or stopped and saved), 1 something failed
-/// while running, 2 the input is wrong, 130 interrupted a second time.
+/// while running or a run is not healthy, 2 the input is wrong, 130 interrupted a second time.
 pub fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
@@ -46,6 +47,7 @@ fn run() -> Result<(), Failure> {
         Command::Train(args) => train::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Play(args) => play::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Gridworld(args) => gridworld::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Report(args) => report::run(&args),

@@ -255,6 +255,11 @@ impl Config {
         }
     }
 
+    /// Whether the losses of views are bounded.
+    pub fn bounds_losses(&self) -> bool {
+        self.objective.method != Method::Awfm && self.objective.ratio_objective().loss_max.is_finite()
+    }
+
     /// The entropy bonus, for policies whose entropy is known.
     pub fn entropy_bonus(&self) -> Option<EntropyBonus> {
         match self.objective.method {

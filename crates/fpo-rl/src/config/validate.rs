@@ -248,6 +248,11 @@ fn together(config: &Config) -> Result<(), ConfigError> {
             policy.action_noise
         ));
     }
+    if config.train.rollback && config.eval.every == 0 {
+        return conflict(
+            "train.rollback goes back to the best checkpoint, so it needs evaluations while training: set eval.every".into(),
+        );
+    }
     if objective.entropy > 0.0 && objective.method != Method::Ppo {
         return conflict(format!(
             "objective.entropy = {} needs objective.method = \"ppo\": a flow's entropy is not known",

@@ -40,6 +40,8 @@ pub struct RatioStats {
     pub min: f32,
     /// Their largest.
     pub max: f32,
+    /// Views whose loss was beyond [`RatioObjective::loss_max`].
+    pub bounded: u64,
 }
 
 impl Default for RatioStats {
@@ -52,6 +54,7 @@ impl Default for RatioStats {
             divergence: 0.0,
             min: f32::INFINITY,
             max: f32::NEG_INFINITY,
+            bounded: 0,
         }
     }
 }
@@ -77,6 +80,7 @@ impl RatioStats {
         self.divergence += other.divergence;
         self.min = self.min.min(other.min);
         self.max = self.max.max(other.max);
+        self.bounded += other.bounded;
     }
 }
 
@@ -132,7 +136,9 @@ impl RatioObjective {
                 }
             }
             for (g, new) in gradient.iter_mut().zip(new) {
-                *g = if *new > self.loss_max { 0.0 } else { *g };
+                let beyond = *new > self.loss_max;
+                stats.bounded += u64::from(beyond);
+                *g = if beyond { 0.0 } else { *g };
             }
         }
     }
@@ -296,6 +302,29 @@ mod tests {
         objective.evaluate(&[0.4, 0.8], &[0.5, 0.6], &[1.0], &mut [0.0; 2], &mut stats);
         let expected = (0.1f64.exp() - 1.0 - 0.1) + ((-0.2f64).exp() - 1.0 + 0.2);
         assert!((stats.divergence - expected).abs() < 1e-6, "{}", stats.divergence);
+    }
+
+    /// Every view beyond the bound counts, whether ratios are of actions or of views.
+    #[test]
+    fn losses_beyond_their_bound_are_counted() {
+        for ratio in [RatioKind::PerAction, RatioKind::PerSample] {
+            let objective = RatioObjective {
+                loss_max: 1.0,
+                ..clipping(ratio, f32::INFINITY)
+            };
+            let (mut gradient, mut stats) = ([f32::NAN; 4], RatioStats::default());
+            objective.evaluate(
+                &[0.5, 1.5, 9.0, 1.0],
+                &[0.5; 4],
+                &[1.0, -1.0],
+                &mut gradient,
+                &mut stats,
+            );
+            assert_eq!(stats.bounded, 2);
+            let mut both = stats;
+            both.merge(&stats);
+            assert_eq!(both.bounded, 4);
+        }
     }
 
     #[test]

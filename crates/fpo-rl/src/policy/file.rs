@@ -293,6 +293,11 @@ impl Policy {
         &self.header.observation
     }
 
+    /// The normaliser of observations.
+    pub fn normalizer(&self) -> &Normalizer {
+        &self.normalizer
+    }
+
     /// How the policy's action reaches the environment's range.
     pub fn action_map(&self) -> &ActionMap {
         &self.header.action

@@ -72,6 +72,16 @@ pub enum RunError {
     /// A checkpoint cannot be saved or read.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// Training collapsed once more than it may go back.
+    #[error("{what}, after {rollbacks} rollbacks; {advice}")]
+    Collapsed {
+        /// What happened.
+        what: String,
+        /// Rollbacks before.
+        rollbacks: u32,
+        /// What to do.
+        advice: String,
+    },
     /// Metrics cannot be written or taken up again.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
@@ -100,7 +110,7 @@ impl RunError {
                 | TrainError::UnequalEpisode(_),
             )
             | Self::Policy(_) => true,
-            Self::Io { .. } | Self::Metrics(_) | Self::Train(_) => false,
+            Self::Io { .. } | Self::Metrics(_) | Self::Train(_) | Self::Collapsed { .. } => false,
         }
     }
 }

@@ -10,10 +10,11 @@ const LOCK: &str = ".lock";
 const CHECKPOINTS: &str = "checkpoints";
 
 /// What a run leaves in its folder, besides the event files; `--force` deletes all these and nothing else.
-const OURS: [&str; 9] = [
+const OURS: [&str; 10] = [
     CONFIG,
     "metrics.jsonl",
     "eval.csv",
+    "events.jsonl",
     CHECKPOINTS,
     "machine.toml",
     "failed.txt",

@@ -31,6 +31,13 @@ struct Counters {
     /// Written where it is not 1.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     rate_factor: f64,
+    /// Absent where there was none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    rollbacks: u32,
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 fn one() -> f64 {
@@ -97,6 +104,7 @@ impl Trainer {
             critic_adam_steps: self.learnt.critic.adam.steps,
             normalizer_count: moments.count,
             rate_factor: self.rate_factor,
+            rollbacks: self.rollbacks,
         };
         let text = serde_json::to_string(&counters).map_err(damaged)?;
         safetensors::serialize(views, Some(HashMap::from([(METADATA.to_owned(), text)]))).map_err(damaged)
@@ -112,51 +120,42 @@ impl Trainer {
         threads: usize,
         state: &[u8],
     ) -> Result<Self, TrainError> {
-        let (_, header) = SafeTensors::read_metadata(state).map_err(damaged)?;
-        let text = header.metadata().as_ref().and_then(|m| m.get(METADATA));
-        let text = text.ok_or_else(|| refused(format!("its header has no `{METADATA}` entry")))?;
-        let counters: Counters = serde_json::from_str(text).map_err(damaged)?;
-        if counters.format != FORMAT {
-            return Err(refused(format!(
-                "it has format {}, this program reads {FORMAT}",
-                counters.format
-            )));
-        }
-        if counters.task != config.task || counters.seed != config.seed {
-            return Err(refused(format!(
-                "it belongs to {} with seed {}, the configuration to {} with seed {}",
-                counters.task, counters.seed, config.task, config.seed
-            )));
-        }
-        let file = SafeTensors::deserialize(state).map_err(damaged)?;
+        let counters = Counters::read(state, config)?;
         let mut trainer = Self::new(config, task, threads)?;
-        load(
-            &mut trainer.learnt.policy,
-            trainer.policy.network(),
-            "policy",
-            &file,
-        )?;
-        load(
-            &mut trainer.learnt.critic,
-            &trainer.critic.network,
-            "critic",
-            &file,
-        )?;
-        trainer.learnt.policy.adam.steps = counters.policy_adam_steps;
-        trainer.learnt.critic.adam.steps = counters.critic_adam_steps;
-        if !(trainer.learnt.policy.is_sound() && trainer.learnt.critic.is_sound()) {
+        trainer.load(state, &counters)?;
+        trainer.iteration = counters.iteration;
+        trainer.rollbacks = counters.rollbacks;
+        Ok(trainer)
+    }
+
+    /// Takes all of the state over but the iteration and the rollbacks.
+    ///
+    /// # Errors
+    /// If the bytes are not a state, or not one of this configuration's task, seed and sizes; then some of it may be taken over.
+    pub(super) fn load_learnt(&mut self, state: &[u8]) -> Result<(), TrainError> {
+        let counters = Counters::read(state, &self.config)?;
+        self.load(state, &counters)
+    }
+
+    fn load(&mut self, state: &[u8], counters: &Counters) -> Result<(), TrainError> {
+        let file = SafeTensors::deserialize(state).map_err(damaged)?;
+        load(&mut self.learnt.policy, self.policy.network(), "policy", &file)?;
+        load(&mut self.learnt.critic, &self.critic.network, "critic", &file)?;
+        self.learnt.policy.adam.steps = counters.policy_adam_steps;
+        self.learnt.critic.adam.steps = counters.critic_adam_steps;
+        if !(self.learnt.policy.is_sound() && self.learnt.critic.is_sound()) {
             return Err(refused(
                 "an optimiser holds a number that is not finite, or a negative square".into(),
             ));
         }
-        if let Some(ema) = &mut trainer.average {
+        if let Some(ema) = &mut self.average {
             // A run may begin to average later than its state was saved.
             ema.average = match file.names().iter().any(|name| name.starts_with(AVERAGE)) {
-                true => trainer.policy.network().load(AVERAGE, &file).map_err(damaged)?,
-                false => trainer.learnt.policy.parameters.clone(),
+                true => self.policy.network().load(AVERAGE, &file).map_err(damaged)?,
+                false => self.learnt.policy.parameters.clone(),
             };
         }
-        let dim = trainer.normalizer.dim();
+        let dim = self.normalizer.dim();
         let moments = moments::load(&file, counters.normalizer_count, dim).map_err(damaged)?;
         // Far beyond any run, and far from overflowing where they are multiplied.
         let counters_hold = [
@@ -175,17 +174,39 @@ impl Trainer {
                 "the factor of its learning rate is not a positive number".into(),
             ));
         }
-        trainer.rate_factor = counters.rate_factor;
-        trainer.normalizer = Normalizer::from_moments(trainer.normalizer.config(), moments);
+        self.rate_factor = counters.rate_factor;
+        self.normalizer = Normalizer::from_moments(self.normalizer.config(), moments);
         let mut rest = file.tensor(ENVIRONMENTS).map_err(damaged)?.data();
-        for shard in &mut trainer.shards {
+        for shard in &mut self.shards {
             rest = shard.envs.load_state(rest).map_err(damaged)?;
         }
         if !rest.is_empty() {
             return Err(refused("it has more environments than env.num_envs".into()));
         }
-        trainer.iteration = counters.iteration;
-        Ok(trainer)
+        Ok(())
+    }
+}
+
+impl Counters {
+    /// The counters of `state`, if it belongs to the task and the seed of `config`.
+    fn read(state: &[u8], config: &Config) -> Result<Self, TrainError> {
+        let (_, header) = SafeTensors::read_metadata(state).map_err(damaged)?;
+        let text = header.metadata().as_ref().and_then(|m| m.get(METADATA));
+        let text = text.ok_or_else(|| refused(format!("its header has no `{METADATA}` entry")))?;
+        let counters: Self = serde_json::from_str(text).map_err(damaged)?;
+        if counters.format != FORMAT {
+            return Err(refused(format!(
+                "it has format {}, this program reads {FORMAT}",
+                counters.format
+            )));
+        }
+        if counters.task != config.task || counters.seed != config.seed {
+            return Err(refused(format!(
+                "it belongs to {} with seed {}, the configuration to {} with seed {}",
+                counters.task, counters.seed, config.task, config.seed
+            )));
+        }
+        Ok(counters)
     }
 }
 

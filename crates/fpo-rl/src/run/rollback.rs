@@ -1,0 +1,122 @@
+//! What a run does when training has collapsed.
+
+use super::{Observer, RunError, STATE, Session};
+use crate::checkpoint::{CheckpointError, Checkpoints};
+use crate::config::Config;
+use crate::health::limits::MAX_ROLLBACKS;
+use crate::health::{Detector, Finding, Kind, Recorded, Severity};
+use crate::trainer::{RATE_FACTOR, TrainError};
+use std::fs;
+use std::io;
+use std::path::Path;
+
+impl Session {
+    /// After a number stopped being finite: writes it down and, where that is wanted, goes back.
+    ///
+    /// # Errors
+    /// `error` itself if there is no going back, or what goes wrong on the way.
+    pub(super) fn recover_from(
+        &mut self,
+        error: TrainError,
+        observer: &mut dyn Observer,
+    ) -> Result<(), RunError> {
+        // The iteration that failed wrote no row, and will be made again.
+        let iteration = self.trainer.iteration() + 1;
+        let (statement, advice) = sentence(&error);
+        let finding = Finding::new(Kind::NonFinite, Severity::Failure, statement, advice);
+        self.record(iteration, self.trainer.env_steps(), finding, observer)?;
+        if !self.config.train.rollback {
+            return Err(error.into());
+        }
+        self.roll_back(iteration, observer)
+    }
+
+    /// Goes back to the best checkpoint, or to the beginning if none was evaluated, and saves where that leads: a run that is interrupted
+    /// from now on goes on from here. Other checkpoints are no place to go back to: which of them are there depends on interruptions.
+    ///
+    /// # Errors
+    /// [`RunError::Collapsed`] if it has gone back too often already, or if the checkpoint cannot be read or the new one not written.
+    pub(super) fn roll_back(&mut self, iteration: u64, observer: &mut dyn Observer) -> Result<(), RunError> {
+        let best = Checkpoints::best(&self.folder.checkpoints())?;
+        if self.trainer.rollbacks() >= MAX_ROLLBACKS {
+            return Err(RunError::Collapsed {
+                what: "training has collapsed again".into(),
+                rollbacks: self.trainer.rollbacks(),
+                advice: match best {
+                    Some(best) => format!(
+                        "lower learning rates did not help; the best checkpoint is {}",
+                        best.path().display()
+                    ),
+                    None => "lower learning rates did not help".into(),
+                },
+            });
+        }
+        let (state, from, evaluation) = match &best {
+            None => (
+                None,
+                "the beginning, since nothing was evaluated yet".to_owned(),
+                None,
+            ),
+            Some(best) => {
+                let evaluation = best.about().evaluation;
+                let from = format!(
+                    "the best checkpoint, after {} environment steps (return {:.1})",
+                    best.about().env_steps,
+                    evaluation.unwrap_or(f64::NAN)
+                );
+                (Some(best.read(STATE)?), from, evaluation)
+            }
+        };
+        let finding = |rate: f32| {
+            Finding::new(
+                Kind::Rollback,
+                Severity::Note,
+                format!("went back to {from}"),
+                format!("learning rates are {rate} of what they were from now on"),
+            )
+        };
+        let rate = RATE_FACTOR.powi(self.trainer.rollbacks() as i32 + 1);
+        self.record(iteration, self.trainer.env_steps(), finding(rate), observer)?;
+        self.trainer
+            .roll_back(state.as_deref())
+            .map_err(|error| match best {
+                Some(best) => RunError::Checkpoint(CheckpointError::Damaged {
+                    path: best.path().to_owned(),
+                    reason: error.to_string(),
+                }),
+                None => error.into(),
+            })?;
+        // It is the evaluated policy again, so that the best one is not lost where it is saved in the place of itself.
+        self.save(evaluation, observer)
+    }
+}
+
+/// A detector that has seen what a run's folder holds, which was cut back to where it goes on.
+pub(super) fn replayed(config: &Config, folder: &Path) -> Result<Detector, RunError> {
+    let mut detector = Detector::new(config);
+    let path = folder.join("metrics.jsonl");
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(source) => {
+            return Err(RunError::Io {
+                action: "read",
+                path,
+                source,
+            });
+        }
+    };
+    for row in text.lines().filter_map(Recorded::parse) {
+        detector.observe(&row);
+    }
+    Ok(detector)
+}
+
+/// What an error says, and what it advises.
+fn sentence(error: &TrainError) -> (String, String) {
+    let text = error.to_string();
+    match text.split_once("; ") {
+        Some((statement, advice)) => (statement.to_owned(), advice.to_owned()),
+        None => (text, String::new()),
+    }
+}

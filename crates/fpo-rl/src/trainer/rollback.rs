@@ -1,0 +1,49 @@
+//! Going back to an earlier state after a collapse, and on from there more carefully.
+
+use super::{TrainError, Trainer};
+
+/// What a rollback does to both learning rates, for the rest of the run.
+pub const RATE_FACTOR: f32 = 0.5;
+
+impl Trainer {
+    /// Times that training went back.
+    pub fn rollbacks(&self) -> u32 {
+        self.rollbacks
+    }
+
+    /// What is left of the learning rates after the rollbacks so far.
+    pub(super) fn caution(&self) -> f32 {
+        // Exact, since the factor is a power of two.
+        RATE_FACTOR.powi(self.rollbacks as i32)
+    }
+
+    /// Takes everything that is learnt, and the environments, from a [`Trainer::state`] of this run, or from its beginning if there
+    /// is none, and goes on with learning rates lowered by [`RATE_FACTOR`].
+    ///
+    /// Iterations go on counting. Random numbers of acting, of views and of shuffling have the iteration in their address, so what comes
+    /// now is drawn anew and not the way that led here.
+    ///
+    /// # Errors
+    /// If `state` is damaged or of another run; the trainer then is not to be used.
+    pub fn roll_back(&mut self, state: Option<&[u8]>) -> Result<(), TrainError> {
+        let (iteration, rollbacks) = (self.iteration, self.rollbacks + 1);
+        match state {
+            Some(state) => self.load_learnt(state)?,
+            None => *self = Self::new(&self.config, self.task.clone(), self.pool.current_num_threads())?,
+        }
+        (self.iteration, self.rollbacks) = (iteration, rollbacks);
+        Ok(())
+    }
+}
+
+impl TrainError {
+    /// Whether what was learnt has diverged, so that going back may help.
+    pub fn is_divergence(&self) -> bool {
+        use crate::rollout::Quantity;
+        match self {
+            Self::Acting(fault) => fault.what == Quantity::Action,
+            Self::NonFiniteParameter { .. } | Self::NonFiniteGradient { .. } => true,
+            _ => false,
+        }
+    }
+}

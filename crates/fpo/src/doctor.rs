@@ -1,0 +1,70 @@
+//! `fpo doctor`.
+
+use crate::args;
+use crate::failure::Failure;
+use crate::format::count;
+use crate::output::say;
+use crate::policy::quoted;
+use fpo_rl::health::{Figures, Finding, RunRecord, Severity, examine};
+use serde_json::json;
+
+/// Says what looks wrong in a run; a failure if anything does.
+pub(crate) fn run(args: &args::Doctor) -> Result<(), Failure> {
+    let record = RunRecord::read(&args.run)?;
+    let findings = examine(&record);
+    let problems = findings.iter().filter(|finding| finding.is_unhealthy()).count();
+    let (iterations, env_steps) = record
+        .rows
+        .last()
+        .map_or((0, 0), |row| (row.iteration(), row.env_steps()));
+    if args.json {
+        let result = json!({
+            "run": args.run,
+            "task": record.config.task,
+            "preset": record.config.preset,
+            "seed": record.config.seed,
+            "iterations": iterations,
+            "env_steps": env_steps,
+            "healthy": problems == 0,
+            "findings": findings,
+        });
+        say(&format!("{result:#}"));
+    } else {
+        say(&format!(
+            "{} ({}, seed {}): {iterations} iterations, {} of {} environment steps",
+            record.config.task,
+            record.config.preset,
+            record.config.seed,
+            count(env_steps),
+            count(record.config.train.steps)
+        ));
+        findings.iter().for_each(print);
+        if problems == 0 {
+            say("  healthy");
+        }
+    }
+    match problems {
+        0 => Ok(()),
+        1 => Err(Failure::runtime(format!(
+            "{} is not healthy: 1 problem",
+            quoted(&args.run)
+        ))),
+        n => Err(Failure::runtime(format!(
+            "{} is not healthy: {n} problems",
+            quoted(&args.run)
+        ))),
+    }
+}
+
+/// A finding in one line, or two with what to do.
+fn print(finding: &Finding) {
+    let severity = match finding.severity {
+        Severity::Note => "note",
+        Severity::Warning => "WARNING",
+        Severity::Failure => "FAILURE",
+    };
+    say(&format!("  {severity:8} {}", finding.statement));
+    if !finding.advice.is_empty() {
+        say(&format!("  {:8} {}", "", finding.advice));
+    }
+}
