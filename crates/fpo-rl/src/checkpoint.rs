@@ -32,6 +32,14 @@ pub struct About {
     pub env_steps: u64,
     /// Mean zero-noise return of this very policy, if it was evaluated.
     pub evaluation: Option<f64>,
+    /// Whether something was wrong with the training at that time, so that it is no place to go back to. Runs that never go back do
+    /// not say.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub warned: bool,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// `manifest.json`.

@@ -83,6 +83,8 @@ pub struct Session {
     checkpoints: Checkpoints,
     /// The highest mean zero-noise return so far.
     best: Option<f64>,
+    /// The highest with which nothing was wrong, for a run that may go back.
+    best_sound: Option<f64>,
     /// The last checkpoint of this run.
     last_saved: Option<PathBuf>,
     /// `train.steps` when that checkpoint was saved, for a run that goes on.
@@ -112,6 +114,7 @@ impl Session {
             detector: Detector::new(&config),
             checkpoints: Checkpoints::open(&folder.checkpoints(), config.train.keep)?,
             best: None,
+            best_sound: None,
             last_saved: None,
             planned_steps: None,
             folder,
@@ -156,7 +159,9 @@ impl Session {
                 steps: about.env_steps,
             });
         }
-        let best = Checkpoints::best(&folder.checkpoints())?.and_then(|c| c.about().evaluation);
+        let evaluation = |found: Option<Checkpoint>| found.and_then(|c| c.about().evaluation);
+        let best = evaluation(Checkpoints::best(&folder.checkpoints())?);
+        let best_sound = evaluation(Checkpoints::best_sound(&folder.checkpoints())?);
         folder.write(CONFIG, documented(&config).as_bytes())?;
         let metrics = MetricsWriter::resume(folder.path(), about.iteration)?;
         Ok(Self {
@@ -166,6 +171,7 @@ impl Session {
             events: Events::resume(&folder, about.iteration, trainer.rollbacks())?,
             checkpoints,
             best,
+            best_sound,
             last_saved: Some(newest),
             planned_steps: Some(trained.train.steps),
             folder,
@@ -253,10 +259,7 @@ impl Session {
 
             let every = self.config.train.checkpoint_every;
             let due = every > 0 && self.trainer.iteration().is_multiple_of(every);
-            let best = evaluation.is_some_and(|now| self.best.is_none_or(|best| now > best));
-            if best {
-                self.best = evaluation;
-            }
+            let best = self.is_best(evaluation);
             if last || due || best || stop.load(Ordering::Relaxed) {
                 self.save(evaluation, observer)?;
             }
@@ -280,6 +283,26 @@ impl Session {
         self.evaluations.write(row, &evaluation)?;
         observer.evaluated(row.iteration, row.env_steps, &evaluation);
         Ok(evaluation.zero_noise.mean)
+    }
+
+    /// Whether an evaluation is the best so far, or the best to go back to.
+    fn is_best(&mut self, evaluation: Option<f64>) -> bool {
+        let better = |best: &mut Option<f64>| {
+            let better = evaluation.is_some_and(|now| best.is_none_or(|best| now > best));
+            if better {
+                *best = evaluation;
+            }
+            better
+        };
+        let best = better(&mut self.best);
+        let sound = self.config.train.rollback && !self.is_warned();
+        let best_sound = sound && better(&mut self.best_sound);
+        best || best_sound
+    }
+
+    /// Whether something is wrong at present, in a run that may go back.
+    fn is_warned(&self) -> bool {
+        self.config.train.rollback && !self.detector.present().is_empty()
     }
 
     /// Writes down what was found in an iteration, and tells.
@@ -310,6 +333,7 @@ impl Session {
             iteration: self.trainer.iteration(),
             env_steps: self.trainer.env_steps(),
             evaluation,
+            warned: self.is_warned(),
         };
         let (state, policy) = (self.trainer.state()?, self.trainer.policy().save()?);
         let config = documented(&self.config);

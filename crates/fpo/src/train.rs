@@ -181,6 +181,8 @@ fn learning_rate_change(session: &Session) -> Option<String> {
 /// `error`, and from where the run can go on.
 fn failed(error: RunError, session: &Session) -> Failure {
     let hint = match session.last_saved() {
+        // Collapsed, the run has gone back to it already.
+        Some(_) if matches!(error, RunError::Collapsed { .. }) => String::new(),
         Some(checkpoint) => format!("; the last good checkpoint is {}", checkpoint.display()),
         None => String::new(),
     };

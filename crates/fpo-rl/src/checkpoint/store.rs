@@ -20,7 +20,7 @@ pub struct Checkpoints {
 
 impl Checkpoints {
     /// Opens the folder for writing, makes it if need be and removes what an interrupted save left behind. The
-    /// newest `keep` checkpoints will be kept, and the best.
+    /// newest `keep` checkpoints will be kept, the best, and the best of those with which nothing was wrong.
     ///
     /// # Errors
     /// If the folder cannot be made or read.
@@ -70,10 +70,23 @@ impl Checkpoints {
     /// # Errors
     /// If the folder cannot be read. Checkpoints that cannot be read themselves do not count.
     pub fn best(folder: &Path) -> Result<Option<Checkpoint>, CheckpointError> {
+        Self::best_of(folder, |_| true)
+    }
+
+    /// The same among those with which nothing was wrong.
+    ///
+    /// # Errors
+    /// As [`Checkpoints::best`].
+    pub fn best_sound(folder: &Path) -> Result<Option<Checkpoint>, CheckpointError> {
+        Self::best_of(folder, |about| !about.warned)
+    }
+
+    fn best_of(folder: &Path, is: impl Fn(&About) -> bool) -> Result<Option<Checkpoint>, CheckpointError> {
         let opened = Self::list(folder)?
             .into_iter()
             .rev()
-            .filter_map(|path| Checkpoint::open(&path).ok());
+            .filter_map(|path| Checkpoint::open(&path).ok())
+            .filter(|checkpoint| is(checkpoint.about()));
         let evaluated = opened.filter_map(|c| Some((c.about().evaluation?, c)));
         Ok(evaluated
             .max_by(|(a, _), (b, _)| a.total_cmp(b))
@@ -139,12 +152,13 @@ impl Checkpoints {
         }
     }
 
-    /// Deletes all but the newest and the best. What cannot be deleted stays: too many checkpoints harm nobody.
+    /// Deletes all but the newest and the best ones. What cannot be deleted stays: too many checkpoints harm nobody.
     fn prune(&self) -> Result<(), CheckpointError> {
         let all = Self::list(&self.folder)?;
-        let best = Self::best(&self.folder)?;
+        let best = [Self::best(&self.folder)?, Self::best_sound(&self.folder)?];
+        let is_best = |path: &PathBuf| best.iter().flatten().any(|best| best.path() == path);
         for path in &all[..all.len().saturating_sub(self.keep)] {
-            if best.as_ref().is_none_or(|best| best.path() != path) {
+            if !is_best(path) {
                 // Under another name first: a deletion cut short must not leave a damaged checkpoint.
                 let name = path.file_name().unwrap_or_default().to_string_lossy();
                 let partial = self.folder.join(format!("{PARTIAL}{name}"));

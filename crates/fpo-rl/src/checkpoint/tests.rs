@@ -8,6 +8,7 @@ fn about(env_steps: u64, evaluation: Option<f64>) -> About {
         iteration: env_steps / 10,
         env_steps,
         evaluation,
+        warned: false,
     }
 }
 
@@ -77,6 +78,31 @@ fn the_newest_and_the_best_stay() {
     );
     let best = Checkpoints::best(folder.path()).unwrap().unwrap();
     assert_eq!(best.about().env_steps, 20);
+}
+
+/// The highest evaluation may be of a policy that is about to fall.
+#[test]
+fn the_best_sound_one_stays_beside_the_best() {
+    let (folder, store) = store(1);
+    for (step, evaluation, warned) in [
+        (10, 3.0, false),
+        (20, 4.0, false),
+        (30, 9.0, true),
+        (40, 1.0, true),
+    ] {
+        let about = About {
+            warned,
+            ..about(step, Some(evaluation))
+        };
+        store.save(&about, &[("state", b"x")]).unwrap();
+    }
+    assert_eq!(
+        names(folder.path()),
+        ["step-20", "step-30", "step-40"].map(String::from).into()
+    );
+    let steps = |found: Option<Checkpoint>| found.unwrap().about().env_steps;
+    assert_eq!(steps(Checkpoints::best(folder.path()).unwrap()), 30);
+    assert_eq!(steps(Checkpoints::best_sound(folder.path()).unwrap()), 20);
 }
 
 #[test]

@@ -28,6 +28,8 @@ pub struct Detector {
     lowest_loss: f64,
     rows: usize,
     rollbacks: f64,
+    /// There was an evaluation with which nothing was wrong: a checkpoint to go back to.
+    sound: bool,
 }
 
 impl Detector {
@@ -45,6 +47,7 @@ impl Detector {
             lowest_loss: f64::INFINITY,
             rows: 0,
             rollbacks: 0.0,
+            sound: false,
         }
     }
 
@@ -63,6 +66,7 @@ impl Detector {
         found.extend(self.losses(row));
         // Last, since the others are what it may be explained by.
         found.extend(self.collapse(row));
+        self.sound |= row.get(EVALUATIONS[0].0).is_some() && self.present().is_empty();
         found
     }
 
@@ -93,14 +97,18 @@ impl Detector {
         first.map(|first| best - first > GAINED_NOISE * self.returns.noise())
     }
 
-    fn forget(&mut self) {
-        self.returns.window.clear();
-        (self.returns.fallen, self.returns.collapsed) = (0, false);
-        if !self.evaluations.seen {
-            // Training began again from the start.
+    /// Forgets the present, as after a rollback; the next row, which has more of them, does the same.
+    pub(crate) fn forget(&mut self) {
+        if self.sound {
+            self.returns.window.clear();
+            (self.returns.fallen, self.returns.collapsed) = (0, false);
+            self.evaluations.collapsed = false;
+        } else {
+            // There was nothing to go back to: training has begun again.
             self.returns = Returns::new();
+            self.evaluations = Evaluations::default();
+            (self.lowest_loss, self.rows) = (f64::INFINITY, 0);
         }
-        self.evaluations.collapsed = false;
         for watch in [
             &mut self.tails,
             &mut self.clamped,

@@ -73,14 +73,13 @@ pub enum RunError {
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
     /// Training collapsed once more than it may go back.
-    #[error("{what}, after {rollbacks} rollbacks; {advice}")]
+    #[error(
+        "training has collapsed again after {rollbacks} rollbacks: lower learning rates did not help; begin a new run with more protection, \
+         as the preset `fast` has it (`fpo doctor` says more)"
+    )]
     Collapsed {
-        /// What happened.
-        what: String,
         /// Rollbacks before.
         rollbacks: u32,
-        /// What to do.
-        advice: String,
     },
     /// Metrics cannot be written or taken up again.
     #[error(transparent)]

@@ -31,36 +31,30 @@ impl Session {
         self.roll_back(iteration, observer)
     }
 
-    /// Goes back to the best checkpoint, or to the beginning if none was evaluated, and saves where that leads: a run that is interrupted
-    /// from now on goes on from here. Other checkpoints are no place to go back to: which of them are there depends on interruptions.
+    /// Goes back to the best checkpoint with which nothing was wrong, or to the beginning if there is none, and saves where that leads:
+    /// a run that is interrupted from now on goes on from here. A return may be high where the flow has become unstable already, and then
+    /// it falls again at once. Checkpoints that were not evaluated are no place to go back to: which of them are there depends on
+    /// interruptions.
     ///
     /// # Errors
     /// [`RunError::Collapsed`] if it has gone back too often already, or if the checkpoint cannot be read or the new one not written.
     pub(super) fn roll_back(&mut self, iteration: u64, observer: &mut dyn Observer) -> Result<(), RunError> {
-        let best = Checkpoints::best(&self.folder.checkpoints())?;
         if self.trainer.rollbacks() >= MAX_ROLLBACKS {
             return Err(RunError::Collapsed {
-                what: "training has collapsed again".into(),
                 rollbacks: self.trainer.rollbacks(),
-                advice: match best {
-                    Some(best) => format!(
-                        "lower learning rates did not help; the best checkpoint is {}",
-                        best.path().display()
-                    ),
-                    None => "lower learning rates did not help".into(),
-                },
             });
         }
+        let best = Checkpoints::best_sound(&self.folder.checkpoints())?;
         let (state, from, evaluation) = match &best {
             None => (
                 None,
-                "the beginning, since nothing was evaluated yet".to_owned(),
+                "the beginning, since no evaluation was free of warnings".to_owned(),
                 None,
             ),
             Some(best) => {
                 let evaluation = best.about().evaluation;
                 let from = format!(
-                    "the best checkpoint, after {} environment steps (return {:.1})",
+                    "the best sound checkpoint, after {} environment steps (return {:.1})",
                     best.about().env_steps,
                     evaluation.unwrap_or(f64::NAN)
                 );
@@ -87,6 +81,7 @@ impl Session {
                 None => error.into(),
             })?;
         // It is the evaluated policy again, so that the best one is not lost where it is saved in the place of itself.
+        self.detector.forget();
         self.save(evaluation, observer)
     }
 }
