@@ -1,17 +1,19 @@
 //! A run: a folder on disk, and the loop that trains, evaluates, records and saves.
 //!
 //! The folder holds `config.toml` (complete), `metrics.jsonl` and TensorBoard event files, `eval.csv`, `events.jsonl` if
-//! something went wrong, and `checkpoints/`. But for times, everything in it follows from the configuration, whatever the number of threads. Stopping
+//! something went wrong, `failure/` if a number stopped being finite, and `checkpoints/`. But for times, everything in it follows from the configuration, whatever the number of threads. Stopping
 //! and resuming changes no metric, evaluation or policy; it only saves one checkpoint more, which counts among those kept.
 
 mod error;
 mod evaluations;
 mod events;
+mod failure;
 mod folder;
 mod rollback;
 
 pub use error::RunError;
 pub use events::Event;
+pub use failure::{Reproduction, reproduce};
 pub use folder::{Pick, RunFolder, find_policy};
 
 use crate::checkpoint::{About, Checkpoint, CheckpointError, Checkpoints};
@@ -229,13 +231,19 @@ impl Session {
                 return Ok(Outcome::Stopped);
             }
             let steps_before = self.trainer.env_steps();
+            // A small share of an iteration's time, and the only way to see again what goes wrong in it.
+            let before = self.trainer.state()?;
             let mut row = match self.trainer.iterate() {
                 Ok(iteration) => iteration.row,
-                Err(error) if error.is_divergence() => {
+                Err(error) => {
+                    let config = documented(&self.config);
+                    failure::write(&self.folder, &config, &before, &self.trainer, &error)?;
+                    if !error.is_divergence() {
+                        return Err(error.into());
+                    }
                     self.recover_from(error, observer)?;
                     continue;
                 }
-                Err(error) => return Err(error.into()),
             };
             let last = self.trainer.iteration() == total;
             let every = self.config.eval.every;

@@ -1,6 +1,7 @@
 //! One training iteration after another: rollout, advantages, epochs of minibatches, normaliser.
 
 mod error;
+mod minibatch;
 mod parts;
 mod rollback;
 mod state;

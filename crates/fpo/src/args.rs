@@ -30,6 +30,8 @@ pub(crate) enum Command {
     Eval(Eval),
     /// Film a policy
     Play(Play),
+    /// Make the iteration that a run failed in again, from the state that it left
+    Reproduce(Reproduce),
     /// Say whether a run is healthy, and if not what to do
     Doctor(Doctor),
     /// Look into a policy of a GridWorld task
@@ -133,6 +135,15 @@ pub(crate) struct Play {
     /// What actions start from
     #[arg(long, value_enum, default_value_t = NoiseArg::Zero)]
     pub(crate) noise: NoiseArg,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Reproduce {
+    /// The folder of a run that ended because a number stopped being finite
+    pub(crate) run: PathBuf,
+    /// Threads to use; the result is the same with any number [default: all cores]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -1,4 +1,4 @@
-//! The command-line program: `fpo tasks`, `fpo train`, `fpo eval`, `fpo play`, `fpo doctor`, `fpo gridworld`, `fpo bench`,
+//! The command-line program: `fpo tasks`, `fpo train`, `fpo eval`, `fpo play`, `fpo doctor`, `fpo reproduce`, `fpo gridworld`, `fpo bench`,
 //! `fpo report`.
 
 mod args;
@@ -16,6 +16,7 @@ mod picture;
 mod play;
 mod policy;
 mod report;
+mod reproduce;
 mod summary;
 mod tasks;
 mod train;
@@ -47,6 +48,7 @@ fn run() -> Result<(), Failure> {
         Command::Train(args) => train::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Play(args) => play::run(&args),
+        Command::Reproduce(args) => reproduce::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Gridworld(args) => gridworld::run(&args),
         Command::Bench(args) => bench::run(&args),

@@ -38,6 +38,12 @@ pub enum RunError {
         /// The folder.
         folder: PathBuf,
     },
+    /// The run has left no failure to see again.
+    #[error("{} has no failure/failure.json: it has not failed, or a newer run replaced it", folder.display())]
+    NoFailure {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// The newest checkpoint cannot be used, but an earlier one can.
     #[error("{source}; {} is good: delete {} to go on from there", older.display(), newest.display())]
     NewestDamaged {
@@ -96,9 +102,11 @@ impl RunError {
     /// Whether what the user gave is at fault, rather than what happened while running.
     pub fn is_input(&self) -> bool {
         match self {
-            Self::Occupied { .. } | Self::NotARun { .. } | Self::InUse { .. } | Self::NoCheckpoint { .. } => {
-                true
-            }
+            Self::Occupied { .. }
+            | Self::NoFailure { .. }
+            | Self::NotARun { .. }
+            | Self::InUse { .. }
+            | Self::NoCheckpoint { .. } => true,
             Self::Complete { .. } | Self::NewestDamaged { .. } | Self::Config(_) => true,
             Self::Checkpoint(error) => !matches!(error, CheckpointError::Save { .. }),
             Self::Metrics(MetricsError::Damaged { .. }) => true,

@@ -1,6 +1,6 @@
 //! The folder of a run, and finding a policy in one.
 
-use super::{CONFIG, POLICY, RunError};
+use super::{CONFIG, POLICY, RunError, failure};
 use crate::checkpoint::{Checkpoint, Checkpoints};
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
@@ -10,13 +10,14 @@ const LOCK: &str = ".lock";
 const CHECKPOINTS: &str = "checkpoints";
 
 /// What a run leaves in its folder, besides the event files; `--force` deletes all these and nothing else.
-const OURS: [&str; 10] = [
+const OURS: [&str; 11] = [
     CONFIG,
     "metrics.jsonl",
     "eval.csv",
     "events.jsonl",
     CHECKPOINTS,
     "machine.toml",
+    failure::FAILURE,
     "failed.txt",
     "report.html",
     "video.mp4",

@@ -78,6 +78,7 @@ fn a_collapse_is_told_and_found_and_going_back_saves_the_run() {
         last.starts_with("error: ") && last.contains("the last good checkpoint is"),
         "{last}"
     );
+    sees_its_failure_again(&folder, "runs/off", last);
     let output = doctor(&folder, "runs/off");
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stdout.clone()).unwrap();
@@ -196,4 +197,51 @@ fn rollbacks_do_not_depend_on_threads() {
     });
     crate::assert_same(&one, &two);
     assert!(one.contains_key(Path::new("events.jsonl")));
+}
+
+/// What a failed run left makes the same failure again, on any number of threads, and holds the minibatch if one is to blame.
+fn sees_its_failure_again(folder: &TempDir, run: &str, error: &str) {
+    let before = record(&folder.path().join(run));
+    for threads in ["1", "3"] {
+        let text = crate::succeeds(folder, &["reproduce", run, "--threads", threads]);
+        let first = text.lines().next().unwrap();
+        let (_, recorded) = first.split_once(" iterations: ").unwrap();
+        assert!(
+            error.contains(recorded) && text.contains("again: the same"),
+            "{text}"
+        );
+        let minibatch = folder.path().join(run).join("failure/minibatch.safetensors");
+        assert_eq!(minibatch.exists(), recorded.contains("minibatch"));
+        if minibatch.exists() {
+            let bytes = std::fs::read(minibatch).unwrap();
+            let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+            let rows = file.tensor("transition").unwrap().shape()[0];
+            assert!(rows > 0 && file.tensor("old_loss").unwrap().shape()[0] == rows);
+        }
+    }
+    crate::assert_same(&before, &record(&folder.path().join(run)));
+    // From a state that is not the one it failed in it ends otherwise, and says so.
+    let other = folder.path().join("other");
+    std::fs::create_dir_all(other.join("failure")).unwrap();
+    for file in ["config.toml", "state.safetensors"] {
+        std::fs::copy(
+            folder.path().join(run).join("failure").join(file),
+            other.join("failure").join(file),
+        )
+        .unwrap();
+    }
+    std::fs::write(
+        other.join("failure/failure.json"),
+        r#"{"iteration": 1, "error": "something else"}"#,
+    )
+    .unwrap();
+    let output = fpo(folder, &["reproduce", "other"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("ended otherwise this time"),
+        "{}",
+        stderr(&output)
+    );
+    let output = fpo(folder, &["reproduce", "nowhere"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
 }

@@ -1,0 +1,30 @@
+//! `fpo reproduce`.
+
+use crate::failure::Failure;
+use crate::output::say;
+use crate::policy::{quoted, threads};
+use crate::{args, tasks};
+use fpo_rl::run::reproduce;
+
+/// Makes the iteration that a run failed in again; a failure if it ends otherwise this time.
+pub(crate) fn run(args: &args::Reproduce) -> Result<(), Failure> {
+    let result = reproduce(&args.run, threads(args.threads), tasks::find)?;
+    say(&format!(
+        "after {} iterations: {}",
+        result.iteration, result.recorded
+    ));
+    if let Some(path) = &result.minibatch {
+        say(&format!("  the minibatch: {}", path.display()));
+    }
+    match result.again {
+        Some(again) if again == result.recorded => {
+            say("  again: the same");
+            Ok(())
+        }
+        again => Err(Failure::runtime(format!(
+            "{} ended otherwise this time: {}; was it made on a machine with other kernels, or by another version?",
+            quoted(&args.run),
+            again.unwrap_or_else(|| "without an error".to_owned())
+        ))),
+    }
+}
