@@ -130,7 +130,7 @@ fn escape(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {
         match c {
-            '|' | '<' | '>' | '\\' | '`' | '*' | '[' | ']' => out.extend(['\\', c]),
+            '|' | '<' | '\\' | '`' | '*' | '[' | ']' => out.extend(['\\', c]),
             '\n' | '\r' => out.push(' '),
             c => out.push(c),
         }
@@ -585,7 +585,7 @@ mod tests {
         let text = report(&results, &about, &[("curves.svg".to_owned(), "Curves")]);
         for part in [
             "8 of 8 runs are complete",
-            "The \\<first\\>",
+            "The \\<first>",
             "![Curves](curves.svg)",
             "`fpo bench example`",
         ] {

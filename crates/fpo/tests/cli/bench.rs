@@ -269,13 +269,12 @@ fn other_settings_are_refused_unless_forced() {
 #[test]
 fn a_failed_run_is_recorded() {
     let folder = folder_with_suite();
-    let sick = "set = { \"optimizer.learning_rate\" = 1000, \"optimizer.max_grad_norm\" = 0, \"objective.log_ratio_max\" = 0, \
-                \"objective.trust_region\" = \"ppo\", \"policy.action_bound\" = 0 }";
-    fs::write(
-        folder.path().join("tiny.toml"),
-        SUITE.replace("label = \"Flow\"", sick),
-    )
-    .unwrap();
+    let sick = "set = { \"optimizer.learning_rate\" = 1, \"optimizer.critic_learning_rate\" = 1, \"optimizer.max_grad_norm\" = 0, \
+                \"objective.log_ratio_max\" = 0, \"objective.loss_max\" = 0, \"objective.trust_region\" = \"ppo\", \
+                \"policy.action_bound\" = 0 }";
+    // Evaluated after every iteration, so that there is something it came to.
+    let suite = SUITE.replace("label = \"Flow\"", sick).replace("= 512", "= 128");
+    fs::write(folder.path().join("tiny.toml"), suite).unwrap();
     refused(
         &folder,
         &["bench", "tiny.toml", "--seeds", "0"],
@@ -285,7 +284,7 @@ fn a_failed_run_is_recorded() {
     let results = read(&folder, "results.csv");
     let rows: Vec<&str> = results.lines().collect();
     assert!(
-        rows[1].contains(",failed,") && rows[1].contains("non-finite"),
+        rows[1].starts_with("flow,bandit-two_modes,0,failed,128,0.") && rows[1].contains("non-finite"),
         "{results}"
     );
     assert!(rows[2].contains(",finished,"), "{results}");
