@@ -144,8 +144,8 @@ pub fn aggregates(results: &Results) -> Grid {
     let digits = digits(results);
     let mut header = vec!["method".to_owned(), "runs".to_owned()];
     for noise in Noise::BOTH {
-        header.push(format!("IQM {name}, {}", noise.name()));
-        header.push(format!("mean {name}, {}", noise.name()));
+        header.push(format!("IQM, {}", noise.name()));
+        header.push(format!("mean, {}", noise.name()));
     }
     header.extend([
         "seconds of learning a run".to_owned(),

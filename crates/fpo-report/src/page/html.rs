@@ -43,11 +43,11 @@ a { color: var(--accent); }
 .card span { color: var(--faint); font-size: 13px; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 14px; }
-th, td { text-align: right; padding: 5px 12px; border-bottom: 1px solid var(--line); white-space: nowrap; }
+th, td { text-align: right; padding: 5px 9px; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
 table.prose td { text-align: left; white-space: normal; }
 table.prose th { text-align: left; }
-th { font-weight: 600; }
+th { font-weight: 600; white-space: normal; vertical-align: bottom; }
 figure { margin: 18px 0; }
 figure svg { display: block; max-width: 100%; height: auto; border: 1px solid var(--line); border-radius: 8px; }
 figcaption { font-size: 13px; margin-top: 4px; }

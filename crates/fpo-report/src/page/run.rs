@@ -47,7 +47,7 @@ pub fn of_run(record: &Record, findings: Option<&[Finding]>, film: Option<&Film>
         page.heading("Evaluations");
         page.picture(
             &plot::panels("Evaluations", &evaluation_panels(record), record.env_steps()),
-            "Whole episodes with fixed parameters. Left: mean returns. Others: the mean, and the band from the lowest to the highest return.",
+            "Whole episodes with fixed parameters. First: mean returns. Others: the mean, and the band from the lowest to the highest return.",
         );
         page.table(&evaluations(&record.evaluations), false);
     }
@@ -55,8 +55,13 @@ pub fn of_run(record: &Record, findings: Option<&[Finding]>, film: Option<&Film>
     if !panels.is_empty() {
         page.heading("Training");
         let note = match record.rows.len() {
-            0..=POINTS => "Every iteration, over environment steps.",
-            _ => "Means of neighbouring iterations, over environment steps; of extremes, the extremes.",
+            0..=POINTS => {
+                "Every iteration, over environment steps. Values far beyond all others are drawn at the edge."
+            }
+            _ => {
+                "Means of neighbouring iterations, over environment steps; of extremes, the extremes. Values far beyond all others are drawn at \
+                 the edge."
+            }
         };
         page.picture(&plot::panels("Training", &panels, record.env_steps()), note);
     }

@@ -38,7 +38,7 @@ impl Chart {
         let x = Scale::new(self.x.0, self.x.1, 0.0, self.width);
         let y = Scale::new(self.y.0, self.y.1, self.height, 0.0);
         let mut group = Group::new();
-        for (value, label) in y.ticks((self.height / 45.0).round() as usize, self.y_unit) {
+        for (value, label) in y.ticks((self.height / 38.0).round() as usize, self.y_unit) {
             let at = y.at(value);
             group = group.add(line(0.0, at, self.width, at, GRID));
             if self.y_labels {
@@ -88,7 +88,7 @@ impl Chart {
                     .set("stroke-linecap", "round"),
             );
             for &(px, py) in one.points.iter().filter(|_| one.marks) {
-                let dot = Circle::new().set("cx", n(x.at(px))).set("cy", n(y.at(py)));
+                let dot = Circle::new().set("cx", n(x.at(px))).set("cy", n(y.within(py)));
                 group = group.add(dot.set("r", 2.2).set("fill", one.style.colour));
             }
         }
@@ -96,12 +96,13 @@ impl Chart {
     }
 }
 
+/// The path through points; one that lies beyond the axes is drawn at their edge.
 fn polyline(points: &[(f64, f64)], x: Scale, y: Scale) -> String {
     let mut data = String::new();
     let mut pen = 'M';
     for &(px, py) in points {
         if py.is_finite() {
-            let _ = write!(data, "{pen}{} {}", n(x.at(px)), n(y.at(py)));
+            let _ = write!(data, "{pen}{} {}", n(x.at(px)), n(y.within(py)));
             pen = 'L';
         } else {
             // A gap.

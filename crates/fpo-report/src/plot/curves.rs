@@ -30,6 +30,20 @@ fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
     (low, high + spare)
 }
 
+/// The range of a run's values. A few that lie far beyond all others do not squeeze those: what exceeds the middle 95 % by more than
+/// three times its extent is left out.
+fn robust_range(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    let mut sorted: Vec<f64> = values.filter(|v| v.is_finite()).collect();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let Some(last) = sorted.len().checked_sub(1) else {
+        return range(std::iter::empty());
+    };
+    let (low, high) = (sorted[last / 40], sorted[last - last / 40]);
+    let reach = 3.0 * (high - low);
+    let near = |v: &f64| reach <= 0.0 || (low - reach..=high + reach).contains(v);
+    range(sorted.into_iter().filter(near))
+}
+
 fn y_range(results: &Results, values: impl Iterator<Item = f64>) -> (f64, f64) {
     let (low, high) = range(values);
     match results.suite.score {
@@ -256,7 +270,7 @@ pub fn panels(heading: &str, panels: &[Panel], steps: u64) -> Document {
             width,
             height,
             x: (0.0, steps as f64),
-            y: range(values.chain(bands)),
+            y: robust_range(values.chain(bands)),
             x_unit: Unit::Count,
             y_unit: panel.unit,
             x_label: String::new(),
@@ -305,5 +319,9 @@ mod tests {
         assert_eq!(range([5.0, 10.0].into_iter()).0, 0.0);
         assert_eq!(range([90.0, 100.0].into_iter()), (89.5, 100.5));
         assert_eq!(range([-10.0, f64::NAN, 10.0].into_iter()), (-11.0, 11.0));
+        // One in a hundred is far off.
+        let values = (0..100).map(|k| if k == 50 { 1e6 } else { 1.0 + f64::from(k) });
+        assert_eq!(robust_range(values).1, 100.0 + 0.05 * 99.0);
+        assert_eq!(robust_range([1.0, 1.0, 5.0].into_iter()).0, 0.0);
     }
 }

@@ -51,7 +51,7 @@ impl Intervals<'_> {
             let scale = Scale::new(self.range.0, self.range.1, 0.0, width);
             let mut group = moved(left + p as f64 * (width + gap), top)
                 .add(text(0.0, -12.0, 12.5, INK, "start", title).set("font-weight", 600));
-            for (value, label) in scale.ticks((width / 44.0).round().max(2.0) as usize, self.unit) {
+            for (value, label) in scale.ticks((width / 34.0).round().max(2.0) as usize, self.unit) {
                 let x = scale.at(value);
                 group = group.add(line(x, -2.0, x, height, GRID)).add(text(
                     x,

@@ -48,6 +48,11 @@ impl Scale {
         self.from + (self.to - self.from) * (value - self.low) / (self.high - self.low)
     }
 
+    /// The pixel of the value in the range that is nearest to `value`.
+    pub(super) fn within(&self, value: f64) -> f64 {
+        self.at(value.clamp(self.low, self.high))
+    }
+
     /// Round values within the range, about `wanted` of them, with their labels.
     pub(super) fn ticks(&self, wanted: usize, unit: Unit) -> Vec<(f64, String)> {
         let step = step((self.high - self.low) / wanted.max(1) as f64, unit);
@@ -158,6 +163,7 @@ mod tests {
     fn a_range_without_extent_has_a_middle() {
         let scale = Scale::new(3.0, 3.0, 0.0, 100.0);
         assert_eq!(scale.at(3.0), 50.0);
+        assert_eq!([-9.0, 99.0].map(|value| scale.within(value)), [0.0, 100.0]);
         assert!(!scale.ticks(4, Unit::Plain).is_empty());
         for (low, high) in [(f64::NAN, 1.0), (0.0, f64::INFINITY), (0.0, 0.0)] {
             let scale = Scale::new(low, high, 0.0, 100.0);

@@ -64,7 +64,7 @@ fn a_suite_is_run_reported_and_not_run_again() {
     assert!(!folder.path().join("runs").exists(), "a list runs nothing");
     let printed = succeeds(&folder, &["bench", "tiny.toml", "--jobs", "2"]);
     assert!(
-        printed.contains("IQM return, zero noise") && printed.contains("Flow"),
+        printed.contains("IQM, zero noise") && printed.contains("Flow"),
         "{printed}"
     );
 
