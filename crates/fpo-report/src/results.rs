@@ -209,14 +209,18 @@ impl Results {
         stats::probability_of_improvement(&x, &y, stats::RESAMPLES)
     }
 
+    /// Whether there are so many methods with results that pictures and tables leave something out to stay readable.
+    pub fn crowded(&self) -> bool {
+        self.methods().len() > MANY
+    }
+
     /// The pairs of methods worth comparing: all, or where those would be too many to read each with the first.
     pub fn pairs(&self) -> Vec<(usize, usize)> {
         let methods = self.methods();
-        let of = |k: usize| methods[k + 1..].iter().map(move |&y| y);
-        let first = if methods.len() > MANY { 1 } else { methods.len() };
-        (0..first)
-            .flat_map(|k| of(k).map(|y| (methods[k], y)).collect::<Vec<_>>())
-            .collect()
+        let first = if self.crowded() { 1 } else { methods.len() };
+        let with_later = |k: usize| methods[k + 1..].iter().map(move |&y| (k, y));
+        let pairs = (0..first.min(methods.len())).flat_map(with_later);
+        pairs.map(|(k, y)| (methods[k], y)).collect()
     }
 
     /// The interquartile mean over all runs of a method with a result on a shared task, as it went, with the band of its interval. It begins
@@ -270,7 +274,7 @@ impl Results {
     }
 }
 
-/// Methods of which each is compared with each, at most.
+/// Methods at most of which each is compared with each, and drawn with its band.
 const MANY: usize = 6;
 
 /// Points of an aggregate curve at most.

@@ -147,10 +147,7 @@ pub fn aggregates(results: &Results) -> Grid {
         header.push(format!("IQM, {}", noise.name()));
         header.push(format!("mean, {}", noise.name()));
     }
-    header.extend([
-        "seconds of learning a run".to_owned(),
-        "steps a second".to_owned(),
-    ]);
+    header.extend(["seconds a run".to_owned(), "steps a second".to_owned()]);
     let shared = results.shared_tasks();
     let row = |method: usize| {
         let runs: Vec<&Run> = results
@@ -369,6 +366,8 @@ pub struct About {
     pub command: String,
     /// The machine it was written on.
     pub here: Machine,
+    /// What else readers must know, a sentence each.
+    pub remarks: Vec<String>,
 }
 
 /// How figures come about: notes for readers.
@@ -453,6 +452,9 @@ pub fn report(results: &Results, about: &About, pictures: &[(String, &str)]) -> 
         "- Learning took {} of single runs' time together, evaluations left out.\n",
         duration(results.seconds())
     );
+    for remark in &about.remarks {
+        let _ = writeln!(out, "**Note:** {}\n", escape(remark));
+    }
     let mut section = |title: &str, grid: &Grid| {
         let caption = match grid.caption.as_str() {
             "" => String::new(),
@@ -581,6 +583,7 @@ mod tests {
         let about = About {
             command: "fpo bench example".to_owned(),
             here: Machine::here("0", 1, 0),
+            remarks: vec!["read *me*".to_owned()],
         };
         let text = report(&results, &about, &[("curves.svg".to_owned(), "Curves")]);
         for part in [
@@ -588,6 +591,7 @@ mod tests {
             "The \\<first>",
             "![Curves](curves.svg)",
             "`fpo bench example`",
+            "**Note:** read \\*me\\*",
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }

@@ -80,6 +80,7 @@ fn of_suite(folder: &Path) -> Result<String, Failure> {
     let about = About {
         command: format!("fpo report {}", quoted(folder)),
         here: machine::here(1, 0),
+        remarks: Vec::new(),
     };
     Ok(page::of_results(&results, &about, &text))
 }

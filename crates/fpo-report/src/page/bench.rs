@@ -31,6 +31,7 @@ pub fn of_results(results: &Results, about: &About, text: &str) -> String {
             duration(results.seconds()),
         ),
     ]);
+    about.remarks.iter().for_each(|remark| page.paragraph(remark));
     let mut pictures = pictures(results).into_iter().peekable();
     let mut section = |page: &mut Page, title: &str, grids: &[Grid], shown: usize| {
         if grids.iter().all(|grid| grid.rows.is_empty()) {
@@ -92,6 +93,7 @@ mod tests {
         let about = About {
             command: "fpo report x".to_owned(),
             here: Machine::here("0", 1, 0),
+            remarks: Vec::new(),
         };
         let page = of_results(&results, &about, "tasks = [] # </pre>");
         for part in [

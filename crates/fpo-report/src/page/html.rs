@@ -42,8 +42,8 @@ a { color: var(--accent); }
 .card b { display: block; font-size: 23px; line-height: 1.3; font-variant-numeric: tabular-nums; }
 .card span { color: var(--faint); font-size: 13px; }
 .scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 14px; }
-th, td { text-align: right; padding: 5px 9px; border-bottom: 1px solid var(--line); white-space: nowrap; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 13.5px; }
+th, td { text-align: right; padding: 5px 8px; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
 table.prose td { text-align: left; white-space: normal; }
 table.prose th { text-align: left; }

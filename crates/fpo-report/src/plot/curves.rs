@@ -69,8 +69,13 @@ pub fn aggregate(results: &Results) -> Document {
         .add(title(
             &format!("Interquartile mean {} of all runs", results.suite.score_name()),
             &format!(
-                "{} tasks, bands are 95 % bootstrap intervals",
-                results.shared_tasks().len()
+                "{} tasks, {}",
+                results.shared_tasks().len(),
+                if results.crowded() {
+                    "without bands, which so many methods would hide"
+                } else {
+                    "bands are 95 % bootstrap intervals"
+                }
             ),
         ))
         .add(moved(LEFT, 50.0).add(names));
@@ -85,11 +90,12 @@ pub fn aggregate(results: &Results) -> Document {
             [Axis::Steps, Axis::Seconds].map(of_axis).to_vec()
         })
         .to_vec();
-    let ends = drawn
-        .iter()
-        .flatten()
-        .flatten()
-        .flat_map(|s| s.band.iter().flat_map(|(l, h)| [*l, *h]));
+    let ends = drawn.iter().flatten().flatten().flat_map(|s| {
+        s.band
+            .iter()
+            .flat_map(|(l, h)| [*l, *h])
+            .chain(s.points.iter().map(|(_, y)| *y))
+    });
     let y = y_range(results, ends);
     for (row, noise) in Noise::BOTH.into_iter().enumerate() {
         for (column, (unit, label)) in [
@@ -137,7 +143,11 @@ fn series(results: &Results, method: usize, noise: Noise, axis: Axis) -> Series 
     Series {
         style: style(method),
         points: curve.iter().map(|(x, e)| (*x, e.value)).collect(),
-        band: curve.iter().map(|(_, e)| (e.low, e.high)).collect(),
+        band: if results.crowded() {
+            Vec::new()
+        } else {
+            curve.iter().map(|(_, e)| (e.low, e.high)).collect()
+        },
         width: 2.2,
         opacity: 1.0,
         marks: false,

@@ -15,7 +15,7 @@ use fpo_report::results::Results;
 use fpo_report::suite::Suite;
 use fpo_report::tables::{self, About, Grid};
 use fpo_report::{files, results};
-use plan::{Job, State};
+use plan::Job;
 use progress::Progress;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -46,16 +46,10 @@ pub(crate) fn run(args: &args::Bench) -> Result<(), Failure> {
                 suite.name
             )));
         }
-        for job in &jobs {
-            if let State::Different(difference) = &job.state {
-                note(&format!(
-                    "note: {} has other settings than the suite: {difference}",
-                    job.folder.display()
-                ));
-            }
-        }
+        let remarks = plan::remarks(&jobs);
+        remarks.iter().for_each(|remark| note(&format!("note: {remark}")));
         keep_suite(&folder, &text)?;
-        return report(&suite, &folder);
+        return report(&suite, &folder, remarks);
     }
     if !args.force {
         plan::same_settings(&jobs)?;
@@ -68,7 +62,7 @@ pub(crate) fn run(args: &args::Bench) -> Result<(), Failure> {
         .collect();
     if to_run.is_empty() {
         note("every run is over already; --force runs them anew");
-        return report(&suite, &folder);
+        return report(&suite, &folder, Vec::new());
     }
     let side_by_side = threads(args.jobs).min(to_run.len());
     let runs = if to_run.len() == 1 { "run" } else { "runs" };
@@ -84,7 +78,7 @@ pub(crate) fn run(args: &args::Bench) -> Result<(), Failure> {
     let progress = Progress::new(&suite, &to_run);
     let faults = work::train(&to_run, side_by_side, &stop, &progress);
     progress.finish();
-    let reported = report(&suite, &folder);
+    let reported = report(&suite, &folder, Vec::new());
     if stop.load(Ordering::Relaxed) {
         say(&format!(
             "stopped; everything is saved. Go on with: {}",
@@ -212,11 +206,12 @@ fn list(suite: &Suite, jobs: &[Job]) {
 }
 
 /// Writes tables and plots, and prints the most important.
-fn report(suite: &Suite, folder: &Path) -> Result<(), Failure> {
+fn report(suite: &Suite, folder: &Path, remarks: Vec<String>) -> Result<(), Failure> {
     let results = Results::read(suite, folder).map_err(Failure::input)?;
     let about = About {
         command: command(),
         here: machine::here(1, 0),
+        remarks,
     };
     let written = files::write(&results, &about)
         .map_err(|e| Failure::runtime(format!("cannot write the report in {}: {e}", folder.display())))?;

@@ -118,7 +118,6 @@ fn state(folder: &Path, config: &Config) -> Result<State, Failure> {
         // What is left to the machine was decided when the run began.
         wanted.train.precision = recorded.train.precision;
     }
-    // A preset's name alone changes nothing.
     if let Some(d) = wanted.differences(&recorded)?.first() {
         return Ok(State::Different(format!(
             "`{}` is {} there, not {}",
@@ -156,6 +155,23 @@ pub(super) fn same_settings(jobs: &[Job]) -> Result<(), Failure> {
             job.folder.display()
         ))),
     }
+}
+
+/// What readers of a report must know about runs that the suite would make differently.
+pub(super) fn remarks(jobs: &[Job]) -> Vec<String> {
+    let mut different = jobs.iter().filter_map(|job| match &job.state {
+        State::Different(difference) => Some((job, difference)),
+        _ => None,
+    });
+    let Some((job, difference)) = different.next() else {
+        return Vec::new();
+    };
+    vec![format!(
+        "{} of {} runs were made with other settings than the suite has now; of the first, {}, {difference}",
+        1 + different.count(),
+        jobs.len(),
+        job.name()
+    )]
 }
 
 /// Notes in a run's folder why training could not go on.

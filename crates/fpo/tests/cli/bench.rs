@@ -256,7 +256,7 @@ fn other_settings_are_refused_unless_forced() {
         .output()
         .unwrap();
     assert!(
-        output.status.success() && stderr(&output).contains("other settings"),
+        output.status.success() && stderr(&output).contains("1 of 1 runs were made with other settings"),
         "{}",
         stderr(&output)
     );
