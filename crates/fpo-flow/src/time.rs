@@ -33,6 +33,11 @@ pub enum TimeSampler {
         /// K, at least 1.
         steps: u32,
     },
+    /// The same without t = 1, where the loss of ε has no gradient: {1−1/K, …, 1/K}, equally often.
+    InnerGrid {
+        /// K, at least 2.
+        steps: u32,
+    },
     /// Uniform on (0, 1).
     Uniform,
     /// `0.005 + 0.99·(1 − (1−u)^{1/β})`: a Beta(1, β) number kept off both ends (2602.02481). β > 1 looks
@@ -68,6 +73,7 @@ impl TimeSampler {
         let positive = "positive and finite";
         let (name, range, value, ok) = match self {
             Self::Grid { steps } => ("steps", "at least 1", steps as f32, steps >= 1),
+            Self::InnerGrid { steps } => ("steps", "at least 2", steps as f32, steps >= 2),
             Self::Uniform => return Ok(()),
             Self::Beta { beta } => ("beta", positive, beta, beta > 0.0 && beta.is_finite()),
             Self::LogitNormal { mean, .. } if !mean.is_finite() => ("mean", "finite", mean, false),
@@ -87,6 +93,12 @@ impl TimeSampler {
                 let steps = steps.max(1) as usize;
                 // u·K can round up to K.
                 grid_time(((u * steps as f32) as usize).min(steps - 1), steps)
+            }
+            Self::InnerGrid { steps } => {
+                let steps = steps.max(2) as usize;
+                // As above.
+                let k = ((u * (steps - 1) as f32) as usize).min(steps - 2);
+                grid_time(k + 1, steps)
             }
             Self::Uniform => u,
             Self::Beta { beta } => 0.005 + 0.99 * (1.0 - (1.0 - u).powf(1.0 / beta)),
@@ -193,9 +205,27 @@ mod tests {
     }
 
     #[test]
+    fn the_inner_grid_is_the_grid_without_its_start() {
+        let sorted = times(TimeSampler::InnerGrid { steps: 5 });
+        assert!(sorted.iter().all(|t| *t < 1.0));
+        for k in 1..5 {
+            let t = f64::from(grid_time(k, 5));
+            let count = sorted.iter().filter(|&&s| s == t).count() as f64;
+            let expected = N as f64 / 4.0;
+            assert!(
+                (count - expected).abs() < 5.0 * expected.sqrt(),
+                "t = {t}: {count}"
+            );
+        }
+        assert!(TimeSampler::InnerGrid { steps: 1 }.validate().is_err());
+    }
+
+    #[test]
     fn every_uniform_number_gives_a_time() {
         for sampler in [
             TimeSampler::Grid { steps: 16_777_217 },
+            TimeSampler::InnerGrid { steps: 16_777_217 },
+            TimeSampler::InnerGrid { steps: 2 },
             TimeSampler::Uniform,
             TimeSampler::Beta { beta: 1e-3 },
             TimeSampler::Beta { beta: 1e3 },

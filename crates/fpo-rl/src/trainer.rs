@@ -165,6 +165,21 @@ impl Trainer {
         &self.config
     }
 
+    /// What the policy is made of, without its parameters.
+    pub fn model(&self) -> &Model {
+        &self.policy
+    }
+
+    /// The critic, without its parameters.
+    pub fn critic(&self) -> &Critic {
+        &self.critic
+    }
+
+    /// What the latest iteration learnt from; zeros before the first.
+    pub fn batch(&self) -> &Batch {
+        &self.batch
+    }
+
     /// What is learnt, as it is now.
     pub fn learnt(&self) -> &Learnt {
         &self.learnt

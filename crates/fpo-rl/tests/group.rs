@@ -49,10 +49,8 @@ fn modes(trainer: &Trainer) -> ([f64; 2], f64) {
 
 #[test]
 fn fpo_and_awfm_learn_a_bandit_and_keep_both_modes() {
-    for method in [
-        ["objective.method=fpo", "train.steps=200000"],
-        ["objective.method=awfm", "train.steps=200000"],
-    ] {
+    for method in ["objective.method=fpo", "objective.method=awfm"] {
+        let method = [method, "optimizer.learning_rate=2e-3", "train.steps=200000"];
         let mut trainer = Trainer::new(&settings(BANDIT, &method).unwrap(), bandit(), 2).unwrap();
         let before = modes(&trainer).1;
         while trainer.iteration() < trainer.total_iterations() {

@@ -70,6 +70,8 @@ pub enum TrustRegion {
 pub enum TimeKind {
     /// The sampler's own grid {1, 1 − 1/K, …, 1/K}, K = policy.flow_steps.
     Grid,
+    /// That grid without t = 1, where the epsilon loss has no gradient: {1 − 1/K, …, 1/K}; K is at least 2.
+    InnerGrid,
     /// Uniform on [0, 1].
     Uniform,
     /// 0.005 + 0.99·(1 − (1 − u)^(1/β)), β = objective.time_beta.
@@ -205,6 +207,9 @@ impl ObjectiveConfig {
     pub fn pair_sampler(&self, flow_steps: usize) -> PairSampler {
         let time = match self.time {
             TimeKind::Grid => TimeSampler::Grid {
+                steps: flow_steps as u32,
+            },
+            TimeKind::InnerGrid => TimeSampler::InnerGrid {
                 steps: flow_steps as u32,
             },
             TimeKind::Uniform => TimeSampler::Uniform,

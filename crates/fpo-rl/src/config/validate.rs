@@ -1,7 +1,7 @@
 //! The range of every number, and which settings go together.
 
 use super::layers::{ConfigError, lookup, table};
-use super::{AdvantageEstimator, AdvantageNormalisation, Config, GaeSchedule, Method};
+use super::{AdvantageEstimator, AdvantageNormalisation, Config, GaeSchedule, Method, TimeKind};
 use fpo_flow::Sampler;
 use std::fmt;
 use toml::Value;
@@ -178,6 +178,9 @@ fn together(config: &Config) -> Result<(), ConfigError> {
                 objective.final_steps, policy.flow_steps
             ));
         }
+    }
+    if objective.time == TimeKind::InnerGrid && policy.flow_steps < 2 {
+        return conflict("objective.time = \"inner_grid\" needs policy.flow_steps of 2 or more: the only time of one step is t = 1".into());
     }
     let (views, views_key) = (config.views_per_action(), views_key(objective.method));
     let sizes = [env.num_envs, env.sequences, env.unroll].map(|n| n as f64);
