@@ -86,6 +86,8 @@ pub struct Batch {
     pub advantages: Vec<f32>,
     /// Value targets `[S, T]`.
     pub targets: Vec<f32>,
+    /// How much rarer than others of the policy the actions are, in nats `[S, T]`; zeros unless a bonus asks for it.
+    pub rarities: Vec<f32>,
     /// The views' part of the network's input `[S, T, N, tail]`.
     pub view_inputs: Vec<f32>,
     /// What the views' predictions are compared with, besides the action `[S, T, N, target]`.
@@ -110,6 +112,7 @@ impl Batch {
             values: vec![0.0; n + s],
             advantages: vec![0.0; n],
             targets: vec![0.0; n],
+            rarities: vec![0.0; n],
             view_inputs: vec![0.0; n * dims.views * dims.tail],
             view_targets: vec![0.0; n * dims.views * dims.target],
             view_times: vec![0.0; n * dims.views],
@@ -128,6 +131,7 @@ impl Batch {
         let mut values = self.values.as_mut_slice();
         let mut advantages = self.advantages.as_mut_slice();
         let mut targets = self.targets.as_mut_slice();
+        let mut rarities = self.rarities.as_mut_slice();
         let mut view_inputs = self.view_inputs.as_mut_slice();
         let mut view_targets = self.view_targets.as_mut_slice();
         let mut view_times = self.view_times.as_mut_slice();
@@ -149,6 +153,7 @@ impl Batch {
                 values: take(&mut values, n + count),
                 advantages: take(&mut advantages, n),
                 targets: take(&mut targets, n),
+                rarities: take(&mut rarities, n),
                 view_inputs: take(&mut view_inputs, n * dims.views * dims.tail),
                 view_targets: take(&mut view_targets, n * dims.views * dims.target),
                 view_times: take(&mut view_times, n * dims.views),
@@ -188,6 +193,7 @@ pub struct Part<'a> {
     pub values: &'a mut [f32],
     pub advantages: &'a mut [f32],
     pub targets: &'a mut [f32],
+    pub rarities: &'a mut [f32],
     pub view_inputs: &'a mut [f32],
     pub view_targets: &'a mut [f32],
     pub view_times: &'a mut [f32],

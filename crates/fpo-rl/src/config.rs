@@ -17,6 +17,7 @@ pub use validate::validate;
 
 use crate::advantage::{Gae, GroupAdvantage};
 use crate::learner::AdaptiveRate;
+use crate::objective::NeighbourEntropy;
 use fpo_nn::{Activation, AdamConfig, Initialisation, Precision};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -273,6 +274,15 @@ pub struct TrainConfig {
 }
 
 impl Config {
+    /// Further actions sampled for each observation, of `action_dim` entries, and how rarity among them is told; none without a bonus.
+    pub fn neighbour_entropy(&self, action_dim: usize) -> Option<(usize, NeighbourEntropy)> {
+        let samples = self.objective.neighbour_samples;
+        (self.objective.neighbour_entropy > 0.0).then(|| {
+            let among = NeighbourEntropy::new(samples + 1, action_dim, self.objective.neighbour);
+            (samples, among)
+        })
+    }
+
     /// The same settings with what they leave to the machine decided, as a run records them.
     pub fn decided(mut self) -> Self {
         self.train.precision = self.train.precision.decided();

@@ -39,6 +39,8 @@ pub struct Learner {
     gae: Option<Gae>,
     mask_truncated: bool,
     normalize: AdvantageNormalisation,
+    /// Weight of an action's rarity.
+    bonus: f32,
     max_grad_norm: f32,
 }
 
@@ -116,6 +118,7 @@ impl Learner {
             gae: advantage.gae().filter(|_| per_minibatch),
             mask_truncated: advantage.form == GaeForm::Brax,
             normalize: advantage.normalisation(),
+            bonus: config.objective.neighbour_entropy,
             max_grad_norm: config.optimizer.max_grad_norm,
         }
     }
@@ -226,28 +229,31 @@ impl Learner {
     /// How the minibatch's advantages are to be normalised.
     fn advantages(&self, batch: &Batch, units: &[u32]) -> Advantages {
         match self.gae {
-            None => self.advantages_among(units.iter().map(|&i| batch.advantages[i as usize])),
+            None => self.advantages_among(batch, units.iter().map(|&i| i as usize)),
             Some(_) => {
                 let unroll = batch.dims.unroll;
-                let sequence = |&s: &u32| &batch.advantages[s as usize * unroll..][..unroll];
-                self.advantages_among(units.iter().flat_map(sequence).copied())
+                let sequence = |&s: &u32| s as usize * unroll..(s as usize + 1) * unroll;
+                self.advantages_among(batch, units.iter().flat_map(sequence))
             }
         }
     }
 
-    fn advantages_among(&self, all: impl Iterator<Item = f32> + Clone) -> Advantages {
-        let lowest = all.clone().fold(f32::INFINITY, f32::min);
+    fn advantages_among(&self, batch: &Batch, all: impl Iterator<Item = usize> + Clone) -> Advantages {
         let (mean, inverse_std) = if self.normalize == AdvantageNormalisation::Minibatch {
-            let (mean, std) = mean_std(all);
+            let (mean, std) = mean_std(all.clone().map(|i| batch.advantages[i]));
             (mean as f32, (1.0 / (std + STD_FLOOR)) as f32)
         } else {
             (0.0, 1.0)
         };
-        Advantages {
+        let mut advantages = Advantages {
             mean,
             inverse_std,
-            lowest: (lowest - mean) * inverse_std,
-        }
+            bonus: self.bonus,
+            lowest: f32::INFINITY,
+        };
+        let seen = all.map(|i| advantages.of(batch, i));
+        advantages.lowest = seen.fold(f32::INFINITY, f32::min);
+        advantages
     }
 
     /// Sums the first `count` shards' gradients, always in the same order.

@@ -4,6 +4,7 @@
 //! [`ViewLoss`] turns predictions into the losses of views, [`PolicyObjective`] those into what is minimised.
 
 mod gaussian;
+mod neighbours;
 mod ratio;
 mod step;
 mod value;
@@ -11,6 +12,7 @@ mod view_loss;
 mod weighted;
 
 pub use gaussian::EntropyBonus;
+pub use neighbours::NeighbourEntropy;
 pub use ratio::{RatioObjective, RatioStats};
 pub use step::StepLikelihood;
 pub use value::ValueLoss;

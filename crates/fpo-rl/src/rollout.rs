@@ -3,7 +3,7 @@
 use crate::advantage::{Follow, Gae};
 use crate::batch::{Part, view_rows};
 use crate::critic::Critic;
-use crate::objective::ViewLoss;
+use crate::objective::{NeighbourEntropy, ViewLoss};
 use crate::pairs::PairSampler;
 use crate::policy::{ActionMap, Model, PolicyScratch};
 use crate::views::{StoredViews, Views};
@@ -74,6 +74,8 @@ pub struct Report {
     pub moments: Moments,
     /// Σ [`ActionMap::saturation`] over the actions taken.
     pub saturation: f64,
+    /// Σ of the policy's entropies, estimated where rare actions have a bonus.
+    pub entropy: f64,
     /// Time spent in the policy.
     pub inference: Duration,
     /// Time spent in the environments.
@@ -82,6 +84,39 @@ pub struct Report {
     pub judging: Duration,
     /// The first non-finite number, if any: the transitions then are not to be learnt from.
     pub fault: Option<NonFinite>,
+}
+
+/// What it takes to tell how rare an action is among others of the policy.
+struct Neighbours {
+    /// Further actions for each observation.
+    samples: usize,
+    entropy: NeighbourEntropy,
+    /// The further actions of all environments `[n, action]`.
+    actions: Vec<f32>,
+    /// For each environment the action taken, then the others, squashed `[n, samples + 1, action]`.
+    points: Vec<f32>,
+    /// −ln p of one environment's points.
+    rarity: Vec<f32>,
+}
+
+impl Neighbours {
+    fn new((samples, entropy): (usize, NeighbourEntropy), envs: usize, action: usize) -> Self {
+        Self {
+            samples,
+            entropy,
+            actions: vec![0.0; envs * action],
+            points: vec![0.0; envs * (samples + 1) * action],
+            rarity: vec![0.0; samples + 1],
+        }
+    }
+
+    /// Puts every environment's action in its place, as number `k` of its points.
+    fn place(points: &mut [f32], k: usize, samples: usize, d: usize, actions: &[f32]) {
+        let of_env = points.chunks_exact_mut((samples + 1) * d);
+        for (points, action) in of_env.zip(actions.chunks_exact(d)) {
+            points[k * d..][..d].copy_from_slice(action);
+        }
+    }
 }
 
 /// A group of environments with all buffers that acting in them needs.
@@ -102,6 +137,8 @@ pub struct RolloutShard {
     predictions: Vec<f32>,
     /// One action in the environment's units.
     env_action: Vec<f32>,
+    /// If rare actions have a bonus.
+    neighbours: Option<Neighbours>,
     /// Normalised final observations of truncated episodes, their transitions and values.
     final_observations: Vec<f32>,
     final_transitions: Vec<usize>,
@@ -111,8 +148,14 @@ pub struct RolloutShard {
 }
 
 impl RolloutShard {
-    /// Buffers for the environments of `envs`.
-    pub fn new(envs: Shard, policy: &Model, critic: &Critic, views: usize) -> Self {
+    /// Buffers for the environments of `envs`. `neighbours` is [`crate::config::Config::neighbour_entropy`].
+    pub fn new(
+        envs: Shard,
+        policy: &Model,
+        critic: &Critic,
+        views: usize,
+        neighbours: Option<(usize, NeighbourEntropy)>,
+    ) -> Self {
         let n = envs.len();
         let network = policy.network();
         let actor_rows = network.tile_rows().next_multiple_of(views);
@@ -126,6 +169,7 @@ impl RolloutShard {
             embedding: vec![0.0; policy.embedding()],
             predictions: vec![0.0; actor_rows * network.spec().output],
             env_action: vec![0.0; policy.action_dim()],
+            neighbours: neighbours.map(|settings| Neighbours::new(settings, n, policy.action_dim())),
             final_observations: Vec::new(),
             final_transitions: Vec::new(),
             final_values: Vec::new(),
@@ -133,6 +177,7 @@ impl RolloutShard {
                 episodes: Vec::new(),
                 moments: Moments::new(policy.observation_dim()),
                 saturation: 0.0,
+                entropy: 0.0,
                 inference: Duration::ZERO,
                 stepping: Duration::ZERO,
                 judging: Duration::ZERO,
@@ -147,7 +192,7 @@ impl RolloutShard {
         let report = &mut self.report;
         report.episodes.clear();
         report.moments = Moments::new(part.dims.observation);
-        report.saturation = 0.0;
+        (report.saturation, report.entropy) = (0.0, 0.0);
         (report.inference, report.stepping, report.judging) = Default::default();
         report.fault = None;
         self.final_observations.clear();
@@ -216,7 +261,44 @@ impl RolloutShard {
             }
             actors.action_map.cut(&mut self.actions);
         }
+        if self.neighbours.is_some() {
+            self.judge_rarity(actors, t, part);
+        }
         self.report.inference += start.elapsed();
+    }
+
+    /// Samples further actions for the same observations, and stores how much rarer than their mean the ones taken are.
+    fn judge_rarity(&mut self, actors: &Actors, t: usize, part: &mut Part) {
+        let Some(neighbours) = &mut self.neighbours else {
+            return;
+        };
+        let Neighbours {
+            samples,
+            entropy,
+            actions,
+            points,
+            rarity,
+        } = neighbours;
+        let (samples, d, width) = (*samples, part.dims.action, actors.policy.noise_dim());
+        Neighbours::place(points, 0, samples, d, &self.actions);
+        for k in 0..samples {
+            for (i, noise) in self.noise.chunks_exact_mut(width).enumerate() {
+                let at = key(actors, &self.envs, Stream::Particles, i, t);
+                fill_normal(at.step(at.step * samples as u64 + k as u64), noise);
+            }
+            let (weights, scratch) = (actors.policy_weights, &mut self.policy_scratch);
+            actors
+                .policy
+                .sample(weights, &self.observations, &self.noise, actions, scratch);
+            Neighbours::place(points, k + 1, samples, d, actions);
+        }
+        actors.action_map.squash(points);
+        for (i, points) in points.chunks_exact((samples + 1) * d).enumerate() {
+            entropy.estimate(points, rarity);
+            let mean = rarity.iter().sum::<f32>() / rarity.len() as f32;
+            part.rarities[i * part.dims.steps() + t] = rarity[0] - mean;
+            self.report.entropy += f64::from(mean);
+        }
     }
 
     /// Adds noise to the actions.

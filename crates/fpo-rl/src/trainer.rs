@@ -120,6 +120,7 @@ impl Trainer {
                         &policy,
                         &critic,
                         config.views_per_action(),
+                        config.neighbour_entropy(ad),
                     ))
                 })
                 .collect::<Result<Vec<_>, TrainError>>()
@@ -443,6 +444,10 @@ impl Trainer {
         }
         if self.config.train.rollback {
             values.push(("rollbacks", f64::from(self.rollbacks)));
+        }
+        if self.config.objective.neighbour_entropy > 0.0 {
+            let entropy: f64 = self.shards.iter().map(|s| s.report.entropy).sum();
+            values.push(("entropy", entropy / transitions as f64));
         }
         Row {
             iteration: self.iteration,

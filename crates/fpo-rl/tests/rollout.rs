@@ -89,7 +89,7 @@ fn rollout_with(method: Method, step_limit: u32, action_bound: f32, action_noise
     let envs = Shard::new(&task, 0, ENVS, options()).unwrap();
     let mut rollout = Rollout {
         map: ActionMap::new(config.policy.squash, action_bound, fpo_env::Task::spec(&task)),
-        shard: RolloutShard::new(envs, &policy, &critic, config.views_per_action()),
+        shard: RolloutShard::new(envs, &policy, &critic, config.views_per_action(), None),
         batch: Batch::new(dims),
         config,
         policy,

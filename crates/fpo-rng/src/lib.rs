@@ -42,6 +42,8 @@ pub enum Stream {
     Entropy = 9,
     /// Noise added to actions in training; `index` is the environment.
     ActionNoise = 10,
+    /// The noises of further actions for an observation, among which the one taken is rare or common; `index` is the environment.
+    Particles = 11,
     /// Resamples of results for the intervals of a report; `index` is the statistic, `step` the resample.
     Bootstrap = 64,
     /// Tests, examples and benchmarks.

@@ -124,6 +124,14 @@ pub struct ObjectiveConfig {
     pub weight_max: f32,
     /// How many of the sampler's last steps are learnt from (dppo); 0 for all. All add noise.
     pub final_steps: usize,
+    /// Weight of a bonus on a flow's entropy (fpo, awfm, dppo; 0 for none): this times how much rarer the action taken is than the mean of
+    /// actions that the policy proposes for the same observation is added to its normalised advantage. How rare, the distance to a near
+    /// neighbour among them tells, after squashing. Samples objective.neighbour_samples more actions for each that is taken.
+    pub neighbour_entropy: f32,
+    /// Further actions sampled for each observation, among which the one taken is judged.
+    pub neighbour_samples: usize,
+    /// Which nearest neighbour's distance counts: 1 for the nearest.
+    pub neighbour: usize,
     /// Weight of the policy's entropy (ppo; 0.01 in the published comparison with FPO). With policy.squash = "tanh" it is that of
     /// the squashed action, estimated at a fresh sample, otherwise that of the Gaussian.
     pub entropy: f32,
@@ -151,6 +159,9 @@ impl Default for ObjectiveConfig {
             temperature: 1.0,
             weight_max: 20.0,
             final_steps: 0,
+            neighbour_entropy: 0.0,
+            neighbour_samples: 8,
+            neighbour: 2,
             entropy: 0.0,
         }
     }

@@ -87,6 +87,9 @@ const RANGES: &[(&str, Range)] = &[
     ("objective.temperature", above(0.0, 1e6)),
     ("objective.weight_max", above(0.0, 1e6)),
     ("objective.final_steps", from_to(0.0, 1000.0)),
+    ("objective.neighbour_entropy", from_to(0.0, 100.0)),
+    ("objective.neighbour_samples", from_to(1.0, 64.0)),
+    ("objective.neighbour", from_to(1.0, 64.0)),
     ("objective.entropy", from_to(0.0, 100.0)),
     ("advantage.group_size", from_to(2.0, 131_072.0)),
     ("advantage.gamma", below(0.0, 1.0)),
@@ -255,6 +258,20 @@ fn together(config: &Config) -> Result<(), ConfigError> {
         return conflict(
             "train.rollback goes back to the best checkpoint, so it needs evaluations while training: set eval.every".into(),
         );
+    }
+    if objective.neighbour_entropy > 0.0 {
+        if objective.method == Method::Ppo {
+            return conflict(format!(
+                "objective.neighbour_entropy = {} is for flows: a Gaussian's entropy is known, and objective.entropy is its weight",
+                objective.neighbour_entropy
+            ));
+        }
+        if objective.neighbour > objective.neighbour_samples {
+            return conflict(format!(
+                "objective.neighbour = {} is more than objective.neighbour_samples = {}",
+                objective.neighbour, objective.neighbour_samples
+            ));
+        }
     }
     if objective.entropy > 0.0 && objective.method != Method::Ppo {
         return conflict(format!(

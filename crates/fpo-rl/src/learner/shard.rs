@@ -26,13 +26,28 @@ pub(super) struct Pass<'a> {
     pub scale: f32,
 }
 
-/// (A − mean)·inverse_std is what the objective sees.
+/// (A − mean)·inverse_std, and a bonus, is what the objective sees.
 #[derive(Clone, Copy)]
 pub(super) struct Advantages {
     pub mean: f32,
     pub inverse_std: f32,
+    /// Weight of an action's rarity, which is added.
+    pub bonus: f32,
     /// The lowest that the objective sees in the minibatch.
     pub lowest: f32,
+}
+
+impl Advantages {
+    /// What the objective sees of transition `i`.
+    #[inline]
+    pub fn of(&self, batch: &Batch, i: usize) -> f32 {
+        let normalised = (batch.advantages[i] - self.mean) * self.inverse_std;
+        if self.bonus > 0.0 {
+            normalised + self.bonus * batch.rarities[i]
+        } else {
+            normalised
+        }
+    }
 }
 
 /// Sums over a minibatch.
@@ -256,7 +271,7 @@ impl GradientShard {
             for (k, input) in input.chunks_exact_mut(width).enumerate() {
                 let i = transition(first + k);
                 view_rows(dims, &batch.observations, &batch.view_inputs, i, input);
-                self.tile_advantages[k] = (batch.advantages[i] - normalise.mean) * normalise.inverse_std;
+                self.tile_advantages[k] = normalise.of(batch, i);
                 self.old_losses[k * n..][..n].copy_from_slice(&batch.old_losses[i * n..][..n]);
             }
             let network = pass.policy.network();

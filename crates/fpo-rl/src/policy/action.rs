@@ -35,6 +35,19 @@ impl ActionMap {
         }
     }
 
+    /// Squashes actions into [−1, 1], whatever the environment's range.
+    pub fn squash(&self, actions: &mut [f32]) {
+        self.cut(actions);
+        actions.iter_mut().for_each(|a| *a = self.unit(*a));
+    }
+
+    fn unit(&self, a: f32) -> f32 {
+        match self.squash {
+            Squash::Tanh => a.tanh(),
+            Squash::Clip => a.clamp(-1.0, 1.0),
+        }
+    }
+
     /// Maps one `action` to `out`, both `[action_dim]`.
     pub fn apply(&self, action: &[f32], out: &mut [f32]) {
         out.copy_from_slice(action);
@@ -45,11 +58,7 @@ impl ActionMap {
     pub fn apply_in_place(&self, action: &mut [f32]) {
         self.cut(action);
         for ((a, middle), half) in action.iter_mut().zip(&self.middle).zip(&self.half_range) {
-            let unit = match self.squash {
-                Squash::Tanh => a.tanh(),
-                Squash::Clip => a.clamp(-1.0, 1.0),
-            };
-            *a = half.mul_add(unit, *middle);
+            *a = half.mul_add(self.unit(*a), *middle);
         }
     }
 

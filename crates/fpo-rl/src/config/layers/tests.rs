@@ -139,6 +139,10 @@ fn tables_of_unknown_methods_and_contradictions_are_refused() {
             "objective.final_steps=11",
             "objective.final_steps = 11 is more than policy.flow_steps = 10",
         ),
+        (
+            "policy.action_noise=0.02",
+            "needs objective.method = \"fpo\" or \"awfm\"",
+        ),
     ] {
         let message = sets(&["objective.method=dppo", set]).unwrap_err().to_string();
         assert!(message.contains(part), "{message}");
@@ -348,11 +352,34 @@ fn values_out_of_range_say_the_range() {
             &["advantage.gae=per_minibatch", "advantage.normalize=batch"],
             "needs advantage.gae = \"once\"",
         ),
+        (
+            &["advantage.estimator=group", "advantage.group_size=100"],
+            "advantage.group_size = 100 must divide env.num_envs = 256",
+        ),
+        (
+            &["objective.time=inner_grid", "policy.flow_steps=1"],
+            "needs policy.flow_steps of 2 or more",
+        ),
+        (
+            &["objective.neighbour_entropy=0.1", "objective.neighbour=9"],
+            "objective.neighbour = 9 is more than objective.neighbour_samples = 8",
+        ),
+        (
+            &["objective.neighbour_entropy=0.1", "objective.method=ppo"],
+            "objective.entropy is its weight",
+        ),
     ] {
         let message = sets(conflict).unwrap_err().to_string();
         assert!(message.contains(part), "{message}");
     }
     assert!(sets(&["advantage.normalize=batch"]).is_ok());
+    // What groups do not use does not stand in their way.
+    let group = [
+        "advantage.estimator=group",
+        "advantage.gae=per_minibatch",
+        "advantage.normalize=batch",
+    ];
+    assert!(sets(&group).is_ok());
     let message = resolve("t", None, None, &[], Some(u64::MAX))
         .unwrap_err()
         .to_string();
