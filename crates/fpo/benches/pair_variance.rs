@@ -3,7 +3,7 @@
 //! `cargo bench -p fpo --bench pair_variance` trains a policy a little (cheetah-run, preset `fast`, seed 0, f32, 60 iterations), lets it act
 //! for one more rollout, and freezes observations, actions and advantages. Then it draws the pairs anew, again and again, and takes the
 //! policy's gradient on the same minibatches: with the policy that acted, where every ratio is 1, and with the one that an epoch of
-//! learning has made of it. Every number is the same on every machine and for any number of threads. It writes
+//! learning has made of it. The number of threads changes no number. It writes
 //! `bench/results/pair_variance.csv`; docs/pairs.md says what is in it.
 
 use fpo_flow::CfmTarget;
