@@ -11,6 +11,7 @@ use fpo_report::record::{Record, RecordError};
 use fpo_report::results::Results;
 use fpo_report::suite::Suite;
 use fpo_report::tables::About;
+use fpo_rl::health::{RunRecord, Severity, examine};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -40,8 +41,27 @@ fn of_run(folder: &Path, out: &Path) -> Result<String, Failure> {
         )),
         e => Failure::input(e),
     })?;
-    // Nobody has looked for findings yet.
-    Ok(page::of_run(&record, None, film(folder, out)?.as_ref()))
+    let findings = findings(folder);
+    Ok(page::of_run(
+        &record,
+        findings.as_deref(),
+        film(folder, out)?.as_ref(),
+    ))
+}
+
+/// What `fpo doctor` says of the run; none where it cannot read what the page can.
+fn findings(folder: &Path) -> Option<Vec<page::Finding>> {
+    let found = examine(&RunRecord::read(folder).ok()?);
+    let for_page = found.into_iter().map(|finding| page::Finding {
+        severity: match finding.severity {
+            Severity::Note => page::Severity::Note,
+            Severity::Warning => page::Severity::Warning,
+            Severity::Failure => page::Severity::Problem,
+        },
+        title: finding.statement,
+        detail: finding.advice,
+    });
+    Some(for_page.collect())
 }
 
 /// The film in a run's folder, for a page at `out`.
