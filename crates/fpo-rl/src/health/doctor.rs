@@ -41,7 +41,7 @@ pub fn examine(record: &RunRecord) -> Vec<Finding> {
         found.extend(speed(record));
     }
     found.extend(rates(record));
-    found.extend(normaliser(&record.normalisers));
+    found.extend(normaliser(record));
     // The sort is stable: what belongs together stays together.
     found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     found
@@ -334,8 +334,8 @@ fn entries(state: &NormaliserState, is: impl Fn(usize) -> bool) -> Option<String
     }
 }
 
-fn normaliser(states: &[NormaliserState]) -> Vec<Finding> {
-    let mut found = Vec::new();
+fn normaliser(record: &RunRecord) -> Vec<Finding> {
+    let (mut found, states) = (Vec::new(), &record.normalisers);
     let Some(newest) = states.last() else {
         return found;
     };
@@ -364,7 +364,9 @@ fn normaliser(states: &[NormaliserState]) -> Vec<Finding> {
         ));
     }
     let oldest = &states[0].moments;
-    if states.len() > 1 && oldest.count >= moments.count / 4 {
+    // A young run has seen little, and every new state moves it.
+    let old = record.rows.len() > YOUNG;
+    if old && states.len() > 1 && oldest.count >= moments.count / 4 {
         let moved = |i: usize| {
             let before = oldest.variance(i).max(CONSTANT_VARIANCE).sqrt();
             let now = moments.variance(i).max(CONSTANT_VARIANCE).sqrt();
