@@ -522,7 +522,7 @@ fn estimate(estimate: Option<Estimate>, digits: usize) -> String {
 /// Decimals that scores are told with.
 fn digits(results: &Results) -> usize {
     if results.suite.score.is_some() {
-        3
+        2
     } else {
         return_digits(results)
     }
@@ -571,7 +571,7 @@ mod tests {
         let task = per_task(&results, Noise::Zero);
         assert_eq!(task.rows[1], ["swim", "2.50 ± 0.71", "5.50 ± 0.71"]);
         let all = aggregates(&results);
-        assert!(all.rows[0][2].starts_with("0.150 ["), "{:?}", all.rows[0]);
+        assert!(all.rows[0][2].starts_with("0.15 ["), "{:?}", all.rows[0]);
         assert_eq!(all.rows[1][6..], ["6", "50"]);
         let p = improvements(&results);
         assert_eq!(

@@ -129,9 +129,13 @@ fn health(page: &mut Page, findings: &[Finding]) {
             Severity::Warning => "warning",
             Severity::Problem => "problem",
         };
-        let (title, detail) = (escaped(&finding.title), escaped(&finding.detail));
+        let title = escaped(&finding.title);
+        let detail = match finding.detail.as_str() {
+            "" => String::new(),
+            detail => format!("<br>{}", escaped(detail)),
+        };
         page.raw(&format!(
-            "<div class=\"finding {class}\"><b>{title}</b><br>{detail}</div>"
+            "<div class=\"finding {class}\"><b>{title}</b>{detail}</div>"
         ));
     }
 }

@@ -67,12 +67,13 @@ fn one(job: &Job, stop: &AtomicBool, observer: &mut dyn Observer) -> Result<Outc
 fn would_repeat(error: &RunError) -> bool {
     matches!(
         error,
-        RunError::Train(
-            TrainError::Acting(_)
-                | TrainError::NonFiniteParameter { .. }
-                | TrainError::NonFiniteGradient { .. }
-                | TrainError::FirstRatio { .. }
-        )
+        RunError::Collapsed { .. }
+            | RunError::Train(
+                TrainError::Acting(_)
+                    | TrainError::NonFiniteParameter { .. }
+                    | TrainError::NonFiniteGradient { .. }
+                    | TrainError::FirstRatio { .. }
+            )
     )
 }
 

@@ -150,7 +150,9 @@ fn a_suite_is_run_reported_and_not_run_again() {
     succeeds(&folder, &["report", "runs/same", "--out", "same.html"]);
     let page = fs::read_to_string(folder.path().join("same.html")).unwrap();
     assert!(
-        page.contains("bandit-two_modes, preset ppo-fast, ppo, seed 1") && page.contains("cores"),
+        page.contains("bandit-two_modes, preset ppo-fast, ppo, seed 1")
+            && page.contains("cores")
+            && page.contains("<h2>Health"),
         "{page}"
     );
 }
