@@ -300,7 +300,7 @@ impl EnvConfig {
 impl AdvantageConfig {
     /// The estimator of generalised advantages, where there is a critic.
     pub fn gae(&self) -> Option<Gae> {
-        (self.estimator == AdvantageEstimator::Gae).then(|| Gae {
+        (self.estimator == AdvantageEstimator::Gae).then_some(Gae {
             gamma: self.gamma,
             lambda: self.lambda,
             form: self.form,
@@ -309,7 +309,7 @@ impl AdvantageConfig {
 
     /// The estimator of group-relative advantages of episodes of `length` steps, where there is none.
     pub fn group(&self, length: usize) -> Option<GroupAdvantage> {
-        (self.estimator == AdvantageEstimator::Group).then(|| GroupAdvantage {
+        (self.estimator == AdvantageEstimator::Group).then_some(GroupAdvantage {
             size: self.group_size,
             length,
         })

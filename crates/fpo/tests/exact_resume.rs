@@ -27,7 +27,7 @@ const TASKS: [&str; 5] = [
 ];
 
 /// Every objective.
-const OBJECTIVES: [(&str, &[&str]); 8] = [
+const OBJECTIVES: [(&str, &[&str]); 9] = [
     (
         "fpo",
         &[
@@ -60,6 +60,10 @@ const OBJECTIVES: [(&str, &[&str]); 8] = [
             "train.ema_after=1",
             "optimizer.target_kl=0.01",
         ],
+    ),
+    (
+        "entropy bonus",
+        &["objective.neighbour_entropy=0.1", "objective.time=inner_grid"],
     ),
     ("ppo", &["objective.method=ppo", "objective.entropy=0.01"]),
     (
