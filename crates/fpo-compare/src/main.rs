@@ -3,6 +3,8 @@
 //! One JSON object a line on standard input, one answer a line on standard output, as the Python workers do
 //! (`bench/compare/workers/protocol.py`): `prepare` names the work, `run` times it.
 
+#![forbid(unsafe_code)]
+
 mod act;
 mod inputs;
 mod iterate;

@@ -5,6 +5,8 @@
 //!
 //! [`tasks`] lists the tasks that are defined here: [`gridworld`] and [`bandit`].
 
+#![forbid(unsafe_code)]
+
 pub mod bandit;
 mod env;
 pub mod gridworld;

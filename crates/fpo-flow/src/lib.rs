@@ -73,6 +73,8 @@
 //! assert_eq!(gradient, [-0.25, 0.0]);
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod embed;
 pub mod loss;
 pub mod marginal;

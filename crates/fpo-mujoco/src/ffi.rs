@@ -4,6 +4,8 @@
 //! return from an error: it unwinds to the [`guard`] around the call. Warnings are dropped; those that matter are
 //! counted in `mjData.warning`.
 
+#![allow(unsafe_code)]
+
 use mujoco_rs::mujoco_c::{mjData, mjModel, mjVFS, mjtLogLevel};
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

@@ -15,6 +15,8 @@
 //! # Ok::<(), fpo_env::MakeError>(())
 //! ```
 
+#![deny(unsafe_code)]
+
 mod ffi;
 pub mod gym;
 mod model;

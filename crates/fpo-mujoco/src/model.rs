@@ -1,5 +1,7 @@
 //! A compiled MuJoCo model.
 
+#![allow(unsafe_code)]
+
 mod trim;
 
 use crate::ffi::{self, guard};

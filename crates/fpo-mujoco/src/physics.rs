@@ -1,5 +1,7 @@
 //! One simulation of a model.
 
+#![allow(unsafe_code)]
+
 use crate::ffi::{self, guard};
 use crate::model::{DISABLE_ACTUATION, Model};
 use fpo_env::MakeError;

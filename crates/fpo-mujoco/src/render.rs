@@ -1,5 +1,7 @@
 //! Pictures of a simulation, drawn by MuJoCo's renderer without a window.
 
+#![allow(unsafe_code)]
+
 mod egl;
 
 use std::ffi::{CString, c_int};

@@ -1,5 +1,7 @@
 //! Buffers of f32 that start on a cache line.
 
+#![allow(unsafe_code)]
+
 /// One cache line; also the widest vector register in use.
 #[repr(C, align(64))]
 #[derive(Clone, Copy)]

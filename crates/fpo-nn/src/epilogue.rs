@@ -1,5 +1,7 @@
 //! What the passes do with finished sums while they are still in registers.
 
+#![allow(unsafe_code)]
+
 use crate::activation::Function;
 use crate::kernel::{Epilogue, load, store};
 use pulp::Simd;

@@ -5,6 +5,8 @@
 //! element of C depends neither on the rows around it nor on where buffers lie. B comes in panels of [`PANEL`]
 //! columns, read from the first-level cache by all blocks of rows in turn.
 
+#![allow(unsafe_code)]
+
 use fpo_rng::simd::dispatch;
 use pulp::{Simd, WithSimd};
 

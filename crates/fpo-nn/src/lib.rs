@@ -27,6 +27,8 @@
 //! # Ok::<(), fpo_nn::MlpError>(())
 //! ```
 
+#![deny(unsafe_code)]
+
 mod activation;
 mod adam;
 mod aligned;

@@ -1,5 +1,7 @@
 //! Forward and backward passes over one tile.
 
+#![allow(unsafe_code)]
+
 use crate::activation::{Elu, Function, Relu, Silu, Tanh};
 use crate::aligned::Aligned;
 #[cfg(target_arch = "x86_64")]

@@ -4,6 +4,8 @@
 //! ([`suite`]), brings the two together ([`results`]), and says what they amount to: in [`stats`], as Markdown and CSV
 //! ([`tables`]), as SVG pictures ([`plot`]) and as one HTML page ([`page`]).
 
+#![forbid(unsafe_code)]
+
 pub mod files;
 pub mod machine;
 pub mod number;

@@ -189,8 +189,17 @@ impl Record {
 /// The time of an iteration among the metrics.
 const SECONDS: &str = "time/iteration_seconds";
 
+/// No record of a run comes near this size, 1 GiB.
+const LARGEST_FILE: u64 = 1 << 30;
+
 /// The text of a file, if it is there.
 fn read(file: &Path) -> Result<Option<String>, RecordError> {
+    if fs::metadata(file).is_ok_and(|there| there.len() > LARGEST_FILE) {
+        return Err(RecordError::Damaged {
+            file: file.to_owned(),
+            reason: "it is longer than 1 GiB".to_owned(),
+        });
+    }
     match fs::read(file) {
         Ok(bytes) => match String::from_utf8(bytes) {
             Ok(text) => Ok(Some(text)),

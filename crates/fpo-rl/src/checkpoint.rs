@@ -9,9 +9,10 @@ mod store;
 pub use store::Checkpoints;
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// The layout written by this version of the program.
 const FORMAT: u32 = 1;
@@ -52,6 +53,30 @@ struct Manifest {
     #[serde(flatten)]
     about: About,
     files: Vec<FileRecord>,
+}
+
+impl Manifest {
+    /// What no save has ever written about files: a name that leads elsewhere, one name twice, an impossible size.
+    fn files_trouble(&self) -> Option<String> {
+        let mut names = BTreeSet::new();
+        self.files.iter().find_map(|FileRecord { name, bytes, .. }| {
+            let plain = matches!(
+                Path::new(name).components().collect::<Vec<_>>()[..],
+                [Component::Normal(only)] if only == name.as_str()
+            );
+            if !plain {
+                Some(format!(
+                    "{MANIFEST} lists {name:?}, which is no name of a file beside it"
+                ))
+            } else if !names.insert(name) {
+                Some(format!("{MANIFEST} lists {name} twice"))
+            } else if *bytes > LARGEST_FILE {
+                Some(format!("{MANIFEST} gives {name} {bytes} bytes"))
+            } else {
+                None
+            }
+        })
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -153,6 +178,12 @@ impl Checkpoint {
             path: path.to_owned(),
             reason: format!("{MANIFEST}: {}", one_line(&e)),
         })?;
+        if let Some(reason) = manifest.files_trouble() {
+            return Err(CheckpointError::Damaged {
+                path: path.to_owned(),
+                reason,
+            });
+        }
         Ok(Self {
             path: path.to_owned(),
             manifest,
@@ -180,9 +211,6 @@ impl Checkpoint {
         };
         let record = self.manifest.files.iter().find(|record| record.name == name);
         let record = record.ok_or_else(|| damaged(format!("{MANIFEST} lists no {name}")))?;
-        if record.bytes > LARGEST_FILE {
-            return Err(damaged(format!("{MANIFEST} gives {name} {} bytes", record.bytes)));
-        }
         let path = self.path.join(name);
         let bytes = match read_capped(&path, record.bytes) {
             Ok(bytes) => bytes,
@@ -218,15 +246,23 @@ struct Head {
     program: String,
 }
 
-/// Reads a whole file of at most `cap` bytes.
-fn read_capped(path: &Path, cap: u64) -> io::Result<Vec<u8>> {
+/// Reads a whole file of at most `cap` bytes. It must be a regular one: a device has no end, and a pipe perhaps no beginning.
+pub(crate) fn read_capped(path: &Path, cap: u64) -> io::Result<Vec<u8>> {
+    let there = fs::metadata(path)?;
+    if !there.is_file() {
+        let error = io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file");
+        return Err(error);
+    }
     let mut bytes = Vec::new();
-    fs::File::open(path)?.take(cap + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > cap {
-        return Err(io::Error::new(
+    if there.len() <= cap {
+        fs::File::open(path)?.take(cap + 1).read_to_end(&mut bytes)?;
+    }
+    if there.len().max(bytes.len() as u64) > cap {
+        let error = io::Error::new(
             io::ErrorKind::FileTooLarge,
-            format!("longer than {cap} bytes"),
-        ));
+            format!("it is longer than {cap} bytes"),
+        );
+        return Err(error);
     }
     Ok(bytes)
 }

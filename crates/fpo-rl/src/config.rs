@@ -9,7 +9,7 @@ mod policy;
 mod validate;
 
 pub use layers::{
-    ConfigError, DEFAULT_PRESET, Difference, PRESETS, documentation, documented, reopen, resolve,
+    ConfigError, DEFAULT_PRESET, Difference, PRESETS, documentation, documented, read_text, reopen, resolve,
 };
 pub use objective::{Method, ObjectiveConfig, RatioKind, TimeKind, TrustRegion, WeightKind};
 pub use policy::{PolicyConfig, Squash, StdKind};
@@ -18,7 +18,8 @@ pub use validate::validate;
 use crate::advantage::{Gae, GroupAdvantage};
 use crate::learner::AdaptiveRate;
 use crate::objective::NeighbourEntropy;
-use fpo_nn::{Activation, AdamConfig, Initialisation, Precision};
+use crate::trainer::TrainError;
+use fpo_nn::{Activation, AdamConfig, Initialisation, Precision, PrecisionError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -287,6 +288,18 @@ impl Config {
     pub fn decided(mut self) -> Self {
         self.train.precision = self.train.precision.decided();
         self
+    }
+
+    /// Checks that this machine can compute in the numbers the settings ask for.
+    ///
+    /// # Errors
+    /// [`TrainError::Precision`] if not.
+    pub fn check_machine(&self) -> Result<(), TrainError> {
+        if self.train.precision.of_critic().is_available() {
+            Ok(())
+        } else {
+            Err(PrecisionError.into())
+        }
     }
 }
 

@@ -5,6 +5,8 @@
 //! through the networks and steps the optimisers; the [`trainer`] repeats it. Around it, [`config`] says how, [`evaluate`] how well,
 //! [`metrics`], [`checkpoint`] and [`run`] keep it on disk, and [`health`] says whether it is well.
 
+#![forbid(unsafe_code)]
+
 pub mod advantage;
 pub mod batch;
 pub mod checkpoint;
@@ -13,6 +15,7 @@ pub mod critic;
 pub mod evaluate;
 pub mod health;
 pub mod learner;
+mod lines;
 pub mod metrics;
 mod moments;
 pub mod objective;

@@ -44,11 +44,14 @@ pub(crate) fn load(file: &SafeTensors, count: u64, dim: usize) -> Result<Moments
         mean: column(MEAN)?,
         m2: column(M2)?,
     };
-    let possible =
-        moments.mean.iter().chain(&moments.m2).all(|x| x.is_finite()) && moments.m2.iter().all(|x| *x >= 0.0);
+    // No number beyond the range of f32 was ever observed, and that bounds means and squares.
+    let largest = f64::from(f32::MAX);
+    let squares = 4.0 * largest * largest * count as f64;
+    let possible = moments.mean.iter().all(|x| x.abs() <= largest)
+        && moments.m2.iter().all(|x| (0.0..=squares).contains(x));
     if possible {
         Ok(moments)
     } else {
-        Err("the normaliser holds a number that is not finite, or a negative variance")
+        Err("the normaliser holds a number that is not finite or impossibly large, or a negative variance")
     }
 }

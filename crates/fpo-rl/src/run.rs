@@ -136,6 +136,11 @@ impl Session {
         task: Arc<dyn Task>,
         threads: usize,
     ) -> Result<Self, RunError> {
+        if !folder.checkpoints().exists() {
+            return Err(RunError::NoCheckpoint {
+                folder: folder.path().to_owned(),
+            });
+        }
         // First of all, since opening puts back what an interrupted save had moved away.
         let checkpoints = Checkpoints::open(&folder.checkpoints(), config.train.keep)?;
         let Saved {

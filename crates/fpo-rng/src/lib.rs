@@ -9,6 +9,8 @@
 //! [`Philox`] hands the numbers to the distributions of the `rand` crates; [`fill_normal`] and [`fill_uniform`]
 //! are the vectorised paths for noise in bulk.
 
+#![forbid(unsafe_code)]
+
 mod normal;
 mod philox;
 pub mod simd;

@@ -4,6 +4,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand, ValueEnum};
 use fpo_rl::evaluate::Noise;
 use fpo_rl::run::Pick;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 const STYLES: Styles = Styles::styled()
@@ -64,13 +65,13 @@ pub(crate) struct Train {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) sets: Vec<String>,
     /// Seed of every random number of the run [default: 0]
-    #[arg(long)]
+    #[arg(long, value_parser = whole::<u64>(0..=u64::MAX), allow_negative_numbers = true)]
     pub(crate) seed: Option<u64>,
     /// Numbers to learn in, short for --set train.precision=... [default: auto, bf16 where the processor has AMX; when resuming, what the run recorded]
     #[arg(long, value_enum)]
     pub(crate) precision: Option<PrecisionArg>,
     /// Threads to use; the result is the same with any number [default: all cores]
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_parser = whole::<u16>(1..=1024), allow_negative_numbers = true)]
     pub(crate) threads: Option<u16>,
     /// Folder that run folders are made in [default: runs]
     #[arg(long, value_name = "DIR")]
@@ -94,16 +95,16 @@ pub(crate) struct Eval {
     /// A run's folder, a checkpoint's folder or a policy file
     pub(crate) policy: PathBuf,
     /// Which checkpoint of a run: latest, best, or a number of environment steps [default: latest]
-    #[arg(long, value_parser = pick)]
+    #[arg(long, value_parser = pick, allow_negative_numbers = true)]
     pub(crate) checkpoint: Option<Pick>,
     /// Episodes for each kind of noise
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, default_value_t = 64, value_parser = whole::<u32>(1..=1_000_000), allow_negative_numbers = true)]
     pub(crate) episodes: u32,
     /// Seed of initial states and noise; a run's own seed repeats the episodes that chose its best checkpoint
-    #[arg(long, default_value_t = 1000)]
+    #[arg(long, default_value_t = 1000, value_parser = whole::<u64>(0..=u64::MAX), allow_negative_numbers = true)]
     pub(crate) seed: u64,
     /// Threads to use; the result is the same with any number [default: all cores]
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_parser = whole::<u16>(1..=1024), allow_negative_numbers = true)]
     pub(crate) threads: Option<u16>,
     /// Print the result as JSON
     #[arg(long)]
@@ -115,22 +116,22 @@ pub(crate) struct Play {
     /// A run's folder, a checkpoint's folder or a policy file
     pub(crate) policy: PathBuf,
     /// Which checkpoint of a run: latest, best, or a number of environment steps [default: latest]
-    #[arg(long, value_parser = pick)]
+    #[arg(long, value_parser = pick, allow_negative_numbers = true)]
     pub(crate) checkpoint: Option<Pick>,
     /// The film, .mp4 or .gif [default: video.mp4 in the run's folder, or here]
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
     /// Length of the film in seconds of simulated time; episode follows episode
-    #[arg(long, default_value_t = 10.0)]
+    #[arg(long, default_value_t = 10.0, value_parser = seconds, allow_negative_numbers = true)]
     pub(crate) seconds: f64,
     /// Pixels in a row
-    #[arg(long, default_value_t = 640, value_parser = clap::value_parser!(u32).range(1..=8192))]
+    #[arg(long, default_value_t = 640, value_parser = whole::<u32>(1..=8192), allow_negative_numbers = true)]
     pub(crate) width: u32,
     /// Rows of pixels
-    #[arg(long, default_value_t = 480, value_parser = clap::value_parser!(u32).range(1..=8192))]
+    #[arg(long, default_value_t = 480, value_parser = whole::<u32>(1..=8192), allow_negative_numbers = true)]
     pub(crate) height: u32,
     /// Seed of initial states and noise
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = whole::<u64>(0..=u64::MAX), allow_negative_numbers = true)]
     pub(crate) seed: u64,
     /// What actions start from
     #[arg(long, value_enum, default_value_t = NoiseArg::Zero)]
@@ -172,13 +173,13 @@ pub(crate) struct GridworldPlot {
     /// A run's folder, a checkpoint's folder or a policy file
     pub(crate) policy: PathBuf,
     /// Which checkpoint of a run: latest, best, or a number of environment steps [default: latest]
-    #[arg(long, value_parser = pick)]
+    #[arg(long, value_parser = pick, allow_negative_numbers = true)]
     pub(crate) checkpoint: Option<Pick>,
     /// The picture, .svg or .png [default: gridworld.svg and gridworld.png in the run's folder, or here]
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
     /// Seed of the noise that actions start from
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = whole::<u64>(0..=u64::MAX), allow_negative_numbers = true)]
     pub(crate) seed: u64,
     /// Print what was drawn as JSON
     #[arg(long)]
@@ -193,10 +194,10 @@ pub(crate) struct Bench {
     #[arg(long, value_name = "DIR", default_value = "runs")]
     pub(crate) out: PathBuf,
     /// Runs side by side, one thread each [default: all cores]
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_parser = whole::<u16>(1..=1024), allow_negative_numbers = true)]
     pub(crate) jobs: Option<u16>,
     /// Seeds to run, instead of the suite's: --seeds 0,1,2
-    #[arg(long, value_name = "SEEDS", value_delimiter = ',')]
+    #[arg(long, value_name = "SEEDS", value_delimiter = ',', value_parser = whole::<u64>(0..=u64::MAX), allow_negative_numbers = true)]
     pub(crate) seeds: Vec<u64>,
     /// Only these tasks of the suite, separated by commas
     #[arg(long, value_name = "TASKS", value_delimiter = ',')]
@@ -262,6 +263,26 @@ impl PrecisionArg {
             Self::Bf16 => "train.precision=bf16",
         }
     }
+}
+
+/// Reads a whole number from `range`, or says what it may be.
+fn whole<T: TryFrom<u64>>(range: RangeInclusive<u64>) -> impl Fn(&str) -> Result<T, String> + Clone {
+    move |text| {
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        let number = number.and_then(|number: u64| T::try_from(number).ok());
+        number.ok_or_else(|| {
+            format!(
+                "it is not a whole number from {} to {}",
+                range.start(),
+                range.end()
+            )
+        })
+    }
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|x| *x > 0.0 && *x <= 86_400.0);
+    number.ok_or_else(|| "it is not a number above 0, at most 86400".to_owned())
 }
 
 fn pick(text: &str) -> Result<Pick, String> {

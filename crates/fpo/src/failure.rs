@@ -34,11 +34,19 @@ impl Failure {
     }
 }
 
-/// One line, whatever the message held.
+/// One line, whatever the message held. Names from files may hold what commands a terminal: that is shown, not sent.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Self::Input(message) | Self::Runtime(message)) = self;
-        f.write_str(&message.split_whitespace().collect::<Vec<_>>().join(" "))
+        let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
+        for c in line.chars() {
+            if c.is_control() {
+                write!(f, "{}", c.escape_default())?;
+            } else {
+                write!(f, "{c}")?;
+            }
+        }
+        Ok(())
     }
 }
 

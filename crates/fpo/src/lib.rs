@@ -1,6 +1,8 @@
 //! The command-line program: `fpo tasks`, `fpo train`, `fpo eval`, `fpo play`, `fpo doctor`, `fpo reproduce`, `fpo gridworld`, `fpo bench`,
 //! `fpo report`.
 
+#![deny(unsafe_code)]
+
 mod args;
 mod bench;
 mod display;
@@ -70,6 +72,10 @@ fn misuse(error: &clap::Error) -> Failure {
     let useful = text
         .lines()
         .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
-    let useful: Vec<&str> = useful.map(str::trim).filter(|line| !line.is_empty()).collect();
-    Failure::input(useful.join("; ").trim_start_matches("error: "))
+    // That one could write `-- --option` to mean a file of that name helps nobody who mistyped an option.
+    let useful = useful
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with("tip: to pass "));
+    let line = useful.collect::<Vec<_>>().join("; ").replace(":; ", ": ");
+    Failure::input(line.trim_start_matches("error: "))
 }

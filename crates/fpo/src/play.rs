@@ -13,12 +13,6 @@ use std::sync::atomic::Ordering;
 
 /// Films a policy.
 pub(crate) fn run(args: &args::Play) -> Result<(), Failure> {
-    if !(args.seconds > 0.0 && args.seconds <= 86_400.0) {
-        return Err(Failure::input(format!(
-            "--seconds {} is out of range: above 0, at most 86400",
-            args.seconds
-        )));
-    }
     let out = args.out.clone().unwrap_or_else(|| {
         if args.policy.is_dir() {
             args.policy.join("video.mp4")

@@ -11,6 +11,7 @@ use fpo_report::record::{Record, RecordError};
 use fpo_report::results::Results;
 use fpo_report::suite::Suite;
 use fpo_report::tables::About;
+use fpo_rl::config::read_text;
 use fpo_rl::health::{RunRecord, Severity, examine};
 use std::collections::BTreeSet;
 use std::fs;
@@ -86,8 +87,7 @@ fn film(folder: &Path, out: &Path) -> Result<Option<Film>, Failure> {
 
 fn of_suite(folder: &Path) -> Result<String, Failure> {
     let file = folder.join(SUITE);
-    let text = fs::read_to_string(&file)
-        .map_err(|e| Failure::input(format!("cannot read {}: {e}", file.display())))?;
+    let text = read_text(&file)?;
     let name = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     let name = name
         .file_name()

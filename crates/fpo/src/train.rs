@@ -52,6 +52,8 @@ fn begin(args: &args::Train) -> Result<Session, Failure> {
         Some(name) => one_folder(name)?,
         None => default_name(&config),
     });
+    // Before there is a folder.
+    config.check_machine().map_err(RunError::from)?;
     let folder = RunFolder::create(&folder, args.force)?;
     Ok(Session::begin(folder, config, task, threads(args.threads))?)
 }

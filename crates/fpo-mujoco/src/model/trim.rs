@@ -2,6 +2,8 @@
 //!
 //! None of it changes a bit of what a task shows, which a test holds for every task.
 
+#![allow(unsafe_code)]
+
 use super::Model;
 use mujoco_rs::mujoco_c::{self as c, mjOption, mjtIntegrator, mjtStage};
 use std::slice;

@@ -2,6 +2,8 @@
 //!
 //! Nothing here is linked, so a program that never draws starts on machines without EGL.
 
+#![allow(unsafe_code)]
+
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr;
 use std::sync::OnceLock;

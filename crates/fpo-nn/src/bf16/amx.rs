@@ -1,5 +1,7 @@
 //! The matrix unit: detection, permission, and the one product everything is built from.
 
+#![allow(unsafe_code)]
+
 use super::{BLOCK, TILE};
 use std::arch::asm;
 use std::arch::x86_64::{__cpuid, __cpuid_count};

@@ -1,5 +1,7 @@
 //! Activations on one vector register.
 
+#![allow(unsafe_code)]
+
 use crate::activation::Function;
 use pulp::x86::V4;
 use std::arch::x86_64::*;

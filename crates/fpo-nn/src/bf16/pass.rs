@@ -1,5 +1,7 @@
 //! Forward and backward passes over one tile of rows.
 
+#![allow(unsafe_code)]
+
 use super::amx::{Sums, Tile, Unit};
 use super::buffers::{Buffers, Gradients, pair_mut, runs, runs_of};
 use super::functions::{Activate, Exact, FastSilu};

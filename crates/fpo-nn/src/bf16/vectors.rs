@@ -2,6 +2,8 @@
 //!
 //! Every function here needs the vector instructions that [`super::is_available`] asks for.
 
+#![allow(unsafe_code)]
+
 use super::TILE;
 use super::amx::Tile;
 use std::arch::x86_64::*;

@@ -1,5 +1,7 @@
 //! Parameters rounded to bfloat16, in the arrangements the products read.
 
+#![allow(unsafe_code)]
+
 use super::amx::Tile;
 use super::vectors::{first, round, round_in_turns, set_row, transpose};
 use super::{BLOCK, TILE, is_available};

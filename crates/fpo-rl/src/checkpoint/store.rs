@@ -1,13 +1,12 @@
 //! The checkpoints of one run.
 
 use super::{About, Checkpoint, CheckpointError, FORMAT, FileRecord, KIND, MANIFEST, Manifest};
+use crate::lines::{PARTIAL, remove};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 const PREFIX: &str = "step-";
-/// A checkpoint being written or deleted; swept away when a store is opened.
-const PARTIAL: &str = ".partial-";
 /// A checkpoint that is being replaced by another of the same step.
 const REPLACED: &str = ".replaced-";
 
@@ -33,6 +32,10 @@ impl Checkpoints {
             path: folder.to_owned(),
             source,
         };
+        if fs::symlink_metadata(folder).is_ok_and(|there| there.is_symlink()) {
+            let why = "it is a link, and a run writes and deletes in its own folder only; link the run's whole folder instead";
+            return Err(unreadable(io::Error::new(io::ErrorKind::InvalidInput, why)));
+        }
         fs::create_dir_all(folder).map_err(unreadable)?;
         store.sweep().map_err(unreadable)?;
         Ok(store)
@@ -55,6 +58,10 @@ impl Checkpoints {
         let mut found = Vec::new();
         for entry in entries {
             let entry = entry.map_err(unreadable)?;
+            // Not through a link: what is deleted in time must lie here.
+            if !entry.file_type().map_err(unreadable)?.is_dir() {
+                continue;
+            }
             let step = entry
                 .file_name()
                 .to_str()
@@ -179,7 +186,7 @@ impl Checkpoints {
             {
                 fs::rename(entry.path(), self.folder.join(step))?;
             } else if name.starts_with(PARTIAL) || name.starts_with(REPLACED) {
-                fs::remove_dir_all(entry.path())?;
+                remove(&entry.path())?;
             }
         }
         Ok(())
@@ -187,9 +194,7 @@ impl Checkpoints {
 }
 
 fn write(folder: &Path, manifest: &Manifest, files: &[(&str, &[u8])]) -> io::Result<()> {
-    if folder.exists() {
-        fs::remove_dir_all(folder)?;
-    }
+    remove(folder)?;
     fs::create_dir(folder)?;
     for (name, bytes) in files {
         write_synced(&folder.join(name), bytes)?;

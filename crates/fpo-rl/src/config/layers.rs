@@ -10,6 +10,8 @@ pub use error::ConfigError;
 pub(super) use keys::{Key, Kind, keys};
 
 use super::{Config, Method, validate::validate};
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 use toml::{Table, Value};
 
@@ -310,10 +312,10 @@ fn method_named(name: &str, origin: &str) -> Result<Method, ConfigError> {
 }
 
 fn split(set: &str) -> Result<(&str, &str), ConfigError> {
-    let (key, value) = set
-        .split_once('=')
-        .ok_or_else(|| ConfigError::NoValue { set: one_line(set) })?;
-    Ok((key.trim(), value.trim()))
+    let parts = set.split_once('=').map(|(key, value)| (key.trim(), value.trim()));
+    parts
+        .filter(|(key, _)| !key.is_empty())
+        .ok_or_else(|| ConfigError::NoValue { set: one_line(set) })
 }
 
 fn merge(base: &mut Table, over: Table) {
@@ -376,12 +378,33 @@ fn preset_table(name: &str) -> Result<Table, ConfigError> {
 
 fn read(path: &Path) -> Result<(String, Table), ConfigError> {
     let origin = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|e| ConfigError::Read {
-        file: origin.clone(),
-        message: e.to_string(),
-    })?;
-    let table = parse(&text, &origin)?;
+    let table = parse(&read_text(path)?, &origin)?;
     Ok((origin, table))
+}
+
+/// No settings come near this size, 1 MiB.
+const LARGEST_FILE: u64 = 1 << 20;
+
+/// The text of a file of settings, which may be a stranger's.
+///
+/// # Errors
+/// [`ConfigError::Read`] if it cannot be read, is longer than 1 MiB or is not UTF-8.
+pub fn read_text(path: &Path) -> Result<String, ConfigError> {
+    let unreadable = |message: String| ConfigError::Read {
+        file: path.display().to_string(),
+        message,
+    };
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|e| unreadable(e.to_string()))?;
+    file.take(LARGEST_FILE + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|e| unreadable(e.to_string()))?;
+    if bytes.len() as u64 > LARGEST_FILE {
+        return Err(unreadable(
+            "it is longer than 1 MiB, which no settings are".into(),
+        ));
+    }
+    String::from_utf8(bytes).map_err(|_| unreadable("it is not UTF-8 text".into()))
 }
 
 fn parse(text: &str, origin: &str) -> Result<Table, ConfigError> {
@@ -396,8 +419,15 @@ fn parse(text: &str, origin: &str) -> Result<Table, ConfigError> {
     })
 }
 
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+/// `text` on one line, and what is beyond the length of a line left out.
+pub(super) fn one_line(text: &str) -> String {
+    const LONGEST: usize = 120;
+    let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if let Some((end, _)) = line.char_indices().nth(LONGEST) {
+        line.truncate(end);
+        line.push('…');
+    }
+    line
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The range of every number, and which settings go together.
 
-use super::layers::{ConfigError, lookup, table};
+use super::layers::{ConfigError, lookup, one_line, table};
 use super::{AdvantageEstimator, AdvantageNormalisation, Config, GaeSchedule, Method, TimeKind};
 use fpo_flow::Sampler;
 use std::fmt;
@@ -61,7 +61,7 @@ const fn list(shortest: usize, longest: usize, of: Range) -> Range {
 /// Upper bounds are far beyond any sensible use; they keep a typing error from taking all memory.
 const RANGES: &[(&str, Range)] = &[
     ("seed", from_to(0.0, i64::MAX as f64)),
-    ("env.num_envs", from_to(1.0, 131_072.0)),
+    ("env.num_envs", from_to(1.0, 32_768.0)),
     ("env.unroll", from_to(1.0, 65_536.0)),
     ("env.sequences", from_to(1.0, 65_536.0)),
     ("env.reward_scale", above(0.0, 1e6)),
@@ -91,7 +91,7 @@ const RANGES: &[(&str, Range)] = &[
     ("objective.neighbour_samples", from_to(1.0, 64.0)),
     ("objective.neighbour", from_to(1.0, 64.0)),
     ("objective.entropy", from_to(0.0, 100.0)),
-    ("advantage.group_size", from_to(2.0, 131_072.0)),
+    ("advantage.group_size", from_to(2.0, 32_768.0)),
     ("advantage.gamma", below(0.0, 1.0)),
     ("advantage.lambda", from_to(0.0, 1.0)),
     ("optimizer.learning_rate", above(0.0, 1.0)),
@@ -303,7 +303,7 @@ fn views_key(method: Method) -> &'static str {
 fn out_of_range(key: &str, value: &dyn fmt::Display, allowed: &dyn fmt::Display) -> ConfigError {
     ConfigError::OutOfRange {
         key: key.to_owned(),
-        value: value.to_string(),
+        value: one_line(&value.to_string()),
         allowed: allowed.to_string(),
     }
 }

@@ -1,12 +1,14 @@
 //! `metrics.jsonl`: a row a line.
 
-use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::{MetricsError, Row, io_error};
+use crate::lines::{CutError, cut_back};
 
 const FILE: &str = "metrics.jsonl";
 
@@ -23,29 +25,22 @@ impl JsonLines {
         Ok(Self { path, file })
     }
 
-    /// Keeps the rows up to `iteration`; also returns the environment steps of the last of them.
+    /// Keeps the rows up to `iteration`; also returns the greatest number of environment steps among them.
     pub(super) fn resume(run_dir: &Path, iteration: u64) -> Result<(Self, u64), MetricsError> {
-        let path = run_dir.join(FILE);
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(io_error(&path)(error)),
-        };
-        let (kept, env_steps) =
-            rows_until(&text, iteration).map_err(|(line, error)| MetricsError::Damaged {
-                path: path.clone(),
-                line,
-                reason: error.to_string(),
-            })?;
-        if kept.len() < text.len() {
-            replace(&path, &kept).map_err(io_error(&path))?;
+        let (path, mut env_steps) = (run_dir.join(FILE), 0);
+        let file = cut_back(&path, "", |line| {
+            let row = Position::of(line)?;
+            let kept = row.iteration <= iteration;
+            if kept {
+                env_steps = env_steps.max(row.env_steps);
+            }
+            Ok(kept)
+        });
+        match file {
+            Ok(file) => Ok((Self { path, file }, env_steps)),
+            Err(CutError::Io(error)) => Err(io_error(&path)(error)),
+            Err(CutError::Damaged(line, reason)) => Err(MetricsError::Damaged { path, line, reason }),
         }
-        let file = File::options()
-            .append(true)
-            .create(true)
-            .open(&path)
-            .map_err(io_error(&path))?;
-        Ok((Self { path, file }, env_steps))
     }
 
     pub(super) fn write(&mut self, row: &Row) -> Result<(), MetricsError> {
@@ -62,44 +57,23 @@ impl JsonLines {
     }
 }
 
-/// The lines of `text` whose iteration is at most `last`, and the greatest number of environment steps among them; or the
-/// number of a damaged line. A last line that is no row, or lacks its line feed, is what a crash left: it goes.
-fn rows_until(text: &[u8], last: u64) -> Result<(Vec<u8>, u64), (usize, serde_json::Error)> {
-    #[derive(serde::Deserialize)]
-    struct Position {
-        iteration: u64,
-        env_steps: u64,
-    }
-
-    let (mut kept, mut env_steps) = (Vec::new(), 0);
-    let mut lines = text.split_inclusive(|&byte| byte == b'\n').enumerate().peekable();
-    while let Some((index, line)) = lines.next() {
-        match serde_json::from_slice::<Position>(line) {
-            _ if !line.ends_with(b"\n") => break,
-            Ok(row) if row.iteration <= last => {
-                kept.extend_from_slice(line);
-                env_steps = env_steps.max(row.env_steps);
-            }
-            Ok(_) => {}
-            Err(_) if lines.peek().is_none() => break,
-            Err(error) => return Err((index + 1, error)),
-        }
-    }
-    Ok((kept, env_steps))
+/// Where in a run a line belongs.
+#[derive(Deserialize)]
+struct Position {
+    iteration: u64,
+    env_steps: u64,
 }
 
-/// Gives a file new content: after a crash it holds all of the old or all of the new.
-fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
-    let temporary = path.with_extension("jsonl.tmp");
-    let mut file = File::create(&temporary)?;
-    let written = file
-        .write_all(content)
-        .and_then(|()| file.sync_all())
-        .and_then(|()| fs::rename(&temporary, path));
-    if written.is_err() {
-        let _ = fs::remove_file(&temporary);
+impl Position {
+    fn of(line: &[u8]) -> Result<Self, String> {
+        let position: Self = serde_json::from_slice(line).map_err(|e| e.to_string())?;
+        // Far beyond any run, and far from overflowing where one is added.
+        if position.iteration < 1 << 62 && position.env_steps < 1 << 62 {
+            Ok(position)
+        } else {
+            Err("a counter is impossibly large".into())
+        }
     }
-    written
 }
 
 impl Serialize for Row {

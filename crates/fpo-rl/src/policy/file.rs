@@ -262,7 +262,10 @@ impl Policy {
         let moments = moments::load(&file, header.normalizer_count, observation_dim)
             .map_err(PolicyError::Inconsistent)?;
         let config = header.normalizer;
-        if config.variance_floor <= 0.0 || config.clip.is_some_and(|c| c <= 0.0) {
+        // Within these floors both the variance and the inverse of its root are numbers.
+        if !(1e-30..=1e30).contains(&config.variance_floor)
+            || config.clip.is_some_and(|c| c.is_nan() || c <= 0.0)
+        {
             return Err(PolicyError::Inconsistent("impossible normaliser settings"));
         }
         let normalizer = Normalizer::from_moments(config, moments);

@@ -5,7 +5,7 @@ use crate::config::ConfigError;
 use crate::metrics::MetricsError;
 use crate::policy::PolicyError;
 use crate::trainer::TrainError;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
 /// Why a run cannot begin, go on or be used; one line.
@@ -117,7 +117,13 @@ impl RunError {
                 | TrainError::UnequalEpisode(_),
             )
             | Self::Policy(_) => true,
-            Self::Io { .. } | Self::Metrics(_) | Self::Train(_) | Self::Collapsed { .. } => false,
+            // Names that can be no folder's, and files too long to be read.
+            Self::Io { action, source, .. } => match source.kind() {
+                ErrorKind::NotADirectory | ErrorKind::InvalidFilename | ErrorKind::InvalidInput => true,
+                ErrorKind::FileTooLarge => *action == "read",
+                _ => false,
+            },
+            Self::Metrics(_) | Self::Train(_) | Self::Collapsed { .. } => false,
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use super::{RunError, RunFolder};
 use crate::evaluate::Evaluation;
+use crate::lines::{CutError, cut_back};
 use crate::metrics::Row;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -18,39 +19,33 @@ pub(super) struct Evaluations {
 
 impl Evaluations {
     pub(super) fn create(folder: &RunFolder) -> Result<Self, RunError> {
-        Self::with(folder, HEADER.to_owned())
+        Self::keeping(folder, |_| false)
     }
 
     /// Keeps the lines up to `iteration`.
     pub(super) fn resume(folder: &RunFolder, iteration: u64) -> Result<Self, RunError> {
-        let path = folder.path().join(FILE);
-        let text = match fs::read_to_string(&path) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => String::new(),
-            text => text.map_err(|source| RunError::Io {
-                action: "read",
-                path: path.clone(),
-                source,
-            })?,
-        };
-        let up_to = |line: &&str| {
+        Self::keeping(folder, |line| {
+            let line = str::from_utf8(line).unwrap_or_default();
             let number = line.split(',').next().and_then(|field| field.parse::<u64>().ok());
-            line.ends_with('\n') && number.is_some_and(|number| number <= iteration)
-        };
-        Self::with(
-            folder,
-            HEADER.to_owned() + &text.split_inclusive('\n').filter(up_to).collect::<String>(),
-        )
+            number.is_some_and(|number| number <= iteration)
+        })
     }
 
-    fn with(folder: &RunFolder, text: String) -> Result<Self, RunError> {
-        let path = folder.write(FILE, text.as_bytes())?;
-        let file = File::options().append(true).open(&path);
-        let file = file.map_err(|source| RunError::Io {
-            action: "open",
-            path: path.clone(),
-            source,
-        })?;
-        Ok(Self { path, file })
+    fn keeping(folder: &RunFolder, mut keep: impl FnMut(&[u8]) -> bool) -> Result<Self, RunError> {
+        let path = folder.path().join(FILE);
+        match cut_back(&path, HEADER, |line| Ok(keep(line))) {
+            Ok(file) => Ok(Self { path, file }),
+            Err(error) => Err(RunError::Io {
+                action: "cut back",
+                source: match error {
+                    CutError::Io(source) => source,
+                    CutError::Damaged(line, reason) => {
+                        io::Error::new(io::ErrorKind::InvalidData, format!("line {line}: {reason}"))
+                    }
+                },
+                path,
+            }),
+        }
     }
 
     pub(super) fn write(&mut self, row: &Row, evaluation: &Evaluation) -> Result<(), RunError> {

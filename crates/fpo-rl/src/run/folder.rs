@@ -1,13 +1,16 @@
 //! The folder of a run, and finding a policy in one.
 
 use super::{CONFIG, POLICY, RunError, failure};
-use crate::checkpoint::{Checkpoint, Checkpoints};
+use crate::checkpoint::{Checkpoint, Checkpoints, read_capped};
+use crate::lines::{PARTIAL, create_anew, partial, remove};
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 const LOCK: &str = ".lock";
 const CHECKPOINTS: &str = "checkpoints";
+/// No policy comes near this size, 1 GiB: the largest networks have a fifth of it.
+const LARGEST_POLICY: u64 = 1 << 30;
 
 /// What a run leaves in its folder, besides the event files; `--force` deletes all these and nothing else.
 const OURS: [&str; 11] = [
@@ -76,6 +79,10 @@ impl RunFolder {
 
     fn lock(path: &Path) -> Result<Self, RunError> {
         let file = path.join(LOCK);
+        if fs::symlink_metadata(&file).is_ok_and(|there| !there.is_file()) {
+            let error = io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file");
+            return Err(io_error("open", &file)(error));
+        }
         let lock = File::options()
             .create(true)
             .append(true)
@@ -98,21 +105,25 @@ impl RunFolder {
         }
     }
 
-    /// Deletes what an earlier run left.
+    /// Deletes what an earlier run left. The checkpoints go first, and all at once by taking another name: a deletion cut short must not
+    /// look like a run to go on with.
     pub(super) fn clear(&self) -> Result<(), RunError> {
+        let checkpoints = self.checkpoints();
+        let partial = partial(&checkpoints);
+        remove(&partial).map_err(io_error("delete", &partial))?;
+        match fs::rename(&checkpoints, &partial) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(io_error("delete", &checkpoints)(e)),
+            _ => {}
+        }
         let entries = fs::read_dir(&self.path).map_err(io_error("read", &self.path))?;
         for entry in entries {
             let entry = entry.map_err(io_error("read", &self.path))?;
             let name = entry.file_name();
             let name = name.to_string_lossy();
-            if OURS.contains(&&*name) || name.starts_with("events.out.tfevents.") {
+            let ours = OURS.contains(&name.trim_start_matches(PARTIAL));
+            if ours || name.starts_with("events.out.tfevents.") {
                 let path = entry.path();
-                let removed = if path.is_dir() {
-                    fs::remove_dir_all(&path)
-                } else {
-                    fs::remove_file(&path)
-                };
-                removed.map_err(io_error("delete", &path))?;
+                remove(&path).map_err(io_error("delete", &path))?;
             }
         }
         Ok(())
@@ -135,8 +146,9 @@ impl RunFolder {
 
     /// Writes a whole file, which appears or changes at once or not at all. Returns its path.
     pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, RunError> {
-        let (path, partial) = (self.path.join(name), self.path.join(format!(".partial-{name}")));
-        let written = File::create(&partial)
+        let path = self.path.join(name);
+        let partial = partial(&path);
+        let written = create_anew(&partial)
             .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
             .and_then(|()| fs::rename(&partial, &path));
         written.map_err(|source| {
@@ -175,7 +187,7 @@ pub enum Pick {
 /// If there is none there, or its checkpoint is damaged.
 pub fn find_policy(path: &Path, pick: Pick) -> Result<(Vec<u8>, PathBuf), RunError> {
     if path.is_file() {
-        let bytes = fs::read(path).map_err(io_error("read", path))?;
+        let bytes = read_capped(path, LARGEST_POLICY).map_err(io_error("read", path))?;
         return Ok((bytes, path.to_owned()));
     }
     let not_a_run = |reason: &str| RunError::NotARun {

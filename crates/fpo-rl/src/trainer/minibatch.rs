@@ -4,6 +4,9 @@ use super::{TrainError, Trainer};
 use crate::config::GaeSchedule;
 use safetensors::tensor::{Dtype, TensorView};
 
+/// Name, numbers, which rows of them, and the shape of a row.
+type Part<'a> = (&'static str, &'a [f32], &'a [usize], &'a [usize]);
+
 impl Trainer {
     /// The transitions of the minibatch whose gradient became non-finite, as the bytes of a safetensors file; none where no minibatch is to
     /// blame. To be asked for right after [`Trainer::iterate`] gave `error`.
@@ -30,9 +33,8 @@ impl Trainer {
             .flat_map(|unit| (0..length).map(move |k| *unit as usize * length + k))
             .collect();
         let views = dims.views;
-        // Name, the numbers, entries of a row, and the shape of one.
         let observation_rows: Vec<usize> = rows.iter().map(|&i| dims.row(i)).collect();
-        let parts: [(&str, &[f32], &[usize], &[usize]); 9] = [
+        let parts: [Part; 9] = [
             (
                 "observation",
                 &batch.observations,

@@ -15,6 +15,7 @@ use fpo_report::results::Results;
 use fpo_report::suite::Suite;
 use fpo_report::tables::{self, About, Grid};
 use fpo_report::{files, results};
+use fpo_rl::config::read_text;
 use plan::Job;
 use progress::Progress;
 use std::fs;
@@ -114,8 +115,7 @@ fn suite(args: &args::Bench) -> Result<(String, Suite), Failure> {
                     names.join(", ")
                 )));
             }
-            let text = fs::read_to_string(path)
-                .map_err(|e| Failure::input(format!("cannot read {}: {e}", path.display())))?;
+            let text = read_text(path)?;
             let name = path
                 .file_stem()
                 .unwrap_or_default()

@@ -1,5 +1,7 @@
 //! H.264 by OpenH264, in an MP4 container.
 
+#![allow(unsafe_code)]
+
 use anyhow::{Context, Result, bail};
 use muxide::api::{Muxer, MuxerBuilder, VideoCodec};
 use openh264::OpenH264API;

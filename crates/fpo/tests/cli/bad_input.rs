@@ -88,7 +88,7 @@ fn settings_and_names() {
     );
     train(&["--config", "missing.toml"], &["cannot read missing.toml"]);
     train(&["--name", "../../x"], &["--name"]);
-    train(&["--threads", "0"], &["--threads", "1..=1024"]);
+    train(&["--threads", "0"], &["--threads", "1 to 1024"]);
     train(
         &["--thread", "2"],
         &["unexpected argument '--thread'", "--threads"],
@@ -198,7 +198,7 @@ fn folders_that_hold_a_run_or_none() {
     fs::write(folder.path().join("file"), "").unwrap();
     check(
         fpo(&folder, &tiny("x", &["--out", "file"])),
-        1,
+        2,
         &["cannot make the folder file/x"],
     );
 }
@@ -333,12 +333,12 @@ fn films_that_cannot_be() {
     refused(
         &folder,
         &["play", "runs/run", "--seconds", "nan"],
-        &["--seconds NaN is out of range"],
+        &["--seconds", "above 0, at most 86400"],
     );
     refused(
         &folder,
         &["play", "runs/run", "--seconds", "0"],
-        &["--seconds 0 is out of range"],
+        &["--seconds", "above 0, at most 86400"],
     );
     refused(
         &folder,

@@ -1,8 +1,10 @@
 //! The program as its users run it: real tasks, real folders, real signals.
 
+mod bad_configurations;
 mod bad_input;
 mod bench;
 mod commands;
+mod crashes;
 mod doctor;
 mod gridworld;
 mod runs;

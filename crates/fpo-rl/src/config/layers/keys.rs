@@ -1,6 +1,7 @@
 //! The keys of the configuration, read from the JSON schema of [`Config`].
 
 use super::{Config, ConfigError};
+use crate::config::validate::range_of;
 use serde_json::Value as Json;
 use std::sync::LazyLock;
 use toml::Value;
@@ -127,7 +128,7 @@ fn choices(schema: &Json) -> Vec<(String, String)> {
 impl Key {
     /// `value` as this key takes it: whole floats become integers where those are asked for (`steps = 1e6`).
     pub(super) fn check(&self, value: Value, origin: &str) -> Result<Value, ConfigError> {
-        let wrong = |value: &Value| ConfigError::wrong_type(&self.path, value, &self.kind.words(), origin);
+        let wrong = |value: &Value| ConfigError::wrong_type(&self.path, value, &self.takes(), origin);
         match (&self.kind, value) {
             (Kind::Bool, value @ Value::Boolean(_)) | (Kind::Text, value @ Value::String(_)) => Ok(value),
             (Kind::Integer, value) => whole(&value).map(Value::Integer).ok_or_else(|| wrong(&value)),
@@ -155,6 +156,12 @@ impl Key {
         }
     }
 
+    /// What it takes and its range, in words that follow "is not".
+    fn takes(&self) -> String {
+        let kind = self.kind.words();
+        range_of(&self.path).map_or_else(|| kind.clone(), |range| format!("{kind} ({range})"))
+    }
+
     /// What to write instead of giving the section `path` a value.
     pub(super) fn members(path: &str) -> String {
         let first = keys()
@@ -169,10 +176,10 @@ impl Key {
 
 impl Kind {
     /// What the key takes, in words that follow "is not".
-    pub(super) fn words(&self) -> String {
+    fn words(&self) -> String {
         match self {
             Self::Bool => "true or false".into(),
-            Self::Integer => "a whole number from 0 up".into(),
+            Self::Integer => "a whole number".into(),
             Self::Number => "a number".into(),
             Self::Text => "a text in quotes".into(),
             Self::Integers => "a list of whole numbers, such as [64, 64]".into(),
@@ -198,6 +205,9 @@ pub(super) fn nearest(unknown: &str) -> String {
     fn name(path: &str) -> &str {
         path.rsplit('.').next().unwrap_or(path)
     }
+    // A distance takes as long as the product of the lengths; nobody's typing error is longer than this.
+    let unknown: String = unknown.to_lowercase().chars().take(100).collect();
+    let unknown = unknown.as_str();
     let similarity = |path: &str| {
         let whole = strsim::normalized_damerau_levenshtein(unknown, path);
         let names = strsim::normalized_damerau_levenshtein(name(unknown), name(path));
@@ -211,7 +221,8 @@ pub(super) fn nearest(unknown: &str) -> String {
 }
 
 fn closest<'a>(word: &str, among: impl Iterator<Item = &'a str>) -> &'a str {
-    let similarity = |candidate: &str| strsim::jaro_winkler(word, candidate);
+    let word = word.to_lowercase();
+    let similarity = |candidate: &str| strsim::jaro_winkler(&word, candidate);
     among
         .max_by(|a, b| similarity(a).total_cmp(&similarity(b)))
         .unwrap_or_default()

@@ -273,10 +273,10 @@ fn wrong_types_and_choices_say_what_is_allowed() {
 #[test]
 fn values_out_of_range_say_the_range() {
     for (set, parts) in [
-        ("env.num_envs=0", ["`env.num_envs` = 0", "1 to 131072"]),
+        ("env.num_envs=0", ["`env.num_envs` = 0", "1 to 32768"]),
         (
             "env.num_envs=1000000000",
-            ["`env.num_envs` = 1000000000", "1 to 131072"],
+            ["`env.num_envs` = 1000000000", "1 to 32768"],
         ),
         ("train.steps=0", ["`train.steps` = 0", "1 to"]),
         (
@@ -325,7 +325,7 @@ fn values_out_of_range_say_the_range() {
         .unwrap_err()
         .to_string();
     assert!(message.contains("whole sequences"), "{message}");
-    let message = sets(&["env.num_envs=131072", "env.unroll=4096"])
+    let message = sets(&["env.num_envs=32768", "env.unroll=16384"])
         .unwrap_err()
         .to_string();
     assert!(message.contains("16 GiB"), "{message}");
@@ -427,7 +427,7 @@ fn a_documented_configuration_reads_back_as_itself() {
     );
     assert!(
         documentation().contains(
-            "# Environments that step in parallel.\n#   whole number, 1 to 131072\nnum_envs = 2048\n"
+            "# Environments that step in parallel.\n#   whole number, 1 to 32768\nnum_envs = 2048\n"
         )
     );
 }

@@ -1,0 +1,18 @@
+//! A policy file: what is read can act, and is written and read again as the same.
+#![no_main]
+
+use fpo_fuzz::container;
+use fpo_rl::policy::Policy;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| {
+    for file in [input, &container(input)] {
+        let Ok(policy) = Policy::load(file) else { continue };
+        let observations = vec![0.5; policy.observation_dim()];
+        let noise = vec![0.5; policy.noise_dim()];
+        let mut action = vec![0.0; policy.action_dim()];
+        policy.actor(1).act(&observations, &noise, &mut action);
+        let saved = policy.save().unwrap();
+        assert_eq!(Policy::load(&saved).unwrap().save().unwrap(), saved);
+    }
+});

@@ -1,0 +1,90 @@
+//! What the fuzz targets share: a tiny run, a folder in memory, and inputs cut into parts.
+
+use fpo_env::Task;
+use fpo_nn::{Activation, Mlp, MlpSpec};
+use fpo_rl::config::{Config, resolve};
+use fpo_rl::run::{RunFolder, Session};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use tempfile::TempDir;
+
+/// The task of the tiny run: one observation, one action, one step.
+pub fn task() -> Arc<dyn Task> {
+    let tasks = fpo_env::tasks();
+    let found = tasks.iter().find(|task| task.spec().name == "bandit-two_modes");
+    Arc::clone(found.expect("the bandit is there"))
+}
+
+/// Settings of a run that takes milliseconds, in two iterations.
+pub fn config() -> Config {
+    let sets = [
+        "env.num_envs=4",
+        "env.unroll=2",
+        "env.sequences=1",
+        "optimizer.minibatches=2",
+        "optimizer.epochs=1",
+        "policy.hidden=3",
+        "policy.time_embedding=2",
+        "policy.flow_steps=2",
+        "critic.hidden=3",
+        "objective.pairs=2",
+        "eval.episodes=1",
+        "train.steps=16",
+        "train.checkpoint_every=1",
+        "train.precision=f32",
+    ];
+    let sets: Vec<String> = sets.map(str::to_owned).to_vec();
+    resolve("bandit-two_modes", None, None, &sets, None).expect("valid settings")
+}
+
+/// The network whose tensors `tensors` reads.
+pub fn network() -> Mlp {
+    let spec = MlpSpec {
+        input: 2,
+        hidden: vec![3],
+        output: 1,
+        activation: Activation::Silu,
+    };
+    Mlp::new(spec).expect("a possible network")
+}
+
+/// A folder that is gone when the process ends, in memory where the system has such.
+pub fn folder() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let folder = if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() };
+    folder.expect("a temporary folder")
+}
+
+/// Trains the tiny run in `folder` up to iteration `iterations`; returns its folder.
+pub fn run(folder: &Path, iterations: u64) -> PathBuf {
+    let path = folder.join("run");
+    let mut config = config();
+    config.train.steps = 8 * iterations;
+    let locked = RunFolder::create(&path, true).expect("a new folder");
+    let mut session = Session::begin(locked, config, task(), 1).expect("a run");
+    session.run(&AtomicBool::new(false), &mut ()).expect("a run to its end");
+    path
+}
+
+/// A safetensors file of the JSON before the first zero byte of `input` and the data behind it. So a mutation of the header does not
+/// have to find the length that the file begins with.
+pub fn container(input: &[u8]) -> Vec<u8> {
+    let (header, data) = split(input, 0);
+    [&(header.len() as u64).to_le_bytes(), header, data].concat()
+}
+
+/// What lies before the first `byte` of `input`, and what behind it.
+pub fn split(input: &[u8], byte: u8) -> (&[u8], &[u8]) {
+    match input.iter().position(|&b| b == byte) {
+        Some(at) => (&input[..at], &input[at + 1..]),
+        None => (input, &[]),
+    }
+}
+
+/// What [`container`] makes `file` of.
+pub fn parts(file: &[u8]) -> Vec<u8> {
+    let (length, rest) = file.split_first_chunk().expect("a container");
+    let (header, data) = rest.split_at(u64::from_le_bytes(*length) as usize);
+    [header, &[0], data].concat()
+}
