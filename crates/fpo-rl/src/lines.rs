@@ -99,6 +99,14 @@ pub(crate) fn partial(path: &Path) -> PathBuf {
     path.with_file_name(format!("{PARTIAL}{name}"))
 }
 
+/// What was read, or nothing if there was no such file.
+pub(crate) fn if_there<T: Default>(read: io::Result<T>) -> io::Result<T> {
+    match read {
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(T::default()),
+        read => read,
+    }
+}
+
 /// Deletes what is at `path`, whatever it is, if anything. A link goes, not what it leads to.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {

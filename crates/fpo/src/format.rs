@@ -1,17 +1,6 @@
 //! Numbers as people read them.
 
-/// A whole number with its thousands set apart: `1,250,000`.
-pub(crate) fn count(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
+pub(crate) use fpo_report::number::count;
 
 /// Three digits and a unit: `45.2k`, `1.25M`.
 pub(crate) fn rate(x: f64) -> String {

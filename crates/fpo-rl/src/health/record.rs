@@ -3,13 +3,13 @@
 use super::Finding;
 use crate::checkpoint::Checkpoints;
 use crate::config::{Config, reopen};
+use crate::lines::if_there;
 use crate::metrics::Row;
 use crate::policy::Policy;
 use crate::run::{Event, POLICY, RunError};
 use fpo_nn::Moments;
 use serde_json::{Map, Value};
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 /// The figures of one iteration.
@@ -185,17 +185,12 @@ fn lines<T>(
     parse: impl Fn(&str) -> Option<T>,
 ) -> Result<(Vec<T>, Option<usize>), RunError> {
     let path = folder.join(name);
-    let text = match fs::read(&path) {
-        Ok(text) => String::from_utf8_lossy(&text).into_owned(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        Err(source) => {
-            return Err(RunError::Io {
-                action: "read",
-                path,
-                source,
-            });
-        }
-    };
+    let bytes = if_there(fs::read(&path)).map_err(|source| RunError::Io {
+        action: "read",
+        path,
+        source,
+    })?;
+    let text = String::from_utf8_lossy(&bytes);
     let (mut parsed, mut all) = (Vec::new(), text.lines().enumerate().peekable());
     while let Some((index, line)) = all.next() {
         match parse(line) {

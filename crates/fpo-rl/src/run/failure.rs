@@ -2,6 +2,7 @@
 
 use super::{CONFIG, RunError, RunFolder, STATE};
 use crate::config::{Config, reopen};
+use crate::lines::remove;
 use crate::trainer::{TrainError, Trainer};
 use fpo_env::Task;
 use serde::{Deserialize, Serialize};
@@ -50,9 +51,7 @@ pub(super) fn write(
         let path = path.to_owned();
         move |source| RunError::Io { action, path, source }
     };
-    if path.exists() {
-        fs::remove_dir_all(&path).map_err(io("delete", &path))?;
-    }
+    remove(&path).map_err(io("delete", &path))?;
     fs::create_dir(&path).map_err(io("make the folder", &path))?;
     let report = Report {
         iteration: trainer.iteration(),

@@ -5,9 +5,9 @@ use crate::checkpoint::{CheckpointError, Checkpoints};
 use crate::config::Config;
 use crate::health::limits::MAX_ROLLBACKS;
 use crate::health::{Detector, Finding, Kind, Recorded, Severity};
+use crate::lines::if_there;
 use crate::trainer::{RATE_FACTOR, TrainError};
 use std::fs;
-use std::io;
 use std::path::Path;
 
 impl Session {
@@ -90,17 +90,11 @@ impl Session {
 pub(super) fn replayed(config: &Config, folder: &Path) -> Result<Detector, RunError> {
     let mut detector = Detector::new(config);
     let path = folder.join("metrics.jsonl");
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        Err(source) => {
-            return Err(RunError::Io {
-                action: "read",
-                path,
-                source,
-            });
-        }
-    };
+    let text = if_there(fs::read_to_string(&path)).map_err(|source| RunError::Io {
+        action: "read",
+        path,
+        source,
+    })?;
     for row in text.lines().filter_map(Recorded::parse) {
         detector.observe(&row);
     }
