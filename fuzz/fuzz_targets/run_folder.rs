@@ -24,7 +24,9 @@ const FILES: [&str; 3] = ["config.toml", "metrics.jsonl", "eval.csv"];
 static GOOD: LazyLock<[Vec<u8>; 3]> = LazyLock::new(|| FILES.map(|name| fs::read(RUN.1.join(name)).unwrap()));
 
 fuzz_target!(|input: &[u8]| {
-    let Some((&which, content)) = input.split_first() else { return };
+    let Some((&which, content)) = input.split_first() else {
+        return;
+    };
     let path = &RUN.1;
     let which = usize::from(which) % FILES.len();
     for (k, (name, good)) in FILES.iter().zip(GOOD.iter()).enumerate() {

@@ -8,8 +8,12 @@ use safetensors::SafeTensors;
 fuzz_target!(|input: &[u8]| {
     let network = network();
     for file in [input, &container(input)] {
-        let Ok(tensors) = SafeTensors::deserialize(file) else { continue };
-        let Ok(flat) = network.load("policy.", &tensors) else { continue };
+        let Ok(tensors) = SafeTensors::deserialize(file) else {
+            continue;
+        };
+        let Ok(flat) = network.load("policy.", &tensors) else {
+            continue;
+        };
         assert!(flat.iter().all(|x| x.is_finite()));
         for record in network.store("policy.", &flat) {
             assert_eq!(tensors.tensor(&record.name).unwrap().data(), record.bytes);

@@ -52,7 +52,11 @@ pub fn network() -> Mlp {
 /// A folder that is gone when the process ends, in memory where the system has such.
 pub fn folder() -> TempDir {
     let memory = Path::new("/dev/shm");
-    let folder = if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() };
+    let folder = if memory.is_dir() {
+        TempDir::new_in(memory)
+    } else {
+        TempDir::new()
+    };
     folder.expect("a temporary folder")
 }
 
@@ -63,7 +67,9 @@ pub fn run(folder: &Path, iterations: u64) -> PathBuf {
     config.train.steps = 8 * iterations;
     let locked = RunFolder::create(&path, true).expect("a new folder");
     let mut session = Session::begin(locked, config, task(), 1).expect("a run");
-    session.run(&AtomicBool::new(false), &mut ()).expect("a run to its end");
+    session
+        .run(&AtomicBool::new(false), &mut ())
+        .expect("a run to its end");
     path
 }
 
@@ -73,6 +79,16 @@ pub fn container(input: &[u8]) -> Vec<u8> {
     let (header, data) = split(input, 0);
     [&(header.len() as u64).to_le_bytes(), header, data].concat()
 }
+
+/// What `fpo doctor` and `fpo report` read of a run, besides its checkpoints.
+pub const FILES_OF_A_RECORD: [&str; 6] = [
+    "config.toml",
+    "metrics.jsonl",
+    "eval.csv",
+    "events.jsonl",
+    "machine.toml",
+    "failed.txt",
+];
 
 /// What lies before the first `byte` of `input`, and what behind it.
 pub fn split(input: &[u8], byte: u8) -> (&[u8], &[u8]) {

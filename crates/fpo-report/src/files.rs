@@ -3,7 +3,7 @@
 use crate::plot;
 use crate::results::{Noise, Results};
 use crate::tables::{self, About};
-use std::fs;
+use fpo_files::replace;
 use std::io;
 use std::path::PathBuf;
 
@@ -53,7 +53,7 @@ pub fn write(results: &Results, about: &About) -> io::Result<Vec<PathBuf>> {
     let mut written = Vec::new();
     let mut put = |name: &str, text: &str| {
         let file = results.folder.join(name);
-        fs::write(&file, text)?;
+        replace(&file, text.as_bytes())?;
         written.push(file);
         io::Result::Ok(())
     };

@@ -1,5 +1,6 @@
 //! Where runs are made: processor, system and program.
 
+use fpo_files::{read_capped, replace};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
@@ -7,6 +8,9 @@ use std::path::Path;
 
 /// The file in a run's folder that says where it was made.
 pub const FILE: &str = "machine.toml";
+
+/// No such file comes near this size, 1 MiB.
+const LARGEST_FILE: u64 = 1 << 20;
 
 /// A machine and what ran on it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,10 +57,9 @@ impl Machine {
     /// If the file cannot be written.
     pub fn record(&self, folder: &Path) -> io::Result<()> {
         let file = folder.join(FILE);
-        let mut session = match fs::read_to_string(&file) {
-            Ok(text) => Self::parse(&text).unwrap_or_default(),
-            Err(_) => Vec::new(),
-        };
+        let known = read_capped(&file, LARGEST_FILE).ok();
+        let known = known.and_then(|bytes| Self::parse(&String::from_utf8(bytes).ok()?).ok());
+        let mut session = known.unwrap_or_default();
         if session
             .last()
             .is_some_and(|last| last.describe() == self.describe())
@@ -65,7 +68,7 @@ impl Machine {
         }
         session.push(self.clone());
         let text = toml::to_string(&Sessions { session }).map_err(io::Error::other)?;
-        fs::write(file, text)
+        replace(&file, text.as_bytes())
     }
 
     /// Reads what a run recorded.

@@ -1,8 +1,8 @@
 //! What a run's folder holds: settings, evaluations and metrics.
 
 use crate::machine::{self, Machine};
+use fpo_files::{LineError, parse_lines, read_capped};
 use serde_json::Value as Json;
-use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -53,6 +53,31 @@ pub struct Row {
 }
 
 impl Row {
+    /// The row in a line.
+    fn parse(line: &[u8]) -> Result<Self, String> {
+        let object: Json = serde_json::from_slice(line).map_err(|e| e.to_string())?;
+        let whole = |name: &str| object[name].as_u64().ok_or_else(|| format!("it has no {name}"));
+        let mut row = Self {
+            iteration: whole("iteration")?,
+            env_steps: whole("env_steps")?,
+            values: Vec::new(),
+        };
+        for (name, value) in object.as_object().into_iter().flatten() {
+            match value {
+                Json::Object(times) => row.values.extend(
+                    times
+                        .iter()
+                        .filter_map(|(inner, value)| Some((format!("{name}/{inner}"), value.as_f64()?))),
+                ),
+                _ if name == "iteration" || name == "env_steps" => {}
+                value => row
+                    .values
+                    .extend(value.as_f64().map(|value| (name.clone(), value))),
+            }
+        }
+        Ok(row)
+    }
+
     /// The value called `name`, if it exists.
     pub fn get(&self, name: &str) -> Option<f64> {
         self.values
@@ -110,6 +135,19 @@ pub enum RecordError {
     },
 }
 
+impl RecordError {
+    /// Of a file of lines.
+    fn of_lines(file: PathBuf, error: LineError) -> Self {
+        match error {
+            LineError::Io(source) => Self::Io { file, source },
+            LineError::Damaged(line, reason) => Self::Damaged {
+                file,
+                reason: format!("line {line}: {reason}"),
+            },
+        }
+    }
+}
+
 impl Record {
     /// Reads the run in `folder`, which may still be under way.
     ///
@@ -124,14 +162,15 @@ impl Record {
             return Err(not_a_run("there is no such folder"));
         }
         let text = |name: &str| read(&folder.join(name));
+        let unreadable = |name: &str, error| RecordError::of_lines(folder.join(name), error);
         let config_text = text("config.toml")?.ok_or_else(|| not_a_run("it has no config.toml"))?;
         let damaged = |name: &str, reason: String| RecordError::Damaged {
             file: folder.join(name),
             reason,
         };
         let config = settings(&config_text).map_err(|reason| damaged("config.toml", reason))?;
-        let rows = text("metrics.jsonl")?.unwrap_or_default();
-        let rows = metrics(&rows).map_err(|reason| damaged("metrics.jsonl", reason))?;
+        let rows = parse_lines(&folder.join("metrics.jsonl"), Row::parse)
+            .map_err(|error| unreadable("metrics.jsonl", error))?;
         let evaluations = text("eval.csv")?.unwrap_or_default();
         let evaluations =
             evaluations_of(&evaluations, &rows).map_err(|reason| damaged("eval.csv", reason))?;
@@ -189,18 +228,12 @@ impl Record {
 /// The time of an iteration among the metrics.
 const SECONDS: &str = "time/iteration_seconds";
 
-/// No record of a run comes near this size, 1 GiB.
-const LARGEST_FILE: u64 = 1 << 30;
+/// No record of a run comes near this size, 256 MiB.
+const LARGEST_FILE: u64 = 1 << 28;
 
 /// The text of a file, if it is there.
 fn read(file: &Path) -> Result<Option<String>, RecordError> {
-    if fs::metadata(file).is_ok_and(|there| there.len() > LARGEST_FILE) {
-        return Err(RecordError::Damaged {
-            file: file.to_owned(),
-            reason: "it is longer than 1 GiB".to_owned(),
-        });
-    }
-    match fs::read(file) {
+    match read_capped(file, LARGEST_FILE) {
         Ok(bytes) => match String::from_utf8(bytes) {
             Ok(text) => Ok(Some(text)),
             Err(_) => Err(RecordError::Damaged {
@@ -232,41 +265,6 @@ fn settings(text: &str) -> Result<Vec<(String, String)>, String> {
     let mut out = Vec::new();
     walk("", &table, &mut out);
     Ok(out)
-}
-
-fn metrics(text: &str) -> Result<Vec<Row>, String> {
-    let mut rows = Vec::new();
-    // What has no line feed yet is being written.
-    let lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
-    for (k, line) in lines.enumerate() {
-        let fault = |what: &str| format!("line {}: {what}", k + 1);
-        let object: Json = serde_json::from_str(line).map_err(|e| fault(&e.to_string()))?;
-        let whole = |name: &str| {
-            object[name]
-                .as_u64()
-                .ok_or_else(|| fault(&format!("it has no {name}")))
-        };
-        let mut row = Row {
-            iteration: whole("iteration")?,
-            env_steps: whole("env_steps")?,
-            values: Vec::new(),
-        };
-        for (name, value) in object.as_object().into_iter().flatten() {
-            match value {
-                Json::Object(times) => row.values.extend(
-                    times
-                        .iter()
-                        .filter_map(|(inner, value)| Some((format!("{name}/{inner}"), value.as_f64()?))),
-                ),
-                _ if name == "iteration" || name == "env_steps" => {}
-                value => row
-                    .values
-                    .extend(value.as_f64().map(|value| (name.clone(), value))),
-            }
-        }
-        rows.push(row);
-    }
-    Ok(rows)
 }
 
 fn evaluations_of(text: &str, rows: &[Row]) -> Result<Vec<Evaluation>, String> {
@@ -339,6 +337,7 @@ fn evaluations_of(text: &str, rows: &[Row]) -> Result<Vec<Evaluation>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use tempfile::TempDir;
 
     const CONFIG: &str = "task = \"t\"\n[train]\nsteps = 200\n[env]\nnum_envs = 2\n";
@@ -400,7 +399,10 @@ mod tests {
             (&[], "it has no config.toml"),
             (&[("config.toml", "task = ")], "config.toml is damaged"),
             (
-                &[("config.toml", CONFIG), ("metrics.jsonl", "{\"iteration\":1}\n")],
+                &[
+                    ("config.toml", CONFIG),
+                    ("metrics.jsonl", "{\"iteration\":1}\n{}\n"),
+                ],
                 "metrics.jsonl is damaged: line 1: it has no env_steps",
             ),
             (
@@ -411,7 +413,7 @@ mod tests {
                 "eval.csv is damaged: line 2: it has no episodes",
             ),
             (
-                &[("config.toml", CONFIG), ("metrics.jsonl", "nonsense\n")],
+                &[("config.toml", CONFIG), ("metrics.jsonl", "nonsense\n{}\n")],
                 "metrics.jsonl is damaged: line 1",
             ),
         ];

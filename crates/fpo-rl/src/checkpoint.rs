@@ -8,10 +8,10 @@ mod store;
 
 pub use store::Checkpoints;
 
+use fpo_files::read_capped;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Component, Path, PathBuf};
 
 /// The layout written by this version of the program.
@@ -20,7 +20,7 @@ const KIND: &str = "fpo checkpoint";
 const MANIFEST: &str = "manifest.json";
 const LARGEST_MANIFEST: u64 = 1 << 20;
 /// No file of a checkpoint comes near this size (8 GiB); a manifest that says so is not to be believed.
-const LARGEST_FILE: u64 = 8 << 30;
+pub(crate) const LARGEST_FILE: u64 = 8 << 30;
 
 /// What a checkpoint is a checkpoint of.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -244,27 +244,6 @@ struct Head {
     kind: String,
     format: u32,
     program: String,
-}
-
-/// Reads a whole file of at most `cap` bytes. It must be a regular one: a device has no end, and a pipe perhaps no beginning.
-pub(crate) fn read_capped(path: &Path, cap: u64) -> io::Result<Vec<u8>> {
-    let there = fs::metadata(path)?;
-    if !there.is_file() {
-        let error = io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file");
-        return Err(error);
-    }
-    let mut bytes = Vec::new();
-    if there.len() <= cap {
-        fs::File::open(path)?.take(cap + 1).read_to_end(&mut bytes)?;
-    }
-    if there.len().max(bytes.len() as u64) > cap {
-        let error = io::Error::new(
-            io::ErrorKind::FileTooLarge,
-            format!("it is longer than {cap} bytes"),
-        );
-        return Err(error);
-    }
-    Ok(bytes)
 }
 
 fn one_line(error: &serde_json::Error) -> String {

@@ -1,6 +1,7 @@
 //! Evaluation: whole episodes with fixed parameters, from zero noise and from random noise.
 
-use crate::policy::Policy;
+use crate::policy::{NonFiniteAction, Policy};
+use crate::rollout::{NonFinite, Quantity};
 use fpo_env::{End, Env, MakeError, Shard, ShardOptions, Status, Task};
 use fpo_rng::{Key, Philox, Stream, fill_normal};
 use rayon::prelude::*;
@@ -43,6 +44,33 @@ pub struct Evaluation {
     pub random_noise: Returns,
 }
 
+/// Why there is no evaluation; one line.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum EvaluateError {
+    /// An environment could not be made.
+    #[error(transparent)]
+    Make(#[from] MakeError),
+    /// A number that is not finite appeared; [`NonFinite::env`] is the episode.
+    #[error("{}", while_acting(.0))]
+    Acting(NonFinite),
+}
+
+fn while_acting(NonFinite { what, env, step }: &NonFinite) -> String {
+    let what = match what {
+        Quantity::Action => {
+            return format!(
+                "the policy's action became non-finite in episode {env} of its evaluation at step {step}: its network overflows there, so it \
+                 cannot be used; take an earlier checkpoint, or train on from one with a lower optimizer.learning_rate"
+            );
+        }
+        Quantity::Reward => "reward",
+        Quantity::Observation => "observation",
+    };
+    format!(
+        "the environment gave a non-finite {what} in episode {env} of the evaluation at step {step}: this is a fault of the task"
+    )
+}
+
 /// Environments that one task of an evaluation steps together.
 const GROUP: usize = 8;
 
@@ -50,7 +78,7 @@ const GROUP: usize = 8;
 /// (seed, k) alone.
 ///
 /// # Errors
-/// If the environments cannot be made.
+/// If the environments cannot be made, or a number that is not finite appears.
 ///
 /// # Panics
 /// If the policy's observation and action sizes are not the task's.
@@ -60,11 +88,14 @@ pub fn evaluate(
     seed: u64,
     episodes: usize,
     noise: Noise,
-) -> Result<Returns, MakeError> {
+) -> Result<Returns, EvaluateError> {
     let groups: Vec<_> = (0..episodes).step_by(GROUP).collect();
     let finished = groups
         .into_par_iter()
         .map(|first| run_group(policy, task, seed, first, GROUP.min(episodes - first), noise))
+        // All of them first: which error is told must not depend on which thread is faster.
+        .collect::<Vec<_>>()
+        .into_iter()
         .collect::<Result<Vec<_>, _>>()?
         .concat();
     let n = finished.len() as f64;
@@ -83,13 +114,13 @@ pub fn evaluate(
 /// Both columns.
 ///
 /// # Errors
-/// If the environments cannot be made.
+/// As [`evaluate`].
 pub fn evaluate_both(
     policy: &Policy,
     task: &dyn Task,
     seed: u64,
     episodes: usize,
-) -> Result<Evaluation, MakeError> {
+) -> Result<Evaluation, EvaluateError> {
     Ok(Evaluation {
         zero_noise: evaluate(policy, task, seed, episodes, Noise::Zero)?,
         random_noise: evaluate(policy, task, seed, episodes, Noise::Random)?,
@@ -104,7 +135,7 @@ fn run_group(
     first: usize,
     count: usize,
     noise: Noise,
-) -> Result<Vec<(f64, End)>, MakeError> {
+) -> Result<Vec<(f64, End)>, EvaluateError> {
     let options = ShardOptions {
         seed,
         stream: Stream::EvalReset,
@@ -122,11 +153,24 @@ fn run_group(
         for (i, numbers) in noises.chunks_exact_mut(width).enumerate() {
             draw(noise, seed, (first + i) as u32, step, numbers);
         }
-        actor.act(envs.observations(), &noises, &mut actions);
+        let fault = |what, i: usize| NonFinite {
+            what,
+            env: (first + i) as u32,
+            step,
+        };
+        actor
+            .act(envs.observations(), &noises, &mut actions)
+            .map_err(|NonFiniteAction { row }| EvaluateError::Acting(fault(Quantity::Action, row)))?;
         for (i, action) in actions.chunks_exact(d).enumerate() {
             // An environment whose episode is over waits for the others.
             if finished[i].is_none() {
-                finished[i] = envs.step(i, action).ended.map(|e| (e.total_reward, e.end));
+                let outcome = envs.step(i, action);
+                let observation =
+                    &envs.observations()[i * policy.observation_dim()..][..policy.observation_dim()];
+                if let Some(what) = Quantity::non_finite(outcome.reward, observation) {
+                    return Err(EvaluateError::Acting(fault(what, i)));
+                }
+                finished[i] = outcome.ended.map(|e| (e.total_reward, e.end));
             }
         }
         step += 1;
@@ -144,6 +188,9 @@ fn draw(noise: Noise, seed: u64, episode: u32, step: u64, x: &mut [f32]) {
 /// Plays the episode that evaluation number `episode` under `seed` would run, showing every state: `show(env, reward, step)` is
 /// called with the initial state (reward 0, step 0) and after every step. Ends with the episode or when `show` breaks; returns the
 /// sum of rewards.
+///
+/// # Errors
+/// If a number that is not finite appears.
 pub fn play<B>(
     policy: &Policy,
     env: &mut dyn Env,
@@ -151,7 +198,7 @@ pub fn play<B>(
     episode: u32,
     noise: Noise,
     mut show: impl FnMut(&mut dyn Env, f32, u32) -> ControlFlow<B>,
-) -> (f64, Option<B>) {
+) -> Result<(f64, Option<B>), EvaluateError> {
     let mut observation = vec![0.0; policy.observation_dim()];
     let mut numbers = vec![0.0; policy.noise_dim()];
     let mut action = vec![0.0; policy.action_dim()];
@@ -162,19 +209,31 @@ pub fn play<B>(
     );
     let mut total = 0.0;
     if let ControlFlow::Break(b) = show(env, 0.0, 0) {
-        return (total, Some(b));
+        return Ok((total, Some(b)));
     }
     for step in 0..env.spec().step_limit {
         draw(noise, seed, episode, u64::from(step), &mut numbers);
-        actor.act(&observation, &numbers, &mut action);
+        let fault = |what| {
+            EvaluateError::Acting(NonFinite {
+                what,
+                env: episode,
+                step: step.into(),
+            })
+        };
+        actor
+            .act(&observation, &numbers, &mut action)
+            .map_err(|_| fault(Quantity::Action))?;
         let outcome = env.step(&action, &mut observation);
+        if let Some(what) = Quantity::non_finite(outcome.reward, &observation) {
+            return Err(fault(what));
+        }
         total += f64::from(outcome.reward);
         if let ControlFlow::Break(b) = show(env, outcome.reward, step + 1) {
-            return (total, Some(b));
+            return Ok((total, Some(b)));
         }
         if outcome.status != Status::Running {
             break;
         }
     }
-    (total, None)
+    Ok((total, None))
 }

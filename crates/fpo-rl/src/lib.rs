@@ -15,7 +15,6 @@ pub mod critic;
 pub mod evaluate;
 pub mod health;
 pub mod learner;
-mod lines;
 pub mod metrics;
 mod moments;
 pub mod objective;

@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 use jsonl::JsonLines;
 use tensorboard::EventFile;
 
+/// The file of a run's rows, a JSON object a line.
+pub(crate) const METRICS: &str = "metrics.jsonl";
+
 /// The figures of one iteration.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Row {

@@ -6,7 +6,7 @@ mod flow;
 mod gaussian;
 
 pub use action::ActionMap;
-pub use file::{Actor, Policy, PolicyError};
+pub use file::{Actor, NonFiniteAction, Policy, PolicyError};
 pub use flow::FlowPolicy;
 pub use gaussian::GaussianPolicy;
 

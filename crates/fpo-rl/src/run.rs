@@ -12,6 +12,7 @@ mod folder;
 mod rollback;
 
 pub use error::RunError;
+pub(crate) use events::EVENTS;
 pub use events::Event;
 pub use failure::{Reproduction, reproduce};
 pub use folder::{Pick, RunFolder, find_policy};
@@ -21,7 +22,7 @@ use crate::config::{Config, documented};
 use crate::evaluate::Evaluation;
 use crate::health::{Detector, Finding};
 use crate::metrics::{MetricsWriter, Row};
-use crate::trainer::Trainer;
+use crate::trainer::{TrainError, Trainer};
 use evaluations::Evaluations;
 use events::Events;
 use fpo_env::Task;
@@ -235,29 +236,29 @@ impl Session {
                 }
                 return Ok(Outcome::Stopped);
             }
-            let steps_before = self.trainer.env_steps();
+            let done = self.trainer.iteration();
             // A small share of an iteration's time, and the only way to see again what goes wrong in it.
             let before = self.trainer.state()?;
-            let mut row = match self.trainer.iterate() {
-                Ok(iteration) => iteration.row,
+            let (row, evaluation) = match advance(&mut self.trainer, observer) {
+                Ok(advanced) => advanced,
                 Err(error) => {
                     let config = documented(&self.config);
-                    failure::write(&self.folder, &config, &before, &self.trainer, &error)?;
+                    failure::write(&self.folder, &config, &before, done, &self.trainer, &error)?;
                     if !error.is_divergence() {
                         return Err(error.into());
                     }
-                    self.recover_from(error, observer)?;
+                    // The iteration that failed wrote no row, and will be made again.
+                    self.recover_from(done + 1, error, observer)?;
                     continue;
                 }
             };
             let last = self.trainer.iteration() == total;
-            let every = self.config.eval.every;
-            let evaluation =
-                if last || (every > 0 && steps_before / every != self.trainer.env_steps() / every) {
-                    Some(self.evaluate(&mut row, observer)?)
-                } else {
-                    None
-                };
+            let evaluation = evaluation.map(|evaluation| {
+                self.evaluations.write(&row, &evaluation)?;
+                observer.evaluated(row.iteration, row.env_steps, &evaluation);
+                Ok::<_, RunError>(evaluation.zero_noise.mean)
+            });
+            let evaluation = evaluation.transpose()?;
             self.metrics.write(&row)?;
             observer.iteration(&row);
             let findings = self.detector.observe(&row);
@@ -278,24 +279,6 @@ impl Session {
             }
         }
         Ok(Outcome::Finished)
-    }
-
-    /// Evaluates, records the result and returns the mean zero-noise return.
-    fn evaluate(&mut self, row: &mut Row, observer: &mut dyn Observer) -> Result<f64, RunError> {
-        observer.evaluating();
-        let begun = Instant::now();
-        let evaluation = self.trainer.evaluate()?;
-        let (zero, random) = (&evaluation.zero_noise, &evaluation.random_noise);
-        row.values.extend([
-            ("eval/zero_noise", zero.mean),
-            ("eval/zero_noise_std", zero.std),
-            ("eval/random_noise", random.mean),
-            ("eval/random_noise_std", random.std),
-        ]);
-        row.timing.push(("eval_seconds", begun.elapsed().as_secs_f64()));
-        self.evaluations.write(row, &evaluation)?;
-        observer.evaluated(row.iteration, row.env_steps, &evaluation);
-        Ok(evaluation.zero_noise.mean)
     }
 
     /// Whether an evaluation is the best so far, or the best to go back to.
@@ -360,6 +343,32 @@ impl Session {
         self.last_saved = Some(path);
         Ok(())
     }
+}
+
+/// One iteration with the evaluation that is due after it, if one is; the row holds both.
+fn advance(
+    trainer: &mut Trainer,
+    observer: &mut dyn Observer,
+) -> Result<(Row, Option<Evaluation>), TrainError> {
+    let steps_before = trainer.env_steps();
+    let mut row = trainer.iterate()?.row;
+    let last = trainer.iteration() == trainer.total_iterations();
+    let every = trainer.config().eval.every;
+    if !last && (every == 0 || steps_before / every == trainer.env_steps() / every) {
+        return Ok((row, None));
+    }
+    observer.evaluating();
+    let begun = Instant::now();
+    let evaluation = trainer.evaluate()?;
+    let (zero, random) = (&evaluation.zero_noise, &evaluation.random_noise);
+    row.values.extend([
+        ("eval/zero_noise", zero.mean),
+        ("eval/zero_noise_std", zero.std),
+        ("eval/random_noise", random.mean),
+        ("eval/random_noise_std", random.std),
+    ]);
+    row.timing.push(("eval_seconds", begun.elapsed().as_secs_f64()));
+    Ok((row, Some(evaluation)))
 }
 
 /// What a run goes on from.

@@ -485,7 +485,7 @@ impl Trainer {
     /// Evaluates the current policy on `eval.episodes` episodes a column.
     ///
     /// # Errors
-    /// If the environments cannot be made.
+    /// If the environments cannot be made, or a number that is not finite appears.
     pub fn evaluate(&self) -> Result<Evaluation, TrainError> {
         let (policy, task) = (self.policy(), self.task.as_ref());
         let (seed, episodes) = (self.config.seed, self.config.eval.episodes);

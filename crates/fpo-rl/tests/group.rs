@@ -35,7 +35,7 @@ fn modes(trainer: &Trainer) -> ([f64; 2], f64) {
     let (policy, bumps) = (trainer.policy(), bumps(BANDIT).unwrap());
     let (mut noise, mut actions) = (vec![0.0; N], vec![0.0; N]);
     fill_normal(Key::new(0, Stream::Test), &mut noise);
-    policy.actor(N).act(&[1.0; N], &noise, &mut actions);
+    policy.actor(N).act(&[1.0; N], &noise, &mut actions).unwrap();
     let mut counts = [0.0; 2];
     actions
         .iter()

@@ -6,10 +6,12 @@
 use fpo_env::Task;
 use fpo_rl::checkpoint::{Checkpoint, CheckpointError};
 use fpo_rl::config::{Config, reopen, resolve};
-use fpo_rl::policy::Policy;
+use fpo_rl::evaluate::{EvaluateError, Noise, evaluate_both, play};
+use fpo_rl::policy::{NonFiniteAction, Policy};
 use fpo_rl::run::{Pick, RunError, RunFolder, Session, find_policy};
 use fpo_rl::trainer::{TrainError, Trainer};
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -204,9 +206,9 @@ fn policies() {
     }
 }
 
-/// Finite weights of any size may overflow, but never panic.
+/// Finite weights of any size may overflow, but then no action is taken.
 #[test]
-fn a_policy_of_huge_weights_acts() {
+fn a_policy_of_huge_weights_does_not_act() {
     let good = trainer().policy().save().unwrap();
     let huge: Vec<u8> = [f32::MAX, f32::MIN, f32::MAX]
         .iter()
@@ -217,10 +219,18 @@ fn a_policy_of_huge_weights_acts() {
     let policy = Policy::load(&file).unwrap();
     let mut action = vec![0.0; policy.action_dim()];
     let noise = vec![1.0; policy.noise_dim()];
-    policy
+    let acted = policy
         .actor(1)
         .act(&vec![1.0; policy.observation_dim()], &noise, &mut action);
-    fpo_rl::evaluate::evaluate_both(&policy, task().as_ref(), 0, 3).unwrap();
+    assert_eq!(acted, Err(NonFiniteAction { row: 0 }));
+    let error = evaluate_both(&policy, task().as_ref(), 0, 3).unwrap_err();
+    let line = one_line(&error);
+    assert!(line.contains("episode 0") && line.contains("step 0"), "{line}");
+    let mut env = task().make().unwrap();
+    let played = play(&policy, env.as_mut(), 0, 0, Noise::Random, |_, _, _| {
+        ControlFlow::<()>::Continue(())
+    });
+    assert!(matches!(played, Err(EvaluateError::Acting(_))), "{played:?}");
 }
 
 #[test]
@@ -376,9 +386,11 @@ fn links_in_a_run_folder() {
     for name in [
         "metrics.jsonl",
         "eval.csv",
+        "events.jsonl",
         "config.toml",
         ".partial-metrics.jsonl",
         ".partial-eval.csv",
+        ".partial-events.jsonl",
         ".partial-config.toml",
         ".lock",
         "checkpoints",

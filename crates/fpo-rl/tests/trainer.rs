@@ -218,6 +218,7 @@ fn play_runs_the_episode_that_evaluation_ran() {
             play(&policy, env.as_mut(), 4, episode, Noise::Random, |_, _, _| {
                 ControlFlow::<()>::Continue(())
             })
+            .unwrap()
             .0
         })
         .collect();
@@ -238,7 +239,10 @@ fn a_saved_policy_acts_alike() {
         let noise: Vec<f32> = (0..2 * policy.noise_dim()).map(|i| (i as f32).sin()).collect();
         let [a, b] = [&policy, &copy].map(|policy| {
             let mut actions = [f32::NAN; 2];
-            policy.actor(2).act(&[0.1, 0.2, 0.3, 0.4], &noise, &mut actions);
+            policy
+                .actor(2)
+                .act(&[0.1, 0.2, 0.3, 0.4], &noise, &mut actions)
+                .unwrap();
             actions
         });
         assert_eq!(a, b);

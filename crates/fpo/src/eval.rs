@@ -17,7 +17,7 @@ pub(crate) fn run(args: &args::Eval) -> Result<(), Failure> {
     let (policy, task) = (&loaded.policy, loaded.task.as_ref());
     let evaluation = pool
         .install(|| evaluate_both(policy, task, args.seed, args.episodes as usize))
-        .map_err(Failure::runtime)?;
+        .map_err(|e| Failure::runtime(format!("{}: {e}", loaded.source.display())))?;
     if args.json {
         let Evaluation {
             zero_noise,

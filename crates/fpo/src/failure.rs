@@ -1,5 +1,6 @@
 //! What ends the program with an error: one line and an exit code.
 
+use crate::output::Shown;
 use fpo_rl::config::ConfigError;
 use fpo_rl::policy::PolicyError;
 use fpo_rl::run::RunError;
@@ -39,14 +40,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Self::Input(message) | Self::Runtime(message)) = self;
         let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
-        for c in line.chars() {
-            if c.is_control() {
-                write!(f, "{}", c.escape_default())?;
-            } else {
-                write!(f, "{c}")?;
-            }
-        }
-        Ok(())
+        Shown(&line).fmt(f)
     }
 }
 

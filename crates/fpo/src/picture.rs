@@ -1,8 +1,8 @@
 //! Pictures on disk: SVG as drawn, or PNG with fonts of the program's own, so that it is the same on every machine.
 
 use crate::failure::Failure;
+use crate::output;
 use resvg::{tiny_skia, usvg};
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use svg::Document;
@@ -13,11 +13,11 @@ pub(crate) const KINDS: [&str; 2] = ["svg", "png"];
 /// Pixels of a PNG for each unit of the drawing: sharp on screens with twice the usual density.
 const SCALE: f32 = 2.0;
 
-/// Writes `drawing` to `path`, whose ending, one of [`KINDS`], says what kind of file it becomes.
+/// Writes `drawing` to `path`, which the user named if `asked`; its ending, one of [`KINDS`], says what kind of file it becomes.
 ///
 /// # Errors
 /// If the ending is another, or the file cannot be written.
-pub(crate) fn save(drawing: &Document, path: &Path) -> Result<(), Failure> {
+pub(crate) fn save(drawing: &Document, path: &Path, asked: bool) -> Result<(), Failure> {
     check(path)?;
     let text = drawing.to_string();
     let bytes = if path.extension().is_some_and(|end| end == "png") {
@@ -25,7 +25,7 @@ pub(crate) fn save(drawing: &Document, path: &Path) -> Result<(), Failure> {
     } else {
         text.into_bytes()
     };
-    fs::write(path, bytes).map_err(|e| Failure::runtime(format!("cannot write {}: {e}", path.display())))
+    output::save(path, asked, &bytes)
 }
 
 /// Refuses a `path` whose ending is not one of [`KINDS`].

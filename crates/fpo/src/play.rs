@@ -65,7 +65,8 @@ pub(crate) fn run(args: &args::Play) -> Result<(), Failure> {
                     Ok(()) => ControlFlow::Continue(()),
                 }
             },
-        );
+        )
+        .map_err(|e| Failure::runtime(format!("{}: {e}", loaded.source.display())))?;
         returns.push(format::figure(Some(total)));
         if let Some(failure) = end {
             return Err(failure);

@@ -3,8 +3,9 @@
 use crate::args;
 use crate::failure::Failure;
 use crate::machine;
-use crate::output::say;
+use crate::output::{save, say};
 use crate::policy::quoted;
+use fpo_files::read_capped;
 use fpo_report::files::SUITE;
 use fpo_report::page::{self, Film};
 use fpo_report::record::{Record, RecordError};
@@ -29,7 +30,7 @@ pub(crate) fn run(args: &args::Report) -> Result<(), Failure> {
     } else {
         of_run(folder, &out)?
     };
-    fs::write(&out, page).map_err(|e| Failure::runtime(format!("cannot write {}: {e}", out.display())))?;
+    save(&out, args.out.is_some(), page.as_bytes())?;
     say(&format!("written: {}", out.display()));
     Ok(())
 }
@@ -72,8 +73,8 @@ fn film(folder: &Path, out: &Path) -> Result<Option<Film>, Failure> {
         return Ok(None);
     };
     if about.len() <= EMBEDDED {
-        let bytes =
-            fs::read(&file).map_err(|e| Failure::runtime(format!("cannot read {}: {e}", file.display())))?;
+        let bytes = read_capped(&file, EMBEDDED)
+            .map_err(|e| Failure::runtime(format!("cannot read {}: {e}", file.display())))?;
         return Ok(Some(Film::Embedded(bytes)));
     }
     let beside = out.parent() == Some(folder);

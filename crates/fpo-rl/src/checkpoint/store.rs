@@ -1,7 +1,7 @@
 //! The checkpoints of one run.
 
 use super::{About, Checkpoint, CheckpointError, FORMAT, FileRecord, KIND, MANIFEST, Manifest};
-use crate::lines::{PARTIAL, remove};
+use fpo_files::{PARTIAL, remove, sync_folder};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -209,13 +209,4 @@ fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::create_new(path)?;
     file.write_all(bytes)?;
     file.sync_all()
-}
-
-/// Makes the names in a folder last; only Unix knows how, and elsewhere a rename is as durable as it gets.
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    if cfg!(unix) {
-        File::open(folder)?.sync_all()
-    } else {
-        Ok(())
-    }
 }

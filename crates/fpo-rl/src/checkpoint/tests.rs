@@ -1,5 +1,6 @@
 use super::*;
 use std::collections::BTreeSet;
+use std::fs;
 use tempfile::TempDir;
 
 fn about(env_steps: u64, evaluation: Option<f64>) -> About {

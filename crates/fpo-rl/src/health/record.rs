@@ -3,13 +3,12 @@
 use super::Finding;
 use crate::checkpoint::Checkpoints;
 use crate::config::{Config, reopen};
-use crate::lines::if_there;
-use crate::metrics::Row;
+use crate::metrics::{METRICS, Row};
 use crate::policy::Policy;
-use crate::run::{Event, POLICY, RunError};
+use crate::run::{EVENTS, Event, POLICY, RunError};
+use fpo_files::parse_lines;
 use fpo_nn::Moments;
 use serde_json::{Map, Value};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The figures of one iteration.
@@ -50,10 +49,16 @@ pub struct Recorded {
 
 impl Recorded {
     /// The row in a line.
-    pub fn parse(line: &str) -> Option<Self> {
-        let values: Map<String, Value> = serde_json::from_str(line).ok()?;
-        let count = |name: &str| values.get(name)?.as_u64();
-        Some(Self {
+    ///
+    /// # Errors
+    /// If it is not one, with what the parser said.
+    pub fn parse(line: &[u8]) -> Result<Self, String> {
+        let values: Map<String, Value> = serde_json::from_slice(line).map_err(|e| e.to_string())?;
+        let count = |name: &str| {
+            let number = values.get(name).and_then(Value::as_u64);
+            number.ok_or_else(|| format!("it has no {name}"))
+        };
+        Ok(Self {
             iteration: count("iteration")?,
             env_steps: count("env_steps")?,
             values,
@@ -134,14 +139,9 @@ impl RunRecord {
             return Err(not_a_run("it has no config.toml".into()));
         }
         let config = reopen(&config, &[])?;
-        let (rows, damaged) = lines(folder, "metrics.jsonl", Recorded::parse)?;
-        if let Some(line) = damaged {
-            return Err(not_a_run(format!("metrics.jsonl is damaged in line {line}")));
-        }
-        let (events, damaged) = lines(folder, "events.jsonl", |line| serde_json::from_str(line).ok())?;
-        if let Some(line) = damaged {
-            return Err(not_a_run(format!("events.jsonl is damaged in line {line}")));
-        }
+        let unreadable = |name: &str, error| RunError::of_lines("read", &folder.join(name), error);
+        let rows = parse_lines(&folder.join(METRICS), Recorded::parse).map_err(|e| unreadable(METRICS, e))?;
+        let events = parse_lines(&folder.join(EVENTS), Event::parse).map_err(|e| unreadable(EVENTS, e))?;
         let mut record = Self {
             config,
             rows,
@@ -176,28 +176,4 @@ impl RunRecord {
         }
         Ok(())
     }
-}
-
-/// The lines of a file, none if there is no such file; and the number of the first that is not as it should be, unless it is the last.
-fn lines<T>(
-    folder: &Path,
-    name: &str,
-    parse: impl Fn(&str) -> Option<T>,
-) -> Result<(Vec<T>, Option<usize>), RunError> {
-    let path = folder.join(name);
-    let bytes = if_there(fs::read(&path)).map_err(|source| RunError::Io {
-        action: "read",
-        path,
-        source,
-    })?;
-    let text = String::from_utf8_lossy(&bytes);
-    let (mut parsed, mut all) = (Vec::new(), text.lines().enumerate().peekable());
-    while let Some((index, line)) = all.next() {
-        match parse(line) {
-            Some(row) => parsed.push(row),
-            None if all.peek().is_none() => {}
-            None => return Ok((parsed, Some(index + 1))),
-        }
-    }
-    Ok((parsed, None))
 }

@@ -1,5 +1,6 @@
 //! `metrics.jsonl`: a row a line.
 
+use fpo_files::{LineError, create_anew, cut_back};
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -7,10 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::{MetricsError, Row, io_error};
-use crate::lines::{CutError, cut_back};
-
-const FILE: &str = "metrics.jsonl";
+use super::{METRICS, MetricsError, Row, io_error};
 
 /// The file, open at its end.
 pub(super) struct JsonLines {
@@ -20,14 +18,14 @@ pub(super) struct JsonLines {
 
 impl JsonLines {
     pub(super) fn create(run_dir: &Path) -> Result<Self, MetricsError> {
-        let path = run_dir.join(FILE);
-        let file = File::create(&path).map_err(io_error(&path))?;
+        let path = run_dir.join(METRICS);
+        let file = create_anew(&path).map_err(io_error(&path))?;
         Ok(Self { path, file })
     }
 
     /// Keeps the rows up to `iteration`; also returns the greatest number of environment steps among them.
     pub(super) fn resume(run_dir: &Path, iteration: u64) -> Result<(Self, u64), MetricsError> {
-        let (path, mut env_steps) = (run_dir.join(FILE), 0);
+        let (path, mut env_steps) = (run_dir.join(METRICS), 0);
         let file = cut_back(&path, "", |line| {
             let row = Position::of(line)?;
             let kept = row.iteration <= iteration;
@@ -38,8 +36,8 @@ impl JsonLines {
         });
         match file {
             Ok(file) => Ok((Self { path, file }, env_steps)),
-            Err(CutError::Io(error)) => Err(io_error(&path)(error)),
-            Err(CutError::Damaged(line, reason)) => Err(MetricsError::Damaged { path, line, reason }),
+            Err(LineError::Io(error)) => Err(io_error(&path)(error)),
+            Err(LineError::Damaged(line, reason)) => Err(MetricsError::Damaged { path, line, reason }),
         }
     }
 

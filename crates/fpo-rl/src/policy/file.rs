@@ -334,6 +334,16 @@ impl Policy {
 /// The most steps a policy file may ask of its sampler.
 const MAX_FLOW_STEPS: usize = 10_000;
 
+/// An action that is not finite. Weights are, since no others are read, but large ones overflow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the policy's action for observation {row} is not finite: the observation is not, or the network overflows"
+)]
+pub struct NonFiniteAction {
+    /// The first row that has one.
+    pub row: usize,
+}
+
 /// A policy with the buffers to act.
 pub struct Actor<'a> {
     policy: &'a Policy,
@@ -347,15 +357,27 @@ impl Actor<'_> {
     /// * `observations` `[rows, observation]`, as the environment gives them
     /// * `noise` `[rows, noise_dim]`: standard normal numbers, or zeros for the deterministic action
     /// * `actions` `[rows, action]`: written with actions in the environment's units
-    pub fn act(&mut self, observations: &[f32], noise: &[f32], actions: &mut [f32]) {
+    ///
+    /// # Errors
+    /// If a number is not finite on the way to the environment's range, which might hide it; then no action is to be taken.
+    pub fn act(
+        &mut self,
+        observations: &[f32],
+        noise: &[f32],
+        actions: &mut [f32],
+    ) -> Result<(), NonFiniteAction> {
         let policy = self.policy;
         let normalised = &mut self.observations[..observations.len()];
         policy.normalizer.normalize(observations, normalised);
         policy
             .model
             .sample(&policy.weights, normalised, noise, actions, &mut self.scratch);
-        for action in actions.chunks_exact_mut(policy.action_dim()) {
+        for (row, action) in actions.chunks_exact_mut(policy.action_dim()).enumerate() {
+            if !action.iter().all(|a| a.is_finite()) {
+                return Err(NonFiniteAction { row });
+            }
             policy.header.action.apply_in_place(action);
         }
+        Ok(())
     }
 }

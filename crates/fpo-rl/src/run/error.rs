@@ -5,8 +5,9 @@ use crate::config::ConfigError;
 use crate::metrics::MetricsError;
 use crate::policy::PolicyError;
 use crate::trainer::TrainError;
+use fpo_files::LineError;
 use std::io::{self, ErrorKind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why a run cannot begin, go on or be used; one line.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +63,16 @@ pub enum RunError {
         /// Steps made.
         steps: u64,
     },
+    /// A line of a file that grows with the run, other than a last one that a crash cut short.
+    #[error("{} is damaged in line {line}: {reason}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The file system refused.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
@@ -99,6 +110,15 @@ pub enum RunError {
 }
 
 impl RunError {
+    /// Of a file of lines that could not be read or cut back, which is what `action` says.
+    pub(crate) fn of_lines(action: &'static str, path: &Path, error: LineError) -> Self {
+        let path = path.to_owned();
+        match error {
+            LineError::Io(source) => Self::Io { action, path, source },
+            LineError::Damaged(line, reason) => Self::Damaged { path, line, reason },
+        }
+    }
+
     /// Whether what the user gave is at fault, rather than what happened while running.
     pub fn is_input(&self) -> bool {
         match self {
@@ -107,7 +127,9 @@ impl RunError {
             | Self::NotARun { .. }
             | Self::InUse { .. }
             | Self::NoCheckpoint { .. } => true,
-            Self::Complete { .. } | Self::NewestDamaged { .. } | Self::Config(_) => true,
+            Self::Complete { .. } | Self::Damaged { .. } | Self::NewestDamaged { .. } | Self::Config(_) => {
+                true
+            }
             Self::Checkpoint(error) => !matches!(error, CheckpointError::Save { .. }),
             Self::Metrics(MetricsError::Damaged { .. }) => true,
             Self::Train(

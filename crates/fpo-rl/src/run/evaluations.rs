@@ -2,8 +2,8 @@
 
 use super::{RunError, RunFolder};
 use crate::evaluate::Evaluation;
-use crate::lines::{CutError, cut_back};
 use crate::metrics::Row;
+use fpo_files::cut_back;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -35,16 +35,7 @@ impl Evaluations {
         let path = folder.path().join(FILE);
         match cut_back(&path, HEADER, |line| Ok(keep(line))) {
             Ok(file) => Ok(Self { path, file }),
-            Err(error) => Err(RunError::Io {
-                action: "cut back",
-                source: match error {
-                    CutError::Io(source) => source,
-                    CutError::Damaged(line, reason) => {
-                        io::Error::new(io::ErrorKind::InvalidData, format!("line {line}: {reason}"))
-                    }
-                },
-                path,
-            }),
+            Err(error) => Err(RunError::of_lines("cut back", &path, error)),
         }
     }
 

@@ -2,13 +2,14 @@
 
 use super::{RunError, RunFolder};
 use crate::health::Finding;
+use fpo_files::{cut_back, remove};
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// The file's name; a run in which nothing happened has none.
-pub(crate) const FILE: &str = "events.jsonl";
+pub(crate) const EVENTS: &str = "events.jsonl";
 
 /// Something that happened in a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,6 +26,11 @@ pub struct Event {
 }
 
 impl Event {
+    /// The event in a line, or why there is none.
+    pub(crate) fn parse(line: &[u8]) -> Result<Self, String> {
+        serde_json::from_slice(line).map_err(|e| e.to_string())
+    }
+
     /// Whether it lies behind a training state after `iteration` iterations and `rollbacks` rollbacks. A rollback may have undone
     /// an iteration that failed, which then is repeated under the same number.
     fn is_before(&self, iteration: u64, rollbacks: u32) -> bool {
@@ -41,27 +47,27 @@ impl Events {
     /// Of a new run, in a folder that was cleared.
     pub(super) fn create(folder: &RunFolder) -> Self {
         Self {
-            path: folder.path().join(FILE),
+            path: folder.path().join(EVENTS),
         }
     }
 
     /// Keeps the events that lie behind the state from which the run goes on.
     pub(super) fn resume(folder: &RunFolder, iteration: u64, rollbacks: u32) -> Result<Self, RunError> {
         let events = Self::create(folder);
-        let text = match fs::read_to_string(&events.path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(events),
-            Err(source) => return Err(events.error("read", source)),
-        };
-        let before = |line: &&str| {
-            let event: Option<Event> = serde_json::from_str(line).ok();
-            line.ends_with('\n') && event.is_some_and(|event| event.is_before(iteration, rollbacks))
-        };
-        let kept: String = text.split_inclusive('\n').filter(before).collect();
-        if kept.is_empty() {
-            fs::remove_file(&events.path).map_err(|source| events.error("delete", source))?;
-        } else if kept.len() < text.len() {
-            folder.write(FILE, kept.as_bytes())?;
+        if !events.path.exists() {
+            // A link that leads nowhere would be written through.
+            remove(&events.path).map_err(|source| events.error("delete", source))?;
+            return Ok(events);
+        }
+        let keep = |line: &[u8]| Ok(Event::parse(line)?.is_before(iteration, rollbacks));
+        let kept = cut_back(&events.path, "", keep)
+            .map_err(|error| RunError::of_lines("cut back", &events.path, error))?;
+        let length = kept
+            .metadata()
+            .map_err(|source| events.error("read", source))?
+            .len();
+        if length == 0 {
+            remove(&events.path).map_err(|source| events.error("delete", source))?;
         }
         Ok(events)
     }

@@ -1,10 +1,11 @@
 //! What a training that cannot go on leaves behind: enough to see the failure again, as often as it takes to understand it.
 
-use super::{CONFIG, RunError, RunFolder, STATE};
+use super::{CONFIG, RunError, RunFolder, STATE, advance};
+use crate::checkpoint::LARGEST_FILE;
 use crate::config::{Config, reopen};
-use crate::lines::remove;
 use crate::trainer::{TrainError, Trainer};
 use fpo_env::Task;
+use fpo_files::{read_capped, remove};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,9 @@ use std::sync::Arc;
 pub(super) const FAILURE: &str = "failure";
 const BATCH: &str = "minibatch.safetensors";
 const REPORT: &str = "failure.json";
+
+/// No report comes near this size, 1 MiB.
+const LARGEST_REPORT: u64 = 1 << 20;
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,11 +42,13 @@ pub struct Reproduction {
     pub minibatch: Option<PathBuf>,
 }
 
-/// Writes down that `trainer`, whose state before its last iteration was `before`, failed in it. An earlier failure's files are replaced.
+/// Writes down that `trainer`, whose state after `done` iterations was `before`, failed in the next. An earlier failure's files are
+/// replaced.
 pub(super) fn write(
     folder: &RunFolder,
     config: &str,
     before: &[u8],
+    done: u64,
     trainer: &Trainer,
     error: &TrainError,
 ) -> Result<(), RunError> {
@@ -54,7 +60,7 @@ pub(super) fn write(
     remove(&path).map_err(io("delete", &path))?;
     fs::create_dir(&path).map_err(io("make the folder", &path))?;
     let report = Report {
-        iteration: trainer.iteration(),
+        iteration: done,
         error: error.to_string(),
     };
     let report = serde_json::to_vec_pretty(&report).expect("a number and a text are JSON");
@@ -85,27 +91,30 @@ pub fn reproduce<E: From<RunError>>(
     task: impl FnOnce(&str) -> Result<Arc<dyn Task>, E>,
 ) -> Result<Reproduction, E> {
     let path = folder.join(FAILURE);
-    let read = |name: &str| {
+    let read = |name: &str, cap: u64| {
         let path = path.join(name);
-        fs::read(&path).map_err(|source| RunError::Io {
+        read_capped(&path, cap).map_err(|source| RunError::Io {
             action: "read",
             path,
             source,
         })
     };
-    if !path.join(REPORT).is_file() {
+    if !path.join(REPORT).exists() {
         return Err(RunError::NoFailure {
             folder: folder.to_owned(),
         }
         .into());
     }
     let damaged = |why: String| RunError::Train(TrainError::State(why));
-    let report: Report = serde_json::from_slice(&read(REPORT)?)
+    let report: Report = serde_json::from_slice(&read(REPORT, LARGEST_REPORT)?)
         .map_err(|e| damaged(format!("{}: {e}", path.join(REPORT).display())))?;
     let config: Config = reopen(&path.join(CONFIG), &[]).map_err(RunError::from)?;
     let task = task(&config.task)?;
-    let mut trainer = Trainer::restore(&config, task, threads, &read(STATE)?).map_err(RunError::from)?;
-    let again = trainer.iterate().err().map(|error| error.to_string());
+    let mut trainer =
+        Trainer::restore(&config, task, threads, &read(STATE, LARGEST_FILE)?).map_err(RunError::from)?;
+    let again = advance(&mut trainer, &mut ())
+        .err()
+        .map(|error| error.to_string());
     let minibatch = path.join(BATCH);
     Ok(Reproduction {
         iteration: report.iteration,

@@ -1,10 +1,10 @@
 //! The folder of a run, and finding a policy in one.
 
 use super::{CONFIG, POLICY, RunError, failure};
-use crate::checkpoint::{Checkpoint, Checkpoints, read_capped};
-use crate::lines::{PARTIAL, create_anew, partial, remove};
+use crate::checkpoint::{Checkpoint, Checkpoints};
+use fpo_files::{PARTIAL, partial, read_capped, remove, replace};
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 const LOCK: &str = ".lock";
@@ -147,14 +147,7 @@ impl RunFolder {
     /// Writes a whole file, which appears or changes at once or not at all. Returns its path.
     pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, RunError> {
         let path = self.path.join(name);
-        let partial = partial(&path);
-        let written = create_anew(&partial)
-            .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-            .and_then(|()| fs::rename(&partial, &path));
-        written.map_err(|source| {
-            let _ = fs::remove_file(&partial);
-            io_error("write", &path)(source)
-        })?;
+        replace(&path, bytes).map_err(io_error("write", &path))?;
         Ok(path)
     }
 }

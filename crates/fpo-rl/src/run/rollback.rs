@@ -5,23 +5,22 @@ use crate::checkpoint::{CheckpointError, Checkpoints};
 use crate::config::Config;
 use crate::health::limits::MAX_ROLLBACKS;
 use crate::health::{Detector, Finding, Kind, Recorded, Severity};
-use crate::lines::if_there;
+use crate::metrics::METRICS;
 use crate::trainer::{RATE_FACTOR, TrainError};
-use std::fs;
+use fpo_files::{LineError, Lines};
 use std::path::Path;
 
 impl Session {
-    /// After a number stopped being finite: writes it down and, where that is wanted, goes back.
+    /// After a number stopped being finite in iteration `iteration`: writes it down and, where that is wanted, goes back.
     ///
     /// # Errors
     /// `error` itself if there is no going back, or what goes wrong on the way.
     pub(super) fn recover_from(
         &mut self,
+        iteration: u64,
         error: TrainError,
         observer: &mut dyn Observer,
     ) -> Result<(), RunError> {
-        // The iteration that failed wrote no row, and will be made again.
-        let iteration = self.trainer.iteration() + 1;
         let (statement, advice) = sentence(&error);
         let finding = Finding::new(Kind::NonFinite, Severity::Failure, statement, advice);
         self.record(iteration, self.trainer.env_steps(), finding, observer)?;
@@ -89,15 +88,14 @@ impl Session {
 /// A detector that has seen what a run's folder holds, which was cut back to where it goes on.
 pub(super) fn replayed(config: &Config, folder: &Path) -> Result<Detector, RunError> {
     let mut detector = Detector::new(config);
-    let path = folder.join("metrics.jsonl");
-    let text = if_there(fs::read_to_string(&path)).map_err(|source| RunError::Io {
-        action: "read",
-        path,
-        source,
-    })?;
-    for row in text.lines().filter_map(Recorded::parse) {
-        detector.observe(&row);
-    }
+    let path = folder.join(METRICS);
+    let replayed = Lines::open(&path).map_err(LineError::Io).and_then(|lines| {
+        lines.each(|line| {
+            detector.observe(&Recorded::parse(line)?);
+            Ok(())
+        })
+    });
+    replayed.map_err(|error| RunError::of_lines("read", &path, error))?;
     Ok(detector)
 }
 

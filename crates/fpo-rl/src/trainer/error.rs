@@ -1,6 +1,7 @@
 //! What can stop a training.
 
 use crate::advantage::UnequalEpisode;
+use crate::evaluate::EvaluateError;
 use crate::rollout::{NonFinite, Quantity};
 use fpo_env::MakeError;
 use fpo_nn::{MlpError, PrecisionError};
@@ -25,6 +26,9 @@ pub enum TrainError {
     /// A number that is not finite appeared while acting; nothing was learnt from it.
     #[error("{}", while_acting(.0))]
     Acting(NonFinite),
+    /// The policy could not be evaluated.
+    #[error(transparent)]
+    Evaluating(#[from] EvaluateError),
     /// Group-relative advantages where there are no groups of comparable episodes.
     #[error("advantage.estimator = \"group\" {0}")]
     Groups(String),

@@ -1,6 +1,8 @@
 //! Going back to an earlier state after a collapse, and on from there more carefully.
 
 use super::{TrainError, Trainer};
+use crate::evaluate::EvaluateError;
+use crate::rollout::Quantity;
 
 /// What a rollback does to both learning rates, for the rest of the run.
 pub const RATE_FACTOR: f32 = 0.5;
@@ -39,9 +41,10 @@ impl Trainer {
 impl TrainError {
     /// Whether what was learnt has diverged, so that going back may help.
     pub fn is_divergence(&self) -> bool {
-        use crate::rollout::Quantity;
         match self {
-            Self::Acting(fault) => fault.what == Quantity::Action,
+            Self::Acting(fault) | Self::Evaluating(EvaluateError::Acting(fault)) => {
+                fault.what == Quantity::Action
+            }
             Self::NonFiniteParameter { .. } | Self::NonFiniteGradient { .. } => true,
             _ => false,
         }

@@ -164,7 +164,7 @@ fn chosen(kind: &str, all: &[String], asked: &[String]) -> Result<Vec<String>, F
 fn keep_suite(folder: &Path, text: &str) -> Result<(), Failure> {
     let file = folder.join(files::SUITE);
     fs::create_dir_all(folder)
-        .and_then(|()| fs::write(&file, text))
+        .and_then(|()| fpo_files::replace(&file, text.as_bytes()))
         .map_err(|e| Failure::runtime(format!("cannot write {}: {e}", file.display())))
 }
 

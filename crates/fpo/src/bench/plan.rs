@@ -7,7 +7,6 @@ use fpo_report::record::FAILURE;
 use fpo_report::suite::Suite;
 use fpo_rl::checkpoint::{Checkpoint, Checkpoints};
 use fpo_rl::config::{self, Config, LearningPrecision};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -176,5 +175,5 @@ pub(super) fn remarks(jobs: &[Job]) -> Vec<String> {
 
 /// Notes in a run's folder why training could not go on.
 pub(super) fn note_failure(folder: &Path, why: &str) -> std::io::Result<()> {
-    fs::write(folder.join(FAILURE), format!("{why}\n"))
+    fpo_files::replace(&folder.join(FAILURE), format!("{why}\n").as_bytes())
 }

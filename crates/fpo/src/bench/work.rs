@@ -4,6 +4,7 @@ use super::plan::{Job, State, note_failure};
 use super::progress::Progress;
 use crate::failure::Failure;
 use crate::machine;
+use fpo_rl::evaluate::EvaluateError;
 use fpo_rl::metrics::Row;
 use fpo_rl::run::{Observer, Outcome, RunError, RunFolder, Session};
 use fpo_rl::trainer::TrainError;
@@ -70,6 +71,7 @@ fn would_repeat(error: &RunError) -> bool {
         RunError::Collapsed { .. }
             | RunError::Train(
                 TrainError::Acting(_)
+                    | TrainError::Evaluating(EvaluateError::Acting(_))
                     | TrainError::NonFiniteParameter { .. }
                     | TrainError::NonFiniteGradient { .. }
                     | TrainError::FirstRatio { .. }

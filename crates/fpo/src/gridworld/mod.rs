@@ -43,11 +43,12 @@ fn plot(args: &args::GridworldPlot) -> Result<(), Failure> {
             task.name
         ))
     })?;
-    let samples = Samples::draw(&loaded.policy, layout, task.step_limit, args.seed);
+    let samples = Samples::draw(&loaded.policy, layout, task.step_limit, args.seed)
+        .map_err(|e| Failure::runtime(format!("{}: {e}", loaded.source.display())))?;
     let drawing = drawing::document(&task.name, layout, &samples);
     pictures
         .iter()
-        .try_for_each(|path| picture::save(&drawing, path))?;
+        .try_for_each(|path| picture::save(&drawing, path, args.out.is_some()))?;
     let (fork, shares, ends) = (layout.fork(), samples.shares(), samples.ends());
     if args.json {
         let result = json!({

@@ -1,7 +1,7 @@
 //! What a policy does in a grid: actions in some cells, walks from some.
 
 use fpo_env::gridworld::{Cell, Layout, Position, SIZE};
-use fpo_rl::policy::Policy;
+use fpo_rl::policy::{NonFiniteAction, Policy};
 use fpo_rng::{Key, Stream, fill_normal};
 use std::iter::repeat_n;
 
@@ -55,7 +55,15 @@ pub(super) struct Ends {
 
 impl Samples {
     /// Samples `policy` in `layout`; walks have at most `step_limit` steps. All noise is a function of `seed`.
-    pub(super) fn draw(policy: &Policy, layout: &Layout, step_limit: u32, seed: u64) -> Self {
+    ///
+    /// # Errors
+    /// If an action is not finite.
+    pub(super) fn draw(
+        policy: &Policy,
+        layout: &Layout,
+        step_limit: u32,
+        seed: u64,
+    ) -> Result<Self, NonFiniteAction> {
         // Every cell, walk and the fork have an index of their own for their noise.
         let mut index = 0;
         let mut key = || {
@@ -66,19 +74,21 @@ impl Samples {
         let chosen = |z: usize| z.is_multiple_of(SPACING) && z > 0 && z < SIZE - 1;
         let on_grid = |p: &&Position| chosen(p.x) && chosen(p.y);
         let fields = layout.free().iter().filter(on_grid);
-        let fields = fields.map(|&p| (p, actions(policy, p, ACTIONS, key()))).collect();
-        let at_fork = actions(policy, layout.fork(), AT_FORK, key());
+        let fields = fields
+            .map(|&p| Ok((p, actions(policy, p, ACTIONS, key())?)))
+            .collect::<Result<_, _>>()?;
+        let at_fork = actions(policy, layout.fork(), AT_FORK, key())?;
         let starts = [layout.fork()].into_iter().chain(NEAR_CORNERS);
         let walks = starts
             .enumerate()
             .flat_map(|(k, start)| repeat_n(start, WALKS[k.min(1)]))
             .map(|start| walk(policy, layout, start, step_limit, key()))
-            .collect();
-        Self {
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
             fields,
             at_fork,
             walks,
-        }
+        })
     }
 
     /// Where the actions at the fork go.
@@ -107,29 +117,40 @@ impl Samples {
 }
 
 /// `count` actions in the cell `position`.
-fn actions(policy: &Policy, position: Position, count: usize, key: Key) -> Vec<Action> {
+fn actions(
+    policy: &Policy,
+    position: Position,
+    count: usize,
+    key: Key,
+) -> Result<Vec<Action>, NonFiniteAction> {
     let observations = position.observation().repeat(count);
     let mut noise = vec![0.0; count * policy.noise_dim()];
     fill_normal(key, &mut noise);
     let mut actions = vec![0.0; 2 * count];
-    policy.actor(count).act(&observations, &noise, &mut actions);
-    actions.chunks_exact(2).map(|a| [a[0], a[1]]).collect()
+    policy.actor(count).act(&observations, &noise, &mut actions)?;
+    Ok(actions.chunks_exact(2).map(|a| [a[0], a[1]]).collect())
 }
 
 /// A walk from `start`.
-fn walk(policy: &Policy, layout: &Layout, start: Position, step_limit: u32, key: Key) -> Walk {
+fn walk(
+    policy: &Policy,
+    layout: &Layout,
+    start: Position,
+    step_limit: u32,
+    key: Key,
+) -> Result<Walk, NonFiniteAction> {
     let mut cells = vec![start];
     let mut position = start;
     for step in 0..step_limit {
-        let action = actions(policy, position, 1, key.step(step.into()))[0];
+        let action = actions(policy, position, 1, key.step(step.into()))?[0];
         position = layout.go(position, Layout::direction(action));
         cells.push(position);
         if layout.cell(position) != Cell::Free {
             break;
         }
     }
-    Walk {
+    Ok(Walk {
         end: layout.cell(position),
         cells,
-    }
+    })
 }

@@ -327,6 +327,40 @@ fn a_full_disk_while_saving() {
     assert!(run.join(STATE).exists());
 }
 
+/// Weights are finite, or the policy is not read; so large that the flow overflows, it does not act.
+#[test]
+fn a_policy_that_overflows_does_not_act() {
+    let (folder, run) = folder_with_run();
+    let mut bytes = fs::read(run.join("checkpoints/step-1280/policy.safetensors")).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let weights = file.tensor("policy.0.weight").unwrap().data();
+    let (start, length) = (weights.as_ptr() as usize - bytes.as_ptr() as usize, weights.len());
+    for (k, weight) in bytes[start..start + length].chunks_exact_mut(4).enumerate() {
+        weight.copy_from_slice(&if k % 2 == 0 { f32::MAX } else { f32::MIN }.to_le_bytes());
+    }
+    fs::write(folder.path().join("huge.safetensors"), bytes).unwrap();
+    for command in [
+        &["eval"][..],
+        &["play", "--width", "32", "--height", "32", "--out", "x.gif"],
+    ] {
+        let output = fpo(&folder, &[command, &["huge.safetensors"]].concat())
+            .output()
+            .unwrap();
+        let text = stderr(&output);
+        let error = text.lines().last().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        for part in [
+            "error: huge.safetensors:",
+            "became non-finite in episode 0",
+            "at step 0",
+            "overflows",
+        ] {
+            assert!(error.contains(part), "{part:?} is not in {text}");
+        }
+    }
+    assert!(!folder.path().join("x.gif").exists());
+}
+
 #[test]
 fn films_that_cannot_be() {
     let (folder, run) = folder_with_run();

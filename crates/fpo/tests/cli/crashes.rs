@@ -169,7 +169,7 @@ fn half(folder: &TempDir) -> (PathBuf, Record) {
 
 const GO_ON: [&str; 5] = ["train", "--resume", "runs/run", "--set", "train.steps=1280"];
 
-/// Root writes where it likes, so this takes a folder that even root cannot write in; without such, permissions must do.
+/// Root writes where it likes; without that right (`setpriv` takes it away) also root is refused.
 #[cfg(unix)]
 #[test]
 fn a_read_only_folder_is_refused_and_intact() {
@@ -180,13 +180,28 @@ fn a_read_only_folder_is_refused_and_intact() {
     let set = |mode: u32| fs::set_permissions(&checkpoints, fs::Permissions::from_mode(mode)).unwrap();
     set(0o555);
     let writable = fs::write(checkpoints.join("probe"), "").is_ok();
+    let program = fpo(&folder, &[]).get_program().to_owned();
+    let mut command = Command::new(if writable {
+        "setpriv".as_ref()
+    } else {
+        program.as_os_str()
+    });
     if writable {
         fs::remove_file(checkpoints.join("probe")).unwrap();
-        set(0o755);
-        eprintln!("skipped: this user may write everywhere");
-        return;
+        let without = ["--bounding-set=-dac_override", "--inh-caps=-dac_override"];
+        if !Command::new("setpriv")
+            .args(without)
+            .arg("true")
+            .status()
+            .is_ok_and(|s| s.success())
+        {
+            set(0o755);
+            eprintln!("skipped: this user may write everywhere, and setpriv cannot change that");
+            return;
+        }
+        command.args(without).arg(program);
     }
-    let output = fpo(&folder, &GO_ON).output().unwrap();
+    let output = command.current_dir(folder.path()).args(GO_ON).output().unwrap();
     set(0o755);
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     assert!(
@@ -196,6 +211,36 @@ fn a_read_only_folder_is_refused_and_intact() {
     );
     assert_eq!(before, record(&checkpoints));
     succeeds(&folder, &GO_ON);
+}
+
+/// A disk that fills up while a run saves: the run ends in one line, what was saved is good, and with room again it goes on to the same end.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_costs_no_checkpoint() {
+    let folder = TempDir::new().unwrap();
+    succeeds(&folder, &begin("straight", &[]));
+    fs::create_dir(folder.path().join("disk")).unwrap();
+    // A file system of 300 KiB that only this command sees.
+    let script = "mount -t tmpfs -o size=300k tmpfs disk || exit 77\n\
+                  \"$0\" \"$@\"; code=$?; cp -r disk/run runs/run; exit $code";
+    let output = Command::new("unshare")
+        .current_dir(folder.path())
+        .args(["--user", "--map-root-user", "--mount", "sh", "-c", script])
+        .arg(fpo(&folder, &[]).get_program())
+        .args(begin("run", &["--out", "disk"]))
+        .output();
+    let run = folder.path().join("runs/run");
+    let Some(output) = output.ok().filter(|_| run.exists()) else {
+        eprintln!("skipped: this user may not have a file system of their own here");
+        return;
+    };
+    let text = stderr(&output);
+    let errors: Vec<&str> = text.lines().filter(|line| line.starts_with("error: ")).collect();
+    assert_eq!((output.status.code(), errors.len()), (Some(1), 1), "{text}");
+    assert!(errors[0].contains("No space left on device"), "{text}");
+    assert!(every_checkpoint_is_good(&run) > 0, "{text}");
+    succeeds(&folder, &["train", "--resume", "runs/run", "--threads", "1"]);
+    assert_same(&record(&folder.path().join("runs/straight")), &record(&run));
 }
 
 /// A folder that vanishes under a run ends it in one line; the checkpoint that was copied in time goes on.

@@ -142,6 +142,32 @@ fn other_folders_are_refused_in_a_line() {
     refused("runs/run", "config.toml");
 }
 
+/// What commands a terminal is shown, not sent, also from files that are only read.
+#[test]
+fn a_strangers_words_do_not_command_the_terminal() {
+    let (folder, run) = folder_with_run();
+    let event = r#"{"iteration":1,"env_steps":128,"rollbacks":0,"kind":"non_finite","severity":"failure","#;
+    let event = format!(r#"{event}"statement":"a \u001b]0;title\u0007 b","advice":"\u001b[2J"}}"#) + "\n";
+    fs::write(run.join("events.jsonl"), event).unwrap();
+    let before = folder
+        .path()
+        .join("runs/run/checkpoints/step-1280/state.safetensors");
+    fs::create_dir(run.join("failure")).unwrap();
+    fs::copy(before, run.join("failure/state.safetensors")).unwrap();
+    fs::copy(run.join("config.toml"), run.join("failure/config.toml")).unwrap();
+    let report = r#"{"iteration":1,"error":"\u001b[31m"}"#;
+    fs::write(run.join("failure/failure.json"), report).unwrap();
+    for command in ["doctor", "reproduce"] {
+        let output = fpo(&folder, &[command, "runs/run"]).output().unwrap();
+        let shown = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(shown.contains("\\u{1b}"), "{command}: {shown}");
+        assert!(
+            shown.chars().all(|c| c == '\n' || !c.is_control()),
+            "{command}: {shown}"
+        );
+    }
+}
+
 /// One sick figure each, in an otherwise healthy run.
 #[test]
 fn each_kind_of_trouble_is_named() {

@@ -99,6 +99,25 @@ fn a_flow_keeps_both_ways_at_the_fork_and_a_gaussian_does_not() {
     );
 }
 
+/// In a stranger's folder the usual names may be links; a name that the user gives is written as it is.
+#[cfg(unix)]
+#[test]
+fn pictures_take_the_place_of_links_unless_they_are_asked_for() {
+    let folder = folder_with_grid(&[]);
+    let precious = folder.path().join("precious.svg");
+    fs::write(&precious, "mine").unwrap();
+    let usual = folder.path().join("runs/run/gridworld.svg");
+    let asked = folder.path().join("asked.svg");
+    for link in [&usual, &asked] {
+        std::os::unix::fs::symlink(&precious, link).unwrap();
+    }
+    plot(&folder, &[]);
+    assert_eq!(fs::read_to_string(&precious).unwrap(), "mine");
+    assert!(fs::symlink_metadata(&usual).unwrap().is_file());
+    plot(&folder, &["--out", "asked.svg"]);
+    assert_eq!(fs::read(&precious).unwrap(), fs::read(&usual).unwrap());
+}
+
 #[test]
 fn what_is_no_grid_or_no_picture_is_refused() {
     let (folder, _) = folder_with_run();

@@ -341,6 +341,59 @@ fn ctrl_c_saves_and_the_run_resumes_to_the_same_end() {
     assert_same(&stopped, &straight);
 }
 
+/// A second Ctrl-C does not wait for the iteration, and costs what came after the last checkpoint, nothing else.
+#[cfg(unix)]
+#[test]
+fn a_second_ctrl_c_quits_at_once_without_damage() {
+    let folder = TempDir::new().unwrap();
+    // Iterations of a second, so that the second signal meets the one in which the first came.
+    let slow = [
+        "--set",
+        "optimizer.epochs=1000",
+        "--set",
+        "policy.hidden=[64,64]",
+        "--set",
+        "train.checkpoint_every=1",
+        "--set",
+        "train.steps=384",
+    ];
+    let mut child = Command::new(fpo(&folder, &[]).get_program())
+        .current_dir(folder.path())
+        .args(tiny("run", &slow))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let run = folder.path().join("runs/run");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !run.join("checkpoints/step-128").exists() {
+        assert!(
+            Instant::now() < deadline && child.try_wait().unwrap().is_none(),
+            "it never got going"
+        );
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    for _ in 0..2 {
+        let pid = child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-INT", &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+        // Signals closer together count as one.
+        std::thread::sleep(Duration::from_millis(350));
+    }
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+    let saved = fs::read_dir(run.join("checkpoints")).unwrap().count();
+    assert_eq!(saved, 1, "the iteration was not finished");
+    succeeds(&folder, &["train", "--resume", "runs/run"]);
+    succeeds(&folder, &tiny("straight", &slow));
+    assert_same(&record(&run), &record(&folder.path().join("runs/straight")));
+}
+
 #[cfg(unix)]
 #[test]
 fn sigterm_saves_too() {

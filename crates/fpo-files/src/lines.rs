@@ -1,0 +1,258 @@
+//! Text files that grow a line at a time, and are cut back when what writes them goes back in time.
+
+use crate::read::{if_there, open_regular, read_capped};
+use crate::write::{create_anew, partial};
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, BufWriter, Cursor, ErrorKind, Read, Write};
+use std::path::Path;
+
+/// No line that a run writes comes near this length, 1 MiB.
+const LONGEST_LINE: u64 = 1 << 20;
+
+/// The longest file whose lines are held in memory together, 256 MiB.
+const LARGEST_HELD: u64 = 1 << 28;
+
+/// Why the lines of a file were not read.
+#[derive(Debug)]
+pub enum LineError {
+    /// The file system refused.
+    Io(io::Error),
+    /// A line, counted from 1, cannot be read, and it is not a last one that a crash cut short.
+    Damaged(usize, String),
+}
+
+impl From<io::Error> for LineError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// The lines of a file, one at a time, each with its line feed and at most 1 MiB long. A last line without line feed is still being written,
+/// or was cut short by a crash: it does not count.
+pub struct Lines<R = BufReader<File>> {
+    from: R,
+    number: usize,
+}
+
+/// A line of a file.
+#[derive(Debug)]
+struct Line {
+    bytes: Vec<u8>,
+    /// Its number, counted from 1.
+    number: usize,
+    /// Whether nothing comes after it.
+    last: bool,
+}
+
+impl Lines {
+    /// Those of a regular file, of any length.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self::of(BufReader::new(open_regular(path)?)))
+    }
+}
+
+impl<R: BufRead> Lines<R> {
+    fn of(from: R) -> Self {
+        Self { from, number: 0 }
+    }
+
+    fn line(&mut self) -> Result<Option<Line>, LineError> {
+        let mut bytes = Vec::new();
+        let length = (&mut self.from)
+            .take(LONGEST_LINE)
+            .read_until(b'\n', &mut bytes)?;
+        self.number += 1;
+        if !bytes.ends_with(b"\n") {
+            if length as u64 == LONGEST_LINE {
+                let reason = "the line is longer than 1 MiB".to_owned();
+                return Err(LineError::Damaged(self.number, reason));
+            }
+            return Ok(None);
+        }
+        let last = self.from.fill_buf()?.is_empty();
+        Ok(Some(Line {
+            bytes,
+            number: self.number,
+            last,
+        }))
+    }
+
+    /// Hands each line to `read`, which says why if it cannot read one. If that is the last one, a crash damaged it, and it does not count.
+    ///
+    /// # Errors
+    /// If the file system refuses, or a line cannot be read.
+    pub fn each(mut self, mut read: impl FnMut(&[u8]) -> Result<(), String>) -> Result<(), LineError> {
+        while let Some(line) = self.line()? {
+            match read(&line.bytes) {
+                Err(reason) if !line.last => return Err(LineError::Damaged(line.number, reason)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What `parse` makes of each line of the file `path`, which need not be there and has at most 256 MiB. Last lines that a crash left do not
+/// count, as for [`Lines::each`].
+///
+/// # Errors
+/// If the file system refuses, or a line cannot be read.
+pub fn parse_lines<T>(
+    path: &Path,
+    mut parse: impl FnMut(&[u8]) -> Result<T, String>,
+) -> Result<Vec<T>, LineError> {
+    let bytes = if_there(read_capped(path, LARGEST_HELD))?;
+    let mut parsed = Vec::new();
+    Lines::of(Cursor::new(bytes)).each(|line| {
+        parsed.push(parse(line)?);
+        Ok(())
+    })?;
+    Ok(parsed)
+}
+
+/// Leaves in the file `path`, which need not be there, `head` and the lines that `keep` keeps, and opens it at its end. `keep`
+/// sees each line with its line feed, and says why if it cannot read one. What a crash left at the end goes, as for [`Lines::each`].
+///
+/// The file changes at once or not at all. It is always a new one: what was there may be a link to a file of somebody else's.
+///
+/// # Errors
+/// If the file system refuses, or a line cannot be read; then it is as it was.
+pub fn cut_back(
+    path: &Path,
+    head: &str,
+    keep: impl FnMut(&[u8]) -> Result<bool, String>,
+) -> Result<File, LineError> {
+    let partial = partial(path);
+    let mut to = BufWriter::new(create_anew(&partial)?);
+    let copied = to
+        .write_all(head.as_bytes())
+        .map_err(LineError::Io)
+        .and_then(|()| copy(path, &mut to, keep))
+        .and_then(|()| Ok(to.flush()?))
+        .and_then(|()| Ok(to.get_ref().sync_all()?))
+        .and_then(|()| Ok(fs::rename(&partial, path)?));
+    if let Err(error) = copied {
+        let _ = fs::remove_file(&partial);
+        return Err(error);
+    }
+    Ok(File::options().append(true).open(path)?)
+}
+
+fn copy(
+    path: &Path,
+    to: &mut impl Write,
+    mut keep: impl FnMut(&[u8]) -> Result<bool, String>,
+) -> Result<(), LineError> {
+    let lines = match Lines::open(path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+        lines => lines?,
+    };
+    let mut written = Ok(());
+    lines.each(|line| {
+        if keep(line)? && written.is_ok() {
+            written = to.write_all(line);
+        }
+        Ok(())
+    })?;
+    Ok(written?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cut(folder: &Path, content: &[u8]) -> Result<String, LineError> {
+        let path = folder.join("x.txt");
+        fs::write(&path, content).unwrap();
+        let keep = |line: &[u8]| match line {
+            b"bad\n" => Err("it is bad".to_owned()),
+            line => Ok(line.starts_with(b"+")),
+        };
+        let mut file = cut_back(&path, "head\n", keep)?;
+        file.write_all(b"more\n")?;
+        assert_eq!(fs::read_dir(folder)?.count(), 1, "nothing else is left");
+        Ok(fs::read_to_string(path)?)
+    }
+
+    #[test]
+    fn kept_lines_stay_and_what_a_crash_left_goes() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let cut = |content: &[u8]| cut(folder.path(), content);
+        assert_eq!(cut(b"+a\n-b\n+c\n").unwrap(), "head\n+a\n+c\nmore\n");
+        assert_eq!(cut(b"").unwrap(), "head\nmore\n");
+        for last in ["+c", "bad\n", "bad", "\0\0\0"] {
+            let content = format!("+a\n{last}");
+            assert_eq!(cut(content.as_bytes()).unwrap(), "head\n+a\nmore\n", "{last:?}");
+        }
+    }
+
+    #[test]
+    fn damage_elsewhere_is_named_and_nothing_changes() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("x.txt");
+        for (content, line, reason) in [
+            (b"+a\nbad\n+c\n".to_vec(), 2, "it is bad"),
+            (b"+a\nbad\n+c".to_vec(), 2, "it is bad"),
+            (vec![b'+'; 2 << 20], 1, "longer than 1 MiB"),
+        ] {
+            let Err(LineError::Damaged(number, why)) = cut(folder.path(), &content) else {
+                panic!("{} bytes are damaged", content.len());
+            };
+            assert!(number == line && why.contains(reason), "line {number}: {why}");
+            assert!(fs::read(&path).unwrap() == content);
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        }
+    }
+
+    #[test]
+    fn lines_are_parsed_but_for_what_a_crash_left() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("x.txt");
+        let numbers = || {
+            parse_lines(&path, |line| {
+                let text = str::from_utf8(line).map_err(|e| e.to_string())?;
+                text.trim_end().parse::<u32>().map_err(|e| e.to_string())
+            })
+        };
+        assert_eq!(numbers().unwrap(), [], "no file, no lines");
+        for last in ["", "3", "x", "x\n"] {
+            fs::write(&path, format!("1\n2\n{last}")).unwrap();
+            assert_eq!(numbers().unwrap(), [1, 2], "{last:?}");
+        }
+        fs::write(&path, "1\nx\n3").unwrap();
+        let error = numbers().unwrap_err();
+        assert!(matches!(error, LineError::Damaged(2, _)), "{error:?}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nothing_is_written_through_a_link() {
+        let (folder, elsewhere) = (
+            tempfile::TempDir::new().unwrap(),
+            tempfile::TempDir::new().unwrap(),
+        );
+        let precious = elsewhere.path().join("precious");
+        fs::write(&precious, "+a\n").unwrap();
+        for name in ["x.txt", ".partial-x.txt"] {
+            std::os::unix::fs::symlink(&precious, folder.path().join(name)).unwrap();
+        }
+        let mut file = cut_back(&folder.path().join("x.txt"), "", |_| Ok(true)).unwrap();
+        file.write_all(b"more\n").unwrap();
+        assert_eq!(fs::read_to_string(&precious).unwrap(), "+a\n");
+        assert_eq!(
+            fs::read_to_string(folder.path().join("x.txt")).unwrap(),
+            "+a\nmore\n"
+        );
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_read() {
+        let folder = tempfile::TempDir::new().unwrap();
+        fs::create_dir(folder.path().join("x.txt")).unwrap();
+        let error = cut_back(&folder.path().join("x.txt"), "", |_| Ok(true)).unwrap_err();
+        assert!(matches!(error, LineError::Io(_)), "{error:?}");
+    }
+}

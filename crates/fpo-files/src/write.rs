@@ -1,0 +1,122 @@
+//! Writing and deleting, never through a link: a name in a stranger's folder may lead to a file of yours.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+/// What the name of something half written or half deleted begins with.
+pub const PARTIAL: &str = ".partial-";
+
+/// Where the next content of the file `path` is written before it takes its name.
+pub fn partial(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!("{PARTIAL}{name}"))
+}
+
+/// Writes a whole file, which appears or changes at once or not at all, and is on the disk when this returns. A link at `path` gives way to
+/// the file; what it leads to stays as it is.
+///
+/// # Errors
+/// If it cannot be written; then what was there is as it was, and nothing else is left.
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let partial = partial(path);
+    let written = create_anew(&partial)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&partial, path));
+    if let Err(error) = written {
+        let _ = fs::remove_file(&partial);
+        return Err(error);
+    }
+    sync_folder(folder_of(path))
+}
+
+/// A new, empty file, in the place of the file or link that was there.
+///
+/// # Errors
+/// If it cannot be made.
+pub fn create_anew(path: &Path) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(e),
+        _ => File::create_new(path),
+    }
+}
+
+/// Deletes what is at `path`, whatever it is, if anything. A link goes, not what it leads to.
+///
+/// # Errors
+/// If it cannot be deleted.
+pub fn remove(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(there) if there.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(e),
+    }
+}
+
+/// Makes the names in a folder last; only Unix knows how, and elsewhere a rename is as durable as it gets.
+///
+/// # Errors
+/// If the system refuses.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) {
+        File::open(folder)?.sync_all()
+    } else {
+        Ok(())
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_changes_whole() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("x");
+        for content in ["long and old", "new"] {
+            replace(&path, content.as_bytes()).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), content);
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_leaves_nothing() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("x");
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join("inside"), "").unwrap();
+        assert!(replace(&path, b"new").is_err());
+        assert!(path.join("inside").is_file());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_give_way() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let precious = folder.path().join("precious");
+        fs::write(&precious, "mine").unwrap();
+        let link = |name: &str| {
+            let at = folder.path().join(name);
+            std::os::unix::fs::symlink(&precious, &at).unwrap();
+            at
+        };
+        link(".partial-x");
+        let path = link("x");
+        replace(&path, b"new").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+        drop(create_anew(&link("y")).unwrap());
+        remove(&link("z")).unwrap();
+        assert_eq!(fs::read_to_string(&precious).unwrap(), "mine");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+    }
+}

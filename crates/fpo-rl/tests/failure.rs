@@ -1,0 +1,216 @@
+//! The promise: a number that is not finite never acts, is never learnt from and is never saved, also where it appears only in an
+//! evaluation; and what a failed run leaves makes the failure again.
+
+use fpo_env::{Env, EnvSpec, MakeError, StateError, Status, Step, Task};
+use fpo_rl::checkpoint::Checkpoints;
+use fpo_rl::config::{Config, resolve};
+use fpo_rl::run::{RunError, RunFolder, Session, reproduce};
+use fpo_rng::Philox;
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use tempfile::TempDir;
+
+/// A task whose environments give what is not a number, but for the first few that are made of it: those that train.
+struct Faulty {
+    spec: EnvSpec,
+    sound: AtomicUsize,
+    fault: Fault,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Fault {
+    Reward,
+    Observation,
+}
+
+impl Faulty {
+    fn new(sound: usize, fault: Fault) -> Arc<dyn Task> {
+        let spec = EnvSpec {
+            name: "faulty".into(),
+            summary: "a task with a fault".into(),
+            observation: vec![("nothing".into(), 1)],
+            action_min: vec![-1.0],
+            action_max: vec![1.0],
+            control_timestep: 0.1,
+            step_limit: 4,
+        };
+        let sound = AtomicUsize::new(sound);
+        Arc::new(Self { spec, sound, fault })
+    }
+}
+
+impl Task for Faulty {
+    fn spec(&self) -> &EnvSpec {
+        &self.spec
+    }
+
+    fn make(&self) -> Result<Box<dyn Env>, MakeError> {
+        let one_less = |left: usize| left.checked_sub(1);
+        let sound = self
+            .sound
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less);
+        Ok(Box::new(FaultyEnv {
+            spec: self.spec.clone(),
+            fault: sound.is_err().then_some(self.fault),
+        }))
+    }
+}
+
+struct FaultyEnv {
+    spec: EnvSpec,
+    fault: Option<Fault>,
+}
+
+impl Env for FaultyEnv {
+    fn spec(&self) -> &EnvSpec {
+        &self.spec
+    }
+
+    fn reset(&mut self, _: &mut Philox, observation: &mut [f32]) {
+        observation.fill(0.0);
+    }
+
+    fn step(&mut self, action: &[f32], observation: &mut [f32]) -> Step {
+        observation.fill(if self.fault == Some(Fault::Observation) {
+            f32::INFINITY
+        } else {
+            0.0
+        });
+        Step {
+            reward: if self.fault == Some(Fault::Reward) {
+                f32::NAN
+            } else {
+                -action[0].abs()
+            },
+            status: Status::Running,
+        }
+    }
+
+    fn save_state(&self, _: &mut Vec<u8>) {}
+
+    fn load_state(&mut self, _: &[u8]) -> Result<(), StateError> {
+        Ok(())
+    }
+}
+
+const ENVS: usize = 4;
+
+/// Three iterations of eight steps, evaluated after each.
+fn config() -> Config {
+    let sets = [
+        "env.num_envs=4",
+        "env.unroll=2",
+        "env.sequences=1",
+        "optimizer.minibatches=2",
+        "optimizer.epochs=1",
+        "policy.hidden=3",
+        "policy.flow_steps=2",
+        "critic.hidden=3",
+        "objective.pairs=2",
+        "eval.episodes=3",
+        "eval.every=8",
+        "train.steps=24",
+        "train.checkpoint_every=1",
+        "train.precision=f32",
+    ];
+    let sets: Vec<String> = sets.map(str::to_owned).to_vec();
+    let mut config = resolve("bandit-two_modes", None, None, &sets, None).unwrap();
+    config.task = "faulty".into();
+    config
+}
+
+fn train(folder: &TempDir, task: Arc<dyn Task>) -> Result<(), RunError> {
+    let locked = RunFolder::create(&folder.path().join("run"), false).unwrap();
+    let mut session = Session::begin(locked, config(), task, 2).unwrap();
+    session.run(&AtomicBool::new(false), &mut ()).map(drop)
+}
+
+#[test]
+fn a_fault_that_only_an_evaluation_meets_ends_the_run_before_anything_is_saved() {
+    for (fault, name) in [(Fault::Reward, "reward"), (Fault::Observation, "observation")] {
+        // The first evaluation is sound, and a checkpoint follows it; the next is not.
+        let sound = ENVS + 2 * 3;
+        let folder = TempDir::new().unwrap();
+        let error = train(&folder, Faulty::new(sound, fault)).unwrap_err().to_string();
+        let expected = format!(
+            "the environment gave a non-finite {name} in episode 0 of the evaluation at step 0: this is a fault of the task"
+        );
+        assert_eq!(error, expected);
+        let run = folder.path().join("run");
+        let steps = Checkpoints::list(&run.join("checkpoints")).unwrap();
+        assert_eq!(steps, [run.join("checkpoints/step-8")]);
+        let rows = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+        assert_eq!(rows.lines().count(), 1, "{rows}");
+        let evaluations = fs::read_to_string(run.join("eval.csv")).unwrap();
+        assert_eq!(evaluations.lines().count(), 3, "{evaluations}");
+
+        // Where every evaluation is at fault, so is the one that was.
+        let again = reproduce(&run, 1, |_| Ok::<_, RunError>(Faulty::new(ENVS, fault))).unwrap();
+        assert_eq!((again.iteration, again.recorded.as_str()), (1, expected.as_str()));
+        assert_eq!(again.again.as_deref(), Some(expected.as_str()));
+        let well = reproduce(&run, 1, |_| Ok::<_, RunError>(Faulty::new(100, fault))).unwrap();
+        assert_eq!(well.again, None);
+    }
+}
+
+#[test]
+fn a_fault_in_training_is_told_of_its_environment_and_step() {
+    let folder = TempDir::new().unwrap();
+    let error = train(&folder, Faulty::new(2, Fault::Reward))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.starts_with("environment 2 gave a non-finite reward at its step 0"),
+        "{error}"
+    );
+    let run = folder.path().join("run");
+    assert!(Checkpoints::list(&run.join("checkpoints")).unwrap().is_empty());
+    assert_eq!(fs::read_to_string(run.join("metrics.jsonl")).unwrap(), "");
+}
+
+/// What a stranger may have put into a failure's folder.
+#[cfg(unix)]
+#[test]
+fn a_failure_that_is_none_is_refused_in_a_line() {
+    let folder = TempDir::new().unwrap();
+    train(&folder, Faulty::new(2, Fault::Reward)).unwrap_err();
+    let failure = folder.path().join("run/failure");
+    let reproduced = || {
+        reproduce(&folder.path().join("run"), 1, |_| {
+            Ok::<_, RunError>(Faulty::new(2, Fault::Reward))
+        })
+        .map(|again| again.again.is_some())
+        .map_err(|error| error.to_string())
+    };
+    assert_eq!(reproduced(), Ok(true));
+    let good = ["failure.json", "state.safetensors", "config.toml"].map(|name| {
+        let path = failure.join(name);
+        (fs::read(&path).unwrap(), path)
+    });
+    for (content, path) in &good {
+        let refused = |expected: &str| {
+            let line = reproduced().unwrap_err();
+            assert!(
+                !line.contains('\n') && line.contains(expected),
+                "{}: {line}",
+                path.display()
+            );
+        };
+        for half in [&content[..content.len() / 2], b"", b"\0\0\0\0"] {
+            fs::write(path, half).unwrap();
+            refused("");
+        }
+        fs::remove_file(path).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", path).unwrap();
+        refused("");
+        fs::remove_file(path).unwrap();
+        refused(if path.ends_with("failure.json") {
+            "has no failure/failure.json"
+        } else {
+            "cannot read"
+        });
+        fs::write(path, content).unwrap();
+    }
+    assert_eq!(reproduced(), Ok(true));
+}

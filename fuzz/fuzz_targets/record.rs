@@ -1,0 +1,47 @@
+//! A run's folder that is only looked at: `fpo doctor` and the page of `fpo report`. Nothing of a stranger's becomes part of the page.
+#![no_main]
+
+use fpo_fuzz::{FILES_OF_A_RECORD, folder};
+use fpo_report::page;
+use fpo_report::record::Record;
+use fpo_rl::health::{RunRecord, examine};
+use libfuzzer_sys::fuzz_target;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::LazyLock;
+use tempfile::TempDir;
+
+static RUN: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
+    let folder = folder();
+    let run = fpo_fuzz::run(folder.path(), 2);
+    (folder, run)
+});
+
+/// The files as they are before a stranger had them; empty where the run has none.
+static GOOD: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
+    let read = |name: &&str| fs::read(RUN.1.join(name)).unwrap_or_default();
+    FILES_OF_A_RECORD.iter().map(read).collect()
+});
+
+fuzz_target!(|input: &[u8]| {
+    let Some((&which, content)) = input.split_first() else {
+        return;
+    };
+    let which = usize::from(which) % FILES_OF_A_RECORD.len();
+    for (k, (name, good)) in FILES_OF_A_RECORD.iter().zip(GOOD.iter()).enumerate() {
+        let content = if k == which { content } else { good };
+        if content.is_empty() {
+            let _ = fs::remove_file(RUN.1.join(name));
+        } else {
+            fs::write(RUN.1.join(name), content).unwrap();
+        }
+    }
+    match RunRecord::read(&RUN.1) {
+        Ok(record) => drop(examine(&record)),
+        Err(error) => assert!(!error.to_string().contains('\n'), "{error}"),
+    }
+    match Record::read(&RUN.1) {
+        Ok(record) => assert!(!page::of_run(&record, None, None).contains("<fz")),
+        Err(error) => assert!(!error.to_string().contains('\n'), "{error}"),
+    }
+});
