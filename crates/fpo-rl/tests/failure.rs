@@ -25,7 +25,7 @@ enum Fault {
 }
 
 impl Faulty {
-    fn new(sound: usize, fault: Fault) -> Arc<dyn Task> {
+    fn task(sound: usize, fault: Fault) -> Arc<dyn Task> {
         let spec = EnvSpec {
             name: "faulty".into(),
             summary: "a task with a fault".into(),
@@ -132,7 +132,9 @@ fn a_fault_that_only_an_evaluation_meets_ends_the_run_before_anything_is_saved()
         // The first evaluation is sound, and a checkpoint follows it; the next is not.
         let sound = ENVS + 2 * 3;
         let folder = TempDir::new().unwrap();
-        let error = train(&folder, Faulty::new(sound, fault)).unwrap_err().to_string();
+        let error = train(&folder, Faulty::task(sound, fault))
+            .unwrap_err()
+            .to_string();
         let expected = format!(
             "the environment gave a non-finite {name} in episode 0 of the evaluation at step 0: this is a fault of the task"
         );
@@ -146,10 +148,10 @@ fn a_fault_that_only_an_evaluation_meets_ends_the_run_before_anything_is_saved()
         assert_eq!(evaluations.lines().count(), 3, "{evaluations}");
 
         // Where every evaluation is at fault, so is the one that was.
-        let again = reproduce(&run, 1, |_| Ok::<_, RunError>(Faulty::new(ENVS, fault))).unwrap();
+        let again = reproduce(&run, 1, |_| Ok::<_, RunError>(Faulty::task(ENVS, fault))).unwrap();
         assert_eq!((again.iteration, again.recorded.as_str()), (1, expected.as_str()));
         assert_eq!(again.again.as_deref(), Some(expected.as_str()));
-        let well = reproduce(&run, 1, |_| Ok::<_, RunError>(Faulty::new(100, fault))).unwrap();
+        let well = reproduce(&run, 1, |_| Ok::<_, RunError>(Faulty::task(100, fault))).unwrap();
         assert_eq!(well.again, None);
     }
 }
@@ -157,7 +159,7 @@ fn a_fault_that_only_an_evaluation_meets_ends_the_run_before_anything_is_saved()
 #[test]
 fn a_fault_in_training_is_told_of_its_environment_and_step() {
     let folder = TempDir::new().unwrap();
-    let error = train(&folder, Faulty::new(2, Fault::Reward))
+    let error = train(&folder, Faulty::task(2, Fault::Reward))
         .unwrap_err()
         .to_string();
     assert!(
@@ -174,11 +176,11 @@ fn a_fault_in_training_is_told_of_its_environment_and_step() {
 #[test]
 fn a_failure_that_is_none_is_refused_in_a_line() {
     let folder = TempDir::new().unwrap();
-    train(&folder, Faulty::new(2, Fault::Reward)).unwrap_err();
+    train(&folder, Faulty::task(2, Fault::Reward)).unwrap_err();
     let failure = folder.path().join("run/failure");
     let reproduced = || {
         reproduce(&folder.path().join("run"), 1, |_| {
-            Ok::<_, RunError>(Faulty::new(2, Fault::Reward))
+            Ok::<_, RunError>(Faulty::task(2, Fault::Reward))
         })
         .map(|again| again.again.is_some())
         .map_err(|error| error.to_string())

@@ -179,8 +179,13 @@ impl Place {
     fn run(&mut self, command: &str) -> Result<String, String> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let paths = std::iter::once(self.program.clone()).chain(std::env::split_paths(&path));
+        // AddressSanitizer reserves addresses by the terabyte; it has an option of its own for what is taken at once.
+        let memory = match std::env::var_os("ASAN_OPTIONS") {
+            None => format!("ulimit -v {MEMORY};"),
+            Some(_) => String::new(),
+        };
         let output = Command::new("sh")
-            .args(["-c", &format!("ulimit -v {MEMORY}; ulimit -t {WORK}; {command}")])
+            .args(["-c", &format!("{memory} ulimit -t {WORK}; {command}")])
             .current_dir(self.folder.path())
             .env("PATH", std::env::join_paths(paths).unwrap())
             .env_remove("FPO_SIMD")
