@@ -1,7 +1,7 @@
 //! Looking at a whole run: what is wrong at present, and what was.
 
-use super::detector::recent;
 use super::limits::*;
+use super::series::median;
 use super::{Detector, Figures, Finding, Kind, NormaliserState, Recorded, RunRecord, Severity};
 use crate::config::Method;
 
@@ -119,6 +119,12 @@ fn past(record: &RunRecord, detector: &Detector) -> Vec<Finding> {
         )
     });
     described.collect()
+}
+
+/// The median of the last figures called `name`.
+fn recent(rows: &[impl Figures], name: &str) -> Option<f64> {
+    let middle = median(rows.iter().filter_map(|row| row.get(name)));
+    (!middle.is_nan()).then_some(middle)
 }
 
 /// Figures that are no numbers, but for those that do not exist in every iteration.

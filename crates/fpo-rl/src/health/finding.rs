@@ -90,3 +90,14 @@ impl Finding {
         self.severity > Severity::Note
     }
 }
+
+/// A figure in a sentence.
+pub(super) fn figure(x: f64) -> String {
+    match x.abs() {
+        a if !a.is_finite() => "∞".to_owned(),
+        a if a >= 1e5 || (a > 0.0 && a < 1e-2) => format!("{x:.1e}"),
+        a if a >= 100.0 => format!("{x:.0}"),
+        a if a >= 10.0 => format!("{x:.1}"),
+        _ => format!("{x:.2}"),
+    }
+}

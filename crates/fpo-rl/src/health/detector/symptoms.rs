@@ -1,0 +1,234 @@
+//! The figures beside the return that tell early when a run goes wrong.
+
+use super::advice::Advice;
+use super::watch::Watch;
+use crate::config::{Config, Method};
+use crate::health::finding::figure;
+use crate::health::limits::*;
+use crate::health::series::Window;
+use crate::health::{Figures, Finding, Kind, Severity};
+
+/// A figure that is watched.
+pub(super) trait Symptom {
+    /// Takes in a row; whether it has begun to be wrong with it.
+    fn observe(&mut self, row: &dyn Figures) -> bool;
+
+    /// Whether it is wrong at present.
+    fn is_present(&self) -> bool;
+
+    /// What is wrong, in words.
+    fn finding(&self, advice: &Advice) -> Finding;
+
+    /// Forgets the present, but not what it is compared with.
+    fn forget(&mut self);
+}
+
+/// How far single ratios are from 1.
+#[derive(Clone, Debug)]
+pub(super) struct Ratios {
+    watch: Watch,
+    /// Advantage-weighted flow matching has ratios, but no step depends on them.
+    matter: bool,
+}
+
+impl Ratios {
+    pub(super) fn new(config: &Config) -> Self {
+        Self {
+            watch: Watch::new(),
+            matter: config.objective.method != Method::Awfm,
+        }
+    }
+}
+
+impl Symptom for Ratios {
+    fn observe(&mut self, row: &dyn Figures) -> bool {
+        let (Some(min), Some(max), true) = (row.get("ratio_min"), row.get("ratio_max"), self.matter) else {
+            return false;
+        };
+        self.watch.push(if max.is_finite() {
+            max.max(1.0 / min)
+        } else {
+            f64::INFINITY
+        });
+        self.watch.judge(self.watch.level(), RATIO_TAIL)
+    }
+
+    fn is_present(&self) -> bool {
+        self.watch.warned
+    }
+
+    fn finding(&self, advice: &Advice) -> Finding {
+        Finding::new(
+            Kind::RatioTails,
+            Severity::Warning,
+            format!(
+                "single ratios are off 1 by a factor of {} (median of {LEVEL_WINDOW} iterations)",
+                figure(self.watch.level())
+            ),
+            advice.for_policy(),
+        )
+    }
+
+    fn forget(&mut self) {
+        self.watch = Watch::new();
+    }
+}
+
+/// The share of losses that are cut off.
+#[derive(Clone, Debug)]
+pub(super) struct Clamping {
+    watch: Watch,
+}
+
+impl Clamping {
+    pub(super) fn new() -> Self {
+        Self { watch: Watch::new() }
+    }
+}
+
+impl Symptom for Clamping {
+    fn observe(&mut self, row: &dyn Figures) -> bool {
+        let Some(share) = row.get("loss_clamp_fraction") else {
+            return false;
+        };
+        self.watch.push(share);
+        self.watch.judge(self.watch.level(), CLAMPED_SHARE)
+    }
+
+    fn is_present(&self) -> bool {
+        self.watch.warned
+    }
+
+    fn finding(&self, advice: &Advice) -> Finding {
+        Finding::new(
+            Kind::LossClamp,
+            Severity::Warning,
+            format!(
+                "{:.1} % of losses are beyond objective.loss_max, where nothing is learnt from them",
+                100.0 * self.watch.level()
+            ),
+            format!(
+                "in some states the flow has become unstable and nothing brings it back; {}",
+                advice.lower_rate()
+            ),
+        )
+    }
+
+    fn forget(&mut self) {
+        self.watch = Watch::new();
+    }
+}
+
+/// The gradient's norm beside its running median.
+#[derive(Clone, Debug)]
+pub(super) struct Gradients {
+    watch: Watch,
+    reference: Window,
+}
+
+impl Gradients {
+    pub(super) fn new() -> Self {
+        Self {
+            watch: Watch::new(),
+            reference: Window::new(GRADIENT_WINDOW),
+        }
+    }
+
+    fn growth(&self) -> f64 {
+        self.watch.level() / self.reference.median()
+    }
+}
+
+impl Symptom for Gradients {
+    fn observe(&mut self, row: &dyn Figures) -> bool {
+        let Some(norm) = row.get("grad_norm") else {
+            return false;
+        };
+        // What leaves the level's window enters the reference, so that a jump is not held against itself.
+        if let Some(old) = self.watch.push(norm) {
+            self.reference.push(old);
+        }
+        self.reference.len() >= GRADIENT_EARLIEST && self.watch.judge(self.growth(), GRADIENT_GROWTH)
+    }
+
+    fn is_present(&self) -> bool {
+        self.watch.warned
+    }
+
+    fn finding(&self, advice: &Advice) -> Finding {
+        Finding::new(
+            Kind::GradientNorm,
+            Severity::Warning,
+            format!(
+                "the gradient's norm is {}, {} times its running median",
+                figure(self.watch.level()),
+                figure(self.growth())
+            ),
+            advice.for_policy(),
+        )
+    }
+
+    fn forget(&mut self) {
+        self.watch = Watch::new();
+    }
+}
+
+/// The flow-matching loss of the actions taken beside its lowest.
+#[derive(Clone, Debug)]
+pub(super) struct Losses {
+    watch: Watch,
+    lowest: f64,
+    /// Rows seen, with a loss or without.
+    rows: usize,
+}
+
+impl Losses {
+    pub(super) fn new() -> Self {
+        Self {
+            watch: Watch::new(),
+            lowest: f64::INFINITY,
+            rows: 0,
+        }
+    }
+
+    pub(super) fn growth(&self) -> f64 {
+        self.watch.level() / self.lowest
+    }
+}
+
+impl Symptom for Losses {
+    fn observe(&mut self, row: &dyn Figures) -> bool {
+        self.rows += 1;
+        let Some(loss) = row.get("cfm_loss") else {
+            return false;
+        };
+        self.watch.push(loss);
+        let level = self.watch.level();
+        if self.rows > LOSS_EARLIEST && level.is_finite() {
+            self.lowest = self.lowest.min(level);
+        }
+        self.watch
+            .judge(level, (LOSS_GROWTH * self.lowest).max(LOSS_LEVEL))
+    }
+
+    fn is_present(&self) -> bool {
+        self.watch.warned
+    }
+
+    fn finding(&self, advice: &Advice) -> Finding {
+        Finding::new(
+            Kind::LossGrowth,
+            Severity::Warning,
+            format!(
+                "the flow-matching loss of the actions taken has grown to {}, {} times its lowest",
+                figure(self.watch.level()),
+                figure(self.growth())
+            ),
+            format!("the flow is becoming unstable; {}", advice.for_policy()),
+        )
+    }
+
+    fn forget(&mut self) {
+        self.watch = Watch::new();
+    }
+}

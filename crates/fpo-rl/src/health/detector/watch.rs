@@ -1,0 +1,41 @@
+//! One figure and its threshold.
+
+use crate::health::limits::{CALM_SHARE, LEVEL_WINDOW};
+use crate::health::series::Window;
+
+/// A figure whose level is held against a threshold.
+#[derive(Clone, Debug)]
+pub(super) struct Watch {
+    window: Window,
+    /// It has warned and has not calmed down since.
+    pub(super) warned: bool,
+}
+
+impl Watch {
+    pub(super) fn new() -> Self {
+        Self {
+            window: Window::new(LEVEL_WINDOW),
+            warned: false,
+        }
+    }
+
+    /// Adds a figure and hands back the one that no longer counts.
+    pub(super) fn push(&mut self, value: f64) -> Option<f64> {
+        self.window.push(value)
+    }
+
+    /// The present value.
+    pub(super) fn level(&self) -> f64 {
+        self.window.median()
+    }
+
+    /// Whether `value` has risen above the threshold just now.
+    pub(super) fn judge(&mut self, value: f64, threshold: f64) -> bool {
+        let (above, before) = (value > threshold, self.warned);
+        if !self.window.is_full() {
+            return false;
+        }
+        self.warned = above || (before && value > CALM_SHARE * threshold);
+        above && !before
+    }
+}
