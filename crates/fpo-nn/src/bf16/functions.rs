@@ -1,7 +1,10 @@
-//! Activations on one vector register.
+//! Activations, on one vector register and on a block of sums.
 
 #![allow(unsafe_code)]
 
+use super::TILE;
+use super::amx::{Sums, Tile};
+use super::vectors::{halves, load, round, round_in_turns, set_row};
 use crate::activation::Function;
 use pulp::x86::V4;
 use std::arch::x86_64::*;
@@ -64,6 +67,41 @@ impl<F: Function> Activate for Exact<F> {
                 transmute::<pulp::f32x16, __m512>(h),
                 transmute::<pulp::f32x16, __m512>(d),
             )
+        }
+    }
+}
+
+/// h = f(sums + bias), left, and f′ in turns.
+#[inline]
+#[target_feature(enable = "avx512f,avx512cd,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma")]
+pub(super) fn activate<A: Activate>(
+    sums: &Sums,
+    bias: &[f32],
+    activation: A,
+    to: [&mut Tile; 2],
+    derivative: Option<&mut [Tile]>,
+) {
+    let (bias_a, bias_b) = (load(bias, 0), load(bias, TILE));
+    let [top, bottom] = to;
+    let (mut d_top, mut d_bottom) = (None, None);
+    if let Some([first, second]) = derivative {
+        (d_top, d_bottom) = (Some(first), Some(second));
+    }
+    for (tile, mut derivative, lines) in [(top, d_top, &sums.0[..TILE]), (bottom, d_bottom, &sums.0[TILE..])]
+    {
+        for (r, line) in lines.iter().enumerate() {
+            let (a, b) = halves(line);
+            // SAFETY: this function asks for the same instructions.
+            let ((a, d_a), (b, d_b)) = unsafe {
+                (
+                    activation.apply(_mm512_add_ps(a, bias_a)),
+                    activation.apply(_mm512_add_ps(b, bias_b)),
+                )
+            };
+            set_row(tile, r, round(a, b));
+            if let Some(derivative) = &mut derivative {
+                set_row(derivative, r, round_in_turns(d_a, d_b));
+            }
         }
     }
 }

@@ -11,6 +11,7 @@
 //! of zero give; the gradient at them is zero, so that they add nothing.
 
 mod amx;
+mod blocks;
 mod buffers;
 mod functions;
 mod pass;

@@ -1,16 +1,54 @@
-//! Rounding to bfloat16 and moving numbers between arrangements, sixteen at a time.
+//! Loading, storing, rounding to bfloat16 and moving numbers between arrangements, sixteen at a time.
 //!
 //! Every function here needs the vector instructions that [`super::is_available`] asks for.
 
 #![allow(unsafe_code)]
 
-use super::TILE;
 use super::amx::Tile;
+use super::{BLOCK, TILE};
 use std::arch::x86_64::*;
 
 /// The mask of the first `count` of 16 lanes.
 pub(super) fn first(count: usize) -> __mmask16 {
     ((1u32 << count.min(16)) - 1) as __mmask16
+}
+
+/// Sixteen numbers of `line` from `at` on, zero beyond its end.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn load(line: &[f32], at: usize) -> __m512 {
+    let rest = line.get(at..).unwrap_or_default();
+    if rest.is_empty() {
+        // Not by a load of no lanes: where there is no memory it costs hundreds of cycles.
+        return _mm512_setzero_ps();
+    }
+    // SAFETY: the mask keeps within `rest`.
+    unsafe { _mm512_maskz_loadu_ps(first(rest.len()), rest.as_ptr()) }
+}
+
+/// Sixteen numbers to `line` from `at` on, but none beyond its end.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn store(line: &mut [f32], at: usize, value: __m512) {
+    if let Some(rest) = line.get_mut(at..)
+        && !rest.is_empty()
+    {
+        // SAFETY: the mask keeps within `rest`.
+        unsafe { _mm512_mask_storeu_ps(rest.as_mut_ptr(), first(rest.len()), value) }
+    }
+}
+
+/// Both halves of a line of sums.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn halves(line: &[f32; BLOCK]) -> (__m512, __m512) {
+    // SAFETY: a line has 32 numbers.
+    unsafe {
+        (
+            _mm512_loadu_ps(line.as_ptr()),
+            _mm512_loadu_ps(line.as_ptr().add(TILE)),
+        )
+    }
 }
 
 /// `a`, then `b`, rounded to bfloat16 (to nearest, ties to even).
@@ -137,7 +175,7 @@ pub(super) fn transpose_block(from: [&Tile; 2], to: [&mut Tile; 2]) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{BLOCK, is_available};
+    use super::super::is_available;
     use super::*;
 
     #[test]
