@@ -124,7 +124,7 @@ impl Between {
             derivative: if training { hidden.clone() } else { Vec::new() },
             hidden,
             #[cfg(target_arch = "x86_64")]
-            gradients: (training && bf16_gradient).then(|| bf16::Gradients::new(spec, rows)),
+            gradients: (training && bf16_gradient).then(|| bf16::Gradients::after_f32(spec, rows)),
         }
     }
 }

@@ -36,25 +36,37 @@ pub(crate) struct Gradients {
     pub(super) left: [Vec<Tile>; 2],
     /// Right, of one layer: for each 16 columns a run over the rows.
     pub(super) right: Vec<Tile>,
-    /// One layer's input, transposed, where the forward pass was another precision's.
+    /// One layer's input, transposed; no memory where a forward pass in bfloat16 keeps all of them so.
     pub(super) transposed: Vec<Tile>,
     pub(super) sums: Box<Sums>,
 }
 
 impl Gradients {
-    /// Room for `rows` rows of a network.
-    pub(crate) fn new(spec: &MlpSpec, rows: usize) -> Self {
+    /// Room for `rows` rows of a network, whose forward pass is in f32.
+    pub(crate) fn after_f32(spec: &MlpSpec, rows: usize) -> Self {
+        Self {
+            transposed: zeros(rows.div_ceil(BLOCK), widest(spec).max(spec.input)),
+            ..Self::after_bf16(spec, rows)
+        }
+    }
+
+    /// Room for `rows` rows of a network, whose forward pass is in bfloat16.
+    fn after_bf16(spec: &MlpSpec, rows: usize) -> Self {
         let row_blocks = rows.div_ceil(BLOCK);
-        let widest = spec.hidden.iter().copied().max().unwrap_or(0);
-        let tiles = |width: usize| zeros(row_blocks, width);
+        let tiles = || zeros(row_blocks, widest(spec).max(spec.output));
         Self {
             row_blocks,
-            left: [tiles(widest.max(spec.output)), tiles(widest.max(spec.output))],
-            right: tiles(widest.max(spec.output)),
-            transposed: tiles(widest.max(spec.input)),
+            left: [tiles(), tiles()],
+            right: tiles(),
+            transposed: Vec::new(),
             sums: Box::new(Sums::ZERO),
         }
     }
+}
+
+/// The width of the widest hidden layer.
+fn widest(spec: &MlpSpec) -> usize {
+    spec.hidden.iter().copied().max().unwrap_or(0)
 }
 
 /// Tiles for a matrix of `row_blocks` blocks of rows, in any arrangement: a block of 32 × 32 is two tiles.
@@ -67,18 +79,17 @@ impl Buffers {
     pub(crate) fn new(spec: &MlpSpec, rows: usize, training: bool) -> Self {
         let row_blocks = rows.div_ceil(BLOCK);
         let tiles = |width: usize| zeros(row_blocks, width);
-        let widest = spec.hidden.iter().copied().max().unwrap_or(0);
         let parts = 2 * spec.input.next_multiple_of(BLOCK);
         Self {
             row_blocks,
             input: tiles(parts),
-            activations: [tiles(widest), tiles(widest)],
+            activations: [tiles(widest(spec)), tiles(widest(spec))],
             training: training.then(|| Training {
                 transposed: std::iter::once(tiles(parts))
                     .chain(spec.hidden.iter().map(|&width| tiles(width)))
                     .collect(),
                 derivative: spec.hidden.iter().map(|&width| tiles(width)).collect(),
-                gradients: Gradients::new(spec, rows),
+                gradients: Gradients::after_bf16(spec, rows),
             }),
             sums: Box::new(Sums::ZERO),
         }
