@@ -1,7 +1,7 @@
 //! Deterministic sampling: walking the probability-flow ODE `dx/dt = v(x, t)` from noise (t = 1) to the
 //! action (t = 0).
 
-use crate::Real;
+use crate::{Real, grid_time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -166,17 +166,11 @@ impl Sampler {
     ) {
         observe(0, R::ONE, x);
         for k in 0..steps {
-            let (t, t_next) = (time(k, steps), time(k + 1, steps));
+            let (t, t_next) = (grid_time(k, steps), grid_time(k + 1, steps));
             self.step(field, x, t, t_next, scratch);
             observe(k + 1, t_next, x);
         }
     }
-}
-
-/// `1 − k/steps`, rounded once.
-#[inline(always)]
-pub(crate) fn time<R: Real>(k: usize, steps: usize) -> R {
-    R::from_f64((steps - k) as f64) / R::from_f64(steps as f64)
 }
 
 /// `x += h·v`.
@@ -205,7 +199,7 @@ mod tests {
         let mut seen = Vec::new();
         let mut x = [1.0f32];
         Sampler::Heun.integrate_observed(&mut field, &mut x, 10, &mut Scratch::new(), |k, t, x| {
-            assert_eq!(t, crate::grid_time(k, 10));
+            assert_eq!(t, grid_time::<f32>(k, 10));
             seen.push(x[0]);
         });
         assert_eq!(seen.len(), 11);

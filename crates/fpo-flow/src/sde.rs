@@ -26,8 +26,7 @@
 //!   which is the same to first order in h (`c = t' − √(t'² − s²)`), with s limited to t'. It is exact for one
 //!   point at any noise level, and its last step, to t' = 0, adds no noise and ends on â.
 
-use crate::sampler::time;
-use crate::{Real, Scratch, VelocityField};
+use crate::{Real, Scratch, VelocityField, grid_time};
 use serde::{Deserialize, Serialize};
 
 /// The corrected schemes keep g² ≤ FADE·t; see the [module](self).
@@ -188,7 +187,7 @@ impl SdeSampler {
     ) {
         observe(0, R::ONE, x);
         for k in 0..steps {
-            let (t, t_next) = (time(k, steps), time(k + 1, steps));
+            let (t, t_next) = (grid_time(k, steps), grid_time(k + 1, steps));
             let step = self.transition(t, t_next);
             let [v, z] = scratch.slices(x.len());
             field.velocity(x, t, v);
@@ -216,7 +215,7 @@ mod tests {
     fn law(sde: SdeSampler, (mean, std): (f64, f64), steps: usize) -> (f64, f64) {
         let (mut m, mut variance) = (0.0, 1.0);
         for k in 0..steps {
-            let (t, t_next) = (time(k, steps), time(k + 1, steps));
+            let (t, t_next) = (grid_time(k, steps), grid_time(k + 1, steps));
             let step = sde.transition::<f64>(t, t_next);
             // v = E[ε − a | x] = slope·(x − (1−t)·mean) − mean.
             let slope = (t - (1.0 - t) * std * std) / (t * t + (1.0 - t) * (1.0 - t) * std * std);

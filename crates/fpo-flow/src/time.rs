@@ -1,5 +1,6 @@
 //! At which times the CFM loss looks: distributions of t.
 
+use crate::Real;
 use crate::quantile::normal_quantile;
 use serde::{Deserialize, Serialize};
 
@@ -7,8 +8,8 @@ use serde::{Deserialize, Serialize};
 /// `(steps − k)/steps`, rounded once. The samplers and [`TimeSampler::Grid`] share it, so that a network is
 /// trained at exactly the times it is asked at.
 #[inline(always)]
-pub fn grid_time(k: usize, steps: usize) -> f32 {
-    (steps - k) as f32 / steps as f32
+pub fn grid_time<R: Real>(k: usize, steps: usize) -> R {
+    R::from_f64((steps - k) as f64) / R::from_f64(steps as f64)
 }
 
 /// The distribution the t of a (t, ε) pair is drawn from.
@@ -188,7 +189,7 @@ mod tests {
         for steps in [1usize, 3, 10, 64] {
             let sorted = times(TimeSampler::Grid { steps: steps as u32 });
             for k in 0..steps {
-                let t = f64::from(grid_time(k, steps));
+                let t = f64::from(grid_time::<f32>(k, steps));
                 let count = sorted.iter().filter(|&&s| s == t).count() as f64;
                 let expected = N as f64 / steps as f64;
                 assert!(
@@ -209,7 +210,7 @@ mod tests {
         let sorted = times(TimeSampler::InnerGrid { steps: 5 });
         assert!(sorted.iter().all(|t| *t < 1.0));
         for k in 1..5 {
-            let t = f64::from(grid_time(k, 5));
+            let t = f64::from(grid_time::<f32>(k, 5));
             let count = sorted.iter().filter(|&&s| s == t).count() as f64;
             let expected = N as f64 / 4.0;
             assert!(
