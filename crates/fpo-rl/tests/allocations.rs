@@ -1,36 +1,16 @@
 //! Learning allocates nothing once it is under way.
 
+#[path = "../../fpo-env/tests/counting/mod.rs"]
+mod counting;
+
+use counting::allocations_in;
 use fpo_rl::batch::{Batch, Dims};
 use fpo_rl::config::{Config, GaeSchedule};
 use fpo_rl::critic::Critic;
 use fpo_rl::learner::{Learner, Learnt, Trained};
 use fpo_rl::policy::Model;
 use fpo_rng::{Key, Stream, fill_normal};
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-struct Counting;
-
-static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: hands everything to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: as the caller promises.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as the caller promises.
-        unsafe { System.dealloc(pointer, layout) };
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-// The only test of this file: another one's allocations would be counted, too.
 #[test]
 fn a_gradient_step_allocates_nothing() {
     for gae in [GaeSchedule::Once, GaeSchedule::PerMinibatch] {
@@ -66,9 +46,7 @@ fn a_gradient_step_allocates_nothing() {
                 learner.step(&policy, &critic, &mut learnt, stats.grad_norm, [1e-3; 2]);
             };
             (0..3).for_each(|_| step());
-            let before = ALLOCATIONS.load(Ordering::Relaxed);
-            (0..20).for_each(|_| step());
-            let count = ALLOCATIONS.load(Ordering::Relaxed) - before;
+            let count = allocations_in(|| (0..20).for_each(|_| step()));
             assert_eq!(count, 0, "{gae:?}");
         });
     }
