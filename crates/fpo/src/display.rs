@@ -3,6 +3,7 @@
 use crate::format::{count, duration, figure, rate};
 use crate::output::note;
 use fpo_rl::evaluate::Evaluation;
+use fpo_rl::health::Figures;
 use fpo_rl::metrics::Row;
 use fpo_rl::run::{Event, Observer};
 use fpo_rl::trainer::Trainer;
@@ -96,55 +97,46 @@ impl Display {
 
     /// What the last iteration did, in two parts: what was learnt, and how fast.
     fn parts(&self, row: &Row, speed: f64) -> [String; 2] {
-        let value = |name: &str| row.values.iter().find(|(n, _)| *n == name).map(|(_, v)| *v);
-        let seconds = |name: &str| {
-            row.timing
-                .iter()
-                .find(|(n, _)| *n == name)
-                .map_or(f64::NAN, |(_, v)| *v)
-        };
         let steps = self.steps_total as f64 / self.iterations as f64;
         let returned = match self.episode_return {
             Some(episode_return) => format!("return {}", figure(Some(episode_return))),
             // The first episodes are cut to random lengths and do not count.
-            None => format!("reward {} a step", figure(value("reward"))),
+            None => format!("reward {} a step", figure(row.get("reward"))),
         };
         let learnt = format!(
             "{returned}  policy loss {}  value loss {}  clipped {}%",
-            figure(value("policy_loss")),
-            figure(value("value_loss")),
-            figure(value("clip_fraction").map(|c| 100.0 * c)),
+            figure(row.get("policy_loss")),
+            figure(row.get("value_loss")),
+            figure(row.get("clip_fraction").map(|c| 100.0 * c)),
         );
         let fast = format!(
             "{} steps/s (env {}, inference {}, learning {})",
             rate(speed),
-            rate(steps / seconds("env_seconds")),
-            rate(steps / seconds("inference_seconds")),
-            rate(steps / seconds("learn_seconds")),
+            rate(steps / seconds(row, "env_seconds")),
+            rate(steps / seconds(row, "inference_seconds")),
+            rate(steps / seconds(row, "learn_seconds")),
         );
         [learnt, fast]
     }
+}
+
+/// What the clock says of an iteration; not a number if it says nothing.
+fn seconds(row: &Row, name: &str) -> f64 {
+    let timing = row.timing.iter().find(|(known, _)| *known == name);
+    timing.map_or(f64::NAN, |(_, seconds)| *seconds)
 }
 
 impl Observer for Display {
     fn iteration(&mut self, row: &Row) {
         let steps = (row.env_steps - self.steps_done) as f64;
         self.steps_done = row.env_steps;
-        let seconds = row
-            .timing
-            .iter()
-            .find(|(name, _)| *name == "iteration_seconds")
-            .map_or(f64::NAN, |(_, s)| *s);
-        let now = steps / seconds;
+        let now = steps / seconds(row, "iteration_seconds");
         let speed = self
             .speed
             .map_or(now, |speed| speed + RATE_MEMORY * (now - speed));
         self.speed = Some(speed);
-        let returned = row
-            .values
-            .iter()
-            .find(|(name, v)| *name == "episode_return" && v.is_finite());
-        self.episode_return = returned.map(|(_, v)| *v).or(self.episode_return);
+        let returned = row.get("episode_return").filter(|value| value.is_finite());
+        self.episode_return = returned.or(self.episode_return);
 
         let eta = duration((self.steps_total - row.env_steps) as f64 / speed);
         let [learnt, fast] = self.parts(row, speed);
