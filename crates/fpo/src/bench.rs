@@ -24,9 +24,9 @@ use std::sync::atomic::Ordering;
 
 /// The suites that come with the program: name and TOML text.
 pub(crate) const SUITES: [(&str, &str); 3] = [
-    ("ablations", include_str!("../../suites/ablations.toml")),
-    ("dmc10", include_str!("../../suites/dmc10.toml")),
-    ("gridworld", include_str!("../../suites/gridworld.toml")),
+    ("ablations", include_str!("../suites/ablations.toml")),
+    ("dmc10", include_str!("../suites/dmc10.toml")),
+    ("gridworld", include_str!("../suites/gridworld.toml")),
 ];
 
 /// Trains what is missing of a suite and reports on it.
