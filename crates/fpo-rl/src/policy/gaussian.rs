@@ -12,7 +12,7 @@ const STD_FLOOR: f32 = 1e-3;
 /// The network sees the observation and puts out (μ, s), 2·d numbers; the (unbounded) action is μ + σ(s)·z, z ~ N(0, I).
 ///
 /// With [`StdKind::StateIndependent`] s is no more than the output layer's biases: the weights that lead to it start at zero and
-/// [`GaussianPolicy::freeze`] keeps them there, so that learning, saving and acting need to know nothing of the difference.
+/// `freeze` keeps them there, so that learning, saving and acting need to know nothing of the difference.
 #[derive(Clone, Debug)]
 pub struct GaussianPolicy {
     /// The network.
