@@ -49,8 +49,9 @@ fn plot(args: &args::GridworldPlot) -> Result<(), Failure> {
     pictures
         .iter()
         .try_for_each(|path| picture::save(&drawing, path, args.out.is_some()))?;
-    let (fork, shares, ends) = (layout.fork(), samples.shares(), samples.ends());
+    let (fork, shares) = (layout.fork(), samples.shares());
     if args.json {
+        let ends = samples.ends();
         let result = json!({
             "policy": loaded.source,
             "task": task.name,
@@ -89,13 +90,7 @@ fn plot(args: &args::GridworldPlot) -> Result<(), Failure> {
             percent(shares.left),
             percent(shares.right)
         ));
-        say(&format!(
-            "  {} walks: {} to a goal, {} to death, {} out of time",
-            samples.walks.len(),
-            ends.goal,
-            ends.death,
-            ends.time
-        ));
+        say(&format!("  {}", samples.ends_in_words()));
     }
     Ok(())
 }

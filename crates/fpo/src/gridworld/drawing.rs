@@ -30,14 +30,6 @@ const FONT: &str = "system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif";
 pub(super) fn document(task: &str, layout: &Layout, samples: &Samples) -> Document {
     let (width, height) = (4.0 * MARGIN + 2.0 * GRID + FORK, HEAD + GRID + MARGIN);
     let column = [MARGIN, 2.0 * MARGIN + GRID, 3.0 * MARGIN + 2.0 * GRID];
-    let ends = samples.ends();
-    let walks = format!(
-        "{} walks: {} to a goal, {} to death, {} out of time",
-        samples.walks.len(),
-        ends.goal,
-        ends.death,
-        ends.time
-    );
     Document::new()
         .set("viewBox", (0, 0, width, height))
         .set("width", width)
@@ -59,7 +51,7 @@ pub(super) fn document(task: &str, layout: &Layout, samples: &Samples) -> Docume
         .add(panel(
             column[1],
             "walks",
-            &walks,
+            &samples.ends_in_words(),
             grid(layout).add(paths(&samples.walks)),
         ))
         .add(panel(

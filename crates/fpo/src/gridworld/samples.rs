@@ -114,6 +114,15 @@ impl Samples {
             time: count(Cell::Free),
         }
     }
+
+    /// The same in words.
+    pub(super) fn ends_in_words(&self) -> String {
+        let Ends { goal, death, time } = self.ends();
+        format!(
+            "{} walks: {goal} to a goal, {death} to death, {time} out of time",
+            self.walks.len()
+        )
+    }
 }
 
 /// `count` actions in the cell `position`.
