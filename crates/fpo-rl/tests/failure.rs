@@ -120,9 +120,10 @@ fn config() -> Config {
     config
 }
 
+/// Trains on one thread, so that environments are made in their order.
 fn train(folder: &TempDir, task: Arc<dyn Task>) -> Result<(), RunError> {
     let locked = RunFolder::create(&folder.path().join("run"), false).unwrap();
-    let mut session = Session::begin(locked, config(), task, 2).unwrap();
+    let mut session = Session::begin(locked, config(), task, 1).unwrap();
     session.run(&AtomicBool::new(false), &mut ()).map(drop)
 }
 

@@ -346,20 +346,21 @@ fn ctrl_c_saves_and_the_run_resumes_to_the_same_end() {
 #[test]
 fn a_second_ctrl_c_quits_at_once_without_damage() {
     let folder = TempDir::new().unwrap();
-    // Iterations of a second, so that the second signal meets the one in which the first came.
+    // Iterations of seconds, so that the second signal meets the one in which the first came.
     let slow = [
         "--set",
         "optimizer.epochs=1000",
         "--set",
-        "policy.hidden=[64,64]",
+        "policy.hidden=[192,192]",
         "--set",
         "train.checkpoint_every=1",
         "--set",
-        "train.steps=384",
+        "train.steps=256",
     ];
     let mut child = Command::new(fpo(&folder, &[]).get_program())
         .current_dir(folder.path())
         .args(tiny("run", &slow))
+        .args(["--threads", "1"])
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
