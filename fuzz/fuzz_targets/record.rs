@@ -36,12 +36,23 @@ fuzz_target!(|input: &[u8]| {
             fs::write(RUN.1.join(name), content).unwrap();
         }
     }
-    match RunRecord::read(&RUN.1) {
-        Ok(record) => drop(examine(&record)),
-        Err(error) => assert!(!error.to_string().contains('\n'), "{error}"),
-    }
+    let findings = match RunRecord::read(&RUN.1) {
+        Ok(record) => examine(&record),
+        Err(error) => {
+            assert!(!error.to_string().contains('\n'), "{error}");
+            Vec::new()
+        }
+    };
+    let findings: Vec<page::Finding> = findings
+        .into_iter()
+        .map(|finding| page::Finding {
+            severity: page::Severity::Warning,
+            title: finding.statement,
+            detail: finding.advice,
+        })
+        .collect();
     match Record::read(&RUN.1) {
-        Ok(record) => assert!(!page::of_run(&record, None, None).contains("<fz")),
+        Ok(record) => assert!(!page::of_run(&record, Some(&findings), None).contains("<fz")),
         Err(error) => assert!(!error.to_string().contains('\n'), "{error}"),
     }
 });

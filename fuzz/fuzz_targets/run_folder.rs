@@ -38,6 +38,8 @@ fuzz_target!(|input: &[u8]| {
     if let Ok(Ok(_)) = resumed {
         let metrics = fs::read_to_string(path.join("metrics.jsonl")).unwrap();
         assert!(metrics.is_empty() || metrics.ends_with('\n'));
+        // The run goes on from iteration 1.
+        assert!(metrics.lines().count() <= 1);
         let evaluations = fs::read_to_string(path.join("eval.csv")).unwrap();
         assert!(evaluations.starts_with("iteration,") && evaluations.ends_with('\n'));
         if which != 1 {

@@ -1,10 +1,10 @@
 //! Text files that grow a line at a time, and are cut back when what writes them goes back in time.
 
 use crate::read::{if_there, open_regular, read_capped};
-use crate::write::{create_anew, partial};
+use crate::write::{create_anew, folder_of, partial, sync_folder};
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, BufWriter, Cursor, ErrorKind, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// No line that a run writes comes near this length, 1 MiB.
 const LONGEST_LINE: u64 = 1 << 20;
@@ -13,18 +13,14 @@ const LONGEST_LINE: u64 = 1 << 20;
 const LARGEST_HELD: u64 = 1 << 28;
 
 /// Why the lines of a file were not read.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum LineError {
     /// The file system refused.
-    Io(io::Error),
+    #[error(transparent)]
+    Io(#[from] io::Error),
     /// A line, counted from 1, cannot be read, and it is not a last one that a crash cut short.
+    #[error("line {0}: {1}")]
     Damaged(usize, String),
-}
-
-impl From<io::Error> for LineError {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
 }
 
 /// The lines of a file, one at a time, each with its line feed and at most 1 MiB long. A last line without line feed is still being written,
@@ -113,32 +109,53 @@ pub fn parse_lines<T>(
     Ok(parsed)
 }
 
-/// Leaves in the file `path`, which need not be there, `head` and the lines that `keep` keeps, and opens it at its end. `keep`
-/// sees each line with its line feed, and says why if it cannot read one. What a crash left at the end goes, as for [`Lines::each`].
-///
-/// The file changes at once or not at all. It is always a new one: what was there may be a link to a file of somebody else's.
-///
-/// # Errors
-/// If the file system refuses, or a line cannot be read; then it is as it was.
-pub fn cut_back(
-    path: &Path,
-    head: &str,
-    keep: impl FnMut(&[u8]) -> Result<bool, String>,
-) -> Result<File, LineError> {
-    let partial = partial(path);
-    let mut to = BufWriter::new(create_anew(&partial)?);
-    let copied = to
-        .write_all(head.as_bytes())
-        .map_err(LineError::Io)
-        .and_then(|()| copy(path, &mut to, keep))
-        .and_then(|()| Ok(to.flush()?))
-        .and_then(|()| Ok(to.get_ref().sync_all()?))
-        .and_then(|()| Ok(fs::rename(&partial, path)?));
-    if let Err(error) = copied {
-        let _ = fs::remove_file(&partial);
-        return Err(error);
+/// A file that is to be cut back. Nothing has changed before [`Cut::commit`], so that several files are cut back only if all can be; dropped
+/// before, it leaves nothing.
+pub struct Cut {
+    path: PathBuf,
+    partial: PathBuf,
+}
+
+impl Cut {
+    /// Of the file `path`, which need not be there, `head` and the lines that `keep` keeps are to stay. `keep` sees each line with its line
+    /// feed, and says why if it cannot read one. What a crash left at the end goes, as for [`Lines::each`].
+    ///
+    /// # Errors
+    /// If the file system refuses, or a line cannot be read.
+    pub fn prepare(
+        path: &Path,
+        head: &str,
+        keep: impl FnMut(&[u8]) -> Result<bool, String>,
+    ) -> Result<Self, LineError> {
+        let cut = Self {
+            path: path.to_owned(),
+            partial: partial(path),
+        };
+        let mut to = BufWriter::new(create_anew(&cut.partial)?);
+        to.write_all(head.as_bytes())?;
+        copy(path, &mut to, keep)?;
+        to.flush()?;
+        to.get_ref().sync_all()?;
+        Ok(cut)
     }
-    Ok(File::options().append(true).open(path)?)
+
+    /// Cuts the file back, at once or not at all, and opens it at its end. It is always a new one: what was there may be a link to a file of
+    /// somebody else's.
+    ///
+    /// # Errors
+    /// If the file system refuses.
+    pub fn commit(self) -> io::Result<File> {
+        fs::rename(&self.partial, &self.path)?;
+        sync_folder(folder_of(&self.path))?;
+        File::options().append(true).open(&self.path)
+    }
+}
+
+impl Drop for Cut {
+    fn drop(&mut self) {
+        // Gone already where it was committed.
+        let _ = fs::remove_file(&self.partial);
+    }
 }
 
 fn copy(
@@ -163,6 +180,14 @@ fn copy(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn cut_back(
+        path: &Path,
+        head: &str,
+        keep: impl FnMut(&[u8]) -> Result<bool, String>,
+    ) -> Result<File, LineError> {
+        Ok(Cut::prepare(path, head, keep)?.commit()?)
+    }
 
     fn cut(folder: &Path, content: &[u8]) -> Result<String, LineError> {
         let path = folder.join("x.txt");
@@ -225,6 +250,16 @@ mod tests {
         fs::write(&path, "1\nx\n3").unwrap();
         let error = numbers().unwrap_err();
         assert!(matches!(error, LineError::Damaged(2, _)), "{error:?}");
+    }
+
+    #[test]
+    fn nothing_changes_before_all_is_sure() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("x.txt");
+        fs::write(&path, "1\n2\n").unwrap();
+        drop(Cut::prepare(&path, "", |_| Ok(false)).unwrap());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "1\n2\n");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[cfg(unix)]

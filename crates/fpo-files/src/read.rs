@@ -24,6 +24,17 @@ pub fn read_capped(path: &Path, cap: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// The same, of a file that must not be a link: of a stranger's folder whose content is shown to others.
+///
+/// # Errors
+/// As [`read_capped`], and if it is a link.
+pub fn read_own(path: &Path, cap: u64) -> io::Result<Vec<u8>> {
+    if fs::symlink_metadata(path)?.is_symlink() {
+        return Err(io::Error::new(ErrorKind::InvalidInput, "it is a link"));
+    }
+    read_capped(path, cap)
+}
+
 /// Opens a regular file. Looks before opening, since opening a pipe may wait for ever.
 pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     if !fs::metadata(path)?.is_file() {
@@ -65,7 +76,28 @@ mod tests {
         let folder = tempfile::TempDir::new().unwrap();
         let error = read_capped(folder.path(), 9).unwrap_err();
         assert_eq!(error.to_string(), "it is not a regular file");
+        assert_eq!(
+            read_own(folder.path(), 9).unwrap_err().to_string(),
+            error.to_string()
+        );
         let missing = read_capped(&folder.path().join("x"), 9);
         assert_eq!(if_there(missing).unwrap(), b"");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_and_pipes() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let [file, link, pipe] = ["file", "link", "pipe"].map(|name| folder.path().join(name));
+        fs::write(&file, "x").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        assert_eq!(read_capped(&link, 1).unwrap(), b"x");
+        assert_eq!(read_own(&link, 1).unwrap_err().to_string(), "it is a link");
+        assert_eq!(read_own(&file, 1).unwrap(), b"x");
+        // Nobody writes to it: opening it would wait for ever.
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        assert!(read_capped(&pipe, 1).is_err() && read_own(&pipe, 1).is_err());
+        assert!(crate::Lines::open(&pipe).is_err());
     }
 }

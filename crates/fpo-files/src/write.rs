@@ -17,7 +17,8 @@ pub fn partial(path: &Path) -> PathBuf {
 /// the file; what it leads to stays as it is.
 ///
 /// # Errors
-/// If it cannot be written; then what was there is as it was, and nothing else is left.
+/// If it cannot be written; then what was there is as it was, and nothing else is left. If the system refuses to make the name last, it is
+/// written, but a loss of power may bring back what was there.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let partial = partial(path);
     let written = create_anew(&partial)
@@ -30,15 +31,13 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_folder(folder_of(path))
 }
 
-/// A new, empty file, in the place of the file or link that was there.
+/// A new, empty file, in the place of whatever was there, which goes as with [`remove`].
 ///
 /// # Errors
 /// If it cannot be made.
 pub fn create_anew(path: &Path) -> io::Result<File> {
-    match fs::remove_file(path) {
-        Err(e) if e.kind() != ErrorKind::NotFound => Err(e),
-        _ => File::create_new(path),
-    }
+    remove(path)?;
+    File::create_new(path)
 }
 
 /// Deletes what is at `path`, whatever it is, if anything. A link goes, not what it leads to.
@@ -66,7 +65,8 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
     }
 }
 
-fn folder_of(path: &Path) -> &Path {
+/// The folder that `path` is in.
+pub(crate) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -115,6 +115,8 @@ mod tests {
         replace(&path, b"new").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "new");
         drop(create_anew(&link("y")).unwrap());
+        fs::create_dir_all(folder.path().join(".partial-x/in")).unwrap();
+        replace(&path, b"newer").unwrap();
         remove(&link("z")).unwrap();
         assert_eq!(fs::read_to_string(&precious).unwrap(), "mine");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);

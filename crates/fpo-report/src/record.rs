@@ -1,7 +1,7 @@
 //! What a run's folder holds: settings, evaluations and metrics.
 
 use crate::machine::{self, Machine};
-use fpo_files::{LineError, parse_lines, read_capped};
+use fpo_files::{LineError, parse_lines, read_own};
 use serde_json::Value as Json;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -171,7 +171,12 @@ impl Record {
         let config = settings(&config_text).map_err(|reason| damaged("config.toml", reason))?;
         let rows = parse_lines(&folder.join("metrics.jsonl"), Row::parse)
             .map_err(|error| unreadable("metrics.jsonl", error))?;
-        let evaluations = text("eval.csv")?.unwrap_or_default();
+        let evaluations = parse_lines(&folder.join("eval.csv"), |line| {
+            String::from_utf8(line.to_vec()).map_err(|_| "it is not text".to_owned())
+        });
+        let evaluations = evaluations
+            .map_err(|error| unreadable("eval.csv", error))?
+            .concat();
         let evaluations =
             evaluations_of(&evaluations, &rows).map_err(|reason| damaged("eval.csv", reason))?;
         let machines = text(machine::FILE)?.unwrap_or_default();
@@ -228,12 +233,12 @@ impl Record {
 /// The time of an iteration among the metrics.
 const SECONDS: &str = "time/iteration_seconds";
 
-/// No record of a run comes near this size, 256 MiB.
-const LARGEST_FILE: u64 = 1 << 28;
+/// No file of settings or notes comes near this size, 1 MiB.
+const LARGEST_FILE: u64 = 1 << 20;
 
-/// The text of a file, if it is there.
+/// The text of a file, if it is there. A link is not followed: the text becomes part of a page.
 fn read(file: &Path) -> Result<Option<String>, RecordError> {
-    match read_capped(file, LARGEST_FILE) {
+    match read_own(file, LARGEST_FILE) {
         Ok(bytes) => match String::from_utf8(bytes) {
             Ok(text) => Ok(Some(text)),
             Err(_) => Err(RecordError::Damaged {

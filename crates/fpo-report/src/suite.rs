@@ -58,7 +58,8 @@ impl Suite {
     /// Reads the suite called `name` from the TOML `text`; `origin` names it in errors.
     ///
     /// # Errors
-    /// If it is not TOML, a key is unknown, missing or of another type, a list is empty or names something twice.
+    /// If it is not TOML, a key is unknown, missing or of another type, a list is empty or names something twice, a name can name no folder,
+    /// or there are too many runs.
     pub fn parse(name: &str, text: &str, origin: &str) -> Result<Self, SuiteError> {
         let reader = Reader { text, origin };
         let document = DeTable::parse(text).map_err(|e| reader.error(e.span(), one_line(e.message())))?;
@@ -74,6 +75,12 @@ impl Suite {
                 .map_or(Ok(Vec::new()), |entry| reader.settings(entry))?,
             methods: reader.methods(root.required("method", "a table [method.NAME] for every method")?)?,
         };
+        let runs = suite.tasks.len() * suite.seeds.len() * suite.methods.len();
+        if runs > MOST_RUNS {
+            let message =
+                format!("tasks × seeds × methods are {runs} runs; at most {MOST_RUNS} make a suite");
+            return Err(reader.error(None, message));
+        }
         Ok(suite)
     }
 
@@ -100,6 +107,19 @@ impl Suite {
         if self.score.is_some() { "score" } else { "return" }
     }
 }
+
+/// The runs that a suite may ask for; a few lines of numbers make millions.
+const MOST_RUNS: usize = 10_000;
+
+/// Whether `name` can be the name of a folder in a suite's, and lead nowhere else.
+fn names_a_folder(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "+-_.".contains(c);
+    !name.is_empty() && !name.starts_with('.') && name.chars().all(plain)
+}
+
+/// What is said of other names.
+const FOLDER_NAMES: &str =
+    "cannot name a folder: letters, digits, +, -, _ and . are allowed, . not at the start";
 
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -185,7 +205,11 @@ impl<'a> Reader<'a> {
     fn names(&self, entry: Entry<'a>) -> Result<Vec<String>, SuiteError> {
         let what = "a list of names in quotes";
         let names = self.list(&entry, what)?.into_iter().map(|value| match value {
-            Value::String(name) => Ok(name),
+            Value::String(name) if names_a_folder(&name) => Ok(name),
+            Value::String(name) => {
+                let message = format!("`{}` holds {name:?}, which {FOLDER_NAMES}", entry.key);
+                Err(self.error(Some(entry.at.clone()), message))
+            }
             _ => Err(self.wrong(&entry, what)),
         });
         names.collect()
@@ -264,11 +288,8 @@ impl<'a> Reader<'a> {
 
     fn method(&self, entry: &Entry<'a>) -> Result<Method, SuiteError> {
         let name = entry.key.clone();
-        let plain = |c: char| c.is_ascii_alphanumeric() || "+-_.".contains(c);
-        if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
-            let message = format!(
-                "`method.{name}` cannot name a folder: letters, digits, +, -, _ and . are allowed, . not at the start"
-            );
+        if !names_a_folder(&name) {
+            let message = format!("`method.{name}` {FOLDER_NAMES}");
             return Err(self.error(Some(entry.at.clone()), message));
         }
         let table = self.entries(entry, "a table")?;
@@ -421,6 +442,10 @@ label = "Zebra"
                 "line 11: `preset` is not a text",
             ),
             (("seeds = [3, 1]", "seeds = [3 1]"), "line 3: "),
+            (
+                ("tasks = [\"", "tasks = [\"../\", \""),
+                "`tasks` holds \"../\", which cannot name a folder",
+            ),
         ];
         for ((good, bad), message) in faults {
             assert!(GOOD.contains(good), "{good}");
@@ -428,5 +453,9 @@ label = "Zebra"
             assert!(error.contains(message), "{bad}: {error}");
             assert!(!error.contains('\n'), "{error}");
         }
+        let seeds: Vec<String> = (0..=MOST_RUNS).map(|seed| seed.to_string()).collect();
+        let many = GOOD.replacen("3, 1", &seeds.join(","), 1);
+        let error = parse(&many).expect_err("many runs").to_string();
+        assert!(error.contains("at most 10000 make a suite"), "{error}");
     }
 }

@@ -205,12 +205,23 @@ impl Checkpoint {
     /// # Errors
     /// If there is no such file, or its length or hash is not the recorded one.
     pub fn read(&self, name: &str) -> Result<Vec<u8>, CheckpointError> {
+        self.read_capped(name, LARGEST_FILE)
+    }
+
+    /// The bytes of one of its files, which are at most `cap`.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::read`], and if it is longer.
+    pub fn read_capped(&self, name: &str, cap: u64) -> Result<Vec<u8>, CheckpointError> {
         let damaged = |reason: String| CheckpointError::Damaged {
             path: self.path.clone(),
             reason,
         };
         let record = self.manifest.files.iter().find(|record| record.name == name);
         let record = record.ok_or_else(|| damaged(format!("{MANIFEST} lists no {name}")))?;
+        if record.bytes > cap {
+            return Err(damaged(format!("{name} is longer than {cap} bytes")));
+        }
         let path = self.path.join(name);
         let bytes = match read_capped(&path, record.bytes) {
             Ok(bytes) => bytes,

@@ -144,36 +144,54 @@ fn run_group(
     };
     let mut envs = Shard::new(task, first as u32, count, options)?;
     let mut actor = policy.actor(count);
-    let (d, width) = (policy.action_dim(), policy.noise_dim());
+    let (od, ad, width) = (policy.observation_dim(), policy.action_dim(), policy.noise_dim());
+    let mut observations = vec![0.0; count * od];
     let mut noises = vec![0.0; count * width];
-    let mut actions = vec![0.0; count * d];
+    let mut actions = vec![0.0; count * ad];
     let mut finished = vec![None; count];
-    let mut step = 0;
-    while finished.contains(&None) {
-        for (i, numbers) in noises.chunks_exact_mut(width).enumerate() {
-            draw(noise, seed, (first + i) as u32, step, numbers);
-        }
-        let fault = |what, i: usize| NonFinite {
-            what,
-            env: (first + i) as u32,
-            step,
+    // Environments whose episode is not over; the others wait.
+    let mut running: Vec<usize> = (0..count).collect();
+    for step in 0.. {
+        let fault = |what, i: usize| {
+            EvaluateError::Acting(NonFinite {
+                what,
+                env: (first + i) as u32,
+                step,
+            })
         };
-        actor
-            .act(envs.observations(), &noises, &mut actions)
-            .map_err(|NonFiniteAction { row }| EvaluateError::Acting(fault(Quantity::Action, row)))?;
-        for (i, action) in actions.chunks_exact(d).enumerate() {
-            // An environment whose episode is over waits for the others.
-            if finished[i].is_none() {
-                let outcome = envs.step(i, action);
-                let observation =
-                    &envs.observations()[i * policy.observation_dim()..][..policy.observation_dim()];
-                if let Some(what) = Quantity::non_finite(outcome.reward, observation) {
-                    return Err(EvaluateError::Acting(fault(what, i)));
-                }
-                finished[i] = outcome.ended.map(|e| (e.total_reward, e.end));
+        let rows = running.len();
+        for (row, &i) in running.iter().enumerate() {
+            let observation = &envs.observations()[i * od..][..od];
+            if !observation.iter().all(|x| x.is_finite()) {
+                return Err(fault(Quantity::Observation, i));
             }
+            observations[row * od..][..od].copy_from_slice(observation);
+            draw(
+                noise,
+                seed,
+                (first + i) as u32,
+                step,
+                &mut noises[row * width..][..width],
+            );
         }
-        step += 1;
+        actor
+            .act(
+                &observations[..rows * od],
+                &noises[..rows * width],
+                &mut actions[..rows * ad],
+            )
+            .map_err(|NonFiniteAction { row }| fault(Quantity::Action, running[row]))?;
+        for (&i, action) in running.iter().zip(actions.chunks_exact(ad)) {
+            let outcome = envs.step(i, action);
+            if !outcome.reward.is_finite() {
+                return Err(fault(Quantity::Reward, i));
+            }
+            finished[i] = outcome.ended.map(|e| (e.total_reward, e.end));
+        }
+        running.retain(|&i| finished[i].is_none());
+        if running.is_empty() {
+            break;
+        }
     }
     Ok(finished.into_iter().flatten().collect())
 }
@@ -220,12 +238,15 @@ pub fn play<B>(
                 step: step.into(),
             })
         };
+        if !observation.iter().all(|x| x.is_finite()) {
+            return Err(fault(Quantity::Observation));
+        }
         actor
             .act(&observation, &numbers, &mut action)
             .map_err(|_| fault(Quantity::Action))?;
         let outcome = env.step(&action, &mut observation);
-        if let Some(what) = Quantity::non_finite(outcome.reward, &observation) {
-            return Err(fault(what));
+        if !outcome.reward.is_finite() {
+            return Err(fault(Quantity::Reward));
         }
         total += f64::from(outcome.reward);
         if let ControlFlow::Break(b) = show(env, outcome.reward, step + 1) {

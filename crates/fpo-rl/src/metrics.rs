@@ -39,7 +39,7 @@ pub enum MetricsError {
         source: io::Error,
     },
     /// A line that is not a row, other than a last one cut short by a crash.
-    #[error("`{}` is damaged in line {line}: {reason}", path.display())]
+    #[error("`{}` is damaged in line {line}: {reason}; move the file away to go on without what it records", path.display())]
     Damaged {
         /// The file in question.
         path: PathBuf,
@@ -73,17 +73,14 @@ impl MetricsWriter {
     }
 
     /// Takes up the metrics of a run that goes on after `iteration`: later rows, and a last line cut short by a
-    /// crash, are dropped from `metrics.jsonl` (at once or not at all), and TensorBoard is told in a new event file
-    /// to forget what came after.
+    /// crash, are to be dropped from `metrics.jsonl`. Nothing changes before [`Resumption::commit`].
     ///
     /// # Errors
-    /// If the files cannot be read or written, or an earlier line is damaged.
-    pub fn resume(run_dir: impl AsRef<Path>, iteration: u64) -> Result<Self, MetricsError> {
-        let run_dir = run_dir.as_ref();
-        let (lines, env_steps) = JsonLines::resume(run_dir, iteration)?;
-        let mut events = EventFile::create(run_dir)?;
-        events.restart_after(env_steps)?;
-        Ok(Self { lines, events })
+    /// If the file cannot be read, an earlier line is damaged, or a row is missing or there twice.
+    pub fn resume(run_dir: impl AsRef<Path>, iteration: u64) -> Result<Resumption, MetricsError> {
+        let run_dir = run_dir.as_ref().to_owned();
+        let lines = jsonl::Resumption::prepare(&run_dir, iteration)?;
+        Ok(Resumption { run_dir, lines })
     }
 
     /// Writes one row. A value that is not finite becomes `null` in `metrics.jsonl`. In TensorBoard the step is
@@ -103,6 +100,25 @@ impl MetricsWriter {
     pub fn flush(&mut self) -> Result<(), MetricsError> {
         self.lines.sync()?;
         self.events.sync()
+    }
+}
+
+/// The metrics of a run that goes on, before anything of them changes.
+pub struct Resumption {
+    run_dir: PathBuf,
+    lines: jsonl::Resumption,
+}
+
+impl Resumption {
+    /// Cuts `metrics.jsonl` back, at once or not at all, and tells TensorBoard in a new event file to forget what came after.
+    ///
+    /// # Errors
+    /// If the files cannot be written.
+    pub fn commit(self) -> Result<MetricsWriter, MetricsError> {
+        let (lines, env_steps) = self.lines.commit()?;
+        let mut events = EventFile::create(&self.run_dir)?;
+        events.restart_after(env_steps)?;
+        Ok(MetricsWriter { lines, events })
     }
 }
 

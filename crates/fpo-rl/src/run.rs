@@ -15,6 +15,7 @@ pub use error::RunError;
 pub(crate) use events::EVENTS;
 pub use events::Event;
 pub use failure::{Reproduction, reproduce};
+pub(crate) use folder::{CHECKPOINTS, LARGEST_POLICY};
 pub use folder::{Pick, RunFolder, find_policy};
 
 use crate::checkpoint::{About, Checkpoint, CheckpointError, Checkpoints};
@@ -23,7 +24,7 @@ use crate::evaluate::Evaluation;
 use crate::health::{Detector, Finding};
 use crate::metrics::{MetricsWriter, Row};
 use crate::trainer::{TrainError, Trainer};
-use evaluations::Evaluations;
+use evaluations::{EVALUATIONS, Evaluations};
 use events::Events;
 use fpo_env::Task;
 use std::path::{Path, PathBuf};
@@ -90,6 +91,8 @@ pub struct Session {
     best_sound: Option<f64>,
     /// The last checkpoint of this run.
     last_saved: Option<PathBuf>,
+    /// Iterations done when it was saved.
+    saved_iteration: Option<u64>,
     /// `train.steps` when that checkpoint was saved, for a run that goes on.
     planned_steps: Option<u64>,
 }
@@ -119,6 +122,7 @@ impl Session {
             best: None,
             best_sound: None,
             last_saved: None,
+            saved_iteration: None,
             planned_steps: None,
             folder,
             config,
@@ -142,7 +146,8 @@ impl Session {
                 folder: folder.path().to_owned(),
             });
         }
-        // First of all, since opening puts back what an interrupted save had moved away.
+        folder.sweep()?;
+        // Early on, since opening puts back what an interrupted save had moved away.
         let checkpoints = Checkpoints::open(&folder.checkpoints(), config.train.keep)?;
         let Saved {
             path: newest,
@@ -170,13 +175,18 @@ impl Session {
         let evaluation = |found: Option<Checkpoint>| found.and_then(|c| c.about().evaluation);
         let best = evaluation(Checkpoints::best(&folder.checkpoints())?);
         let best_sound = evaluation(Checkpoints::best_sound(&folder.checkpoints())?);
-        folder.write(CONFIG, documented(&config).as_bytes())?;
         let metrics = MetricsWriter::resume(folder.path(), about.iteration)?;
+        let evaluations = Evaluations::resume(&folder, about.iteration)?;
+        let events = Events::resume(&folder, about.iteration, trainer.rollbacks())?;
+        let detector = rollback::replayed(&config, folder.path(), about.iteration)?;
+        // All is well: now the folder changes.
+        folder.write(CONFIG, documented(&config).as_bytes())?;
         Ok(Self {
-            detector: rollback::replayed(&config, folder.path())?,
-            metrics,
-            evaluations: Evaluations::resume(&folder, about.iteration)?,
-            events: Events::resume(&folder, about.iteration, trainer.rollbacks())?,
+            detector,
+            metrics: metrics.commit()?,
+            evaluations: Evaluations::commit(evaluations, &folder)?,
+            events: Events::commit(events, &folder)?,
+            saved_iteration: Some(about.iteration),
             checkpoints,
             best,
             best_sound,
@@ -230,8 +240,8 @@ impl Session {
         let total = self.trainer.total_iterations();
         while self.trainer.iteration() < total {
             if stop.load(Ordering::Relaxed) {
-                // Set before the first iteration: there is nothing new to save, but there must be something to resume.
-                if self.last_saved.is_none() {
+                // It may have come right after an iteration that was not saved, or before the first: there must be something to resume.
+                if self.saved_iteration != Some(self.trainer.iteration()) {
                     self.save(None, observer)?;
                 }
                 return Ok(Outcome::Stopped);
@@ -243,7 +253,11 @@ impl Session {
                 Ok(advanced) => advanced,
                 Err(error) => {
                     let config = documented(&self.config);
-                    failure::write(&self.folder, &config, &before, done, &self.trainer, &error)?;
+                    let written = failure::write(&self.folder, &config, &before, done, &self.trainer, &error);
+                    if let Err(why) = written {
+                        let why = Box::new(why);
+                        return Err(RunError::NotWrittenDown { error, why });
+                    }
                     if !error.is_divergence() {
                         return Err(error.into());
                     }
@@ -267,7 +281,7 @@ impl Session {
             }
             // What the last iteration leaves is the run's result, good or bad; the best checkpoint stays beside it.
             if self.config.train.rollback && self.detector.has_collapsed() && !last {
-                self.roll_back(row.iteration, observer)?;
+                self.roll_back(row.iteration, row.iteration, observer)?;
                 continue;
             }
 
@@ -321,9 +335,10 @@ impl Session {
     }
 
     fn save(&mut self, evaluation: Option<f64>, observer: &mut dyn Observer) -> Result<(), RunError> {
-        // A checkpoint must never be ahead of what was recorded up to it.
+        // A checkpoint must never be ahead of what was recorded up to it, nor of the names of the files that record it.
         self.metrics.flush()?;
         self.evaluations.flush()?;
+        self.folder.flush()?;
         let about = About {
             task: self.config.task.clone(),
             iteration: self.trainer.iteration(),
@@ -341,6 +356,7 @@ impl Session {
         let path = self.checkpoints.save(&about, &files)?;
         observer.saved(&path);
         self.last_saved = Some(path);
+        self.saved_iteration = Some(about.iteration);
         Ok(())
     }
 }

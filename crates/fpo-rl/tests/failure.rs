@@ -4,9 +4,10 @@
 use fpo_env::{Env, EnvSpec, MakeError, StateError, Status, Step, Task};
 use fpo_rl::checkpoint::Checkpoints;
 use fpo_rl::config::{Config, resolve};
-use fpo_rl::run::{RunError, RunFolder, Session, reproduce};
+use fpo_rl::run::{Observer, RunError, RunFolder, Session, reproduce};
 use fpo_rng::Philox;
 use std::fs;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tempfile::TempDir;
@@ -22,6 +23,8 @@ struct Faulty {
 enum Fault {
     Reward,
     Observation,
+    /// Of the observation that an episode begins with.
+    Beginning,
 }
 
 impl Faulty {
@@ -68,7 +71,11 @@ impl Env for FaultyEnv {
     }
 
     fn reset(&mut self, _: &mut Philox, observation: &mut [f32]) {
-        observation.fill(0.0);
+        observation.fill(if self.fault == Some(Fault::Beginning) {
+            f32::NAN
+        } else {
+            0.0
+        });
     }
 
     fn step(&mut self, action: &[f32], observation: &mut [f32]) -> Step {
@@ -129,7 +136,11 @@ fn train(folder: &TempDir, task: Arc<dyn Task>) -> Result<(), RunError> {
 
 #[test]
 fn a_fault_that_only_an_evaluation_meets_ends_the_run_before_anything_is_saved() {
-    for (fault, name) in [(Fault::Reward, "reward"), (Fault::Observation, "observation")] {
+    for (fault, name, step) in [
+        (Fault::Reward, "reward", 0),
+        (Fault::Beginning, "observation", 0),
+        (Fault::Observation, "observation", 1),
+    ] {
         // The first evaluation is sound, and a checkpoint follows it; the next is not.
         let sound = ENVS + 2 * 3;
         let folder = TempDir::new().unwrap();
@@ -137,7 +148,7 @@ fn a_fault_that_only_an_evaluation_meets_ends_the_run_before_anything_is_saved()
             .unwrap_err()
             .to_string();
         let expected = format!(
-            "the environment gave a non-finite {name} in episode 0 of the evaluation at step 0: this is a fault of the task"
+            "the environment gave a non-finite {name} in episode 0 of the evaluation at step {step}: this is a fault of the task"
         );
         assert_eq!(error, expected);
         let run = folder.path().join("run");
@@ -170,6 +181,44 @@ fn a_fault_in_training_is_told_of_its_environment_and_step() {
     let run = folder.path().join("run");
     assert!(Checkpoints::list(&run.join("checkpoints")).unwrap().is_empty());
     assert_eq!(fs::read_to_string(run.join("metrics.jsonl")).unwrap(), "");
+}
+
+/// Takes the run's folder away while the second evaluation begins.
+struct Thief {
+    folder: PathBuf,
+    evaluations: usize,
+}
+
+impl Observer for Thief {
+    fn evaluating(&mut self) {
+        self.evaluations += 1;
+        if self.evaluations == 2 {
+            fs::rename(self.folder.join("run"), self.folder.join("away")).unwrap();
+        }
+    }
+}
+
+/// A failure is told also where it cannot be written down.
+#[test]
+fn a_failure_is_told_when_there_is_no_room_for_it() {
+    let folder = TempDir::new().unwrap();
+    let task = Faulty::task(ENVS + 2 * 3, Fault::Reward);
+    let locked = RunFolder::create(&folder.path().join("run"), false).unwrap();
+    let mut session = Session::begin(locked, config(), task, 1).unwrap();
+    let mut thief = Thief {
+        folder: folder.path().to_owned(),
+        evaluations: 0,
+    };
+    let error = session.run(&AtomicBool::new(false), &mut thief).unwrap_err();
+    let line = error.to_string();
+    assert!(
+        line.starts_with("the environment gave a non-finite reward in episode 0"),
+        "{line}"
+    );
+    assert!(
+        line.contains("nor could that be written down: cannot make the folder"),
+        "{line}"
+    );
 }
 
 /// What a stranger may have put into a failure's folder.
@@ -208,6 +257,11 @@ fn a_failure_that_is_none_is_refused_in_a_line() {
         std::os::unix::fs::symlink("/dev/zero", path).unwrap();
         refused("");
         fs::remove_file(path).unwrap();
+        // Nobody writes to it: opening it would wait for ever.
+        let made = std::process::Command::new("mkfifo").arg(path).status().unwrap();
+        assert!(made.success());
+        refused("not a regular file");
+        fs::remove_file(path).unwrap();
         refused(if path.ends_with("failure.json") {
             "has no failure/failure.json"
         } else {
@@ -216,4 +270,10 @@ fn a_failure_that_is_none_is_refused_in_a_line() {
         fs::write(path, content).unwrap();
     }
     assert_eq!(reproduced(), Ok(true));
+    fs::write(failure.join("failure.json"), r#"{"iteration":5,"error":"x"}"#).unwrap();
+    let line = reproduced().unwrap_err();
+    assert!(
+        line.contains("it speaks of 5 iterations, state.safetensors of 0"),
+        "{line}"
+    );
 }

@@ -72,7 +72,10 @@ fn resuming_gives_the_file_of_an_unbroken_run() {
     let path = broken.path().join("metrics.jsonl");
     // The crash came while row 6 was being written.
     fs::write(&path, jsonl(broken.path()) + "{\"iteration\":6,\"env_st").unwrap();
-    write(&mut MetricsWriter::resume(&broken, 3).unwrap(), 4..=6);
+    write(
+        &mut MetricsWriter::resume(&broken, 3).unwrap().commit().unwrap(),
+        4..=6,
+    );
     assert_eq!(jsonl(broken.path()), jsonl(unbroken.path()));
     assert!(!broken.path().join("metrics.jsonl.tmp").exists());
 }
@@ -92,7 +95,7 @@ fn resuming_drops_every_kind_of_torn_last_line() {
         "\u{fffd}\n",
     ] {
         fs::write(&path, format!("{whole}{torn}")).unwrap();
-        MetricsWriter::resume(&folder, 9).unwrap();
+        MetricsWriter::resume(&folder, 2).unwrap().commit().unwrap();
         assert_eq!(jsonl(folder.path()), whole, "{torn:?}");
     }
 }
@@ -110,9 +113,58 @@ fn resuming_refuses_damage_in_the_middle() {
 }
 
 #[test]
+fn resuming_refuses_rows_that_are_missing_or_there_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    write(&mut MetricsWriter::create(&folder).unwrap(), 1..=5);
+    let whole = jsonl(folder.path());
+    let rows: Vec<&str> = whole.split_inclusive('\n').collect();
+    let resume = |rows: &[&str]| {
+        fs::write(folder.path().join("metrics.jsonl"), rows.concat()).unwrap();
+        let resumed = MetricsWriter::resume(&folder, 4).and_then(|resumption| resumption.commit());
+        match resumed {
+            Ok(_) => Ok(jsonl(folder.path())),
+            Err(error) => {
+                assert_eq!(jsonl(folder.path()), rows.concat(), "nothing is touched");
+                Err(error.to_string())
+            }
+        }
+    };
+    for (rows, line, reason) in [
+        (
+            &[rows[0], rows[2], rows[3], rows[4]][..],
+            2,
+            "iteration 2 is missing before it",
+        ),
+        (
+            &[rows[0], rows[1], rows[1], rows[2], rows[3]],
+            3,
+            "iteration 2 comes after 2",
+        ),
+        (
+            &[rows[0], rows[1], rows[2]],
+            3,
+            "the checkpoint is of iteration 4",
+        ),
+    ] {
+        let error = resume(rows).unwrap_err();
+        assert!(
+            error.contains(reason) && error.contains(&format!("in line {line}")),
+            "{error}"
+        );
+    }
+    assert_eq!(resume(&rows).unwrap(), rows[..4].concat());
+    // Of a run that went on without its beginning.
+    assert_eq!(resume(&rows[2..]).unwrap(), rows[2..4].concat());
+    assert_eq!(resume(&[]).unwrap(), "");
+}
+
+#[test]
 fn resuming_without_a_file_starts_one() {
     let folder = tempfile::tempdir().unwrap();
-    write(&mut MetricsWriter::resume(&folder, 0).unwrap(), 1..=1);
+    write(
+        &mut MetricsWriter::resume(&folder, 0).unwrap().commit().unwrap(),
+        1..=1,
+    );
     assert_eq!(jsonl(folder.path()).lines().count(), 1);
 }
 
@@ -132,7 +184,10 @@ fn a_missing_folder_is_one_line() {
 fn events_hold_the_rows() {
     let folder = tempfile::tempdir().unwrap();
     write(&mut MetricsWriter::create(&folder).unwrap(), 1..=3);
-    write(&mut MetricsWriter::resume(&folder, 2).unwrap(), 3..=3);
+    write(
+        &mut MetricsWriter::resume(&folder, 2).unwrap().commit().unwrap(),
+        3..=3,
+    );
     let files = event_files(folder.path());
     assert_eq!(files.len(), 2);
 

@@ -3,7 +3,7 @@
 use crate::args;
 use crate::failure::Failure;
 use crate::format::count;
-use crate::output::say;
+use crate::output::{one_line, say};
 use crate::policy::quoted;
 use fpo_rl::health::{Figures, Finding, RunRecord, Severity, examine};
 use serde_json::json;
@@ -63,8 +63,8 @@ fn print(finding: &Finding) {
         Severity::Warning => "WARNING",
         Severity::Failure => "FAILURE",
     };
-    say(&format!("  {severity:8} {}", finding.statement));
+    say(&format!("  {severity:8} {}", one_line(&finding.statement)));
     if !finding.advice.is_empty() {
-        say(&format!("  {:8} {}", "", finding.advice));
+        say(&format!("  {:8} {}", "", one_line(&finding.advice)));
     }
 }

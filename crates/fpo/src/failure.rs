@@ -1,6 +1,6 @@
 //! What ends the program with an error: one line and an exit code.
 
-use crate::output::Shown;
+use crate::output::{Shown, one_line};
 use fpo_rl::config::ConfigError;
 use fpo_rl::policy::PolicyError;
 use fpo_rl::run::RunError;
@@ -39,8 +39,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Self::Input(message) | Self::Runtime(message)) = self;
-        let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
-        Shown(&line).fmt(f)
+        Shown(&one_line(message)).fmt(f)
     }
 }
 

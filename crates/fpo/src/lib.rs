@@ -33,7 +33,7 @@ use std::process::ExitCode;
 /// Runs the program with the arguments of the process. Exit codes: 0 done (or stopped and saved), 1 something failed
 /// while running or a run is not healthy, 2 the input is wrong, 130 interrupted a second time.
 pub fn main() -> ExitCode {
-    match run() {
+    match run().and_then(|()| output::lost()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             output::note(&format!("error: {failure}"));

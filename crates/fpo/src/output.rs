@@ -1,15 +1,34 @@
-//! Writing to the terminal. A reader that went away (`fpo tasks | head -1`) must not end a training, let alone with
-//! a panic, so nobody is told when a line could not be written.
+//! Writing to the terminal and to files. A reader that went away (`fpo tasks | head -1`) must not end a training, let alone with
+//! a panic, so nobody is told at once when a line could not be written.
 
 use crate::failure::Failure;
 use std::fmt::{self, Write as _};
 use std::fs;
-use std::io::{Write, stderr, stdout};
+use std::io::{ErrorKind, Write, stderr, stdout};
 use std::path::Path;
+use std::sync::OnceLock;
+
+/// Why standard output did not take a line of result, for [`lost`].
+static LOST: OnceLock<String> = OnceLock::new();
 
 /// A line of result, on standard output.
 pub(crate) fn say(line: &str) {
-    let _ = writeln!(stdout(), "{}", Shown(line));
+    match writeln!(stdout(), "{}", Shown(line)) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            let _ = LOST.set(error.to_string());
+        }
+        _ => {}
+    }
+}
+
+/// Fails if a result could not be written, to a full disk for one. That a reader went away is no failure.
+pub(crate) fn lost() -> Result<(), Failure> {
+    match LOST.get() {
+        Some(why) => Err(Failure::runtime(format!(
+            "cannot write to standard output: {why}"
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// A line about what is going on, on standard error.
@@ -25,7 +44,21 @@ pub(crate) fn save(path: &Path, asked: bool, bytes: &[u8]) -> Result<(), Failure
     } else {
         fpo_files::replace(path, bytes)
     };
-    written.map_err(|e| Failure::runtime(format!("cannot write {}: {e}", path.display())))
+    written.map_err(|e| {
+        let message = format!("cannot write {}: {e}", path.display());
+        match e.kind() {
+            ErrorKind::NotFound
+            | ErrorKind::NotADirectory
+            | ErrorKind::IsADirectory
+            | ErrorKind::PermissionDenied => Failure::input(message),
+            _ => Failure::runtime(message),
+        }
+    })
+}
+
+/// `text` on one line, also where it comes from a stranger's file and would like to be several.
+pub(crate) fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Text that may come from a stranger's file: what would command a terminal is shown, not sent.

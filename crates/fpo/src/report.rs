@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::machine;
 use crate::output::{save, say};
 use crate::policy::quoted;
-use fpo_files::read_capped;
+use fpo_files::read_own;
 use fpo_report::files::SUITE;
 use fpo_report::page::{self, Film};
 use fpo_report::record::{Record, RecordError};
@@ -69,11 +69,12 @@ fn findings(folder: &Path) -> Option<Vec<page::Finding>> {
 /// The film in a run's folder, for a page at `out`.
 fn film(folder: &Path, out: &Path) -> Result<Option<Film>, Failure> {
     let file = folder.join("video.mp4");
-    let Ok(about) = file.metadata() else {
+    // A link may lead to what is not for the readers of the page.
+    let Some(about) = file.symlink_metadata().ok().filter(|about| about.is_file()) else {
         return Ok(None);
     };
     if about.len() <= EMBEDDED {
-        let bytes = read_capped(&file, EMBEDDED)
+        let bytes = read_own(&file, EMBEDDED)
             .map_err(|e| Failure::runtime(format!("cannot read {}: {e}", file.display())))?;
         return Ok(Some(Film::Embedded(bytes)));
     }

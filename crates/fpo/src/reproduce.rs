@@ -1,7 +1,7 @@
 //! `fpo reproduce`.
 
 use crate::failure::Failure;
-use crate::output::say;
+use crate::output::{one_line, say};
 use crate::policy::{quoted, threads};
 use crate::{args, tasks};
 use fpo_rl::run::reproduce;
@@ -11,7 +11,8 @@ pub(crate) fn run(args: &args::Reproduce) -> Result<(), Failure> {
     let result = reproduce(&args.run, threads(args.threads), tasks::find)?;
     say(&format!(
         "after {} iterations: {}",
-        result.iteration, result.recorded
+        result.iteration,
+        one_line(&result.recorded)
     ));
     if let Some(path) = &result.minibatch {
         say(&format!("  the minibatch: {}", path.display()));

@@ -16,12 +16,13 @@ pub(crate) fn run(args: &args::Train) -> Result<(), Failure> {
     if args.help_config {
         return help_config(args);
     }
+    // Early: a run that is stopped while it starts up saves its beginning.
+    let stop = interrupt::stop_flag("finishing the iteration, then saving (Ctrl-C again quits at once)")?;
     let mut session = match &args.resume {
         Some(folder) => resume(args, folder.as_deref())?,
         None => begin(args)?,
     };
     machine::record(&session, threads(args.threads))?;
-    let stop = interrupt::stop_flag("finishing the iteration, then saving (Ctrl-C again quits at once)")?;
     let config = session.config();
     let folder = session.folder().path().display();
     note(&format!(

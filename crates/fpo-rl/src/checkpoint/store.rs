@@ -147,16 +147,18 @@ impl Checkpoints {
             self.folder.join(name),
             self.folder.join(format!("{REPLACED}{name}")),
         );
-        if path.exists() {
+        // Whatever has the name, be it a link that leads nowhere.
+        let occupied = fs::symlink_metadata(&path).is_ok();
+        if occupied {
             fs::rename(&path, &replaced)?;
         }
-        fs::rename(partial, &path)?;
+        fs::rename(partial, &path).inspect_err(|_| {
+            if occupied {
+                let _ = fs::rename(&replaced, &path);
+            }
+        })?;
         sync_folder(&self.folder)?;
-        if replaced.exists() {
-            fs::remove_dir_all(&replaced)
-        } else {
-            Ok(())
-        }
+        remove(&replaced)
     }
 
     /// Deletes all but the newest and the best ones. What cannot be deleted stays: too many checkpoints harm nobody.

@@ -128,6 +128,15 @@ fn leftovers_of_interrupted_saves_are_swept_away() {
     );
 }
 
+#[cfg(unix)]
+#[test]
+fn a_link_that_leads_nowhere_is_in_nobodys_way() {
+    let (folder, store) = store(9);
+    std::os::unix::fs::symlink("nowhere", folder.path().join("step-10")).unwrap();
+    save(&store, 10, None);
+    assert_eq!(names(folder.path()), BTreeSet::from(["step-10".to_owned()]));
+}
+
 #[test]
 fn saving_the_same_step_again_replaces_it() {
     let (folder, store) = store(2);

@@ -10,6 +10,7 @@ pub use error::ConfigError;
 pub(super) use keys::{Key, Kind, keys};
 
 use super::{Config, Method, validate::validate};
+use fpo_files::read_capped;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
@@ -82,7 +83,13 @@ pub fn resolve(
 /// # Errors
 /// As [`resolve`].
 pub fn reopen(file: &Path, sets: &[String]) -> Result<Config, ConfigError> {
-    let (origin, table) = read(file)?;
+    let origin = file.display().to_string();
+    let unreadable = |e: std::io::Error| ConfigError::Read {
+        file: origin.clone(),
+        message: e.to_string(),
+    };
+    let bytes = read_capped(file, LARGEST_FILE).map_err(unreadable)?;
+    let table = parse(&utf8(bytes, &origin)?, &origin)?;
     recorded(&origin, table, sets)
 }
 
@@ -385,7 +392,7 @@ fn read(path: &Path) -> Result<(String, Table), ConfigError> {
 /// No settings come near this size, 1 MiB.
 const LARGEST_FILE: u64 = 1 << 20;
 
-/// The text of a file of settings, which may be a stranger's.
+/// The text of a file of settings that the user named: it may be a pipe, too.
 ///
 /// # Errors
 /// [`ConfigError::Read`] if it cannot be read, is longer than 1 MiB or is not UTF-8.
@@ -404,7 +411,14 @@ pub fn read_text(path: &Path) -> Result<String, ConfigError> {
             "it is longer than 1 MiB, which no settings are".into(),
         ));
     }
-    String::from_utf8(bytes).map_err(|_| unreadable("it is not UTF-8 text".into()))
+    utf8(bytes, &path.display().to_string())
+}
+
+fn utf8(bytes: Vec<u8>, origin: &str) -> Result<String, ConfigError> {
+    String::from_utf8(bytes).map_err(|_| ConfigError::Read {
+        file: origin.to_owned(),
+        message: "it is not UTF-8 text".into(),
+    })
 }
 
 fn parse(text: &str, origin: &str) -> Result<Table, ConfigError> {

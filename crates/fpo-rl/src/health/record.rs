@@ -1,11 +1,11 @@
 //! The figures of a run, as it is trained or as its folder holds them.
 
 use super::Finding;
-use crate::checkpoint::Checkpoints;
+use crate::checkpoint::{Checkpoint, Checkpoints};
 use crate::config::{Config, reopen};
 use crate::metrics::{METRICS, Row};
 use crate::policy::Policy;
-use crate::run::{EVENTS, Event, POLICY, RunError};
+use crate::run::{CHECKPOINTS, CONFIG, EVENTS, Event, LARGEST_POLICY, POLICY, RunError};
 use fpo_files::parse_lines;
 use fpo_nn::Moments;
 use serde_json::{Map, Value};
@@ -134,7 +134,7 @@ impl RunRecord {
         if !folder.is_dir() {
             return Err(not_a_run("there is no such folder".into()));
         }
-        let config = folder.join("config.toml");
+        let config = folder.join(CONFIG);
         if !config.is_file() {
             return Err(not_a_run("it has no config.toml".into()));
         }
@@ -154,11 +154,11 @@ impl RunRecord {
     }
 
     fn read_checkpoints(&mut self, folder: &Path) -> Result<(), RunError> {
-        let all = Checkpoints::list(&folder.join("checkpoints"))?;
+        let all = Checkpoints::list(&folder.join(CHECKPOINTS))?;
         let ends = [all.first(), all.last().filter(|_| all.len() > 1)];
         for path in ends.into_iter().flatten() {
-            let policy = crate::checkpoint::Checkpoint::open(path)
-                .and_then(|checkpoint| checkpoint.read(POLICY))
+            let policy = Checkpoint::open(path)
+                .and_then(|checkpoint| checkpoint.read_capped(POLICY, LARGEST_POLICY))
                 .map_err(|error| error.to_string())
                 .and_then(|bytes| {
                     Policy::load(&bytes).map_err(|error| format!("{}: {error}", path.display()))

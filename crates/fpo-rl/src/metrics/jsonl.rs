@@ -1,6 +1,6 @@
 //! `metrics.jsonl`: a row a line.
 
-use fpo_files::{LineError, create_anew, cut_back};
+use fpo_files::{Cut, LineError, create_anew};
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -23,24 +23,6 @@ impl JsonLines {
         Ok(Self { path, file })
     }
 
-    /// Keeps the rows up to `iteration`; also returns the greatest number of environment steps among them.
-    pub(super) fn resume(run_dir: &Path, iteration: u64) -> Result<(Self, u64), MetricsError> {
-        let (path, mut env_steps) = (run_dir.join(METRICS), 0);
-        let file = cut_back(&path, "", |line| {
-            let row = Position::of(line)?;
-            let kept = row.iteration <= iteration;
-            if kept {
-                env_steps = env_steps.max(row.env_steps);
-            }
-            Ok(kept)
-        });
-        match file {
-            Ok(file) => Ok((Self { path, file }, env_steps)),
-            Err(LineError::Io(error)) => Err(io_error(&path)(error)),
-            Err(LineError::Damaged(line, reason)) => Err(MetricsError::Damaged { path, line, reason }),
-        }
-    }
-
     pub(super) fn write(&mut self, row: &Row) -> Result<(), MetricsError> {
         // In one piece, so that a reader never sees half a line.
         let line = serde_json::to_string(row)
@@ -52,6 +34,62 @@ impl JsonLines {
 
     pub(super) fn sync(&mut self) -> Result<(), MetricsError> {
         self.file.sync_data().map_err(io_error(&self.path))
+    }
+}
+
+/// The file of a run that goes on, before it is cut back.
+pub(super) struct Resumption {
+    path: PathBuf,
+    cut: Cut,
+    /// The greatest number of environment steps among the rows that stay.
+    env_steps: u64,
+}
+
+impl Resumption {
+    /// Keeps the rows up to `iteration`. They must lead there without a gap and each be there once; those of the beginning may be missing,
+    /// of a run whose file was moved away.
+    pub(super) fn prepare(run_dir: &Path, iteration: u64) -> Result<Self, MetricsError> {
+        let path = run_dir.join(METRICS);
+        let (mut env_steps, mut rows, mut newest) = (0, 0, None);
+        let cut = Cut::prepare(&path, "", |line| {
+            let row = Position::of(line)?;
+            if row.iteration > iteration {
+                return Ok(false);
+            }
+            match newest {
+                Some(before) if row.iteration <= before => {
+                    return Err(format!("iteration {} comes after {before}", row.iteration));
+                }
+                Some(before) if row.iteration > before + 1 => {
+                    return Err(format!("iteration {} is missing before it", before + 1));
+                }
+                _ => {}
+            }
+            (newest, rows) = (Some(row.iteration), rows + 1);
+            env_steps = env_steps.max(row.env_steps);
+            Ok(true)
+        });
+        let damaged = |line, reason| MetricsError::Damaged {
+            path: path.clone(),
+            line,
+            reason,
+        };
+        match (cut, newest) {
+            (Ok(_), Some(newest)) if newest < iteration => Err(damaged(
+                rows,
+                format!("it is the last, but the checkpoint is of iteration {iteration}"),
+            )),
+            (Ok(cut), _) => Ok(Self { cut, path, env_steps }),
+            (Err(LineError::Io(error)), _) => Err(io_error(&path)(error)),
+            (Err(LineError::Damaged(line, reason)), _) => Err(damaged(line, reason)),
+        }
+    }
+
+    /// Cuts it back; also returns the number of environment steps of the rows that stay.
+    pub(super) fn commit(self) -> Result<(JsonLines, u64), MetricsError> {
+        let Self { path, cut, env_steps } = self;
+        let file = cut.commit().map_err(io_error(&path))?;
+        Ok((JsonLines { path, file }, env_steps))
     }
 }
 

@@ -45,6 +45,14 @@ pub enum RunError {
         /// The folder.
         folder: PathBuf,
     },
+    /// What a failed run left is not that.
+    #[error("{} is damaged: {reason}", path.display())]
+    FailureDamaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The newest checkpoint cannot be used, but an earlier one can.
     #[error("{source}; {} is good: delete {} to go on from there", older.display(), newest.display())]
     NewestDamaged {
@@ -64,7 +72,7 @@ pub enum RunError {
         steps: u64,
     },
     /// A line of a file that grows with the run, other than a last one that a crash cut short.
-    #[error("{} is damaged in line {line}: {reason}", path.display())]
+    #[error("{} is damaged in line {line}: {reason}; move the file away to go on without what it records", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -104,6 +112,14 @@ pub enum RunError {
     /// Training failed.
     #[error(transparent)]
     Train(#[from] TrainError),
+    /// Training failed, and that could not be written down.
+    #[error("{error}; nor could that be written down: {why}")]
+    NotWrittenDown {
+        /// Why training failed.
+        error: TrainError,
+        /// Why nothing was written.
+        why: Box<RunError>,
+    },
     /// A policy cannot be written or read.
     #[error(transparent)]
     Policy(#[from] PolicyError),
@@ -127,11 +143,14 @@ impl RunError {
             | Self::NotARun { .. }
             | Self::InUse { .. }
             | Self::NoCheckpoint { .. } => true,
-            Self::Complete { .. } | Self::Damaged { .. } | Self::NewestDamaged { .. } | Self::Config(_) => {
-                true
-            }
+            Self::Complete { .. }
+            | Self::Damaged { .. }
+            | Self::FailureDamaged { .. }
+            | Self::NewestDamaged { .. }
+            | Self::Config(_) => true,
             Self::Checkpoint(error) => !matches!(error, CheckpointError::Save { .. }),
             Self::Metrics(MetricsError::Damaged { .. }) => true,
+            Self::Metrics(MetricsError::Io { source, .. }) => source.kind() == ErrorKind::InvalidInput,
             Self::Train(
                 TrainError::State(_)
                 | TrainError::Precision(_)
@@ -145,7 +164,7 @@ impl RunError {
                 ErrorKind::FileTooLarge => *action == "read",
                 _ => false,
             },
-            Self::Metrics(_) | Self::Train(_) | Self::Collapsed { .. } => false,
+            Self::Train(_) | Self::Collapsed { .. } | Self::NotWrittenDown { .. } => false,
         }
     }
 }

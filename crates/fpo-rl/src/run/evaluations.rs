@@ -3,12 +3,12 @@
 use super::{RunError, RunFolder};
 use crate::evaluate::Evaluation;
 use crate::metrics::Row;
-use fpo_files::cut_back;
+use fpo_files::Cut;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-const FILE: &str = "eval.csv";
+pub(super) const EVALUATIONS: &str = "eval.csv";
 const HEADER: &str = "iteration,env_steps,noise,episodes,mean,std,min,max,diverged\n";
 
 /// The file, open at its end.
@@ -19,11 +19,11 @@ pub(super) struct Evaluations {
 
 impl Evaluations {
     pub(super) fn create(folder: &RunFolder) -> Result<Self, RunError> {
-        Self::keeping(folder, |_| false)
+        Self::commit(Self::keeping(folder, |_| false)?, folder)
     }
 
-    /// Keeps the lines up to `iteration`.
-    pub(super) fn resume(folder: &RunFolder, iteration: u64) -> Result<Self, RunError> {
+    /// Keeps the lines up to `iteration`, once it is committed.
+    pub(super) fn resume(folder: &RunFolder, iteration: u64) -> Result<Cut, RunError> {
         Self::keeping(folder, |line| {
             let line = str::from_utf8(line).unwrap_or_default();
             let number = line.split(',').next().and_then(|field| field.parse::<u64>().ok());
@@ -31,12 +31,19 @@ impl Evaluations {
         })
     }
 
-    fn keeping(folder: &RunFolder, mut keep: impl FnMut(&[u8]) -> bool) -> Result<Self, RunError> {
-        let path = folder.path().join(FILE);
-        match cut_back(&path, HEADER, |line| Ok(keep(line))) {
+    /// Cuts the file back.
+    pub(super) fn commit(cut: Cut, folder: &RunFolder) -> Result<Self, RunError> {
+        let path = folder.path().join(EVALUATIONS);
+        match cut.commit() {
             Ok(file) => Ok(Self { path, file }),
-            Err(error) => Err(RunError::of_lines("cut back", &path, error)),
+            Err(error) => Err(RunError::of_lines("cut back", &path, error.into())),
         }
+    }
+
+    fn keeping(folder: &RunFolder, mut keep: impl FnMut(&[u8]) -> bool) -> Result<Cut, RunError> {
+        let path = folder.path().join(EVALUATIONS);
+        Cut::prepare(&path, HEADER, |line| Ok(keep(line)))
+            .map_err(|error| RunError::of_lines("cut back", &path, error))
     }
 
     pub(super) fn write(&mut self, row: &Row, evaluation: &Evaluation) -> Result<(), RunError> {

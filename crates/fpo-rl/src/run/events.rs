@@ -2,7 +2,7 @@
 
 use super::{RunError, RunFolder};
 use crate::health::Finding;
-use fpo_files::{cut_back, remove};
+use fpo_files::{Cut, remove};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, Write};
@@ -51,22 +51,18 @@ impl Events {
         }
     }
 
-    /// Keeps the events that lie behind the state from which the run goes on.
-    pub(super) fn resume(folder: &RunFolder, iteration: u64, rollbacks: u32) -> Result<Self, RunError> {
-        let events = Self::create(folder);
-        if !events.path.exists() {
-            // A link that leads nowhere would be written through.
-            remove(&events.path).map_err(|source| events.error("delete", source))?;
-            return Ok(events);
-        }
+    /// Keeps the events that lie behind the state from which the run goes on, once it is committed.
+    pub(super) fn resume(folder: &RunFolder, iteration: u64, rollbacks: u32) -> Result<Cut, RunError> {
+        let path = folder.path().join(EVENTS);
         let keep = |line: &[u8]| Ok(Event::parse(line)?.is_before(iteration, rollbacks));
-        let kept = cut_back(&events.path, "", keep)
-            .map_err(|error| RunError::of_lines("cut back", &events.path, error))?;
-        let length = kept
-            .metadata()
-            .map_err(|source| events.error("read", source))?
-            .len();
-        if length == 0 {
+        Cut::prepare(&path, "", keep).map_err(|error| RunError::of_lines("cut back", &path, error))
+    }
+
+    /// Cuts the file back; nothing is left of an empty one.
+    pub(super) fn commit(cut: Cut, folder: &RunFolder) -> Result<Self, RunError> {
+        let events = Self::create(folder);
+        let length = cut.commit().and_then(|file| Ok(file.metadata()?.len()));
+        if length.map_err(|source| events.error("cut back", source))? == 0 {
             remove(&events.path).map_err(|source| events.error("delete", source))?;
         }
         Ok(events)

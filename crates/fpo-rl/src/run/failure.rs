@@ -5,7 +5,7 @@ use crate::checkpoint::LARGEST_FILE;
 use crate::config::{Config, reopen};
 use crate::trainer::{TrainError, Trainer};
 use fpo_env::Task;
-use fpo_files::{read_capped, remove};
+use fpo_files::{read_capped, remove, replace};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -57,6 +57,9 @@ pub(super) fn write(
         let path = path.to_owned();
         move |source| RunError::Io { action, path, source }
     };
+    // First what says that it is whole.
+    let report_path = path.join(REPORT);
+    remove(&report_path).map_err(io("delete", &report_path))?;
     remove(&path).map_err(io("delete", &path))?;
     fs::create_dir(&path).map_err(io("make the folder", &path))?;
     let report = Report {
@@ -75,7 +78,7 @@ pub(super) fn write(
     for (name, bytes) in files {
         if let Some(bytes) = bytes {
             let path = path.join(name);
-            fs::write(&path, bytes).map_err(io("write", &path))?;
+            replace(&path, bytes).map_err(io("write", &path))?;
         }
     }
     Ok(())
@@ -105,13 +108,24 @@ pub fn reproduce<E: From<RunError>>(
         }
         .into());
     }
-    let damaged = |why: String| RunError::Train(TrainError::State(why));
-    let report: Report = serde_json::from_slice(&read(REPORT, LARGEST_REPORT)?)
-        .map_err(|e| damaged(format!("{}: {e}", path.join(REPORT).display())))?;
+    let damaged = |reason: String| RunError::FailureDamaged {
+        path: path.join(REPORT),
+        reason,
+    };
+    let report: Report =
+        serde_json::from_slice(&read(REPORT, LARGEST_REPORT)?).map_err(|e| damaged(e.to_string()))?;
     let config: Config = reopen(&path.join(CONFIG), &[]).map_err(RunError::from)?;
     let task = task(&config.task)?;
     let mut trainer =
         Trainer::restore(&config, task, threads, &read(STATE, LARGEST_FILE)?).map_err(RunError::from)?;
+    if trainer.iteration() != report.iteration {
+        let reason = format!(
+            "it speaks of {} iterations, {STATE} of {}",
+            report.iteration,
+            trainer.iteration()
+        );
+        return Err(damaged(reason).into());
+    }
     let again = advance(&mut trainer, &mut ())
         .err()
         .map(|error| error.to_string());

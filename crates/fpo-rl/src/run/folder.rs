@@ -1,23 +1,24 @@
 //! The folder of a run, and finding a policy in one.
 
-use super::{CONFIG, POLICY, RunError, failure};
+use super::{CONFIG, EVALUATIONS, EVENTS, POLICY, RunError, failure};
 use crate::checkpoint::{Checkpoint, Checkpoints};
-use fpo_files::{PARTIAL, partial, read_capped, remove, replace};
+use crate::metrics::METRICS;
+use fpo_files::{PARTIAL, partial, read_capped, remove, replace, sync_folder};
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
 const LOCK: &str = ".lock";
-const CHECKPOINTS: &str = "checkpoints";
+pub(crate) const CHECKPOINTS: &str = "checkpoints";
 /// No policy comes near this size, 1 GiB: the largest networks have a fifth of it.
-const LARGEST_POLICY: u64 = 1 << 30;
+pub(crate) const LARGEST_POLICY: u64 = 1 << 30;
 
 /// What a run leaves in its folder, besides the event files; `--force` deletes all these and nothing else.
-const OURS: [&str; 11] = [
+const OURS: [&str; 13] = [
     CONFIG,
-    "metrics.jsonl",
-    "eval.csv",
-    "events.jsonl",
+    METRICS,
+    EVALUATIONS,
+    EVENTS,
     CHECKPOINTS,
     "machine.toml",
     failure::FAILURE,
@@ -25,6 +26,8 @@ const OURS: [&str; 11] = [
     "report.html",
     "video.mp4",
     "video.gif",
+    "gridworld.svg",
+    "gridworld.png",
 ];
 
 /// The folder of a run, locked against other processes as long as this lives.
@@ -105,6 +108,15 @@ impl RunFolder {
         }
     }
 
+    /// Deletes what was half written when a process ended.
+    pub(super) fn sweep(&self) -> Result<(), RunError> {
+        for name in OURS {
+            let partial = partial(&self.path.join(name));
+            remove(&partial).map_err(io_error("delete", &partial))?;
+        }
+        Ok(())
+    }
+
     /// Deletes what an earlier run left. The checkpoints go first, and all at once by taking another name: a deletion cut short must not
     /// look like a run to go on with.
     pub(super) fn clear(&self) -> Result<(), RunError> {
@@ -121,12 +133,19 @@ impl RunFolder {
             let name = entry.file_name();
             let name = name.to_string_lossy();
             let ours = OURS.contains(&name.trim_start_matches(PARTIAL));
-            if ours || name.starts_with("events.out.tfevents.") {
+            // Films grow under names of their own.
+            let film = name.starts_with(".film-") && name.ends_with(".tmp");
+            if ours || film || name.starts_with("events.out.tfevents.") {
                 let path = entry.path();
                 remove(&path).map_err(io_error("delete", &path))?;
             }
         }
         Ok(())
+    }
+
+    /// Makes the names of its files last.
+    pub(super) fn flush(&self) -> Result<(), RunError> {
+        sync_folder(&self.path).map_err(io_error("save", &self.path))
     }
 
     /// Where it is.
@@ -153,7 +172,7 @@ impl RunFolder {
 }
 
 fn holds_a_run(path: &Path) -> bool {
-    [CONFIG, CHECKPOINTS, "metrics.jsonl"]
+    [CONFIG, CHECKPOINTS, METRICS]
         .iter()
         .any(|name| path.join(name).exists())
 }
@@ -188,7 +207,11 @@ pub fn find_policy(path: &Path, pick: Pick) -> Result<(Vec<u8>, PathBuf), RunErr
         reason: reason.into(),
     };
     if !path.is_dir() {
-        return Err(not_a_run("there is no such file or folder"));
+        return Err(not_a_run(if path.exists() {
+            "it is neither a regular file nor a folder"
+        } else {
+            "there is no such file or folder"
+        }));
     }
     let folder = path.join(CHECKPOINTS);
     let checkpoint = if !folder.is_dir() {
@@ -215,5 +238,8 @@ pub fn find_policy(path: &Path, pick: Pick) -> Result<(Vec<u8>, PathBuf), RunErr
             }
         }
     };
-    Ok((checkpoint.read(POLICY)?, checkpoint.path().to_owned()))
+    Ok((
+        checkpoint.read_capped(POLICY, LARGEST_POLICY)?,
+        checkpoint.path().to_owned(),
+    ))
 }

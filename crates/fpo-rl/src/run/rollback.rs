@@ -4,7 +4,7 @@ use super::{Observer, RunError, STATE, Session};
 use crate::checkpoint::{CheckpointError, Checkpoints};
 use crate::config::Config;
 use crate::health::limits::MAX_ROLLBACKS;
-use crate::health::{Detector, Finding, Kind, Recorded, Severity};
+use crate::health::{Detector, Figures, Finding, Kind, Recorded, Severity};
 use crate::metrics::METRICS;
 use crate::trainer::{RATE_FACTOR, TrainError};
 use fpo_files::{LineError, Lines};
@@ -23,21 +23,29 @@ impl Session {
     ) -> Result<(), RunError> {
         let (statement, advice) = sentence(&error);
         let finding = Finding::new(Kind::NonFinite, Severity::Failure, statement, advice);
-        self.record(iteration, self.trainer.env_steps(), finding, observer)?;
+        if let Err(why) = self.record(iteration, self.trainer.env_steps(), finding, observer) {
+            let why = Box::new(why);
+            return Err(RunError::NotWrittenDown { error, why });
+        }
         if !self.config.train.rollback {
             return Err(error.into());
         }
-        self.roll_back(iteration, observer)
+        self.roll_back(iteration, iteration - 1, observer)
     }
 
-    /// Goes back to the best checkpoint with which nothing was wrong, or to the beginning if there is none, and saves where that leads:
-    /// a run that is interrupted from now on goes on from here. A return may be high where the flow has become unstable already, and then
+    /// After something was wrong in iteration `iteration` goes back to the best checkpoint with which nothing was wrong, or to the beginning if there is none, and saves where that leads:
+    /// a run that is interrupted from now on goes on from here, with `done` iterations done. A return may be high where the flow has become unstable already, and then
     /// it falls again at once. Checkpoints that were not evaluated are no place to go back to: which of them are there depends on
     /// interruptions.
     ///
     /// # Errors
     /// [`RunError::Collapsed`] if it has gone back too often already, or if the checkpoint cannot be read or the new one not written.
-    pub(super) fn roll_back(&mut self, iteration: u64, observer: &mut dyn Observer) -> Result<(), RunError> {
+    pub(super) fn roll_back(
+        &mut self,
+        iteration: u64,
+        done: u64,
+        observer: &mut dyn Observer,
+    ) -> Result<(), RunError> {
         if self.trainer.rollbacks() >= MAX_ROLLBACKS {
             return Err(RunError::Collapsed {
                 rollbacks: self.trainer.rollbacks(),
@@ -71,7 +79,7 @@ impl Session {
         let rate = RATE_FACTOR.powi(self.trainer.rollbacks() as i32 + 1);
         self.record(iteration, self.trainer.env_steps(), finding(rate), observer)?;
         self.trainer
-            .roll_back(state.as_deref())
+            .roll_back(state.as_deref(), done)
             .map_err(|error| match best {
                 Some(best) => RunError::Checkpoint(CheckpointError::Damaged {
                     path: best.path().to_owned(),
@@ -85,13 +93,19 @@ impl Session {
     }
 }
 
-/// A detector that has seen what a run's folder holds, which was cut back to where it goes on.
-pub(super) fn replayed(config: &Config, folder: &Path) -> Result<Detector, RunError> {
+/// A detector that has seen what a run's folder holds up to `iteration`.
+pub(super) fn replayed(config: &Config, folder: &Path, iteration: u64) -> Result<Detector, RunError> {
     let mut detector = Detector::new(config);
     let path = folder.join(METRICS);
+    if !path.exists() {
+        return Ok(detector);
+    }
     let replayed = Lines::open(&path).map_err(LineError::Io).and_then(|lines| {
         lines.each(|line| {
-            detector.observe(&Recorded::parse(line)?);
+            let row = Recorded::parse(line)?;
+            if row.iteration() <= iteration {
+                detector.observe(&row);
+            }
             Ok(())
         })
     });

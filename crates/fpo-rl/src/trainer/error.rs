@@ -35,10 +35,11 @@ pub enum TrainError {
     /// Episodes of a group that are not comparable.
     #[error(transparent)]
     UnequalEpisode(#[from] UnequalEpisode),
+    // Messages count iterations, epochs and minibatches from 1, as metrics do.
     /// A parameter is not a number after an iteration's steps.
     #[error(
-        "a parameter of the {network} became non-finite in iteration {iteration}; the likely cause is a learning rate that is too high: \
-         go on from the last checkpoint with --resume and a lower optimizer.learning_rate or optimizer.critic_learning_rate"
+        "a parameter of the {network} became non-finite in iteration {}; the likely cause is a learning rate that is too high: \
+         go on from the last checkpoint with --resume and a lower optimizer.learning_rate or optimizer.critic_learning_rate", iteration + 1
     )]
     NonFiniteParameter {
         /// The network.
@@ -48,8 +49,8 @@ pub enum TrainError {
     },
     /// A gradient or loss is not a number; no parameter was changed by it.
     #[error(
-        "a gradient became non-finite in iteration {iteration}, epoch {epoch}, minibatch {minibatch} (policy loss {policy_loss:e}, \
-         value loss {value_loss:e}, largest ratio {ratio_max:e}); the likely cause is {}", likely_cause(*policy_loss, *value_loss)
+        "a gradient became non-finite in iteration {}, epoch {}, minibatch {} (policy loss {policy_loss:.3e}, \
+         value loss {value_loss:.3e}, largest ratio {ratio_max:.3e}); the likely cause is {}", iteration + 1, epoch + 1, minibatch + 1, likely_cause(*policy_loss, *value_loss)
     )]
     NonFiniteGradient {
         /// Iterations done before.
@@ -67,8 +68,8 @@ pub enum TrainError {
     },
     /// The stored losses do not belong to the parameters that are to be improved.
     #[error(
-        "ratios of iteration {iteration} are off 1 by {off:e} before its first gradient step: stored and recomputed losses of its \
-         actions disagree; if losses are huge the policy has diverged (lower optimizer.learning_rate), otherwise please report this"
+        "ratios of iteration {} are off 1 by {off:.3e} before its first gradient step: stored and recomputed losses of its \
+         actions disagree; if losses are huge the policy has diverged (lower optimizer.learning_rate), otherwise please report this", iteration + 1
     )]
     FirstRatio {
         /// Iterations done before.

@@ -20,20 +20,20 @@ impl Trainer {
     }
 
     /// Takes everything that is learnt, and the environments, from a [`Trainer::state`] of this run, or from its beginning if there
-    /// is none, and goes on with learning rates lowered by [`RATE_FACTOR`].
+    /// is none, and goes on after `done` iterations with learning rates lowered by [`RATE_FACTOR`].
     ///
     /// Iterations go on counting. Random numbers of acting, of views and of shuffling have the iteration in their address, so what comes
     /// now is drawn anew and not the way that led here.
     ///
     /// # Errors
     /// If `state` is damaged or of another run; the trainer then is not to be used.
-    pub fn roll_back(&mut self, state: Option<&[u8]>) -> Result<(), TrainError> {
-        let (iteration, rollbacks) = (self.iteration, self.rollbacks + 1);
+    pub fn roll_back(&mut self, state: Option<&[u8]>, done: u64) -> Result<(), TrainError> {
+        let rollbacks = self.rollbacks + 1;
         match state {
             Some(state) => self.load_learnt(state)?,
             None => *self = Self::new(&self.config, self.task.clone(), self.pool.current_num_threads())?,
         }
-        (self.iteration, self.rollbacks) = (iteration, rollbacks);
+        (self.iteration, self.rollbacks) = (done, rollbacks);
         Ok(())
     }
 }

@@ -123,19 +123,20 @@ fn state(folder: &Path, config: &Config) -> Result<State, Failure> {
             d.key, d.other, d.value
         )));
     }
-    if folder.join(FAILURE).is_file() {
-        return Ok(State::Failed);
-    }
+    let failed = folder.join(FAILURE).is_file();
     let newest = Checkpoints::list(&folder.join("checkpoints"))
         .map_err(Failure::input)?
         .pop();
     let Some(newest) = newest else {
-        return Ok(State::Absent);
+        return Ok(if failed { State::Failed } else { State::Absent });
     };
     let checkpoint = Checkpoint::open(&newest).map_err(Failure::input)?;
     let iterations = config.train.steps.div_ceil(config.env.transitions() as u64);
     Ok(if checkpoint.about().iteration >= iterations {
+        // Also where it had failed, and somebody found a way on.
         State::Complete
+    } else if failed {
+        State::Failed
     } else {
         State::Begun(checkpoint.about().env_steps)
     })

@@ -1,6 +1,6 @@
 //! Whatever is wrong is said in one line, with an exit code: 2 for the input, 1 for what happened while running.
 
-use crate::{STATE, TASK, folder_with_run, fpo, record, stderr, succeeds, tiny};
+use crate::{Record, STATE, TASK, assert_same, folder_with_run, fpo, record, stderr, succeeds, tiny};
 use assert_cmd::Command;
 use fpo_rl::run::RunFolder;
 use std::fs;
@@ -201,6 +201,67 @@ fn folders_that_hold_a_run_or_none() {
         2,
         &["cannot make the folder file/x"],
     );
+}
+
+/// Whatever is wrong with one of a run's files, a refusal to go on leaves all of them as they are.
+#[test]
+fn a_refused_resume_changes_nothing() {
+    let (folder, run) = folder_with_run();
+    let resume = ["train", "--resume", "runs/run", "--set", "train.steps=2560"];
+    let whole = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+    let without = |lost: usize| {
+        let rows = whole.split_inclusive('\n').enumerate();
+        rows.filter(|(k, _)| *k != lost)
+            .map(|(_, row)| row)
+            .collect::<String>()
+    };
+    let long = "x".repeat(2 << 20);
+    for (file, content, words) in [
+        (
+            "metrics.jsonl",
+            whole.replacen("{\"iteration\":3", "x", 1),
+            "damaged in line 3",
+        ),
+        ("metrics.jsonl", without(4), "iteration 5 is missing before it"),
+        ("metrics.jsonl", without(9), "the checkpoint is of iteration 10"),
+        ("metrics.jsonl", whole.repeat(2), "iteration 1 comes after 10"),
+        ("events.jsonl", "x\nx\n".to_owned(), "damaged in line 1"),
+        ("eval.csv", long, "the line is longer than 1 MiB"),
+    ] {
+        let path = run.join(file);
+        let good = fs::read(&path).ok();
+        fs::write(&path, content).unwrap();
+        let before = record_and_events(&run);
+        refused(&folder, &resume, &[file, words]);
+        assert_same(&before, &record_and_events(&run));
+        match good {
+            Some(good) => fs::write(&path, good).unwrap(),
+            None => fs::remove_file(&path).unwrap(),
+        }
+    }
+    // Without what it recorded it may go on.
+    fs::rename(run.join("metrics.jsonl"), run.join("before.jsonl")).unwrap();
+    succeeds(&folder, &resume);
+    let rows = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+    assert!(
+        rows.starts_with("{\"iteration\":11,") && rows.lines().count() == 10,
+        "{rows}"
+    );
+}
+
+/// Every file of a run, and the names of those that `record` leaves out.
+fn record_and_events(run: &Path) -> Record {
+    let mut all = Record::new();
+    for entry in fs::read_dir(run).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = if path.is_dir() {
+            Vec::new()
+        } else {
+            fs::read(&path).unwrap()
+        };
+        all.insert(path, bytes);
+    }
+    all
 }
 
 #[test]

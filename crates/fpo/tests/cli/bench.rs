@@ -301,6 +301,25 @@ fn a_failed_run_is_recorded() {
     assert_same(&before, &record(&folder.path().join("runs/tiny/flow")));
 }
 
+/// A page is for others to read: what a stranger's links lead to is not put into it.
+#[cfg(unix)]
+#[test]
+fn a_page_shows_nothing_that_links_lead_to() {
+    let (folder, run) = crate::folder_with_run();
+    let secret = folder.path().join("secret");
+    fs::write(&secret, "not for others").unwrap();
+    std::os::unix::fs::symlink(&secret, run.join("video.mp4")).unwrap();
+    succeeds(&folder, &["report", "runs/run"]);
+    let page = fs::read_to_string(run.join("report.html")).unwrap();
+    assert!(!page.contains("<video"), "a film that is none");
+    for name in ["failed.txt", "machine.toml"] {
+        let _ = fs::remove_file(run.join(name));
+        std::os::unix::fs::symlink(&secret, run.join(name)).unwrap();
+        refused(&folder, &["report", "runs/run"], 2, &[name, "it is a link"]);
+        fs::remove_file(run.join(name)).unwrap();
+    }
+}
+
 #[test]
 fn bad_suites_and_folders_are_one_line() {
     let folder = folder_with_suite();

@@ -225,6 +225,26 @@ fn a_reader_that_goes_away_is_no_error() {
     );
 }
 
+/// A result that is lost to a full disk is a failure.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_result_that_cannot_be_written_is_an_error() {
+    let (folder, _) = crate::folder_with_run();
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = std::process::Command::new(fpo(&folder, &[]).get_program())
+        .current_dir(folder.path())
+        .args(["eval", "runs/run", "--episodes", "2"])
+        .stdout(full)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let text = stderr(&output);
+    assert!(
+        text.contains("error: cannot write to standard output: No space left"),
+        "{text}"
+    );
+}
+
 #[test]
 fn a_policy_is_filmed() {
     METHODS.into_iter().for_each(filmed);

@@ -148,7 +148,11 @@ fn leftovers(run: &Path) -> bool {
 
 #[test]
 fn a_few_kills_change_nothing() {
-    kill_and_resume(8, 1);
+    let struck = kill_and_resume(8, 1);
+    assert!(
+        struck.in_a_save + struck.elsewhere > 0,
+        "nothing was resumed: {struck:?}"
+    );
 }
 
 #[test]

@@ -147,7 +147,8 @@ fn other_folders_are_refused_in_a_line() {
 fn a_strangers_words_do_not_command_the_terminal() {
     let (folder, run) = folder_with_run();
     let event = r#"{"iteration":1,"env_steps":128,"rollbacks":0,"kind":"non_finite","severity":"failure","#;
-    let event = format!(r#"{event}"statement":"a \u001b]0;title\u0007 b","advice":"\u001b[2J"}}"#) + "\n";
+    let event =
+        format!(r#"{event}"statement":"a \u001b]0;title\u0007 b\nhealthy","advice":"\u001b[2J"}}"#) + "\n";
     fs::write(run.join("events.jsonl"), event).unwrap();
     let before = folder
         .path()
@@ -155,12 +156,14 @@ fn a_strangers_words_do_not_command_the_terminal() {
     fs::create_dir(run.join("failure")).unwrap();
     fs::copy(before, run.join("failure/state.safetensors")).unwrap();
     fs::copy(run.join("config.toml"), run.join("failure/config.toml")).unwrap();
-    let report = r#"{"iteration":1,"error":"\u001b[31m"}"#;
+    let report = r#"{"iteration":10,"error":"\u001b[31m\n  again: the same"}"#;
     fs::write(run.join("failure/failure.json"), report).unwrap();
     for command in ["doctor", "reproduce"] {
         let output = fpo(&folder, &[command, "runs/run"]).output().unwrap();
         let shown = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
         assert!(shown.contains("\\u{1b}"), "{command}: {shown}");
+        let forged = |line: &str| line == "healthy" || line == "  again: the same";
+        assert!(!shown.lines().any(forged), "{command}: {shown}");
         assert!(
             shown.chars().all(|c| c == '\n' || !c.is_control()),
             "{command}: {shown}"
@@ -246,7 +249,7 @@ fn sees_its_failure_again(folder: &TempDir, run: &str, error: &str) {
         }
     }
     crate::assert_same(&before, &record(&folder.path().join(run)));
-    // From a state that is not the one it failed in it ends otherwise, and says so.
+    // Where something else was to happen it ends otherwise, and says so.
     let other = folder.path().join("other");
     std::fs::create_dir_all(other.join("failure")).unwrap();
     for file in ["config.toml", "state.safetensors"] {
@@ -256,11 +259,10 @@ fn sees_its_failure_again(folder: &TempDir, run: &str, error: &str) {
         )
         .unwrap();
     }
-    std::fs::write(
-        other.join("failure/failure.json"),
-        r#"{"iteration": 1, "error": "something else"}"#,
-    )
-    .unwrap();
+    let report = std::fs::read(folder.path().join(run).join("failure/failure.json")).unwrap();
+    let mut report: Value = serde_json::from_slice(&report).unwrap();
+    report["error"] = "something else".into();
+    std::fs::write(other.join("failure/failure.json"), report.to_string()).unwrap();
     let output = fpo(folder, &["reproduce", "other"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(

@@ -395,6 +395,39 @@ fn a_second_ctrl_c_quits_at_once_without_damage() {
     assert_same(&record(&run), &record(&folder.path().join("runs/straight")));
 }
 
+/// A signal while environments and networks are still being made saves the beginning.
+#[cfg(unix)]
+#[test]
+fn a_signal_at_the_start_leaves_a_run_to_go_on_with() {
+    let folder = TempDir::new().unwrap();
+    let mut child = Command::new(fpo(&folder, &[]).get_program())
+        .current_dir(folder.path())
+        .args(tiny(
+            "run",
+            &["--set", "env.num_envs=2048", "--set", "train.steps=16384"],
+        ))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while !folder.path().join("runs/run/.lock").exists() {
+        assert!(child.try_wait().unwrap().is_none(), "it never got going");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let pid = child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let saved = fs::read_dir(folder.path().join("runs/run/checkpoints")).unwrap();
+    assert!(saved.count() > 0, "{}", stderr(&output));
+}
+
 #[cfg(unix)]
 #[test]
 fn sigterm_saves_too() {
