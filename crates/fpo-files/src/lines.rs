@@ -83,7 +83,11 @@ impl<R: BufRead> Lines<R> {
     pub fn each(mut self, mut read: impl FnMut(&[u8]) -> Result<(), String>) -> Result<(), LineError> {
         while let Some(line) = self.line()? {
             match read(&line.bytes) {
-                Err(reason) if !line.last => return Err(LineError::Damaged(line.number, reason)),
+                Err(reason) if !line.last => {
+                    // A parser may quote what it read.
+                    let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
+                    return Err(LineError::Damaged(line.number, reason));
+                }
                 _ => {}
             }
         }
@@ -193,7 +197,7 @@ mod tests {
         let path = folder.join("x.txt");
         fs::write(&path, content).unwrap();
         let keep = |line: &[u8]| match line {
-            b"bad\n" => Err("it is bad".to_owned()),
+            b"bad\n" => Err("it is\nbad".to_owned()),
             line => Ok(line.starts_with(b"+")),
         };
         let mut file = cut_back(&path, "head\n", keep)?;

@@ -257,7 +257,8 @@ struct Head {
     program: String,
 }
 
-fn one_line(error: &serde_json::Error) -> String {
+/// What is wrong with a stranger's JSON, of which the parser may quote some, in one line.
+pub(crate) fn one_line(error: &serde_json::Error) -> String {
     error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

@@ -270,6 +270,13 @@ fn a_failure_that_is_none_is_refused_in_a_line() {
         fs::write(path, content).unwrap();
     }
     assert_eq!(reproduced(), Ok(true));
+    // Found by fuzzing: the parser quotes names of fields, line feeds and all.
+    fs::write(failure.join("failure.json"), "{\"a\\nb\":1}").unwrap();
+    let line = reproduced().unwrap_err();
+    assert!(
+        !line.contains('\n') && line.contains("unknown field `a b`"),
+        "{line}"
+    );
     fs::write(failure.join("failure.json"), r#"{"iteration":5,"error":"x"}"#).unwrap();
     let line = reproduced().unwrap_err();
     assert!(

@@ -1,7 +1,7 @@
 //! What a training that cannot go on leaves behind: enough to see the failure again, as often as it takes to understand it.
 
 use super::{CONFIG, RunError, RunFolder, STATE, advance};
-use crate::checkpoint::LARGEST_FILE;
+use crate::checkpoint::{LARGEST_FILE, one_line};
 use crate::config::{Config, reopen};
 use crate::trainer::{TrainError, Trainer};
 use fpo_env::Task;
@@ -113,7 +113,7 @@ pub fn reproduce<E: From<RunError>>(
         reason,
     };
     let report: Report =
-        serde_json::from_slice(&read(REPORT, LARGEST_REPORT)?).map_err(|e| damaged(e.to_string()))?;
+        serde_json::from_slice(&read(REPORT, LARGEST_REPORT)?).map_err(|e| damaged(one_line(&e)))?;
     let config: Config = reopen(&path.join(CONFIG), &[]).map_err(RunError::from)?;
     let task = task(&config.task)?;
     let mut trainer =
