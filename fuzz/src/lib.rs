@@ -1,8 +1,11 @@
 //! What the fuzz targets share: a tiny run, a folder in memory, and inputs cut into parts.
 
+#[path = "../../crates/fpo-rl/tests/tiny/mod.rs"]
+mod tiny;
+
 use fpo_env::Task;
 use fpo_nn::{Activation, Mlp, MlpSpec};
-use fpo_rl::config::{Config, resolve};
+use fpo_rl::config::Config;
 use fpo_rl::run::{RunFolder, Session};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,24 +21,10 @@ pub fn task() -> Arc<dyn Task> {
 
 /// Settings of a run that takes milliseconds, in two iterations.
 pub fn config() -> Config {
-    let sets = [
-        "env.num_envs=4",
-        "env.unroll=2",
-        "env.sequences=1",
-        "optimizer.minibatches=2",
-        "optimizer.epochs=1",
-        "policy.hidden=3",
-        "policy.time_embedding=2",
-        "policy.flow_steps=2",
-        "critic.hidden=3",
-        "objective.pairs=2",
-        "eval.episodes=1",
-        "train.steps=16",
-        "train.checkpoint_every=1",
-        "train.precision=f32",
-    ];
-    let sets: Vec<String> = sets.map(str::to_owned).to_vec();
-    resolve("bandit-two_modes", None, None, &sets, None).expect("valid settings")
+    tiny::config(
+        "bandit-two_modes",
+        &["policy.time_embedding=2", "eval.episodes=1", "train.steps=16"],
+    )
 }
 
 /// The network whose tensors `tensors` reads.

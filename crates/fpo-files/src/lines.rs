@@ -1,5 +1,6 @@
 //! Text files that grow a line at a time, and are cut back when what writes them goes back in time.
 
+use crate::one_line;
 use crate::read::{if_there, open_regular, read_capped};
 use crate::write::{create_anew, folder_of, partial, sync_folder};
 use std::fs::{self, File};
@@ -25,7 +26,7 @@ pub enum LineError {
 
 /// The lines of a file, one at a time, each with its line feed and at most 1 MiB long. A last line without line feed is still being written,
 /// or was cut short by a crash: it does not count.
-pub struct Lines<R = BufReader<File>> {
+struct Lines<R> {
     from: R,
     number: usize,
 }
@@ -38,16 +39,6 @@ struct Line {
     number: usize,
     /// Whether nothing comes after it.
     last: bool,
-}
-
-impl Lines {
-    /// Those of a regular file, of any length.
-    ///
-    /// # Errors
-    /// If it cannot be opened.
-    pub fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self::of(BufReader::new(open_regular(path)?)))
-    }
 }
 
 impl<R: BufRead> Lines<R> {
@@ -76,17 +67,13 @@ impl<R: BufRead> Lines<R> {
         }))
     }
 
-    /// Hands each line to `read`, which says why if it cannot read one. If that is the last one, a crash damaged it, and it does not count.
-    ///
-    /// # Errors
-    /// If the file system refuses, or a line cannot be read.
-    pub fn each(mut self, mut read: impl FnMut(&[u8]) -> Result<(), String>) -> Result<(), LineError> {
+    /// As [`each_line`].
+    fn each(mut self, mut read: impl FnMut(&[u8]) -> Result<(), String>) -> Result<(), LineError> {
         while let Some(line) = self.line()? {
             match read(&line.bytes) {
                 Err(reason) if !line.last => {
                     // A parser may quote what it read.
-                    let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
-                    return Err(LineError::Damaged(line.number, reason));
+                    return Err(LineError::Damaged(line.number, one_line(&reason)));
                 }
                 _ => {}
             }
@@ -95,8 +82,20 @@ impl<R: BufRead> Lines<R> {
     }
 }
 
+/// Hands each line of the file `path`, which need not be there and may have any length, to `read` with its line feed; that says why if it cannot
+/// read one. If that is the last one, a crash damaged it, and it does not count; nor does a last line without line feed. Lines have at most 1 MiB.
+///
+/// # Errors
+/// If the file system refuses, or a line cannot be read.
+pub fn each_line(path: &Path, read: impl FnMut(&[u8]) -> Result<(), String>) -> Result<(), LineError> {
+    match open_regular(path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+        file => Lines::of(BufReader::new(file?)).each(read),
+    }
+}
+
 /// What `parse` makes of each line of the file `path`, which need not be there and has at most 256 MiB. Last lines that a crash left do not
-/// count, as for [`Lines::each`].
+/// count, as for [`each_line`].
 ///
 /// # Errors
 /// If the file system refuses, or a line cannot be read.
@@ -122,7 +121,7 @@ pub struct Cut {
 
 impl Cut {
     /// Of the file `path`, which need not be there, `head` and the lines that `keep` keeps are to stay. `keep` sees each line with its line
-    /// feed, and says why if it cannot read one. What a crash left at the end goes, as for [`Lines::each`].
+    /// feed, and says why if it cannot read one. What a crash left at the end goes, as for [`each_line`].
     ///
     /// # Errors
     /// If the file system refuses, or a line cannot be read.
@@ -167,12 +166,8 @@ fn copy(
     to: &mut impl Write,
     mut keep: impl FnMut(&[u8]) -> Result<bool, String>,
 ) -> Result<(), LineError> {
-    let lines = match Lines::open(path) {
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
-        lines => lines?,
-    };
     let mut written = Ok(());
-    lines.each(|line| {
+    each_line(path, |line| {
         if keep(line)? && written.is_ok() {
             written = to.write_all(line);
         }

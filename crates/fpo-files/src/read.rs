@@ -98,6 +98,6 @@ mod tests {
         let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
         assert!(made.success());
         assert!(read_capped(&pipe, 1).is_err() && read_own(&pipe, 1).is_err());
-        assert!(crate::Lines::open(&pipe).is_err());
+        assert!(crate::each_line(&pipe, |_| Ok(())).is_err());
     }
 }

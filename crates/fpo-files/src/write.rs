@@ -21,14 +21,23 @@ pub fn partial(path: &Path) -> PathBuf {
 /// written, but a loss of power may bring back what was there.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let partial = partial(path);
-    let written = create_anew(&partial)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&partial, path));
+    let written = write_synced(&partial, bytes).and_then(|()| fs::rename(&partial, path));
     if let Err(error) = written {
         let _ = fs::remove_file(&partial);
         return Err(error);
     }
     sync_folder(folder_of(path))
+}
+
+/// Writes a new file in the place of whatever was there; its content is on the disk when this returns, its name once [`sync_folder`] has been
+/// called.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = create_anew(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }
 
 /// A new, empty file, in the place of whatever was there, which goes as with [`remove`].
@@ -50,6 +59,20 @@ pub fn remove(path: &Path) -> io::Result<()> {
         Ok(_) => fs::remove_file(path),
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
         Err(e) => Err(e),
+    }
+}
+
+/// Deletes what is at `path`, if anything, under another name: a deletion cut short leaves nothing that looks whole. A link goes, not what it
+/// leads to.
+///
+/// # Errors
+/// If it cannot be deleted.
+pub fn discard(path: &Path) -> io::Result<()> {
+    let partial = partial(path);
+    remove(&partial)?;
+    match fs::rename(path, &partial) {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(e),
+        _ => remove(&partial),
     }
 }
 
@@ -118,6 +141,8 @@ mod tests {
         fs::create_dir_all(folder.path().join(".partial-x/in")).unwrap();
         replace(&path, b"newer").unwrap();
         remove(&link("z")).unwrap();
+        discard(&link("z")).unwrap();
+        discard(&folder.path().join("z")).unwrap();
         assert_eq!(fs::read_to_string(&precious).unwrap(), "mine");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
     }

@@ -1,6 +1,6 @@
 //! Where runs are made: processor, system and program.
 
-use fpo_files::{read_capped, replace};
+use fpo_files::{one_line, read_capped, replace};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
@@ -76,7 +76,7 @@ impl Machine {
         let sessions: Result<Sessions, _> = toml::from_str(text);
         sessions
             .map(|sessions| sessions.session)
-            .map_err(|e| e.message().split_whitespace().collect::<Vec<_>>().join(" "))
+            .map_err(|e| one_line(e.message()))
     }
 
     /// In one line.

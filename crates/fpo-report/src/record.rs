@@ -1,7 +1,7 @@
 //! What a run's folder holds: settings, evaluations and metrics.
 
 use crate::machine::{self, Machine};
-use fpo_files::{LineError, parse_lines, read_own};
+use fpo_files::{LineError, one_line, parse_lines, read_own};
 use serde_json::Value as Json;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -174,14 +174,12 @@ impl Record {
         let evaluations = parse_lines(&folder.join("eval.csv"), |line| {
             String::from_utf8(line.to_vec()).map_err(|_| "it is not text".to_owned())
         });
-        let evaluations = evaluations
-            .map_err(|error| unreadable("eval.csv", error))?
-            .concat();
+        let evaluations = evaluations.map_err(|error| unreadable("eval.csv", error))?;
         let evaluations =
             evaluations_of(&evaluations, &rows).map_err(|reason| damaged("eval.csv", reason))?;
         let machines = text(machine::FILE)?.unwrap_or_default();
         let machines = Machine::parse(&machines).map_err(|reason| damaged(machine::FILE, reason))?;
-        let failure = text(FAILURE)?.map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
+        let failure = text(FAILURE)?.map(|text| one_line(&text));
         Ok(Self {
             folder: folder.to_owned(),
             config,
@@ -265,18 +263,14 @@ fn settings(text: &str) -> Result<Vec<(String, String)>, String> {
             }
         }
     }
-    let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let table: toml::Table = text.parse().map_err(|e: toml::de::Error| one_line(e.message()))?;
     let mut out = Vec::new();
     walk("", &table, &mut out);
     Ok(out)
 }
 
-fn evaluations_of(text: &str, rows: &[Row]) -> Result<Vec<Evaluation>, String> {
-    let mut lines = text
-        .split_inclusive('\n')
-        .filter(|line| line.ends_with('\n'))
-        .map(str::trim_end);
+fn evaluations_of(lines: &[String], rows: &[Row]) -> Result<Vec<Evaluation>, String> {
+    let mut lines = lines.iter().map(|line| line.trim_end());
     let Some(header) = lines.next() else {
         return Ok(Vec::new());
     };

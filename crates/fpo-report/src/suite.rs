@@ -1,6 +1,7 @@
 //! How a benchmark is described: tasks, seeds and methods in TOML.
 
 use crate::number::nearest;
+use fpo_files::one_line;
 use std::ops::Range;
 use toml::Value;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
@@ -120,10 +121,6 @@ fn names_a_folder(name: &str) -> bool {
 /// What is said of other names.
 const FOLDER_NAMES: &str =
     "cannot name a folder: letters, digits, +, -, _ and . are allowed, . not at the start";
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
 
 /// An entry of a table: its key and value, with where they are written.
 #[derive(Clone)]

@@ -8,7 +8,7 @@ mod store;
 
 pub use store::Checkpoints;
 
-use fpo_files::read_capped;
+use fpo_files::{one_line, read_capped};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::io;
@@ -161,8 +161,8 @@ impl Checkpoint {
             Err(source) => return Err(CheckpointError::Read { path: file, source }),
         };
         // The head first: another version's manifest may look different behind it.
-        let head: Head =
-            serde_json::from_slice(&text).map_err(|e| foreign(format!("{MANIFEST}: {}", one_line(&e))))?;
+        let head: Head = serde_json::from_slice(&text)
+            .map_err(|e| foreign(format!("{MANIFEST}: {}", one_line(&e.to_string()))))?;
         if head.kind != KIND {
             return Err(foreign(format!("{MANIFEST} is something else's")));
         }
@@ -176,7 +176,7 @@ impl Checkpoint {
         }
         let manifest: Manifest = serde_json::from_slice(&text).map_err(|e| CheckpointError::Damaged {
             path: path.to_owned(),
-            reason: format!("{MANIFEST}: {}", one_line(&e)),
+            reason: format!("{MANIFEST}: {}", one_line(&e.to_string())),
         })?;
         if let Some(reason) = manifest.files_trouble() {
             return Err(CheckpointError::Damaged {
@@ -255,11 +255,6 @@ struct Head {
     kind: String,
     format: u32,
     program: String,
-}
-
-/// What is wrong with a stranger's JSON, of which the parser may quote some, in one line.
-pub(crate) fn one_line(error: &serde_json::Error) -> String {
-    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

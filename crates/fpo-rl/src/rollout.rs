@@ -54,19 +54,6 @@ pub enum Quantity {
     Observation,
 }
 
-impl Quantity {
-    /// What of an environment's answer is not finite, if anything.
-    pub(crate) fn non_finite(reward: f32, observation: &[f32]) -> Option<Self> {
-        if !reward.is_finite() {
-            Some(Self::Reward)
-        } else if !observation.iter().all(|x| x.is_finite()) {
-            Some(Self::Observation)
-        } else {
-            None
-        }
-    }
-}
-
 /// A non-finite number that appeared while acting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NonFinite {
@@ -345,8 +332,10 @@ impl RolloutShard {
             self.report.saturation += actors.action_map.saturation(&self.env_action);
             let outcome = self.envs.step(i, &self.env_action);
             let observation = &self.envs.observations()[i * part.dims.observation..][..part.dims.observation];
-            if let Some(what) = Quantity::non_finite(outcome.reward, observation) {
-                self.report.fault.get_or_insert(fault(what));
+            if !outcome.reward.is_finite() {
+                self.report.fault.get_or_insert(fault(Quantity::Reward));
+            } else if !observation.iter().all(|x| x.is_finite()) {
+                self.report.fault.get_or_insert(fault(Quantity::Observation));
             }
             part.rewards[transition] = outcome.reward * actors.reward_scale;
             part.follow[transition] = match outcome.ended.map(|e| e.end) {

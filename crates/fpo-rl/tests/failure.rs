@@ -1,9 +1,11 @@
 //! The promise: a number that is not finite never acts, is never learnt from and is never saved, also where it appears only in an
 //! evaluation; and what a failed run leaves makes the failure again.
 
+mod tiny;
+
 use fpo_env::{Env, EnvSpec, MakeError, StateError, Status, Step, Task};
 use fpo_rl::checkpoint::Checkpoints;
-use fpo_rl::config::{Config, resolve};
+use fpo_rl::config::Config;
 use fpo_rl::run::{Observer, RunError, RunFolder, Session, reproduce};
 use fpo_rng::Philox;
 use std::fs;
@@ -105,26 +107,7 @@ const ENVS: usize = 4;
 
 /// Three iterations of eight steps, evaluated after each.
 fn config() -> Config {
-    let sets = [
-        "env.num_envs=4",
-        "env.unroll=2",
-        "env.sequences=1",
-        "optimizer.minibatches=2",
-        "optimizer.epochs=1",
-        "policy.hidden=3",
-        "policy.flow_steps=2",
-        "critic.hidden=3",
-        "objective.pairs=2",
-        "eval.episodes=3",
-        "eval.every=8",
-        "train.steps=24",
-        "train.checkpoint_every=1",
-        "train.precision=f32",
-    ];
-    let sets: Vec<String> = sets.map(str::to_owned).to_vec();
-    let mut config = resolve("bandit-two_modes", None, None, &sets, None).unwrap();
-    config.task = "faulty".into();
-    config
+    tiny::config("faulty", &["eval.episodes=3", "eval.every=8", "train.steps=24"])
 }
 
 /// Trains on one thread, so that environments are made in their order.
@@ -181,6 +164,23 @@ fn a_fault_in_training_is_told_of_its_environment_and_step() {
     let run = folder.path().join("run");
     assert!(Checkpoints::list(&run.join("checkpoints")).unwrap().is_empty());
     assert_eq!(fs::read_to_string(run.join("metrics.jsonl")).unwrap(), "");
+}
+
+/// A stranger's `failure` may be a link: what it leads to stays as it is.
+#[cfg(unix)]
+#[test]
+fn a_failure_takes_the_place_of_a_link() {
+    let folder = TempDir::new().unwrap();
+    let (run, outside) = (folder.path().join("run"), folder.path().join("outside"));
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join("failure.json"), "mine").unwrap();
+    let locked = RunFolder::create(&run, false).unwrap();
+    let mut session = Session::begin(locked, config(), Faulty::task(2, Fault::Reward), 1).unwrap();
+    std::os::unix::fs::symlink(&outside, run.join("failure")).unwrap();
+    session.run(&AtomicBool::new(false), &mut ()).unwrap_err();
+    assert_eq!(fs::read_to_string(outside.join("failure.json")).unwrap(), "mine");
+    assert!(fs::symlink_metadata(run.join("failure")).unwrap().is_dir());
+    assert!(run.join("failure/failure.json").is_file());
 }
 
 /// Takes the run's folder away while the second evaluation begins.

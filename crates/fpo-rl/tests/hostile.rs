@@ -3,9 +3,11 @@
 //!
 //! What the fuzz targets (`fuzz/`) found stands here, too, with its bytes.
 
+mod tiny;
+
 use fpo_env::Task;
 use fpo_rl::checkpoint::{Checkpoint, CheckpointError};
-use fpo_rl::config::{Config, reopen, resolve};
+use fpo_rl::config::{Config, reopen};
 use fpo_rl::evaluate::{EvaluateError, Noise, evaluate_both, play};
 use fpo_rl::policy::{NonFiniteAction, Policy};
 use fpo_rl::run::{Pick, RunError, RunFolder, Session, find_policy};
@@ -25,23 +27,7 @@ fn task() -> Arc<dyn Task> {
 
 /// Two iterations of eight steps.
 fn config() -> Config {
-    let sets = [
-        "env.num_envs=4",
-        "env.unroll=2",
-        "env.sequences=1",
-        "optimizer.minibatches=2",
-        "optimizer.epochs=1",
-        "policy.hidden=3",
-        "policy.flow_steps=2",
-        "critic.hidden=3",
-        "objective.pairs=2",
-        "eval.episodes=1",
-        "train.steps=16",
-        "train.checkpoint_every=1",
-        "train.precision=f32",
-    ];
-    let sets: Vec<String> = sets.map(str::to_owned).to_vec();
-    resolve("bandit-two_modes", None, None, &sets, None).unwrap()
+    tiny::config("bandit-two_modes", &["eval.episodes=1", "train.steps=16"])
 }
 
 fn trainer() -> Trainer {

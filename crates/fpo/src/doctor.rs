@@ -3,8 +3,9 @@
 use crate::args;
 use crate::failure::Failure;
 use crate::format::count;
-use crate::output::{one_line, say};
+use crate::output::say;
 use crate::policy::quoted;
+use fpo_files::one_line;
 use fpo_rl::health::{Figures, Finding, RunRecord, Severity, examine};
 use serde_json::json;
 

@@ -1,6 +1,7 @@
 //! What ends the program with an error: one line and an exit code.
 
-use crate::output::{Shown, one_line};
+use crate::output::Shown;
+use fpo_files::one_line;
 use fpo_rl::config::ConfigError;
 use fpo_rl::policy::PolicyError;
 use fpo_rl::run::RunError;

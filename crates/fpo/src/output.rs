@@ -56,11 +56,6 @@ pub(crate) fn save(path: &Path, asked: bool, bytes: &[u8]) -> Result<(), Failure
     })
 }
 
-/// `text` on one line, also where it comes from a stranger's file and would like to be several.
-pub(crate) fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 /// Text that may come from a stranger's file: what would command a terminal is shown, not sent.
 pub(crate) struct Shown<'a>(pub(crate) &'a str);
 

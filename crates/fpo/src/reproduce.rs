@@ -1,9 +1,10 @@
 //! `fpo reproduce`.
 
 use crate::failure::Failure;
-use crate::output::{one_line, say};
+use crate::output::say;
 use crate::policy::{quoted, threads};
 use crate::{args, tasks};
+use fpo_files::one_line;
 use fpo_rl::run::reproduce;
 
 /// Makes the iteration that a run failed in again; a failure if it ends otherwise this time.

@@ -1,9 +1,9 @@
 //! The checkpoints of one run.
 
 use super::{About, Checkpoint, CheckpointError, FORMAT, FileRecord, KIND, MANIFEST, Manifest};
-use fpo_files::{PARTIAL, remove, sync_folder};
-use std::fs::{self, File};
-use std::io::{self, Write};
+use fpo_files::{PARTIAL, discard, remove, sync_folder, write_synced};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 const PREFIX: &str = "step-";
@@ -168,10 +168,8 @@ impl Checkpoints {
         let is_best = |path: &PathBuf| best.iter().flatten().any(|best| best.path() == path);
         for path in &all[..all.len().saturating_sub(self.keep)] {
             if !is_best(path) {
-                // Under another name first: a deletion cut short must not leave a damaged checkpoint.
-                let name = path.file_name().unwrap_or_default().to_string_lossy();
-                let partial = self.folder.join(format!("{PARTIAL}{name}"));
-                let _ = fs::rename(path, &partial).and_then(|()| fs::remove_dir_all(&partial));
+                // A deletion cut short must not leave a damaged checkpoint.
+                let _ = discard(path);
             }
         }
         Ok(())
@@ -205,10 +203,4 @@ fn write(folder: &Path, manifest: &Manifest, files: &[(&str, &[u8])]) -> io::Res
     text.push(b'\n');
     write_synced(&folder.join(MANIFEST), &text)?;
     sync_folder(folder)
-}
-
-fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create_new(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }

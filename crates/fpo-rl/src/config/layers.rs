@@ -436,7 +436,7 @@ fn parse(text: &str, origin: &str) -> Result<Table, ConfigError> {
 /// `text` on one line, and what is beyond the length of a line left out.
 pub(super) fn one_line(text: &str) -> String {
     const LONGEST: usize = 120;
-    let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut line = fpo_files::one_line(text);
     if let Some((end, _)) = line.char_indices().nth(LONGEST) {
         line.truncate(end);
         line.push('…');

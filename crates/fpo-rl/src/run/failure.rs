@@ -1,11 +1,11 @@
 //! What a training that cannot go on leaves behind: enough to see the failure again, as often as it takes to understand it.
 
 use super::{CONFIG, RunError, RunFolder, STATE, advance};
-use crate::checkpoint::{LARGEST_FILE, one_line};
+use crate::checkpoint::LARGEST_FILE;
 use crate::config::{Config, reopen};
 use crate::trainer::{TrainError, Trainer};
 use fpo_env::Task;
-use fpo_files::{read_capped, remove, replace};
+use fpo_files::{discard, one_line, read_capped, write_synced};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -57,10 +57,7 @@ pub(super) fn write(
         let path = path.to_owned();
         move |source| RunError::Io { action, path, source }
     };
-    // First what says that it is whole.
-    let report_path = path.join(REPORT);
-    remove(&report_path).map_err(io("delete", &report_path))?;
-    remove(&path).map_err(io("delete", &path))?;
+    discard(&path).map_err(io("delete", &path))?;
     fs::create_dir(&path).map_err(io("make the folder", &path))?;
     let report = Report {
         iteration: done,
@@ -78,7 +75,7 @@ pub(super) fn write(
     for (name, bytes) in files {
         if let Some(bytes) = bytes {
             let path = path.join(name);
-            replace(&path, bytes).map_err(io("write", &path))?;
+            write_synced(&path, bytes).map_err(io("write", &path))?;
         }
     }
     Ok(())
@@ -112,8 +109,8 @@ pub fn reproduce<E: From<RunError>>(
         path: path.join(REPORT),
         reason,
     };
-    let report: Report =
-        serde_json::from_slice(&read(REPORT, LARGEST_REPORT)?).map_err(|e| damaged(one_line(&e)))?;
+    let report: Report = serde_json::from_slice(&read(REPORT, LARGEST_REPORT)?)
+        .map_err(|e| damaged(one_line(&e.to_string())))?;
     let config: Config = reopen(&path.join(CONFIG), &[]).map_err(RunError::from)?;
     let task = task(&config.task)?;
     let mut trainer =

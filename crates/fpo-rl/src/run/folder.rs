@@ -3,7 +3,7 @@
 use super::{CONFIG, EVALUATIONS, EVENTS, POLICY, RunError, failure};
 use crate::checkpoint::{Checkpoint, Checkpoints};
 use crate::metrics::METRICS;
-use fpo_files::{PARTIAL, partial, read_capped, remove, replace, sync_folder};
+use fpo_files::{PARTIAL, discard, partial, read_capped, remove, replace, sync_folder};
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -121,12 +121,7 @@ impl RunFolder {
     /// look like a run to go on with.
     pub(super) fn clear(&self) -> Result<(), RunError> {
         let checkpoints = self.checkpoints();
-        let partial = partial(&checkpoints);
-        remove(&partial).map_err(io_error("delete", &partial))?;
-        match fs::rename(&checkpoints, &partial) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(io_error("delete", &checkpoints)(e)),
-            _ => {}
-        }
+        discard(&checkpoints).map_err(io_error("delete", &checkpoints))?;
         let entries = fs::read_dir(&self.path).map_err(io_error("read", &self.path))?;
         for entry in entries {
             let entry = entry.map_err(io_error("read", &self.path))?;

@@ -7,7 +7,7 @@ use crate::health::limits::MAX_ROLLBACKS;
 use crate::health::{Detector, Figures, Finding, Kind, Recorded, Severity};
 use crate::metrics::METRICS;
 use crate::trainer::{RATE_FACTOR, TrainError};
-use fpo_files::{LineError, Lines};
+use fpo_files::each_line;
 use std::path::Path;
 
 impl Session {
@@ -97,17 +97,12 @@ impl Session {
 pub(super) fn replayed(config: &Config, folder: &Path, iteration: u64) -> Result<Detector, RunError> {
     let mut detector = Detector::new(config);
     let path = folder.join(METRICS);
-    if !path.exists() {
-        return Ok(detector);
-    }
-    let replayed = Lines::open(&path).map_err(LineError::Io).and_then(|lines| {
-        lines.each(|line| {
-            let row = Recorded::parse(line)?;
-            if row.iteration() <= iteration {
-                detector.observe(&row);
-            }
-            Ok(())
-        })
+    let replayed = each_line(&path, |line| {
+        let row = Recorded::parse(line)?;
+        if row.iteration() <= iteration {
+            detector.observe(&row);
+        }
+        Ok(())
     });
     replayed.map_err(|error| RunError::of_lines("read", &path, error))?;
     Ok(detector)
