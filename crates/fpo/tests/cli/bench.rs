@@ -212,11 +212,7 @@ fn a_signal_saves_all() {
     while fs::metadata(&metrics).map_or(0, |about| about.len()) < 2000 {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
-    let killed = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status()
-        .unwrap();
-    assert!(killed.success());
+    crate::signal(&child, "-INT");
     let output = child.wait_with_output().unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{printed}");

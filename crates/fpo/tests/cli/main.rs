@@ -65,6 +65,14 @@ fn succeeds(folder: &TempDir, args: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// Sends a running program a signal, `-INT` or `-TERM`.
+#[cfg(unix)]
+fn signal(child: &std::process::Child, signal: &str) {
+    let pid = child.id().to_string();
+    let mut kill = std::process::Command::new("kill");
+    assert!(kill.args([signal, &pid]).status().unwrap().success());
+}
+
 fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }

@@ -310,11 +310,7 @@ fn interrupted(folder: &TempDir, name: &str, signal: &str) -> String {
         );
         std::thread::sleep(Duration::from_millis(2));
     }
-    let sent = Command::new("kill")
-        .args([signal, &child.id().to_string()])
-        .status()
-        .unwrap();
-    assert!(sent.success());
+    crate::signal(&child, signal);
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(
@@ -375,14 +371,7 @@ fn a_second_ctrl_c_quits_at_once_without_damage() {
         std::thread::sleep(Duration::from_millis(2));
     }
     for _ in 0..2 {
-        let pid = child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-INT", &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
+        crate::signal(&child, "-INT");
         // Signals closer together count as one.
         std::thread::sleep(Duration::from_millis(350));
     }
@@ -414,14 +403,7 @@ fn a_signal_at_the_start_leaves_a_run_to_go_on_with() {
         assert!(child.try_wait().unwrap().is_none(), "it never got going");
         std::thread::sleep(Duration::from_millis(1));
     }
-    let pid = child.id().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-TERM", &pid])
-            .status()
-            .unwrap()
-            .success()
-    );
+    crate::signal(&child, "-TERM");
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     let saved = fs::read_dir(folder.path().join("runs/run/checkpoints")).unwrap();
