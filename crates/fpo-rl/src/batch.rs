@@ -96,6 +96,8 @@ pub struct Batch {
     pub view_times: Vec<f32>,
     /// Losses of the views under the policy that acted, `[S, T, N]`.
     pub old_losses: Vec<f32>,
+    /// What a flow's network answered to the views then, the velocities v̂_old `[S, T, N, target]`.
+    pub old_velocities: Vec<f32>,
 }
 
 impl Batch {
@@ -117,6 +119,7 @@ impl Batch {
             view_targets: vec![0.0; n * dims.views * dims.target],
             view_times: vec![0.0; n * dims.views],
             old_losses: vec![0.0; n * dims.views],
+            old_velocities: vec![0.0; n * dims.views * dims.target],
         }
     }
 
@@ -136,6 +139,7 @@ impl Batch {
         let mut view_targets = self.view_targets.as_mut_slice();
         let mut view_times = self.view_times.as_mut_slice();
         let mut old_losses = self.old_losses.as_mut_slice();
+        let mut old_velocities = self.old_velocities.as_mut_slice();
         let mut parts = Vec::new();
         for count in envs.into_iter().map(|n| n * dims.unrolls) {
             let dims = Dims {
@@ -158,9 +162,17 @@ impl Batch {
                 view_targets: take(&mut view_targets, n * dims.views * dims.target),
                 view_times: take(&mut view_times, n * dims.views),
                 old_losses: take(&mut old_losses, n * dims.views),
+                old_velocities: take(&mut old_velocities, n * dims.views * dims.target),
             });
         }
         parts
+    }
+
+    /// What a flow's network answered to view `n` of `transition` when it acted; empty for a Gaussian.
+    #[inline]
+    pub(crate) fn old_velocity(&self, transition: usize, n: usize) -> &[f32] {
+        let Dims { target, views, .. } = self.dims;
+        &self.old_velocities[(transition * views + n) * target..][..target]
     }
 
     /// The views of all transitions.
@@ -198,6 +210,7 @@ pub struct Part<'a> {
     pub view_targets: &'a mut [f32],
     pub view_times: &'a mut [f32],
     pub old_losses: &'a mut [f32],
+    pub old_velocities: &'a mut [f32],
 }
 
 /// Writes the N network inputs of one transition's views: `rows` `[N, observation + tail]`.

@@ -11,7 +11,7 @@ mod validate;
 pub use layers::{
     ConfigError, DEFAULT_PRESET, Difference, PRESETS, documentation, documented, read_text, reopen, resolve,
 };
-pub use objective::{Method, ObjectiveConfig, RatioKind, TimeKind, TrustRegion, WeightKind};
+pub use objective::{Method, ObjectiveConfig, RatioForm, RatioKind, TimeKind, TrustRegion, WeightKind};
 pub use policy::{PolicyConfig, Squash, StdKind};
 pub use validate::validate;
 
@@ -170,10 +170,12 @@ pub struct OptimizerConfig {
     pub critic_learning_rate: f32,
     /// Learning rates fall linearly to this fraction at the end of the run; 1 keeps them.
     pub final_fraction: f32,
-    /// How far the policy is to move in an iteration: where the mean of (ratio − 1) − ln ratio over the iteration's last epoch is more
-    /// than twice this, the policy's learning rate falls by a third, where it is less than half of it, it rises by half; 0: the
-    /// rate follows nothing.
+    /// How far the policy is to move in an iteration, in nats: where the metric `kl` is more than twice this, the policy's learning rate falls
+    /// by a third, where it is less than half of it, it rises by half; 0: the rate follows nothing.
     pub target_kl: f32,
+    /// How far the policy may move in an iteration, in nats (the metric `kl`): its epochs end before the first minibatch in which it has moved
+    /// further; 0: never. For a flow this is relative to its spread, so that steps become smaller as the policy sharpens.
+    pub max_kl: f32,
     /// Lower bound on the factor that optimizer.target_kl makes of the learning rate.
     pub kl_factor_min: f32,
     /// Upper bound on it.
@@ -368,6 +370,15 @@ impl OptimizerConfig {
         })
     }
 
+    /// How far the policy may move in an iteration, in nats.
+    pub fn max_kl(&self) -> f64 {
+        if self.max_kl > 0.0 {
+            self.max_kl.into()
+        } else {
+            f64::INFINITY
+        }
+    }
+
     /// Adam's settings.
     pub fn adam(&self) -> AdamConfig {
         AdamConfig {
@@ -426,6 +437,7 @@ impl Default for OptimizerConfig {
             critic_learning_rate: 3e-4,
             final_fraction: 1.0,
             target_kl: 0.0,
+            max_kl: 0.0,
             kl_factor_min: 0.01,
             kl_factor_max: 10.0,
             beta1: 0.9,

@@ -1,16 +1,18 @@
 //! One gradient step: tiles of a minibatch through both networks, gradients per shard, a reduction in fixed order, Adam.
 
 mod adaptive_rate;
+mod movement;
 mod shard;
 
 pub use adaptive_rate::AdaptiveRate;
+pub use movement::Movement;
 pub use shard::MinibatchStats;
 
 use crate::advantage::{Gae, STD_FLOOR, mean_std};
 use crate::batch::Batch;
 use crate::config::{AdvantageEstimator, AdvantageNormalisation, Config, GaeForm, GaeSchedule};
 use crate::critic::Critic;
-use crate::objective::{EntropyBonus, PolicyObjective, ValueLoss, ViewLoss};
+use crate::objective::{BoundPull, EntropyBonus, PolicyObjective, ValueLoss, ViewLoss};
 use crate::policy::Model;
 use fpo_nn::{Adam, AdamConfig, Mlp, Weights, clip_to_norm, global_norm};
 use fpo_rng::{Key, Stream};
@@ -30,6 +32,7 @@ pub struct Learner {
     policy_parameters: usize,
     loss: ViewLoss,
     objective: PolicyObjective,
+    pull: Option<BoundPull>,
     entropy: Option<EntropyBonus>,
     seed: u64,
     value: ValueLoss,
@@ -109,6 +112,7 @@ impl Learner {
             policy_parameters: policy.network().parameter_count(),
             loss: config.view_loss(),
             objective: config.objective.objective(),
+            pull: config.bound_pull(),
             entropy: config.entropy_bonus(),
             seed: config.seed,
             value: ValueLoss {
@@ -144,6 +148,7 @@ impl Learner {
             critic_weights: &learnt.critic.weights,
             loss: self.loss,
             objective: self.objective,
+            pull: self.pull,
             entropy: self.entropy,
             noise: Key::new(self.seed, Stream::Entropy).step(learnt.policy.adam.steps),
             value: self.value,

@@ -3,6 +3,7 @@
 //! They know no network, no thread and no buffer, so each can be held against published numbers and finite differences.
 //! [`ViewLoss`] turns predictions into the losses of views, [`PolicyObjective`] those into what is minimised.
 
+mod bound_pull;
 mod gaussian;
 mod neighbours;
 mod ratio;
@@ -11,6 +12,7 @@ mod value;
 mod view_loss;
 mod weighted;
 
+pub use bound_pull::{BoundPull, Pulled};
 pub use gaussian::EntropyBonus;
 pub use neighbours::NeighbourEntropy;
 pub use ratio::{RatioObjective, RatioStats};

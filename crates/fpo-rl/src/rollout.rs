@@ -383,6 +383,10 @@ impl RolloutShard {
             let outputs = network.infer(actors.policy_weights, &mut self.actor_scratch, count * n);
             let predictions = &mut self.predictions[..outputs.len()];
             actors.policy.predict(outputs, predictions);
+            if dims.target > 0 {
+                let velocities = &mut part.old_velocities[first * n * dims.target..];
+                velocities[..predictions.len()].copy_from_slice(predictions);
+            }
             let losses = &mut part.old_losses[first * n..][..count * n];
             let view = |j| views.get(first + j / n, j % n);
             actors.loss.evaluate(predictions, view, losses);

@@ -17,9 +17,9 @@ use crate::config::{
 };
 use crate::critic::Critic;
 use crate::evaluate::{Evaluation, evaluate_both};
-use crate::learner::{Learner, Learnt, MinibatchStats, Trained};
+use crate::learner::{Learner, Learnt, MinibatchStats, Movement, Trained};
 use crate::metrics::Row;
-use crate::objective::{RatioStats, ViewLoss};
+use crate::objective::ViewLoss;
 use crate::policy::{ActionMap, Model, Policy};
 use crate::rollout::{Actors, RolloutShard};
 use fpo_env::{End, EnvSpec, Shard, ShardOptions, Task};
@@ -223,7 +223,7 @@ impl Trainer {
         let collected = Instant::now();
         let learning = self.learn()?;
         if let Some(rule) = self.config.optimizer.adaptive_rate() {
-            self.rate_factor = rule.next(self.rate_factor, learning.kl());
+            self.rate_factor = rule.next(self.rate_factor, learning.kl);
         }
         if self.config.normalizer.enabled {
             // Only now: ℓ_old and the ratios belong to the statistics that the rollout used.
@@ -351,14 +351,15 @@ impl Trainer {
                 rate: policy_rate,
                 ..Learning::default()
             };
+            let movement = Movement::new(&config.view_loss(), batch.dims.action, mean(&batch.old_losses));
+            let limit = config.optimizer.max_kl();
             let (epochs, iteration) = (config.optimizer.epochs as u64, *iteration);
             let per_minibatch = order.len() / config.optimizer.minibatches;
-            for epoch in 0..epochs {
+            'epochs: for epoch in 0..epochs {
                 // From the same start each time, so that an epoch's order depends on its number alone.
                 order.iter_mut().zip(0..).for_each(|(o, i)| *o = i);
                 let key = Key::new(config.seed, Stream::Shuffle).step(iteration * epochs + epoch);
                 order.shuffle(&mut Philox::new(key));
-                learning.last_epoch = RatioStats::default();
                 for (minibatch, units) in order.chunks_exact(per_minibatch).enumerate() {
                     let stats = learner.differentiate(policy, critic, learnt, batch, units);
                     if !stats.is_finite() {
@@ -378,11 +379,15 @@ impl Trainer {
                         }
                         learning.first_ratio_error = off;
                     }
+                    learning.kl = movement.kl(&stats);
+                    if learning.kl > limit {
+                        // Far enough: what is left of the epochs would carry the policy out of where its batch says anything.
+                        break 'epochs;
+                    }
                     let rates = [policy_rate, critic_rate];
                     learner.step(policy, critic, learnt, stats.grad_norm, rates);
                     learning.stats.merge(&stats);
-                    learning.last_epoch.merge(&stats.ratio);
-                    learning.minibatches += 1;
+                    learning.steps += 1;
                 }
             }
             Ok(learning)
@@ -402,7 +407,6 @@ impl Trainer {
             AdvantageEstimator::Gae => x,
             AdvantageEstimator::Group => f64::NAN,
         };
-        let mean = |x: &[f32]| x.iter().map(|x| f64::from(*x)).sum::<f64>() / x.len() as f64;
         let mut values = vec![
             // Not a number while no whole episode has ended.
             (
@@ -419,7 +423,10 @@ impl Trainer {
                 "reward",
                 mean(&batch.rewards) / f64::from(self.config.env.reward_scale),
             ),
-            ("policy_loss", stats.ratio.loss / stats.rows as f64),
+            (
+                "policy_loss",
+                (stats.ratio.loss + stats.pull_loss) / stats.rows as f64,
+            ),
             ("value_loss", of_critic(stats.value_loss / stats.rows as f64)),
             (self.view_loss_name(), mean(&batch.old_losses)),
             ("ratio_mean", stats.ratio.sum / ratios),
@@ -427,8 +434,9 @@ impl Trainer {
             ("ratio_max", f64::from(stats.ratio.max)),
             ("first_ratio_error", learning.first_ratio_error),
             ("clip_fraction", stats.ratio.clipped as f64 / ratios),
-            ("kl", learning.kl()),
-            ("grad_norm", stats.grad_norm / learning.minibatches as f64),
+            ("kl", learning.kl),
+            ("gradient_steps", learning.steps as f64),
+            ("grad_norm", stats.grad_norm / learning.steps as f64),
             ("explained_variance", of_critic(explained_variance)),
             ("action_saturation", saturation / transitions as f64),
             ("learning_rate", f64::from(learning.rate)),
@@ -441,6 +449,10 @@ impl Trainer {
             // Every epoch counts all views again.
             let views = stats.rows * batch.dims.views as u64;
             values.push(("loss_clamp_fraction", stats.ratio.bounded as f64 / views as f64));
+        }
+        if self.config.bound_pull().is_some() {
+            let entries = stats.rows * (batch.dims.views * batch.dims.action) as u64;
+            values.push(("outside_bound", stats.outside as f64 / entries as f64));
         }
         if self.config.train.rollback {
             values.push(("rollbacks", f64::from(self.rollbacks)));
@@ -515,18 +527,17 @@ fn check_groups(config: &Config, spec: &EnvSpec) -> Result<(), TrainError> {
 #[derive(Default)]
 struct Learning {
     stats: MinibatchStats,
-    /// The ratios of the last epoch alone.
-    last_epoch: RatioStats,
-    minibatches: u64,
+    /// How far the policy had moved before the last minibatch.
+    kl: f64,
+    /// Gradient steps.
+    steps: u64,
     first_ratio_error: f64,
     rate: f32,
 }
 
-impl Learning {
-    /// How far the last epoch's ratios say that the policy has moved from the one that acted.
-    fn kl(&self) -> f64 {
-        self.last_epoch.divergence / self.last_epoch.count as f64
-    }
+/// The mean of many numbers.
+fn mean(x: &[f32]) -> f64 {
+    x.iter().map(|x| f64::from(*x)).sum::<f64>() / x.len() as f64
 }
 
 /// 1 − Var(target − value)/Var(target): 1 for a perfect critic, 0 for one that knows the mean only.

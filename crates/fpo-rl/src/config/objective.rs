@@ -2,7 +2,7 @@
 
 use super::Config;
 use crate::objective::{
-    EntropyBonus, PolicyObjective, RatioObjective, StepLikelihood, ViewLoss, WeightedObjective,
+    BoundPull, EntropyBonus, PolicyObjective, RatioObjective, StepLikelihood, ViewLoss, WeightedObjective,
 };
 use crate::pairs::PairSampler;
 use crate::views::Views;
@@ -52,6 +52,17 @@ pub enum RatioKind {
     PerSample,
 }
 
+/// What a difference of losses becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RatioForm {
+    /// exp(ℓ_old − ℓ), as published: the ratio of probabilities where ℓ is a negative log-likelihood.
+    Exp,
+    /// Its tangent 1 + ℓ_old − ℓ. Where a loss has risen far, exp and with it every force on the loss vanish; here the penalty of spo and aspo
+    /// pulls it back the harder the further it went.
+    Linear,
+}
+
 /// How a ratio is kept near 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -97,6 +108,8 @@ pub struct ObjectiveConfig {
     pub huber_delta: f32,
     /// One ratio per action or per pair (fpo; dppo has one per step, ppo one per action).
     pub ratio: RatioKind,
+    /// What the difference of losses becomes (not awfm).
+    pub ratio_form: RatioForm,
     /// How a ratio is kept near 1 (not awfm).
     pub trust_region: TrustRegion,
     /// Range of the trust region around 1; with awfm, of the ratios that are not counted as clipped.
@@ -108,6 +121,9 @@ pub struct ObjectiveConfig {
     /// Bound on each pair's loss, with zero gradient beyond (fpo; FPO++: 20);
     /// 0 for none.
     pub loss_max: f32,
+    /// Weight of a pull on what the flow is heading for, its one-step predictions â = x_t − t·v̂, from outside of ± policy.action_bound
+    /// back to it (fpo, awfm); 0 for none. Without it a flow may leave the box for good: there no push changes the action that acts.
+    pub bound_pull: f32,
     /// Where the times of the pairs come from (fpo, awfm).
     pub time: TimeKind,
     /// β of `time = "beta"`.
@@ -146,11 +162,13 @@ impl Default for ObjectiveConfig {
             reduction: Reduction::Mean,
             huber_delta: 0.0,
             ratio: RatioKind::PerAction,
+            ratio_form: RatioForm::Exp,
             trust_region: TrustRegion::Ppo,
             clip: 0.05,
             log_ratio_clamp: 0.0,
             log_ratio_max: 0.0,
             loss_max: 0.0,
+            bound_pull: 0.0,
             time: TimeKind::Grid,
             time_beta: 1.0,
             stratified: false,
@@ -189,6 +207,7 @@ impl ObjectiveConfig {
                 Method::Fpo | Method::Ppo | Method::Awfm => self.ratio,
                 Method::Dppo => RatioKind::PerSample,
             },
+            form: self.ratio_form,
             trust_region: self.trust_region,
             clip: self.clip,
             log_ratio_clamp: bound(self.log_ratio_clamp),
@@ -269,6 +288,13 @@ impl Config {
                 self.policy.step_noise,
             )),
         }
+    }
+
+    /// What keeps a flow within the bound on actions, if there is one; of weight 0 it only watches.
+    pub fn bound_pull(&self) -> Option<BoundPull> {
+        let pairs = matches!(self.objective.method, Method::Fpo | Method::Awfm);
+        let (weight, bound) = (self.objective.bound_pull, self.policy.action_bound);
+        (pairs && bound > 0.0).then_some(BoundPull { weight, bound })
     }
 
     /// Whether the losses of views are bounded.

@@ -1,9 +1,8 @@
 //! A learning rate that follows how far the policy has moved.
 //!
 //! The idea is that of PPO's adaptive penalty (Schulman et al., arXiv 1707.06347, section 4), applied to the learning rate as rsl_rl
-//! does, whose bounds and factor these are. What it follows there is the divergence of two Gaussians. Here it is the mean of
-//! (ρ − 1) − ln ρ over the ratios: where ρ is a likelihood ratio, an unbiased estimate of KL(old ‖ new) that is never negative
-//! (Schulman, *Approximating KL divergence*, 2020); where ρ is made of flow-matching losses, as much of a proxy as ρ itself.
+//! does, whose bounds and factor these are. What it follows there is the divergence of two Gaussians; here it is what
+//! [`Movement`](super::Movement) says.
 
 /// Rate up by half where the policy moved less than half of `target`, down by a third where it moved more than twice of it.
 #[derive(Clone, Copy, Debug, PartialEq)]

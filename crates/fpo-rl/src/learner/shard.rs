@@ -3,7 +3,7 @@
 use crate::advantage::{Follow, Gae};
 use crate::batch::{Batch, view_rows};
 use crate::critic::Critic;
-use crate::objective::{EntropyBonus, PolicyObjective, RatioStats, ValueLoss, ViewLoss};
+use crate::objective::{BoundPull, EntropyBonus, PolicyObjective, RatioStats, ValueLoss, ViewLoss};
 use crate::policy::Model;
 use fpo_nn::{Scratch, Weights};
 use fpo_rng::{Key, fill_normal};
@@ -16,6 +16,7 @@ pub(super) struct Pass<'a> {
     pub critic_weights: &'a Weights,
     pub loss: ViewLoss,
     pub objective: PolicyObjective,
+    pub pull: Option<BoundPull>,
     pub entropy: Option<EntropyBonus>,
     /// Of the entropy's samples; the index is the transition's.
     pub noise: Key,
@@ -57,6 +58,14 @@ pub struct MinibatchStats {
     pub rows: u64,
     /// The policy's: Σ −ψ and the ratios.
     pub ratio: RatioStats,
+    /// Views of their actions.
+    pub views: u64,
+    /// Σ over the views of the [`ViewLoss::distance`] of a flow's velocities from those of the policy that acted.
+    pub moved: f64,
+    /// Σ over the actions of the mean penalty of their views for being outside of the bound on actions.
+    pub pull_loss: f64,
+    /// Entries of the views' one-step predictions that are outside of it.
+    pub outside: u64,
     /// Σ of the value loss.
     pub value_loss: f64,
     /// Σ of the policy's entropy, where it is known.
@@ -72,6 +81,10 @@ impl MinibatchStats {
     pub fn merge(&mut self, other: &Self) {
         self.rows += other.rows;
         self.ratio.merge(&other.ratio);
+        self.views += other.views;
+        self.moved += other.moved;
+        self.pull_loss += other.pull_loss;
+        self.outside += other.outside;
         self.value_loss += other.value_loss;
         self.entropy += other.entropy;
         self.std += other.std;
@@ -80,7 +93,7 @@ impl MinibatchStats {
 
     /// Whether losses and gradients are numbers.
     pub fn is_finite(&self) -> bool {
-        [self.ratio.loss, self.value_loss, self.grad_norm]
+        [self.ratio.loss, self.pull_loss, self.value_loss, self.grad_norm]
             .iter()
             .all(|x| x.is_finite())
     }
@@ -292,6 +305,14 @@ impl GradientShard {
             let gain = pass.policy.gain();
             let upstream = self.d_losses[..rows].iter().map(|d| d * pass.scale * gain);
             pass.loss.backward(predictions, view, upstream, gradient);
+            let old = |j: usize| batch.old_velocity(transition(first + j / n), j % n);
+            self.stats.views += rows as u64;
+            self.stats.moved += pass.loss.distance(predictions, old, view);
+            if let Some(pull) = &pass.pull {
+                let pulled = pull.evaluate(predictions, view, pass.scale * gain / n as f32, gradient);
+                self.stats.pull_loss += pulled.loss / n as f64;
+                self.stats.outside += pulled.outside;
+            }
             if let Some(entropy) = &pass.entropy {
                 let d = dims.action;
                 for (k, noise) in self.noise.chunks_exact_mut(d).take(tile).enumerate() {

@@ -4,13 +4,15 @@
 //! flow-matching loss, which stands in for it, this is Flow Policy Optimization (McAllister et al., arXiv 2507.21053); with one
 //! ratio per pair, the trust region [`TrustRegion::Aspo`] and the two clamps, FPO++ (Yi et al., arXiv 2602.02481).
 
-use crate::config::{RatioKind, TrustRegion};
+use crate::config::{RatioForm, RatioKind, TrustRegion};
 
 /// The objective on ratios.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RatioObjective {
     /// One ratio per action, from the mean loss of its views, or one per view.
     pub ratio: RatioKind,
+    /// What ρ is of the difference ℓ_old − ℓ_θ. Statistics are of exp, in either form.
+    pub form: RatioForm,
     /// How a ratio is kept near 1.
     pub trust_region: TrustRegion,
     /// Range ε of the trust region.
@@ -153,7 +155,12 @@ impl RatioObjective {
     fn one_ratio(&self, difference: f32, advantage: f32, weight: f32, stats: &mut RatioStats) -> f32 {
         let bounded = difference.clamp(-self.log_ratio_clamp, self.log_ratio_clamp);
         let log_ratio = bounded.min(self.log_ratio_max);
-        let ratio = log_ratio.exp();
+        let likelihood = log_ratio.exp();
+        // ρ and ∂ρ/∂(ℓ_old − ℓ_θ).
+        let (ratio, growth) = match self.form {
+            RatioForm::Exp => (likelihood, likelihood),
+            RatioForm::Linear => (1.0 + log_ratio, 1.0),
+        };
         let (psi, slope) = match self.trust_region {
             TrustRegion::Ppo => self.ppo(ratio, advantage),
             TrustRegion::Spo => self.spo(ratio, advantage),
@@ -161,8 +168,12 @@ impl RatioObjective {
             TrustRegion::Aspo => self.spo(ratio, advantage),
         };
         stats.loss -= f64::from(psi * weight);
-        stats.add(ratio, log_ratio, self.clip);
-        if bounded == difference { ratio * slope } else { 0.0 }
+        stats.add(likelihood, log_ratio, self.clip);
+        if bounded == difference {
+            growth * slope
+        } else {
+            0.0
+        }
     }
 
     /// ψ and ∂ψ/∂ρ of PPO-clip (Schulman et al., arXiv 1707.06347).
@@ -193,6 +204,7 @@ mod tests {
     fn clipping(ratio: RatioKind, clamp: f32) -> RatioObjective {
         RatioObjective {
             ratio,
+            form: RatioForm::Exp,
             trust_region: TrustRegion::Ppo,
             clip: 0.1,
             log_ratio_clamp: clamp,

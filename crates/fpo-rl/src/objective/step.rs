@@ -24,6 +24,11 @@ impl StepLikelihood {
         }
     }
 
+    /// h²/(2σ²), which Σ (v̂ − u)² is multiplied by.
+    pub fn weight(&self) -> f32 {
+        self.weight
+    }
+
     /// Its value for the velocity `v` where the step had `u`, both `[d]`.
     pub fn loss(&self, v: &[f32], u: &[f32]) -> f32 {
         let squares: f32 = v.iter().zip(u).map(|(v, u)| (v - u) * (v - u)).sum();

@@ -34,6 +34,34 @@ impl ViewLoss {
         }
     }
 
+    /// Σ over some views of the squared distance between velocities and others, weighted as the loss weighs squared errors (its constant and
+    /// Huber's bound aside); 0 for a Gaussian, which has none.
+    ///
+    /// * `velocities` `[rows, d]`
+    /// * `old(row)` `[d]`: the velocity that the row's is compared with
+    /// * `view(row)`: the row's view
+    pub fn distance<'a, 'b>(
+        &self,
+        velocities: &[f32],
+        old: impl Fn(usize) -> &'b [f32],
+        view: impl Fn(usize) -> View<'a>,
+    ) -> f64 {
+        let weight = |t: f32, d: usize| match self {
+            Self::FlowMatching(cfm) => cfm.weight(t, d),
+            Self::Step(step) => step.weight(),
+            Self::Gaussian => 0.0,
+        };
+        let d = view(0).target.len();
+        if d == 0 {
+            return 0.0;
+        }
+        let rows = velocities.chunks_exact(d).enumerate().map(|(row, v)| {
+            let squares: f32 = v.iter().zip(old(row)).map(|(v, o)| (v - o) * (v - o)).sum();
+            f64::from(weight(view(row).time, d) * squares)
+        });
+        rows.sum()
+    }
+
     /// Writes the gradient at the predictions: `upstream`·∂ℓ/∂prediction into `gradient` `[rows, width]`.
     pub fn backward<'a>(
         &self,
