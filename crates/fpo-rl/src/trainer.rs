@@ -380,8 +380,8 @@ impl Trainer {
                         learning.first_ratio_error = off;
                     }
                     learning.kl = movement.kl(&stats);
-                    if learning.kl > limit {
-                        // Far enough: what is left of the epochs would carry the policy out of where its batch says anything.
+                    // Far enough: the rest of the epochs would carry the policy to where its batch says nothing. What rounding moved is no move.
+                    if learning.kl > limit && learning.steps > 0 {
                         break 'epochs;
                     }
                     let rates = [policy_rate, critic_rate];

@@ -14,8 +14,18 @@ use std::sync::Arc;
 use toy::Toy;
 
 /// The methods, the kinds of their policies, and options.
-const METHODS: [&[&str]; 13] = [
+const METHODS: [&[&str]; 15] = [
     &[],
+    // FPO++ as published.
+    &[
+        "objective.ratio_form=exp",
+        "objective.log_ratio_max=10",
+        "objective.loss_max=20",
+        "objective.bound_pull=0",
+        "optimizer.max_kl=0",
+        "train.ema_decay=0",
+    ],
+    &["optimizer.max_kl=1e-3"],
     &["objective.huber_delta=0.5"],
     &["optimizer.target_kl=0.01"],
     &["train.ema_decay=0.5", "train.ema_after=2"],
@@ -115,6 +125,34 @@ fn the_rate_follows_how_far_the_policy_moves() {
     );
     assert!((high[0] - 1e-2).abs() < 1e-8 && high[7] < 0.5e-2, "{high:?}");
     assert!((low[0] - 1e-5).abs() < 1e-11 && low[7] > 9e-5, "{low:?}");
+}
+
+/// Epochs end where the policy has moved far enough: after one step if hardly any move is allowed, never if none is too far; and the metric
+/// says how far it was, whatever the kind of policy.
+#[test]
+fn epochs_end_where_the_policy_has_moved_far_enough() {
+    for method in ["fpo", "ppo", "dppo"] {
+        let method = format!("objective.method={method}");
+        let steps = |limit: f64| {
+            let limit_set = format!("optimizer.max_kl={limit}");
+            let mut trainer = trainer_of(&[&method, &limit_set, "optimizer.epochs=3"]);
+            let row = trainer.iterate().unwrap().row;
+            assert!(
+                metric(&row, "kl").is_finite() && metric(&row, "kl") > 0.0,
+                "{row:?}"
+            );
+            (metric(&row, "gradient_steps"), metric(&row, "kl"))
+        };
+        let (free, far) = steps(0.0);
+        assert_eq!(free, 24.0, "3 epochs of 8 minibatches");
+        assert_eq!(steps(1e-12).0, 1.0, "no ratio has moved before the first step");
+        // The steps before are the same, so it ends on the way.
+        let (some, moved) = steps(0.5 * far);
+        assert!(
+            (1.0..24.0).contains(&some) && moved > 0.5 * far,
+            "{method}: {some}, {moved} of {far}"
+        );
+    }
 }
 
 fn metric(row: &Row, name: &str) -> f64 {

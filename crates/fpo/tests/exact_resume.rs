@@ -27,7 +27,7 @@ const TASKS: [&str; 5] = [
 ];
 
 /// Every objective.
-const OBJECTIVES: [(&str, &[&str]); 9] = [
+const OBJECTIVES: [(&str, &[&str]); 11] = [
     (
         "fpo",
         &[
@@ -61,6 +61,17 @@ const OBJECTIVES: [(&str, &[&str]); 9] = [
             "optimizer.target_kl=0.01",
         ],
     ),
+    (
+        "published FPO++",
+        &[
+            "objective.ratio_form=exp",
+            "objective.loss_max=20",
+            "objective.bound_pull=0",
+            "optimizer.max_kl=0",
+            "train.ema_decay=0",
+        ],
+    ),
+    ("epochs that end early", &["optimizer.max_kl=1e-7"]),
     (
         "entropy bonus",
         &["objective.neighbour_entropy=0.1", "objective.time=inner_grid"],

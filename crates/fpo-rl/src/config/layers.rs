@@ -113,20 +113,23 @@ fn recorded(origin: &str, table: Table, sets: &[String]) -> Result<Config, Confi
 /// What a resumed run can change: its length, checkpoints, evaluation and precision, which another machine may not have, and
 /// what keeps training stable, so that a run that diverged can go on more carefully from its last checkpoint. None of them
 /// changes what the numbers of a saved state mean.
-const CHANGEABLE: [&str; 14] = [
+const CHANGEABLE: [&str; 17] = [
     "train.*",
     "eval.*",
     "optimizer.learning_rate",
     "optimizer.critic_learning_rate",
     "optimizer.final_fraction",
     "optimizer.target_kl",
+    "optimizer.max_kl",
     "optimizer.kl_factor_min",
     "optimizer.kl_factor_max",
     "optimizer.max_grad_norm",
+    "objective.ratio_form",
     "objective.clip",
     "objective.log_ratio_clamp",
     "objective.log_ratio_max",
     "objective.loss_max",
+    "objective.bound_pull",
     "objective.entropy",
 ];
 

@@ -227,7 +227,7 @@ fn saturation(present: &[Recorded]) -> Option<Finding> {
             Kind::Saturation,
             Severity::Warning,
             format!("nearly all actions are at the bounds of their range (saturation {size:.2} of 1)"),
-            "the policy drifts beyond tanh; begin a new run with policy.action_bound=3, and lower optimizer.learning_rate",
+            "the policy drifts beyond tanh; begin a new run with policy.action_bound=3 and objective.bound_pull=1, and lower optimizer.learning_rate",
         )
     })
 }

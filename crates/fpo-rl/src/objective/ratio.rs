@@ -3,6 +3,10 @@
 //! Where ℓ is a negative log-likelihood, ρ is the likelihood ratio of PPO (Schulman et al., arXiv 1707.06347). Where ℓ is a conditional
 //! flow-matching loss, which stands in for it, this is Flow Policy Optimization (McAllister et al., arXiv 2507.21053); with one
 //! ratio per pair, the trust region [`TrustRegion::Aspo`] and the two clamps, FPO++ (Yi et al., arXiv 2602.02481).
+//!
+//! All of them take ρ for a ratio of probabilities far from where it can stand for one. With exp every force on a loss has the factor ρ: a
+//! loss that has risen by 5 is pulled back with less than a hundredth of what it takes, and one that falls as far blows the gradient up. The
+//! tangent at ρ = 1, [`RatioForm::Linear`], asks for the same where nothing has moved yet, and has neither fault.
 
 use crate::config::{RatioForm, RatioKind, TrustRegion};
 
@@ -93,6 +97,7 @@ impl RatioObjective {
     /// * `advantages` `[n]`
     /// * `gradient` `[n, N]`: written with ∂(Σ −ψ)/∂ℓ_θ, ψ being taken per action or averaged over the action's views:
     ///
+    /// ρ = exp(ℓ_old − ℓ_θ), or its tangent 1 + ℓ_old − ℓ_θ.
     /// PPO: ψ = min(ρA, clip(ρ, 1 ± ε)·A). SPO: ψ = ρA − |A|/(2ε)·(ρ − 1)². ASPO: PPO where A > 0, SPO elsewhere.
     ///
     /// ```
@@ -238,6 +243,15 @@ mod tests {
                 ..clipping(RatioKind::PerSample, f32::INFINITY)
             },
             RatioObjective {
+                form: RatioForm::Linear,
+                trust_region: TrustRegion::Aspo,
+                ..clipping(RatioKind::PerSample, f32::INFINITY)
+            },
+            RatioObjective {
+                form: RatioForm::Linear,
+                ..clipping(RatioKind::PerAction, f32::INFINITY)
+            },
+            RatioObjective {
                 loss_max: 0.58,
                 ..clipping(RatioKind::PerSample, f32::INFINITY)
             },
@@ -291,6 +305,49 @@ mod tests {
             "descent lowers the loss again"
         );
         assert_eq!(slope(TrustRegion::Aspo, 1.0), slope(TrustRegion::Ppo, 1.0));
+    }
+
+    /// A bad action's loss that has run away: with exp what pulls it back fades with every unit, with the tangent it grows.
+    #[test]
+    fn the_pull_of_a_linear_ratio_does_not_fade() {
+        let objective = |form| RatioObjective {
+            form,
+            trust_region: TrustRegion::Aspo,
+            ..clipping(RatioKind::PerSample, f32::INFINITY)
+        };
+        let pull = |form, advantage: f32, rise: f32| {
+            let mut gradient = [0.0];
+            let (losses, mut stats) = ([0.5 + rise], RatioStats::default());
+            objective(form).evaluate(&losses, &[0.5], &[advantage], &mut gradient, &mut stats);
+            gradient[0]
+        };
+        let of = |form| [0.5, 2.0, 6.0].map(|rise| pull(form, -1.0, rise));
+        let (exp, linear) = (of(RatioForm::Exp), of(RatioForm::Linear));
+        assert!(exp[0] > 1.0 && exp[2] < exp[1] && exp[2] < 0.05, "{exp:?}");
+        // |A|·(rise/ε − 1), ε = 0.1.
+        for (found, expected) in linear.iter().zip([4.0, 19.0, 59.0]) {
+            assert!((found - expected).abs() < 1e-3, "{linear:?}");
+        }
+        // So is a good action's.
+        assert!(pull(RatioForm::Exp, 2.0, 9.0) < 1e-3);
+        assert_eq!(pull(RatioForm::Linear, 2.0, 9.0), 2.0);
+    }
+
+    /// Where nothing has moved yet both forms ask for the same.
+    #[test]
+    fn both_forms_begin_alike() {
+        let of = |form| {
+            let objective = RatioObjective {
+                form,
+                trust_region: TrustRegion::Aspo,
+                ..clipping(RatioKind::PerAction, f32::INFINITY)
+            };
+            let (mut gradient, mut stats) = ([0.0; 4], RatioStats::default());
+            let losses = [0.1, 0.9, 0.3, 0.4];
+            objective.evaluate(&losses, &losses, &[1.5, -0.5], &mut gradient, &mut stats);
+            (gradient, stats)
+        };
+        assert_eq!(of(RatioForm::Exp), of(RatioForm::Linear));
     }
 
     /// The upper bound changes the ratio's value but lets its gradient through.

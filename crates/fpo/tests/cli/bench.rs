@@ -268,7 +268,7 @@ fn other_settings_are_refused_unless_forced() {
 fn a_failed_run_is_recorded() {
     let folder = folder_with_suite();
     let sick = "set = { \"optimizer.learning_rate\" = 1, \"optimizer.critic_learning_rate\" = 1, \"optimizer.max_grad_norm\" = 0, \
-                \"objective.log_ratio_max\" = 0, \"objective.loss_max\" = 0, \"objective.trust_region\" = \"ppo\", \
+                \"objective.ratio_form\" = \"exp\", \"optimizer.max_kl\" = 0, \"objective.trust_region\" = \"ppo\", \
                 \"policy.action_bound\" = 0 }";
     // Evaluated after every iteration, so that there is something it came to.
     let suite = SUITE.replace("label = \"Flow\"", sick).replace("= 512", "= 128");

@@ -461,13 +461,16 @@ fn a_resumed_run_can_be_extended_and_calmed_but_not_changed() {
         "optimizer.critic_learning_rate=1e-5",
         "optimizer.final_fraction=0.5",
         "optimizer.target_kl=0.01",
+        "optimizer.max_kl=0.02",
         "optimizer.kl_factor_min=0.5",
         "optimizer.kl_factor_max=2",
         "optimizer.max_grad_norm=0.25",
+        "objective.ratio_form=linear",
         "objective.clip=0.01",
         "objective.log_ratio_clamp=3",
         "objective.log_ratio_max=4",
         "objective.loss_max=5",
+        "objective.bound_pull=2",
         "objective.entropy=0",
     ]);
     assert_eq!(

@@ -1,34 +1,49 @@
 //! What to do when something goes wrong.
 
-use crate::config::{Config, Method, TrustRegion};
+use crate::config::{Config, Method, RatioForm, TrustRegion};
 
 /// What can be done, given what the settings do already.
 #[derive(Clone, Debug)]
 pub(super) struct Advice {
-    bounds_losses: bool,
+    /// What protects a flow and is not set, each as it would be.
+    missing: Vec<&'static str>,
     clips: bool,
     rolls_back: bool,
 }
 
 impl Advice {
     pub(super) fn new(config: &Config) -> Self {
-        let method = config.objective.method;
+        let objective = &config.objective;
+        let fpo = objective.method == Method::Fpo;
+        let clips = fpo && objective.trust_region == TrustRegion::Ppo;
+        let lacks = [
+            // A penalty alone has a pull that may fade.
+            (
+                "objective.ratio_form=linear",
+                !clips && objective.ratio_form == RatioForm::Exp,
+            ),
+            (
+                "objective.bound_pull=1",
+                config.bound_pull().is_some_and(|pull| pull.weight == 0.0),
+            ),
+            ("optimizer.max_kl=0.01", config.optimizer.max_kl == 0.0),
+        ];
+        let missing = lacks.into_iter().filter(|(_, lacks)| fpo && *lacks);
         Self {
-            bounds_losses: method != Method::Fpo || config.bounds_losses(),
-            clips: method == Method::Fpo && config.objective.trust_region == TrustRegion::Ppo,
+            missing: missing.map(|(set, _)| set).collect(),
+            clips,
             rolls_back: config.train.rollback,
         }
     }
 
-    pub(super) fn lower_rate(&self) -> &'static str {
-        "lower optimizer.learning_rate (a resumed run can change it)"
-    }
-
     pub(super) fn for_policy(&self) -> String {
-        let mut advice = self.lower_rate().to_owned();
-        if !self.bounds_losses {
-            advice += ", bound losses with objective.loss_max=20";
-        }
+        let mut advice = match &self.missing[..] {
+            [] => "lower optimizer.learning_rate (a resumed run can change it)".to_owned(),
+            missing => format!(
+                "set {}, or lower optimizer.learning_rate (a resumed run can change all of them)",
+                missing.join(" and ")
+            ),
+        };
         if self.clips {
             advice += ", or begin a new run with objective.trust_region=\"aspo\", which pulls bad actions' losses back";
         }
@@ -58,7 +73,13 @@ mod tests {
             advice(&[]),
             "lower optimizer.learning_rate (a resumed run can change it)"
         );
-        assert!(advice(&["objective.loss_max=0"]).contains("objective.loss_max=20"));
+        assert_eq!(
+            advice(&["objective.bound_pull=0", "optimizer.max_kl=0"]),
+            "set objective.bound_pull=1 and optimizer.max_kl=0.01, or lower optimizer.learning_rate (a resumed run can change all of them)"
+        );
+        assert!(advice(&["objective.ratio_form=exp"]).contains("objective.ratio_form=linear"));
+        // Without a bound there is nothing to pull to.
+        assert!(!advice(&["objective.bound_pull=0", "policy.action_bound=0"]).contains("bound_pull"));
         assert!(advice(&["objective.trust_region=ppo"]).contains("aspo"));
         assert!(!advice(&["objective.method=ppo"]).contains("aspo"));
     }

@@ -109,7 +109,7 @@ impl Symptom for Clamping {
             ),
             format!(
                 "in some states the flow has become unstable and nothing brings it back; {}",
-                advice.lower_rate()
+                advice.for_policy()
             ),
         )
     }
@@ -177,6 +177,8 @@ impl Symptom for Gradients {
 #[derive(Clone, Debug)]
 pub(super) struct Losses {
     watch: Watch,
+    /// The share of what the flow heads for that is beyond the bound on actions.
+    outside: Window,
     lowest: f64,
     /// Rows seen, with a loss or without.
     rows: usize,
@@ -186,6 +188,7 @@ impl Losses {
     pub(super) fn new() -> Self {
         Self {
             watch: Watch::new(),
+            outside: Window::new(LEVEL_WINDOW),
             lowest: f64::INFINITY,
             rows: 0,
         }
@@ -199,6 +202,9 @@ impl Losses {
 impl Symptom for Losses {
     fn observe(&mut self, row: &dyn Figures) -> bool {
         self.rows += 1;
+        if let Some(share) = row.get("outside_bound") {
+            self.outside.push(share);
+        }
         let Some(loss) = row.get("cfm_loss") else {
             return false;
         };
@@ -216,6 +222,15 @@ impl Symptom for Losses {
     }
 
     fn finding(&self, advice: &Advice) -> Finding {
+        let outside = self.outside.median();
+        let cause = if outside > OUTSIDE_SHARE {
+            format!(
+                "the flow is leaving its box: {:.0} % of what it heads for is beyond policy.action_bound",
+                100.0 * outside
+            )
+        } else {
+            "the flow is becoming unstable".to_owned()
+        };
         Finding::new(
             Kind::LossGrowth,
             Severity::Warning,
@@ -224,11 +239,12 @@ impl Symptom for Losses {
                 figure(self.watch.level()),
                 figure(self.growth())
             ),
-            format!("the flow is becoming unstable; {}", advice.for_policy()),
+            format!("{cause}; {}", advice.for_policy()),
         )
     }
 
     fn forget(&mut self) {
         self.watch = Watch::new();
+        self.outside = Window::new(LEVEL_WINDOW);
     }
 }

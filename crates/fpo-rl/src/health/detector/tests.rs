@@ -108,6 +108,33 @@ fn each_figure_has_its_watch() {
     }
 }
 
+/// Where a flow's loss grows because it heads out of its box, that is what is said, with the setting that brings it back.
+#[test]
+fn a_flow_that_leaves_its_box_is_told_from_one_that_is_unstable() {
+    for (outside, sets, cause) in [
+        (
+            0.6,
+            &["objective.bound_pull=0"][..],
+            "leaving its box: 60 % of what it heads for is beyond policy.action_bound; set objective.bound_pull=1",
+        ),
+        (
+            0.01,
+            &[],
+            "the flow is becoming unstable; lower optimizer.learning_rate",
+        ),
+    ] {
+        let mut detector = detector(sets);
+        says(&mut detector, 1..=150, &[("outside_bound", 0.01)]);
+        says(
+            &mut detector,
+            151..=180,
+            &[("cfm_loss", 40.0), ("outside_bound", outside)],
+        );
+        let found = detector.present();
+        assert!(found.len() == 1 && found[0].advice.contains(cause), "{found:?}");
+    }
+}
+
 #[test]
 fn evaluations_count_where_both_columns_fall() {
     let evaluation = |zero: f64, random: f64| {
