@@ -20,11 +20,12 @@ pub fn prepare(options: &Options, threads: usize) -> Result<Workload> {
         fpo_mujoco::task(&options.task).with_context(|| format!("there is no task `{}`", options.task))?;
     let config = config::resolve(&options.task, Some(&options.preset), None, &options.sets, None)?;
     let mut trainer = Trainer::new(&config, task, threads)?;
-    trainer.iterate()?;
+    let first = trainer.iterate()?.row;
+    let steps = first.values.iter().find(|(name, _)| *name == "gradient_steps");
     let transitions = trainer.env_steps();
     let check = json!({
         "transitions": transitions,
-        "gradient steps": config.optimizer.epochs * config.optimizer.minibatches,
+        "gradient steps": steps.context("an iteration without gradient steps")?.1,
     });
     Ok(Workload::new(transitions as usize, check, move || {
         trainer

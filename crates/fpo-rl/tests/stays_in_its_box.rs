@@ -120,8 +120,9 @@ fn trained(sets: &[&str]) -> (f64, f32) {
 }
 
 /// What `fast` was: FPO++'s exponential ratio and bound on losses, and a bound on actions that only cuts.
-const BEFORE: [&str; 5] = [
+const BEFORE: [&str; 6] = [
     "objective.ratio_form=exp",
+    "objective.log_ratio_max=10",
     "objective.loss_max=20",
     "objective.bound_pull=0",
     "optimizer.max_kl=0",
@@ -138,7 +139,11 @@ fn a_flow_whose_best_action_is_the_bound_stays_in_its_box() {
     let pull = [&BEFORE[..], &["objective.bound_pull=1"]].concat();
     let linear = [
         &BEFORE[..],
-        &["objective.ratio_form=linear", "objective.loss_max=0"],
+        &[
+            "objective.ratio_form=linear",
+            "objective.log_ratio_max=0",
+            "objective.loss_max=0",
+        ],
     ]
     .concat();
     for (name, sets) in [("a pull", &pull[..]), ("a linear ratio", &linear), ("fast", &[])] {

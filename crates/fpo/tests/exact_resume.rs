@@ -32,6 +32,7 @@ const OBJECTIVES: [(&str, &[&str]); 11] = [
         "fpo",
         &[
             "objective.ratio=per_action",
+            "objective.ratio_form=exp",
             "objective.trust_region=ppo",
             "objective.target=epsilon",
         ],
@@ -42,6 +43,7 @@ const OBJECTIVES: [(&str, &[&str]); 11] = [
             "advantage.gae=per_minibatch",
             "advantage.form=brax",
             "objective.ratio=per_action",
+            "objective.ratio_form=exp",
             "optimizer.minibatches=2",
         ],
     ),
@@ -65,6 +67,7 @@ const OBJECTIVES: [(&str, &[&str]); 11] = [
         "published FPO++",
         &[
             "objective.ratio_form=exp",
+            "objective.log_ratio_max=10",
             "objective.loss_max=20",
             "objective.bound_pull=0",
             "optimizer.max_kl=0",

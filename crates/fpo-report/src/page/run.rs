@@ -219,7 +219,7 @@ enum Merge {
 /// The panels of a run's metrics: title, unit, and name, metric and merging of each curve.
 type Shown = (&'static str, Unit, &'static [(&'static str, &'static str, Merge)]);
 
-const SHOWN: [Shown; 14] = [
+const SHOWN: [Shown; 17] = [
     (
         "return of training episodes",
         Unit::Plain,
@@ -251,6 +251,21 @@ const SHOWN: [Shown; 14] = [
         "share of ratios beyond the trust region",
         Unit::Share,
         &[("", "clip_fraction", Merge::Mean)],
+    ),
+    (
+        "how far the policy moved in an iteration, nats",
+        Unit::Plain,
+        &[("", "kl", Merge::Mean)],
+    ),
+    (
+        "gradient steps of an iteration",
+        Unit::Plain,
+        &[("", "gradient_steps", Merge::Mean)],
+    ),
+    (
+        "share of the flow's predictions beyond the bound",
+        Unit::Share,
+        &[("", "outside_bound", Merge::Mean)],
     ),
     ("gradient norm", Unit::Plain, &[("", "grad_norm", Merge::Mean)]),
     (

@@ -119,7 +119,7 @@ const RANGES: &[(&str, Range)] = &[
     ("train.keep", from_to(1.0, 1_000_000.0)),
 ];
 
-/// Most f32 numbers a batch may hold (16 GiB): the views' times, noises and losses, with room for 32 actions.
+/// Most f32 numbers a batch may hold (16 GiB): the views' times, noises, losses and velocities, with room for 32 actions.
 const LARGEST_BATCH: f64 = 4.0 * 1024.0 * 1024.0 * 1024.0;
 
 /// Most weights between a network's hidden layers.
@@ -189,7 +189,7 @@ fn together(config: &Config) -> Result<(), ConfigError> {
     }
     let (views, views_key) = (config.views_per_action(), views_key(objective.method));
     let sizes = [env.num_envs, env.sequences, env.unroll].map(|n| n as f64);
-    if sizes.iter().product::<f64>() * (views as f64 * 34.0 + 256.0) > LARGEST_BATCH {
+    if sizes.iter().product::<f64>() * (views as f64 * 66.0 + 256.0) > LARGEST_BATCH {
         return conflict(format!(
             "env.num_envs × env.sequences × env.unroll × {views_key} = {} × {} × {} × {views} needs more than 16 GiB for one batch",
             env.num_envs, env.sequences, env.unroll
@@ -254,6 +254,12 @@ fn together(config: &Config) -> Result<(), ConfigError> {
             "policy.action_noise = {} needs objective.method = \"fpo\" or \"awfm\": with likelihoods the policy has noise of its own \
              (policy.initial_std, policy.step_noise)",
             policy.action_noise
+        ));
+    }
+    if optimizer.max_kl > 0.0 && optimizer.target_kl > optimizer.max_kl {
+        return conflict(format!(
+            "optimizer.target_kl = {} is never reached where optimizer.max_kl = {} ends the epochs: raise optimizer.max_kl, or set it to 0",
+            optimizer.target_kl, optimizer.max_kl
         ));
     }
     if config.train.rollback && config.eval.every == 0 {

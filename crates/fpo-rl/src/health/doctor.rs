@@ -171,6 +171,9 @@ fn clipping(record: &RunRecord, present: &[Recorded]) -> Option<Finding> {
     let optimizer = &record.config.optimizer;
     let rate = recent(present, "learning_rate").unwrap_or(0.0);
     let at_full_rate = rate > 0.5 * f64::from(optimizer.learning_rate);
+    // Where optimizer.max_kl ends them, more of them change nothing.
+    let steps = (optimizer.epochs * optimizer.minibatches) as f64;
+    let all_epochs = recent(present, "gradient_steps").is_none_or(|done| done >= steps);
     if clipped > CLIPPED_MOST {
         Some(Finding::new(
             Kind::ClipFraction,
@@ -181,7 +184,7 @@ fn clipping(record: &RunRecord, present: &[Recorded]) -> Option<Finding> {
             ),
             "lower optimizer.learning_rate or optimizer.epochs",
         ))
-    } else if clipped < CLIPPED_LEAST && at_full_rate && record.rows.len() > YOUNG {
+    } else if clipped < CLIPPED_LEAST && at_full_rate && all_epochs && record.rows.len() > YOUNG {
         Some(Finding::new(
             Kind::ClipFraction,
             Severity::Note,
@@ -227,7 +230,8 @@ fn saturation(present: &[Recorded]) -> Option<Finding> {
             Kind::Saturation,
             Severity::Warning,
             format!("nearly all actions are at the bounds of their range (saturation {size:.2} of 1)"),
-            "the policy drifts beyond tanh; begin a new run with policy.action_bound=3 and objective.bound_pull=1, and lower optimizer.learning_rate",
+            "the policy drifts beyond tanh; begin a new run with policy.action_bound=3 (a flow: and objective.bound_pull=1), and lower \
+             optimizer.learning_rate",
         )
     })
 }

@@ -5,10 +5,13 @@
 //! ratio per pair, the trust region [`TrustRegion::Aspo`] and the two clamps, FPO++ (Yi et al., arXiv 2602.02481).
 //!
 //! All of them take ρ for a ratio of probabilities far from where it can stand for one. With exp every force on a loss has the factor ρ: a
-//! loss that has risen by 5 is pulled back with less than a hundredth of what it takes, and one that falls as far blows the gradient up. The
+//! loss that has risen by 5 is pulled back with 1/150 of the factor at ρ = 1, and one that falls as far pushes with 150 times of it. The
 //! tangent at ρ = 1, [`RatioForm::Linear`], asks for the same where nothing has moved yet, and has neither fault.
 
 use crate::config::{RatioForm, RatioKind, TrustRegion};
+
+/// The largest exponent whose exp is recorded of a linear ratio; beyond 88 it would not be finite.
+const LARGEST_EXPONENT: f32 = 80.0;
 
 /// The objective on ratios.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,7 +43,7 @@ pub struct RatioStats {
     pub clipped: u64,
     /// Their sum.
     pub sum: f64,
-    /// Σ (ρ − 1) − ln ρ: how far the policy has moved, as [`crate::learner::AdaptiveRate`] has it.
+    /// Σ (ρ − 1) − ln ρ: how far the policy has moved, as [`crate::learner::Movement::Ratios`] has it.
     pub divergence: f64,
     /// Their smallest.
     pub min: f32,
@@ -160,11 +163,14 @@ impl RatioObjective {
     fn one_ratio(&self, difference: f32, advantage: f32, weight: f32, stats: &mut RatioStats) -> f32 {
         let bounded = difference.clamp(-self.log_ratio_clamp, self.log_ratio_clamp);
         let log_ratio = bounded.min(self.log_ratio_max);
-        let likelihood = log_ratio.exp();
-        // ρ and ∂ρ/∂(ℓ_old − ℓ_θ).
-        let (ratio, growth) = match self.form {
-            RatioForm::Exp => (likelihood, likelihood),
-            RatioForm::Linear => (1.0 + log_ratio, 1.0),
+        // exp(ℓ_old − ℓ_θ), for the statistics; ρ; ∂ρ/∂(ℓ_old − ℓ_θ).
+        let (likelihood, ratio, growth) = match self.form {
+            RatioForm::Exp => {
+                let likelihood = log_ratio.exp();
+                (likelihood, likelihood, likelihood)
+            }
+            // Nothing depends on exp here, so a number too large for it is no failure.
+            RatioForm::Linear => (log_ratio.min(LARGEST_EXPONENT).exp(), 1.0 + log_ratio, 1.0),
         };
         let (psi, slope) = match self.trust_region {
             TrustRegion::Ppo => self.ppo(ratio, advantage),

@@ -88,7 +88,8 @@ fn while_acting(fault: &NonFinite) -> String {
         Quantity::Action => format!(
             "the policy's action for environment {env} became non-finite at its step {step}; the likely cause is a learning rate that is too \
              high or, with a flow policy, a flow that became unstable: go on from a checkpoint before the return fell, with --resume \
-             and a lower optimizer.learning_rate or, for a flow, --set objective.ratio_form=linear --set optimizer.max_kl=0.01"
+             and a lower optimizer.learning_rate or, for a flow, --set objective.ratio_form=linear --set objective.loss_max=0 \
+             --set optimizer.max_kl=0.01"
         ),
         Quantity::Reward => format!(
             "environment {env} gave a non-finite reward at its step {step}: this is a fault of the task"
@@ -108,8 +109,8 @@ fn likely_cause(policy_loss: f64, value_loss: f64) -> &'static str {
              critic.value_scale = \"horizon\""
         }
         (false, true) => {
-            "an exploding ratio: go on from the last checkpoint with objective.ratio_form = \"linear\" or a lower optimizer.learning_rate, or \
-             begin a new run with objective.trust_region = \"aspo\", too"
+            "an exploding ratio: go on from the last checkpoint with a lower optimizer.learning_rate or, if it is not yet, \
+             objective.ratio_form = \"linear\", or begin a new run with objective.trust_region = \"aspo\""
         }
         (true, true) => {
             "an overflow in the backward pass: go on from the last checkpoint with lower learning rates or optimizer.max_grad_norm = 1"

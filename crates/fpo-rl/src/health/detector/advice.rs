@@ -16,12 +16,11 @@ impl Advice {
         let objective = &config.objective;
         let fpo = objective.method == Method::Fpo;
         let clips = fpo && objective.trust_region == TrustRegion::Ppo;
+        let exp = objective.ratio_form == RatioForm::Exp;
         let lacks = [
-            // A penalty alone has a pull that may fade.
-            (
-                "objective.ratio_form=linear",
-                !clips && objective.ratio_form == RatioForm::Exp,
-            ),
+            // The pull of an exponential ratio fades, and beyond a bound on losses there is none.
+            ("objective.ratio_form=linear", exp),
+            ("objective.loss_max=0", config.bounds_losses()),
             (
                 "objective.bound_pull=1",
                 config.bound_pull().is_some_and(|pull| pull.weight == 0.0),
@@ -78,6 +77,11 @@ mod tests {
             "set objective.bound_pull=1 and optimizer.max_kl=0.01, or lower optimizer.learning_rate (a resumed run can change all of them)"
         );
         assert!(advice(&["objective.ratio_form=exp"]).contains("objective.ratio_form=linear"));
+        let published = advice(&["objective.ratio_form=exp", "objective.loss_max=20"]);
+        assert!(
+            published.contains("objective.ratio_form=linear and objective.loss_max=0,"),
+            "{published}"
+        );
         // Without a bound there is nothing to pull to.
         assert!(!advice(&["objective.bound_pull=0", "policy.action_bound=0"]).contains("bound_pull"));
         assert!(advice(&["objective.trust_region=ppo"]).contains("aspo"));
