@@ -113,7 +113,7 @@ fn recorded(origin: &str, table: Table, sets: &[String]) -> Result<Config, Confi
 /// What a resumed run can change: its length, checkpoints, evaluation and precision, which another machine may not have, and
 /// what keeps training stable, so that a run that diverged can go on more carefully from its last checkpoint. None of them
 /// changes what the numbers of a saved state mean.
-const CHANGEABLE: [&str; 18] = [
+const CHANGEABLE: [&str; 17] = [
     "train.*",
     "eval.*",
     "optimizer.learning_rate",
@@ -130,7 +130,6 @@ const CHANGEABLE: [&str; 18] = [
     "objective.log_ratio_max",
     "objective.loss_max",
     "objective.bound_pull",
-    "objective.anchor",
     "objective.entropy",
 ];
 

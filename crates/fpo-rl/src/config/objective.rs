@@ -124,9 +124,6 @@ pub struct ObjectiveConfig {
     /// Weight of a pull on what the flow is heading for, its one-step predictions â = x_t − t·v̂, from outside of ± policy.action_bound
     /// back to it (fpo, awfm); 0 for none. Without it a flow may leave the box for good: there no push changes the action that acts.
     pub bound_pull: f32,
-    /// Weight of the flow-matching loss of the actions taken, good and bad ones alike, besides the objective (fpo); 0 for none. It keeps the
-    /// losses from drifting up where advantages are little but noise.
-    pub anchor: f32,
     /// Where the times of the pairs come from (fpo, awfm).
     pub time: TimeKind,
     /// β of `time = "beta"`.
@@ -172,7 +169,6 @@ impl Default for ObjectiveConfig {
             log_ratio_max: 0.0,
             loss_max: 0.0,
             bound_pull: 0.0,
-            anchor: 0.0,
             time: TimeKind::Grid,
             time_beta: 1.0,
             stratified: false,
@@ -220,11 +216,6 @@ impl ObjectiveConfig {
                 Method::Fpo | Method::Awfm => bound(self.loss_max),
                 // A likelihood has no natural bound, and its loss may be negative.
                 Method::Ppo | Method::Dppo => f32::INFINITY,
-            },
-            anchor: match self.method {
-                Method::Fpo => self.anchor,
-                // The likelihood of all of the policy's own actions only narrows it.
-                Method::Ppo | Method::Dppo | Method::Awfm => 0.0,
             },
         }
     }

@@ -13,7 +13,8 @@ use crate::objective::ViewLoss;
 ///
 ///   KL = ‖δ‖²/(2σ²) ≈ (d/2) · E‖v̂ − v̂_old‖² / E‖v̂_old − (ε − a)‖²,
 ///
-///   both means over the stored pairs. For other shapes of distributions it is a measure, not the KL. It is relative to the policy's spread, as a
+///   both means over the stored pairs. At the times of ten Euler steps this is 0.9, 0.6 and 0.5 of the KL for σ = 0.05, 0.2 and 0.5. For other
+///   shapes of distributions it is a measure, not the KL. It is relative to the policy's spread, as a
 ///   difference of flow-matching losses is not: the same difference is a larger move the narrower the policy is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Movement {
@@ -101,18 +102,14 @@ mod tests {
         Movement::new(&loss, D, mean_loss).kl(&stats)
     }
 
-    /// Narrow or wide, whatever the reduction: KL = d·δ²/(2σ²) to within a third.
+    /// The share of KL = d·δ²/(2σ²) that the derivation gives, Σ t²/D² / Σ 1/D over the times, whatever the shift and the reduction.
     #[test]
-    fn a_shifted_gaussian_has_moved_by_its_divergence() {
-        for (sigma, shift) in [(0.05, 0.01), (0.2, 0.1), (0.5, 0.02)] {
+    fn a_shifted_gaussian_has_moved_by_a_known_share_of_its_divergence() {
+        for (sigma, shift, expected) in [(0.05f32, 0.01f32, 0.89), (0.2, 0.1, 0.60), (0.5, 0.02, 0.54)] {
             for reduction in [Reduction::Mean, Reduction::Sum] {
-                let found = estimate(sigma, shift, reduction);
                 let divergence = 0.5 * D as f64 * f64::from(shift / sigma).powi(2);
-                let share = found / divergence;
-                assert!(
-                    (0.67..1.34).contains(&share),
-                    "{sigma}, {shift}: {found} against {divergence}"
-                );
+                let share = estimate(sigma, shift, reduction) / divergence;
+                assert!((share / expected - 1.0).abs() < 0.05, "{sigma}, {shift}: {share}");
             }
         }
     }

@@ -30,9 +30,6 @@ pub struct RatioObjective {
     pub log_ratio_max: f32,
     /// Bound on both losses, with zero gradient beyond; `f32::INFINITY` for none. (FPO++)
     pub loss_max: f32,
-    /// Weight c of the losses themselves, of good and bad actions alike: c·ℓ_θ is added to −ψ. Where ℓ is a flow-matching loss this is
-    /// supervised flow matching on the policy's own actions; it asks for no other policy, but keeps the flow the one that makes them.
-    pub anchor: f32,
 }
 
 /// What the ratios of some rows were.
@@ -151,8 +148,7 @@ impl RatioObjective {
             for (g, new) in gradient.iter_mut().zip(new) {
                 let beyond = *new > self.loss_max;
                 stats.bounded += u64::from(beyond);
-                *g = if beyond { 0.0 } else { *g } + self.anchor * weight;
-                stats.loss += f64::from(self.anchor * weight * new);
+                *g = if beyond { 0.0 } else { *g };
             }
         }
     }
@@ -225,7 +221,6 @@ mod tests {
             log_ratio_clamp: clamp,
             log_ratio_max: f32::INFINITY,
             loss_max: f32::INFINITY,
-            anchor: 0.0,
         }
     }
 
@@ -263,10 +258,6 @@ mod tests {
                 ..clipping(RatioKind::PerAction, f32::INFINITY)
             },
             RatioObjective {
-                anchor: 0.3,
-                ..clipping(RatioKind::PerSample, 0.25)
-            },
-            RatioObjective {
                 loss_max: 0.58,
                 ..clipping(RatioKind::PerSample, f32::INFINITY)
             },
@@ -275,9 +266,7 @@ mod tests {
             objective.evaluate(&losses, &old, &advantages, &mut gradient, &mut stats);
             assert!(gradient.iter().any(|g| *g != 0.0), "{gradient:?}");
             assert!(
-                objective.trust_region == TrustRegion::Spo
-                    || objective.anchor > 0.0
-                    || gradient.contains(&0.0),
+                objective.trust_region == TrustRegion::Spo || gradient.contains(&0.0),
                 "{gradient:?}"
             );
             for i in 0..8 {

@@ -471,7 +471,6 @@ fn a_resumed_run_can_be_extended_and_calmed_but_not_changed() {
         "objective.log_ratio_max=4",
         "objective.loss_max=5",
         "objective.bound_pull=2",
-        "objective.anchor=0.2",
         "objective.entropy=0",
     ]);
     assert_eq!(
