@@ -225,20 +225,31 @@ impl Layers<'_> {
         self.add(table, &format!("preset `{name}`"))
     }
 
-    /// Lays `table` over what is there, then its overrides for the method, then those for the task.
+    /// Lays `table` over what is there, then its overrides for the method, then those for the task, which may have some for the method, too.
     fn add(&mut self, mut table: Table, origin: &str) -> Result<(), ConfigError> {
-        let methods = overrides(&mut table, "method", origin)?;
         let tasks = overrides(&mut table, "task", origin)?;
-        merge(&mut self.merged, checked(table, origin)?);
+        self.lay(table, origin, true)?;
+        for (name, own) in tasks {
+            self.lay(own, origin, name == self.task)?;
+        }
+        Ok(())
+    }
+
+    /// Lays `table` over what is there, then its overrides for the method, if it `counts`. It is checked either way: a typing error should not
+    /// wait for its task or method.
+    fn lay(&mut self, mut table: Table, origin: &str, counts: bool) -> Result<(), ConfigError> {
+        let methods = overrides(&mut table, "method", origin)?;
+        let mut tables = vec![checked(table, origin)?];
         for (name, own) in methods {
+            let own = checked(own, origin)?;
             if Some(method_named(&name, origin)?) == self.method {
-                merge(&mut self.merged, own);
+                tables.push(own);
             }
         }
-        for (name, own) in tasks {
-            if name == self.task {
-                merge(&mut self.merged, own);
-            }
+        if counts {
+            tables
+                .into_iter()
+                .for_each(|table| merge(&mut self.merged, table));
         }
         Ok(())
     }
@@ -290,7 +301,7 @@ impl Layers<'_> {
     }
 }
 
-/// Takes the tables `[KIND.NAME.…]` out of `table`. All are checked: a typing error should not wait for its task or method.
+/// Takes the tables `[KIND.NAME.…]` out of `table`.
 fn overrides(table: &mut Table, kind: &str, origin: &str) -> Result<Vec<(String, Table)>, ConfigError> {
     let Some(Value::Table(_)) = table.get(kind) else {
         return Ok(Vec::new());
@@ -298,8 +309,8 @@ fn overrides(table: &mut Table, kind: &str, origin: &str) -> Result<Vec<(String,
     let Some(Value::Table(named)) = table.remove(kind) else {
         return Ok(Vec::new());
     };
-    let checked = named.into_iter().map(|(name, settings)| match settings {
-        Value::Table(settings) => Ok((name, checked(settings, origin)?)),
+    let tables = named.into_iter().map(|(name, settings)| match settings {
+        Value::Table(settings) => Ok((name, settings)),
         other => Err(ConfigError::wrong_type(
             &format!("{kind}.{name}"),
             &other,
@@ -307,7 +318,7 @@ fn overrides(table: &mut Table, kind: &str, origin: &str) -> Result<Vec<(String,
             origin,
         )),
     });
-    checked.collect()
+    tables.collect()
 }
 
 /// The method called `name`.

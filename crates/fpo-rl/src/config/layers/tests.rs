@@ -120,6 +120,41 @@ fn a_method_brings_its_settings_wherever_it_is_named() {
     );
 }
 
+/// A task may have settings for one method alone; they are checked, whoever they are for.
+#[test]
+fn a_task_has_tables_for_methods() {
+    let file = file(
+        "[optimizer]\nepochs = 5\n[method.ppo.optimizer]\nepochs = 4\n[task.t.optimizer]\nminibatches = 2\n\
+         [task.t.method.ppo.optimizer]\nepochs = 3\n[task.t.method.fpo.optimizer]\nepochs = 7\n",
+    );
+    let epochs = |task: &str, sets: &[&str]| {
+        let sets: Vec<String> = sets.iter().map(|s| s.to_string()).collect();
+        resolve(task, None, Some(file.path()), &sets, None)
+            .unwrap()
+            .optimizer
+            .epochs
+    };
+    let ppo = "objective.method=ppo";
+    assert_eq!([epochs("t", &[]), epochs("t", &[ppo])], [7, 3]);
+    assert_eq!([epochs("other", &[]), epochs("other", &[ppo])], [5, 4]);
+    for (table, part) in [
+        (
+            "[task.other.method.ppo.optimizer]\nepoch = 3\n",
+            "did you mean `optimizer.epochs`?",
+        ),
+        (
+            "[task.other.method.pppo.optimizer]\nepochs = 3\n",
+            "did you mean \"ppo\"?",
+        ),
+    ] {
+        let bad = self::file(table);
+        let message = resolve("t", None, Some(bad.path()), &[], None)
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains(part), "{message}");
+    }
+}
+
 #[test]
 fn tables_of_unknown_methods_and_contradictions_are_refused() {
     let unknown = file("[method.pppo.objective]\nclip = 0.2\n");
