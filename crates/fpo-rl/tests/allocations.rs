@@ -3,7 +3,7 @@
 #[path = "../../fpo-env/tests/counting/mod.rs"]
 mod counting;
 
-use counting::allocations_in;
+use counting::{allocations_in, count_this_thread};
 use fpo_rl::batch::{Batch, Dims};
 use fpo_rl::config::{Config, GaeSchedule};
 use fpo_rl::critic::Critic;
@@ -39,7 +39,11 @@ fn a_gradient_step_allocates_nothing() {
             GaeSchedule::PerMinibatch => (0..64).collect(),
         };
         let mut learner = Learner::new(&config, &policy, &critic, 640);
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(2)
+            .start_handler(|_| count_this_thread())
+            .build()
+            .unwrap();
         pool.install(|| {
             let mut step = || {
                 let stats = learner.differentiate(&policy, &critic, &learnt, &mut batch, &units);
@@ -47,6 +51,11 @@ fn a_gradient_step_allocates_nothing() {
             };
             (0..3).for_each(|_| step());
             let count = allocations_in(|| (0..20).for_each(|_| step()));
+            assert_ne!(
+                allocations_in(|| drop(std::hint::black_box(vec![0; 9]))),
+                0,
+                "nothing is counted"
+            );
             assert_eq!(count, 0, "{gae:?}");
         });
     }

@@ -8,6 +8,8 @@ mod crashes;
 mod doctor;
 mod gridworld;
 mod runs;
+#[cfg(target_os = "linux")]
+mod shim;
 
 use assert_cmd::Command;
 use std::collections::BTreeMap;
@@ -63,14 +65,6 @@ fn succeeds(folder: &TempDir, args: &[&str]) -> String {
     let output = fpo(folder, args).output().unwrap();
     assert!(output.status.success(), "{args:?}: {}", stderr(&output));
     String::from_utf8(output.stdout).unwrap()
-}
-
-/// Sends a running program a signal, `-INT` or `-TERM`.
-#[cfg(unix)]
-fn signal(child: &std::process::Child, signal: &str) {
-    let pid = child.id().to_string();
-    let mut kill = std::process::Command::new("kill");
-    assert!(kill.args([signal, &pid]).status().unwrap().success());
 }
 
 fn stderr(output: &Output) -> String {

@@ -1,5 +1,7 @@
 //! Runs that are repeated, stopped, killed, resumed and extended end as if nothing had happened.
 
+#[cfg(target_os = "linux")]
+use crate::shim::Held;
 use crate::{
     METHODS, Record, STATE, assert_same, folder_with_run, folder_with_run_of, fpo, record, stderr, succeeds,
     tiny,
@@ -7,8 +9,6 @@ use crate::{
 use std::fs;
 use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Minibatches that are cut into eight gradient shards, of transitions or, as published, of whole sequences: each learns
@@ -278,56 +278,40 @@ fn force_replaces_a_run_and_leaves_other_files() {
     assert_same(&first, &record(&run));
 }
 
-/// What makes a tiny run long enough to be interrupted: 2000 iterations.
-#[cfg(unix)]
+/// What makes a tiny run long enough to be interrupted: 40 iterations.
+#[cfg(target_os = "linux")]
 const LONG: [&str; 6] = [
     "--set",
-    "train.steps=256000",
+    "train.steps=5120",
     "--set",
     "eval.every=0",
     "--set",
-    "train.checkpoint_every=300",
+    "train.checkpoint_every=7",
 ];
 
-/// Starts a long run, sends it `signal` once it is under way, and returns what it printed as its result.
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
+const FINISHING: &str = "finishing the iteration, then saving";
+
+/// Sends a run `signal` while it writes its 20th row, and returns what it printed as its result.
+#[cfg(target_os = "linux")]
 fn interrupted(folder: &TempDir, name: &str, signal: &str) -> String {
-    let args = tiny(name, &LONG);
-    let program = fpo(folder, &[]).get_program().to_owned();
-    let mut child = Command::new(program)
-        .current_dir(folder.path())
-        .args(&args)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let metrics = folder.path().join("runs").join(name).join("metrics.jsonl");
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while fs::read_to_string(&metrics).map_or(0, |text| text.lines().count()) < 20 {
-        assert!(
-            Instant::now() < deadline && child.try_wait().unwrap().is_none(),
-            "it never got going"
-        );
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    crate::signal(&child, signal);
-    let output = child.wait_with_output().unwrap();
+    let mut held = Held::at(folder, &tiny(name, &LONG), ("write", "/metrics.jsonl", 20), 1);
+    held.signal(signal);
+    held.says(FINISHING);
+    held.release();
+    let output = held.end();
     assert!(output.status.success(), "{}", stderr(&output));
-    assert!(
-        stderr(&output).contains("finishing the iteration, then saving"),
-        "{}",
-        stderr(&output)
-    );
     String::from_utf8(output.stdout).unwrap()
 }
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 #[test]
 fn ctrl_c_saves_and_the_run_resumes_to_the_same_end() {
     let folder = TempDir::new().unwrap();
     let text = interrupted(&folder, "stopped", "-INT");
     assert!(
-        text.contains("resume with: fpo train --resume runs/stopped"),
+        text.contains("stopped after 2,560 of 5,120")
+            && text.contains("resume with: fpo train --resume runs/stopped"),
         "{text}"
     );
     succeeds(&folder, &["train", "--resume", "runs/stopped"]);
@@ -338,79 +322,54 @@ fn ctrl_c_saves_and_the_run_resumes_to_the_same_end() {
 }
 
 /// A second Ctrl-C does not wait for the iteration, and costs what came after the last checkpoint, nothing else.
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 #[test]
 fn a_second_ctrl_c_quits_at_once_without_damage() {
     let folder = TempDir::new().unwrap();
-    // Iterations of seconds, so that the second signal meets the one in which the first came.
-    let slow = [
-        "--set",
-        "optimizer.epochs=1000",
-        "--set",
-        "policy.hidden=[192,192]",
-        "--set",
-        "train.checkpoint_every=1",
-        "--set",
-        "train.steps=256",
-    ];
-    let mut child = Command::new(fpo(&folder, &[]).get_program())
-        .current_dir(folder.path())
-        .args(tiny("run", &slow))
-        .args(["--threads", "1"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let run = folder.path().join("runs/run");
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !run.join("checkpoints/step-128").exists() {
-        assert!(
-            Instant::now() < deadline && child.try_wait().unwrap().is_none(),
-            "it never got going"
-        );
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    for _ in 0..2 {
-        crate::signal(&child, "-INT");
-        // Signals closer together count as one.
-        std::thread::sleep(Duration::from_millis(350));
-    }
-    let output = child.wait_with_output().unwrap();
+    // The row before the checkpoint of the 14th iteration.
+    let mut held = Held::at(&folder, &tiny("run", &LONG), ("write", "/metrics.jsonl", 14), 1);
+    held.signal("-INT");
+    held.says(FINISHING);
+    // Signals closer together than 0.3 s count as one.
+    std::thread::sleep(std::time::Duration::from_millis(350));
+    held.signal("-INT");
+    // It is never released: the iteration that the first signal waits for does not end.
+    let output = held.end();
     assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
-    let saved = fs::read_dir(run.join("checkpoints")).unwrap().count();
-    assert_eq!(saved, 1, "the iteration was not finished");
+    let run = folder.path().join("runs/run");
+    let saved: Vec<_> = fs::read_dir(run.join("checkpoints"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(saved, ["step-896"], "the iteration was not finished");
     succeeds(&folder, &["train", "--resume", "runs/run"]);
-    succeeds(&folder, &tiny("straight", &slow));
+    succeeds(&folder, &tiny("straight", &LONG));
     assert_same(&record(&run), &record(&folder.path().join("runs/straight")));
 }
 
-/// A signal while environments and networks are still being made saves the beginning.
-#[cfg(unix)]
+/// A signal while environments and networks are still to be made saves the beginning.
+#[cfg(target_os = "linux")]
 #[test]
 fn a_signal_at_the_start_leaves_a_run_to_go_on_with() {
     let folder = TempDir::new().unwrap();
-    let mut child = Command::new(fpo(&folder, &[]).get_program())
-        .current_dir(folder.path())
-        .args(tiny(
-            "run",
-            &["--set", "env.num_envs=2048", "--set", "train.steps=16384"],
-        ))
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    while !folder.path().join("runs/run/.lock").exists() {
-        assert!(child.try_wait().unwrap().is_none(), "it never got going");
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    crate::signal(&child, "-TERM");
-    let output = child.wait_with_output().unwrap();
+    let mut held = Held::at(&folder, &tiny("run", &LONG), ("open", "/.lock", 1), 1);
+    held.signal("-TERM");
+    held.says(FINISHING);
+    held.release();
+    let output = held.end();
     assert!(output.status.success(), "{}", stderr(&output));
-    let saved = fs::read_dir(folder.path().join("runs/run/checkpoints")).unwrap();
-    assert!(saved.count() > 0, "{}", stderr(&output));
+    assert!(
+        folder.path().join("runs/run/checkpoints/step-0").is_dir(),
+        "{}",
+        stderr(&output)
+    );
+    succeeds(&folder, &["train", "--resume", "runs/run"]);
+    succeeds(&folder, &tiny("straight", &LONG));
+    let [run, straight] = ["run", "straight"].map(|name| record(&folder.path().join("runs").join(name)));
+    assert_same(&run, &straight);
 }
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 #[test]
 fn sigterm_saves_too() {
     let folder = TempDir::new().unwrap();

@@ -1,0 +1,121 @@
+/* A library that is loaded before the C library (LD_PRELOAD) and sees every change that a program makes to files.
+ *
+ * It holds the program at a given point or kills it there, so that no test has to guess with a sleep where the program is:
+ *
+ *   SHIM_HOLD=<call>:<end of a path>:<n>:<folder>
+ *       Each thread that makes its n-th such call on a path with that end leaves a file `held-<thread>` in the folder
+ *       and waits there until the folder holds a file `release`. Calls are counted for each path.
+ *   SHIM_KILL=<n>
+ *       The n-th change of a file does not happen: the process gets SIGKILL.
+ *   SHIM_COUNT=<file>
+ *       When the process ends by itself, the number of its changes is written there.
+ *
+ * Calls are: open (with the right to write), write, fsync, rename (its source), unlink and mkdir. Only regular files and folders count. */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+#define PATHS 64
+
+static atomic_long changes;
+static pthread_mutex_t counting = PTHREAD_MUTEX_INITIALIZER;
+static struct { char path[1024]; long calls; } counts[PATHS];
+
+/* How often this call was made on `path`, this time included. Paths beyond the table are never held. */
+static long calls_on(const char *path) {
+    long calls = 0;
+    pthread_mutex_lock(&counting);
+    for (int i = 0; i < PATHS; i++) {
+        if (!counts[i].path[0]) snprintf(counts[i].path, sizeof counts[i].path, "%s", path);
+        if (!strcmp(counts[i].path, path)) { calls = ++counts[i].calls; break; }
+    }
+    pthread_mutex_unlock(&counting);
+    return calls;
+}
+
+static int ends_with(const char *text, const char *end) {
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && !strcmp(text + n - m, end);
+}
+
+static void hold(const char *call, const char *path) {
+    const char *asked = getenv("SHIM_HOLD");
+    if (!asked) return;
+    char which[16], end[256], folder[1024], name[1100];
+    long n;
+    if (sscanf(asked, "%15[^:]:%255[^:]:%ld:%1023s", which, end, &n, folder) != 4) abort();
+    if (strcmp(which, call) || !ends_with(path, end) || calls_on(path) != n) return;
+    snprintf(name, sizeof name, "%s/held-%ld", folder, (long)syscall(SYS_gettid));
+    syscall(SYS_close, syscall(SYS_openat, AT_FDCWD, name, O_CREAT | O_WRONLY, 0600));
+    snprintf(name, sizeof name, "%s/release", folder);
+    struct timespec moment = { 0, 1000000 };
+    while (access(name, F_OK)) nanosleep(&moment, NULL);
+}
+
+/* What happens before a change of `path`. */
+static void changing(const char *call, const char *path) {
+    hold(call, path);
+    const char *kill_at = getenv("SHIM_KILL");
+    if (atomic_fetch_add(&changes, 1) + 1 == (kill_at ? atol(kill_at) : 0)) kill(getpid(), SIGKILL);
+}
+
+/* The same for an open file, if it is a regular file or a folder. */
+static void changing_open(const char *call, int fd) {
+    struct stat about;
+    if (fstat(fd, &about) || !(S_ISREG(about.st_mode) || S_ISDIR(about.st_mode))) return;
+    char link[64], path[1024];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(link, path, sizeof path - 1);
+    path[n < 0 ? 0 : n] = 0;
+    changing(call, path);
+}
+
+__attribute__((destructor)) static void end(void) {
+    const char *name = getenv("SHIM_COUNT");
+    FILE *file = name ? fopen(name, "w") : NULL;
+    if (!file) return;
+    fprintf(file, "%ld", atomic_load(&changes));
+    fclose(file);
+}
+
+static mode_t mode_of(int flags, va_list rest) {
+    return flags & (O_CREAT | O_TMPFILE) ? va_arg(rest, mode_t) : 0;
+}
+
+#define OPENED(path, flags) if (((flags) & O_ACCMODE) != O_RDONLY) changing("open", path)
+
+int open64(const char *path, int flags, ...) {
+    va_list rest; va_start(rest, flags); mode_t mode = mode_of(flags, rest); va_end(rest);
+    OPENED(path, flags);
+    return NEXT(open64)(path, flags, mode);
+}
+
+int openat64(int folder, const char *path, int flags, ...) {
+    va_list rest; va_start(rest, flags); mode_t mode = mode_of(flags, rest); va_end(rest);
+    OPENED(path, flags);
+    return NEXT(openat64)(folder, path, flags, mode);
+}
+
+ssize_t write(int fd, const void *bytes, size_t n) { changing_open("write", fd); return NEXT(write)(fd, bytes, n); }
+ssize_t writev(int fd, const struct iovec *parts, int n) { changing_open("write", fd); return NEXT(writev)(fd, parts, n); }
+int ftruncate64(int fd, off64_t n) { changing_open("write", fd); return NEXT(ftruncate64)(fd, n); }
+int fsync(int fd) { changing_open("fsync", fd); return NEXT(fsync)(fd); }
+int fdatasync(int fd) { changing_open("fsync", fd); return NEXT(fdatasync)(fd); }
+int rename(const char *from, const char *to) { changing("rename", from); return NEXT(rename)(from, to); }
+int unlink(const char *path) { changing("unlink", path); return NEXT(unlink)(path); }
+int unlinkat(int folder, const char *path, int flags) { changing("unlink", path); return NEXT(unlinkat)(folder, path, flags); }
+int rmdir(const char *path) { changing("unlink", path); return NEXT(rmdir)(path); }
+int mkdir(const char *path, mode_t mode) { changing("mkdir", path); return NEXT(mkdir)(path, mode); }
