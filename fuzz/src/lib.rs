@@ -1,6 +1,6 @@
 //! What the fuzz targets share: a tiny run, a folder in memory, and inputs cut into parts.
 
-#[path = "../../crates/fpo-rl/tests/tiny/mod.rs"]
+#[path = "../../crates/fpo-rl/tests/all/tiny.rs"]
 mod tiny;
 
 use fpo_env::Task;

@@ -1,0 +1,127 @@
+//! The program as its users run it: real tasks, real folders, real signals.
+
+mod bad_configurations;
+mod bad_input;
+mod bench;
+mod commands;
+mod crashes;
+mod doctor;
+mod gridworld;
+mod runs;
+#[cfg(target_os = "linux")]
+mod shim;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+/// Settings of a run that takes a fraction of a second: 10 iterations of 128 steps.
+const TINY: [&str; 12] = [
+    "env.num_envs=16",
+    "env.unroll=8",
+    "optimizer.minibatches=4",
+    "optimizer.epochs=2",
+    "optimizer.final_fraction=1",
+    "policy.hidden=[16]",
+    "critic.hidden=[16]",
+    "eval.episodes=2",
+    "eval.every=512",
+    "train.steps=1280",
+    "train.checkpoint_every=3",
+    "train.keep=2",
+];
+const TASK: &str = "cartpole-balance";
+const STATE: &str = "checkpoints/step-1280/state.safetensors";
+
+/// A method of learning, as one `--set` names it.
+const FPO: &str = "objective.method=fpo";
+const PPO: &str = "objective.method=ppo";
+const DPPO: &str = "objective.method=dppo";
+const AWFM: &str = "objective.method=awfm";
+const METHODS: [&str; 4] = [FPO, PPO, DPPO, AWFM];
+
+/// The program, to be run in `folder`.
+fn fpo(folder: &TempDir, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fpo"));
+    command.current_dir(folder.path()).args(args);
+    command
+}
+
+/// Arguments that begin a tiny run called `name`, followed by `more`.
+fn tiny<'a>(name: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let sets = TINY.iter().flat_map(|set| ["--set", set]);
+    ["train", TASK, "--name", name]
+        .into_iter()
+        .chain(sets)
+        .chain(more.iter().copied())
+        .collect()
+}
+
+/// Runs the program and expects it to succeed. Returns what it printed as its result.
+fn succeeds(folder: &TempDir, args: &[&str]) -> String {
+    let output = fpo(folder, args).output().unwrap();
+    assert!(output.status.success(), "{args:?}: {}", stderr(&output));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A folder with a complete tiny run called `run`.
+fn folder_with_run() -> (TempDir, PathBuf) {
+    folder_with_run_of(FPO)
+}
+
+/// The same with another method.
+fn folder_with_run_of(method: &str) -> (TempDir, PathBuf) {
+    let folder = TempDir::new().unwrap();
+    succeeds(&folder, &tiny("run", &["--set", method]));
+    let run = folder.path().join("runs/run");
+    (folder, run)
+}
+
+/// The files of a run by their relative path.
+type Record = BTreeMap<PathBuf, Vec<u8>>;
+
+/// Every file below `folder` by its relative path, without what depends on the clock or on how the run was made: the times in
+/// `metrics.jsonl`, TensorBoard's event files, the machine and its threads, and the lock.
+fn record(folder: &Path) -> Record {
+    fn walk(root: &Path, folder: &Path, out: &mut Record) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() {
+                walk(root, &path, out);
+            } else if name == "metrics.jsonl" {
+                let text = fs::read_to_string(&path).unwrap();
+                let cut =
+                    |line: &str| line[..line.find(",\"time\":").expect("a row has times")].to_owned() + "\n";
+                out.insert(
+                    name.into(),
+                    text.lines().map(cut).collect::<String>().into_bytes(),
+                );
+            } else if ![".lock", "machine.toml"].contains(&&*name)
+                && !name.starts_with("events.out.tfevents.")
+            {
+                out.insert(
+                    path.strip_prefix(root).unwrap().to_owned(),
+                    fs::read(&path).unwrap(),
+                );
+            }
+        }
+    }
+    let mut out = BTreeMap::new();
+    walk(folder, folder, &mut out);
+    out
+}
+
+/// Expects two records to be the same, and says which file is not.
+fn assert_same(a: &Record, b: &Record) {
+    assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>());
+    for (path, bytes) in a {
+        assert!(*bytes == b[path], "{} differs", path.display());
+    }
+}

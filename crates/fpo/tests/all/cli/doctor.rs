@@ -1,0 +1,277 @@
+//! `fpo doctor`, and what a training says of itself when it collapses.
+
+use crate::cli::{folder_with_run, fpo, record, stderr, succeeds};
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+use tempfile::TempDir;
+
+/// A second of FPO without what bounds it, with far too high a rate: it reaches the goal and falls.
+fn collapsing<'a>(name: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let sets = [
+        "train.precision=f32",
+        "env.num_envs=16",
+        "env.unroll=16",
+        "policy.hidden=[32,32]",
+        "policy.action_bound=0",
+        "critic.hidden=[32,32]",
+        "objective.ratio=per_action",
+        "objective.ratio_form=exp",
+        "objective.trust_region=ppo",
+        "optimizer.learning_rate=8e-3",
+        "optimizer.final_fraction=1",
+        "optimizer.max_kl=0",
+        "train.ema_decay=0",
+        "optimizer.minibatches=4",
+        "objective.stratified=false",
+        "eval.episodes=64",
+        "eval.every=5120",
+        "train.steps=51200",
+    ];
+    let sets = sets.into_iter().flat_map(|set| ["--set", set]);
+    ["train", "gridworld-two_walls", "--seed", "1", "--name", name]
+        .into_iter()
+        .chain(sets)
+        .chain(more.iter().copied())
+        .collect()
+}
+
+fn doctor(folder: &TempDir, run: &str) -> Output {
+    fpo(folder, &["doctor", run]).output().unwrap()
+}
+
+fn findings(folder: &TempDir, run: &str) -> Value {
+    let output = fpo(folder, &["doctor", run, "--json"]).output().unwrap();
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn a_healthy_run_is_healthy_and_untouched() {
+    let (folder, run) = folder_with_run();
+    let before = record(&run);
+    let output = doctor(&folder, "runs/run");
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}{}", stderr(&output));
+    assert!(
+        text.starts_with("cartpole-balance (fast, seed 0): 10 iterations, 1,280 of 1,280")
+            && text.contains("healthy"),
+        "{text}"
+    );
+    let json = findings(&folder, "runs/run");
+    assert_eq!(json["healthy"], true);
+    assert_eq!(json["iterations"], 10);
+    crate::cli::assert_same(&before, &record(&run));
+    assert!(!run.join("events.jsonl").exists(), "nothing happened");
+}
+
+#[test]
+fn a_collapse_is_told_and_found_and_going_back_saves_the_run() {
+    let folder = TempDir::new().unwrap();
+    let output = fpo(&folder, &collapsing("off", &[])).output().unwrap();
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(
+        text.contains("warning: iteration ") && text.contains("became non-finite"),
+        "{text}"
+    );
+    let last = text.lines().last().unwrap();
+    assert!(
+        last.starts_with("error: ") && last.contains("the last good checkpoint is"),
+        "{last}"
+    );
+    sees_its_failure_again(&folder, "runs/off", last);
+    let output = doctor(&folder, "runs/off");
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stdout.clone()).unwrap();
+    assert!(said.contains("FAILURE") && said.contains("non-finite"), "{said}");
+    assert!(
+        stderr(&output).starts_with("error: runs/off is not healthy"),
+        "{}",
+        stderr(&output)
+    );
+    let json = findings(&folder, "runs/off");
+    assert_eq!(json["healthy"], false);
+    assert_eq!(json["findings"][0]["kind"], "non_finite");
+    assert_eq!(json["findings"][0]["severity"], "failure");
+
+    let on = collapsing("on", &["--set", "train.rollback=true"]);
+    let output = fpo(&folder, &on).output().unwrap();
+    let text = stderr(&output);
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("went back to the best sound checkpoint"), "{text}");
+    let events = fs::read_to_string(folder.path().join("runs/on/events.jsonl")).unwrap();
+    let events: Vec<Value> = events
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert!(
+        events.iter().any(|event| event["kind"] == "rollback"),
+        "{events:?}"
+    );
+    let result = succeeds(&folder, &["eval", "runs/on", "--json"]);
+    let result: Value = serde_json::from_str(&result).unwrap();
+    assert!(
+        result["random_noise"]["mean"].as_f64().unwrap() > 19.0,
+        "the goal is worth 20: {result}"
+    );
+}
+
+#[test]
+fn other_folders_are_refused_in_a_line() {
+    let (folder, run) = folder_with_run();
+    fs::create_dir(folder.path().join("empty")).unwrap();
+    let refused = |path: &str, expected: &str| {
+        let output = doctor(&folder, path);
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{path}: {text}");
+        assert!(text.contains(expected) && text.lines().count() == 1, "{text}");
+    };
+    refused("nowhere", "there is no such folder");
+    refused("empty", "it has no config.toml");
+    let metrics = run.join("metrics.jsonl");
+    let whole = fs::read_to_string(&metrics).unwrap();
+    fs::write(
+        &metrics,
+        whole.replacen("\"env_steps\":256", "\"env_steps\":x", 1),
+    )
+    .unwrap();
+    refused("runs/run", "metrics.jsonl is damaged in line 2");
+    // A run under way may be in the middle of a line.
+    fs::write(&metrics, &whole[..whole.len() - 40]).unwrap();
+    assert_eq!(findings(&folder, "runs/run")["iterations"], 9);
+    fs::write(run.join("config.toml"), "seed = \"\\u0000").unwrap();
+    refused("runs/run", "config.toml");
+}
+
+/// What commands a terminal is shown, not sent, also from files that are only read.
+#[test]
+fn a_strangers_words_do_not_command_the_terminal() {
+    let (folder, run) = folder_with_run();
+    let event = r#"{"iteration":1,"env_steps":128,"rollbacks":0,"kind":"non_finite","severity":"failure","#;
+    let event =
+        format!(r#"{event}"statement":"a \u001b]0;title\u0007 b\nhealthy","advice":"\u001b[2J"}}"#) + "\n";
+    fs::write(run.join("events.jsonl"), event).unwrap();
+    let before = folder
+        .path()
+        .join("runs/run/checkpoints/step-1280/state.safetensors");
+    fs::create_dir(run.join("failure")).unwrap();
+    fs::copy(before, run.join("failure/state.safetensors")).unwrap();
+    fs::copy(run.join("config.toml"), run.join("failure/config.toml")).unwrap();
+    let report = r#"{"iteration":10,"error":"\u001b[31m\n  again: the same"}"#;
+    fs::write(run.join("failure/failure.json"), report).unwrap();
+    for command in ["doctor", "reproduce"] {
+        let output = fpo(&folder, &[command, "runs/run"]).output().unwrap();
+        let shown = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(shown.contains("\\u{1b}"), "{command}: {shown}");
+        let forged = |line: &str| line == "healthy" || line == "  again: the same";
+        assert!(!shown.lines().any(forged), "{command}: {shown}");
+        assert!(
+            shown.chars().all(|c| c == '\n' || !c.is_control()),
+            "{command}: {shown}"
+        );
+    }
+}
+
+/// One sick figure each, in an otherwise healthy run.
+#[test]
+fn each_kind_of_trouble_is_named() {
+    let (folder, run) = folder_with_run();
+    let whole = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+    for (name, value, kind) in [
+        ("clip_fraction", "0.9", "clip_fraction"),
+        ("first_ratio_error", "0.1", "first_ratio"),
+        ("action_saturation", "0.99", "saturation"),
+        ("diverged", "3.0", "diverged"),
+        ("value_loss", "null", "non_finite"),
+        ("ratio_max", "1e9", "ratio_tails"),
+    ] {
+        // Twice as many rows as the run has, so that every window is full.
+        let sick = |line: &str| {
+            let mut row: Value = serde_json::from_str(line).unwrap();
+            row[name] = value.parse().unwrap();
+            row.to_string() + "\n"
+        };
+        let rows: String = whole.lines().chain(whole.lines()).map(sick).collect();
+        fs::write(run.join("metrics.jsonl"), rows).unwrap();
+        let json = findings(&folder, "runs/run");
+        let found = json["findings"].as_array().unwrap();
+        assert!(
+            json["healthy"] == false && found.iter().any(|finding| finding["kind"] == kind),
+            "{name}: {json:#}"
+        );
+    }
+    fs::write(run.join("metrics.jsonl"), whole).unwrap();
+    fs::write(
+        Path::new(&run).join("checkpoints/step-1280/policy.safetensors"),
+        "not one",
+    )
+    .unwrap();
+    let json = findings(&folder, "runs/run");
+    assert!(
+        json["findings"][0]["statement"]
+            .as_str()
+            .unwrap()
+            .contains("step-1280"),
+        "{json:#}"
+    );
+}
+
+/// A run that goes back is as free of the number of threads as any other.
+#[test]
+fn rollbacks_do_not_depend_on_threads() {
+    let folder = TempDir::new().unwrap();
+    let [one, two] = ["1", "2"].map(|threads| {
+        let more = ["--set", "train.rollback=true", "--threads", threads];
+        succeeds(&folder, &collapsing(threads, &more));
+        record(&folder.path().join("runs").join(threads))
+    });
+    crate::cli::assert_same(&one, &two);
+    assert!(one.contains_key(Path::new("events.jsonl")));
+}
+
+/// What a failed run left makes the same failure again, on any number of threads, and holds the minibatch if one is to blame.
+fn sees_its_failure_again(folder: &TempDir, run: &str, error: &str) {
+    let before = record(&folder.path().join(run));
+    for threads in ["1", "3"] {
+        let text = crate::cli::succeeds(folder, &["reproduce", run, "--threads", threads]);
+        let first = text.lines().next().unwrap();
+        let (_, recorded) = first.split_once(" iterations: ").unwrap();
+        assert!(
+            error.contains(recorded) && text.contains("again: the same"),
+            "{text}"
+        );
+        let minibatch = folder.path().join(run).join("failure/minibatch.safetensors");
+        assert_eq!(minibatch.exists(), recorded.contains("minibatch"));
+        if minibatch.exists() {
+            let bytes = std::fs::read(minibatch).unwrap();
+            let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+            let rows = file.tensor("transition").unwrap().shape()[0];
+            assert!(rows > 0 && file.tensor("old_loss").unwrap().shape()[0] == rows);
+        }
+    }
+    crate::cli::assert_same(&before, &record(&folder.path().join(run)));
+    // Where something else was to happen it ends otherwise, and says so.
+    let other = folder.path().join("other");
+    std::fs::create_dir_all(other.join("failure")).unwrap();
+    for file in ["config.toml", "state.safetensors"] {
+        std::fs::copy(
+            folder.path().join(run).join("failure").join(file),
+            other.join("failure").join(file),
+        )
+        .unwrap();
+    }
+    let report = std::fs::read(folder.path().join(run).join("failure/failure.json")).unwrap();
+    let mut report: Value = serde_json::from_slice(&report).unwrap();
+    report["error"] = "something else".into();
+    std::fs::write(other.join("failure/failure.json"), report.to_string()).unwrap();
+    let output = fpo(folder, &["reproduce", "other"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("ended otherwise this time"),
+        "{}",
+        stderr(&output)
+    );
+    let output = fpo(folder, &["reproduce", "nowhere"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+}

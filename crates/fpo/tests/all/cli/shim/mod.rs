@@ -1,0 +1,127 @@
+//! Holds and kills the program where a test wants it, by a library that sees its changes of files ([`shim.c`](shim.c)): the program needs no
+//! hooks for tests, and no test depends on how fast anything is.
+
+use crate::cli::stderr;
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::thread::sleep;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// The program, with the library before it, to be run in `folder`.
+pub(crate) fn watched(folder: &TempDir, args: &[&str]) -> Command {
+    let mut command = Command::new(crate::cli::fpo(folder, &[]).get_program());
+    command
+        .current_dir(folder.path())
+        .args(args)
+        .env("LD_PRELOAD", library());
+    command
+}
+
+/// Compiles the library, once a process.
+fn library() -> &'static Path {
+    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
+    LIBRARY.get_or_init(|| {
+        let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join("shim.so");
+        // Under another name first: another process may be running the same tests.
+        let partial = library.with_extension(std::process::id().to_string());
+        let output = Command::new("cc")
+            .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])
+            .arg(&partial)
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/all/cli/shim/shim.c"))
+            .args(["-ldl", "-lpthread"])
+            .output()
+            .expect("a C compiler");
+        assert!(output.status.success(), "{}", stderr(&output));
+        fs::rename(partial, &library).unwrap();
+        library
+    })
+}
+
+/// A program that waits at a point until it is told to go on.
+pub(crate) struct Held {
+    child: Child,
+    stderr: BufReader<ChildStderr>,
+    /// What it has said so far.
+    said: String,
+    at: TempDir,
+}
+
+impl Held {
+    /// Runs the program to the `nth` `call` on each path that ends in `path`, and waits until `threads` threads have come there.
+    pub(crate) fn at(
+        folder: &TempDir,
+        args: &[&str],
+        (call, path, nth): (&str, &str, u32),
+        threads: usize,
+    ) -> Self {
+        let at = TempDir::new().unwrap();
+        let hold = format!("{call}:{path}:{nth}:{}", at.path().display());
+        let mut child = watched(folder, args)
+            .env("SHIM_HOLD", hold)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        while fs::read_dir(at.path()).unwrap().count() < threads {
+            if let Some(status) = child.try_wait().unwrap() {
+                let output = child.wait_with_output().unwrap();
+                panic!("it ended ({status}) before it came there: {}", stderr(&output));
+            }
+            sleep(Duration::from_millis(1));
+        }
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        Self {
+            child,
+            stderr,
+            said: String::new(),
+            at,
+        }
+    }
+
+    /// Sends it a signal, `-INT` or `-TERM`.
+    pub(crate) fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args([signal, &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+
+    /// Waits until it has said a line with `words`.
+    pub(crate) fn says(&mut self, words: &str) {
+        loop {
+            let before = self.said.len();
+            self.stderr.read_line(&mut self.said).unwrap();
+            let line = &self.said[before..];
+            assert!(
+                !line.is_empty(),
+                "it ended without a word of {words:?}: {}",
+                self.said
+            );
+            if line.contains(words) {
+                return;
+            }
+        }
+    }
+
+    /// Lets it go on.
+    pub(crate) fn release(&self) {
+        fs::write(self.at.path().join("release"), "").unwrap();
+    }
+
+    /// Waits for its end.
+    pub(crate) fn end(mut self) -> Output {
+        let mut stderr = self.said.into_bytes();
+        self.stderr.read_to_end(&mut stderr).unwrap();
+        let mut output = self.child.wait_with_output().unwrap();
+        output.stderr = stderr;
+        output
+    }
+}
