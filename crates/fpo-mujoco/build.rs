@@ -62,14 +62,16 @@ const GYMNASIUM: Package = Package {
     files: &["half_cheetah.xml", "hopper.xml", "walker2d_v5.xml"],
 };
 
-/// Copies members of a wheel: `WHEEL (MEMBER DESTINATION)…`.
+/// Copies members of a wheel: `WHEEL (MEMBER DESTINATION)…`. They are older than any build: what cargo watches and finds newer than the build that
+/// fetched it makes the next build do all this again.
 const EXTRACT: &str = "\
-import pathlib, sys, zipfile
+import os, pathlib, sys, zipfile
 with zipfile.ZipFile(sys.argv[1]) as wheel:
     for member, destination in zip(sys.argv[2::2], sys.argv[3::2]):
         path = pathlib.Path(destination)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(wheel.read(member))
+        os.utime(path, (315532800, 315532800))
 ";
 
 /// A wheel to fetch and the files to keep of it.

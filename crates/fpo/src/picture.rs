@@ -1,10 +1,11 @@
-//! Pictures on disk: SVG as drawn, or PNG with fonts of the program's own, so that it is the same on every machine.
+//! Pictures on disk: SVG as drawn, or PNG with a font of the program's own, so that it is the same on every machine.
+
+mod letters;
 
 use crate::failure::Failure;
 use crate::output;
 use resvg::{tiny_skia, usvg};
 use std::path::Path;
-use std::sync::Arc;
 use svg::Document;
 
 /// The file names a picture may have.
@@ -44,18 +45,8 @@ pub(crate) fn check(path: &Path) -> Result<(), Failure> {
 /// The pixels of the drawing `text`.
 fn png(text: &str) -> Result<Vec<u8>, Failure> {
     let failed = |reason: String| Failure::runtime(format!("cannot turn the picture into pixels: {reason}"));
-    let mut fonts = usvg::fontdb::Database::new();
-    for font in [dejavu::sans::regular(), dejavu::sans::bold()] {
-        fonts.load_font_data(font.to_vec());
-    }
-    // Whatever family a drawing asks for.
-    fonts.set_sans_serif_family("DejaVu Sans");
-    let options = usvg::Options {
-        font_family: "DejaVu Sans".to_owned(),
-        fontdb: Arc::new(fonts),
-        ..Default::default()
-    };
-    let tree = usvg::Tree::from_str(text, &options).map_err(|e| failed(e.to_string()))?;
+    let text = letters::outlined(text).map_err(&failed)?;
+    let tree = usvg::Tree::from_str(&text, &usvg::Options::default()).map_err(|e| failed(e.to_string()))?;
     let size = tree.size().to_int_size().scale_by(SCALE);
     let pixels = size.and_then(|size| tiny_skia::Pixmap::new(size.width(), size.height()));
     let mut pixels = pixels.ok_or_else(|| failed("it is empty or too large".to_owned()))?;

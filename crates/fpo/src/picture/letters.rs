@@ -1,0 +1,176 @@
+//! Text of a drawing as outlines of letters. Our drawings have plain lines of text, for which an advance a letter is layout enough; a library
+//! that shapes every script of the world takes longer to compile than the rest of the pictures together.
+
+use roxmltree::{Document, Node};
+use std::fmt::Write;
+use ttf_parser::{Face, OutlineBuilder};
+
+/// The SVG `drawing` with a path in the place of each `<text>`, in DejaVu Sans whatever its family. Of a text's attributes `x`, `y`,
+/// `font-size`, `font-weight`, `text-anchor`, `fill` and `transform` count, its own or inherited.
+///
+/// # Errors
+/// If it is not XML.
+pub(super) fn outlined(drawing: &str) -> Result<String, String> {
+    let document = Document::parse(drawing).map_err(|e| e.to_string())?;
+    let mut out = String::with_capacity(drawing.len());
+    let mut from = 0;
+    for text in document.descendants().filter(|node| node.has_tag_name("text")) {
+        // Nothing but lines of text: an element within would be set as if it were not there.
+        let range = text.range();
+        out.push_str(&drawing[from..range.start]);
+        out.push_str(&path(text));
+        from = range.end;
+    }
+    out.push_str(&drawing[from..]);
+    Ok(out)
+}
+
+/// The `<path>` that looks like `text`.
+fn path(text: Node) -> String {
+    let content: String = text
+        .descendants()
+        .filter_map(|node| node.text().filter(|_| node.is_text()))
+        .collect();
+    let number = |name: &str, default: f32| {
+        inherited(text, name)
+            .and_then(|n| n.parse().ok())
+            .unwrap_or(default)
+    };
+    let bold = inherited(text, "font-weight")
+        .is_some_and(|weight| weight == "bold" || weight.parse().is_ok_and(|w: u32| w > 500));
+    let font = if bold {
+        dejavu::sans::bold()
+    } else {
+        dejavu::sans::regular()
+    };
+    let face = Face::parse(font, 0).expect("the font comes with the program");
+    let scale = number("font-size", 16.0) / f32::from(face.units_per_em());
+    // A letter that the font lacks is its box for unknown ones.
+    let glyphs: Vec<_> = content
+        .chars()
+        .map(|c| face.glyph_index(c).unwrap_or_default())
+        .collect();
+    let advance = |glyph| scale * f32::from(face.glyph_hor_advance(glyph).unwrap_or(0));
+    let width: f32 = glyphs.iter().map(|&glyph| advance(glyph)).sum();
+    let start = match inherited(text, "text-anchor") {
+        Some("middle") => -width / 2.0,
+        Some("end") => -width,
+        _ => 0.0,
+    };
+    let mut outline = Outline {
+        scale,
+        x: number("x", 0.0) + start,
+        y: number("y", 0.0),
+        data: String::new(),
+    };
+    for glyph in glyphs {
+        face.outline_glyph(glyph, &mut outline);
+        outline.x += advance(glyph);
+    }
+    let mut out = format!("<path d=\"{}\"", outline.data);
+    // What it inherits it will inherit as a path, too.
+    for name in ["fill", "transform"] {
+        if let Some(value) = text.attribute(name) {
+            let value = value
+                .replace('&', "&amp;")
+                .replace('<', "&lt;")
+                .replace('"', "&quot;");
+            write!(out, " {name}=\"{value}\"").expect("a string takes everything");
+        }
+    }
+    out + "/>"
+}
+
+/// An attribute of a node, or of the nearest around it that has it. Positions are a node's own.
+fn inherited<'a>(node: Node<'a, '_>, name: &str) -> Option<&'a str> {
+    if ["x", "y"].contains(&name) {
+        return node.attribute(name);
+    }
+    node.ancestors().find_map(|node| node.attribute(name))
+}
+
+/// Path data of letters: a font's units, upward, become a drawing's, downward, at the letter's origin.
+struct Outline {
+    scale: f32,
+    x: f32,
+    y: f32,
+    data: String,
+}
+
+impl Outline {
+    fn add(&mut self, command: char, points: &[[f32; 2]]) {
+        self.data.push(command);
+        for [x, y] in points {
+            write!(
+                self.data,
+                "{:.2} {:.2} ",
+                self.x + self.scale * x,
+                self.y - self.scale * y
+            )
+            .expect("a string takes everything");
+        }
+    }
+}
+
+impl OutlineBuilder for Outline {
+    fn move_to(&mut self, x: f32, y: f32) {
+        self.add('M', &[[x, y]]);
+    }
+
+    fn line_to(&mut self, x: f32, y: f32) {
+        self.add('L', &[[x, y]]);
+    }
+
+    fn quad_to(&mut self, x1: f32, y1: f32, x: f32, y: f32) {
+        self.add('Q', &[[x1, y1], [x, y]]);
+    }
+
+    fn curve_to(&mut self, x1: f32, y1: f32, x2: f32, y2: f32, x: f32, y: f32) {
+        self.add('C', &[[x1, y1], [x2, y2], [x, y]]);
+    }
+
+    fn close(&mut self) {
+        self.data.push('Z');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The leftmost and the rightmost coordinate of the first path.
+    fn extent(svg: &str) -> [f32; 2] {
+        let data = svg.split("d=\"").nth(1).unwrap().split('"').next().unwrap();
+        let numbers = data
+            .split(|c: char| c.is_ascii_alphabetic() || c == ' ')
+            .filter(|n| !n.is_empty());
+        let x = numbers.step_by(2).map(|n| n.parse::<f32>().unwrap());
+        x.fold([f32::INFINITY, f32::NEG_INFINITY], |[a, b], x| {
+            [a.min(x), b.max(x)]
+        })
+    }
+
+    #[test]
+    fn texts_become_paths_where_they_stood() {
+        let svg = |anchor: &str| {
+            format!(
+                "<svg><g text-anchor=\"{anchor}\"><text x=\"100\" y=\"9\" font-size=\"20\" fill=\"#123\">a &lt; b</text></g><b/></svg>"
+            )
+        };
+        let [start, middle, end] = ["start", "middle", "end"].map(|anchor| {
+            let text = outlined(&svg(anchor)).unwrap();
+            assert!(
+                text.starts_with("<svg><g") && text.ends_with("fill=\"#123\"/></g><b/></svg>"),
+                "{text}"
+            );
+            extent(&text)
+        });
+        assert!(start[0] > 100.0 && end[1] < 100.0 && (middle[0] + middle[1] - 200.0).abs() < 2.0);
+        assert!((start[1] - start[0] - (end[1] - end[0])).abs() < 0.1);
+        // Five letters of about 0.6 of their size.
+        assert!((50.0..65.0).contains(&(start[1] - start[0])), "{start:?}");
+        let bold = outlined(&svg("start").replace("<text", "<text font-weight=\"600\"")).unwrap();
+        assert!(extent(&bold)[1] > start[1] + 2.0);
+        assert!(outlined("<svg>").is_err());
+    }
+}
