@@ -1,4 +1,4 @@
-//! Passes in bfloat16 on Intel's matrix unit (AMX), six times as fast as f32 vectors on the published critic (`cargo bench -p fpo-nn`).
+//! Passes in bfloat16 on Intel's matrix unit (AMX), six times as fast as f32 vectors on the published critic (`cargo bench -p fpo-nn --features bench`).
 //!
 //! Data lie in tiles of 16 rows of 64 bytes, the registers of that unit, in three arrangements of the same numbers:
 //!

@@ -31,6 +31,8 @@ fn path(text: Node) -> String {
         .descendants()
         .filter_map(|node| node.text().filter(|_| node.is_text()))
         .collect();
+    // As SVG has it: spaces around a text do not count, and many are one.
+    let content = content.split_whitespace().collect::<Vec<_>>().join(" ");
     let number = |name: &str, default: f32| {
         inherited(text, name)
             .and_then(|n| n.parse().ok())
@@ -154,7 +156,7 @@ mod tests {
     fn texts_become_paths_where_they_stood() {
         let svg = |anchor: &str| {
             format!(
-                "<svg><g text-anchor=\"{anchor}\"><text x=\"100\" y=\"9\" font-size=\"20\" fill=\"#123\">a &lt; b</text></g><b/></svg>"
+                "<svg><g text-anchor=\"{anchor}\"><text x=\"100\" y=\"9\" font-size=\"20\" fill=\"#123\">\na &lt;  b\n</text></g><b/></svg>"
             )
         };
         let [start, middle, end] = ["start", "middle", "end"].map(|anchor| {
