@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod advantage;
+mod awake;
 pub mod batch;
 pub mod checkpoint;
 pub mod config;

@@ -11,6 +11,7 @@ pub use parts::part_digests;
 pub use rollback::RATE_FACTOR;
 
 use crate::advantage::{STD_FLOOR, mean_std};
+use crate::awake::keep_awake;
 use crate::batch::{Batch, Dims};
 use crate::config::{
     AdvantageEstimator, AdvantageNormalisation, Config, GaeSchedule, NormalizerConfig as NormalizerSettings,
@@ -345,8 +346,7 @@ impl Trainer {
             iteration,
             ..
         } = self;
-        // The whole loop on the pool: a minibatch of the `fast` preset is over before a sleeping thread is awake.
-        pool.install(|| {
+        keep_awake(pool, || {
             let mut learning = Learning {
                 rate: policy_rate,
                 ..Learning::default()

@@ -1,0 +1,89 @@
+//! Threads that stay awake between short pieces of parallel work.
+//!
+//! A minibatch of the `fast` preset takes a millisecond or two, and there are half a dozen parallel pieces in it. A thread of the pool that
+//! finds nothing to do falls asleep within microseconds, and waking it takes tens of them, each time.
+
+use rayon::{ThreadPool, Yield};
+use std::hint::spin_loop;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Looks for work in vain before the processor is offered to other programs.
+const SPINS: u32 = 1000;
+
+/// Does `work` on one thread of `pool`, while the others wait for its parallel pieces with their eyes open.
+pub(crate) fn keep_awake<R: Send>(pool: &ThreadPool, work: impl FnOnce() -> R + Send) -> R {
+    if pool.current_num_threads() == 1 {
+        return pool.install(work);
+    }
+    let (work, done, result) = (Mutex::new(Some(work)), AtomicBool::new(false), Mutex::new(None));
+    pool.broadcast(|thread| {
+        if thread.index() > 0 {
+            return help(&done);
+        }
+        // Also when the work panics.
+        let _done = Done(&done);
+        let work = work.lock().expect("no one panics with it").take();
+        let answer = work.expect("one thread has number 0")();
+        *result.lock().expect("no one panics with it") = Some(answer);
+    });
+    result
+        .into_inner()
+        .expect("no one panics with it")
+        .expect("a panic in the work does not come here")
+}
+
+fn help(done: &AtomicBool) {
+    let mut idle = 0;
+    while !done.load(Ordering::Acquire) {
+        if rayon::yield_now() == Some(Yield::Executed) {
+            idle = 0;
+        } else if idle < SPINS {
+            idle += 1;
+            spin_loop();
+        } else {
+            std::thread::yield_now();
+        }
+    }
+}
+
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rayon::prelude::*;
+
+    #[test]
+    fn pieces_are_shared_and_the_answer_comes_back() {
+        for threads in 1..=4 {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
+            let answer = keep_awake(&pool, || {
+                let piece = |n: u64| (0..n).into_par_iter().map(|i| i * i).sum::<u64>();
+                (0..200).map(piece).max()
+            });
+            assert_eq!(answer, Some((0..199).map(|i| i * i).sum()));
+            // And the pool is free again.
+            assert_eq!(pool.broadcast(|thread| thread.index()).len(), threads);
+        }
+    }
+
+    #[test]
+    fn a_panic_ends_all_of_them() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            keep_awake(&pool, || panic!("on purpose"))
+        }));
+        assert!(caught.is_err());
+        assert_eq!(keep_awake(&pool, || 7), 7);
+    }
+}
