@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import random
+import re
 import sys
 import tempfile
 import time
@@ -23,6 +24,8 @@ PAGE = ROOT / "docs" / "speed.md"
 
 #: Seconds between two contenders, for threads that spin after their work to fall asleep.
 PAUSE = 0.05
+#: The last words of a worker whose library is not there.
+MISSING = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
 #: Rounds of a quick run, and their length as a fraction of a full run's.
 QUICK_ROUNDS, QUICK_FRACTION = 3, 0.3
 
@@ -35,15 +38,18 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def prepare(contender: Contender, threads: int, numbers: Path, ours: Path) -> tuple[Worker, dict]:
+def prepare(contender: Contender, threads: int, longest: float, numbers: Path, ours: Path) -> tuple[Worker, dict]:
     """A worker that has done the work once, and what it answered."""
     started = time.monotonic()
     worker = Worker([str(ours.absolute())] if contender.worker == "fpo" else python(contender.worker), threads)
-    request = {"cmd": "prepare", "threads": threads, "inputs": str(numbers), **contender.request}
+    request = {"cmd": "prepare", "threads": threads, "inputs": str(numbers), "longest": longest, **contender.request}
     try:
         answer = worker.ask(request)
     except WorkerFailed as reason:
         worker.end()
+        if found := MISSING.search(str(reason)):
+            say(f"    {contender.name}: {found[1]} is not installed")
+            return worker, {"unavailable": f"{found[1]} is not installed"}
         raise WorkerFailed(f"{contender.name}: {reason}") from None
     say(f"    {contender.name}: {answer.get('unavailable', 'ready')} after {time.monotonic() - started:.0f} s")
     return worker, answer
@@ -65,7 +71,9 @@ def measure(workload: Workload, threads: int, numbers: Path, ours: Path, quick: 
     workers, results = {}, {}
     try:
         for contender in workload.contenders:
-            workers[contender.name], results[contender.name] = prepare(contender, threads, numbers, ours)
+            workers[contender.name], results[contender.name] = prepare(
+                contender, threads, workload.longest, numbers, ours
+            )
         check(workload, results)
         running = [c.name for c in workload.contenders if "check" in results[c.name]]
         rounds, seconds = workload.rounds, workload.seconds

@@ -51,6 +51,14 @@ def busy_seconds() -> float:
     return (user + nice + system + irq + softirq + stolen) / os.sysconf("SC_CLK_TCK")
 
 
+def installed(package: str) -> str | None:
+    """The version of a Python package, if it is there."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
 def describe() -> dict:
     """All of it, now."""
     cpu = cpu_info()
@@ -69,6 +77,6 @@ def describe() -> dict:
         "versions": {
             "python": platform.python_version(),
             "rustc": output("rustc", "--version").split()[1],
-            **{name: importlib.metadata.version(name) for name in PACKAGES},
+            **{name: version for name in PACKAGES if (version := installed(name))},
         },
     }

@@ -45,6 +45,12 @@ class Table(unittest.TestCase):
             ],
         )
 
+    def test_what_has_no_peer_is_compared_with_itself(self):
+        ours = WORKLOAD["contenders"][:1]
+        for rate, text in [(False, "2.00"), (True, "0.500")]:
+            last = table.section(WORKLOAD | {"contenders": ours, "rate": rate}).splitlines()[-1]
+            self.assertEqual(last, f"From 1 thread to 2: {text} times as fast.")
+
     def test_a_target_is_missed_by_its_worst_ratio(self):
         self.assertEqual(table.verdict(0.5, False, [0.4, 0.6]), "≤ 0.5, **missed**")
         self.assertEqual(table.verdict(2.5, True, [2.4, 3.0]), "≥ 2.5, **missed**")

@@ -1,9 +1,9 @@
 """How a worker talks to the harness: a JSON object a line on its standard input, an answer a line on its output.
 
-    {"cmd": "prepare", "work": …, "threads": …, "inputs": …, …}  →  {"items": …, "check": {…}, "facts": {…}}
+    {"cmd": "prepare", "work": …, "threads": …, "inputs": …, "longest": …, …}  →  {"items": …, "check": {…}, "facts": {…}}
     {"cmd": "run", "seconds": …, "least": …}                     →  {"seconds": [… of one call each]}
 
-What cannot run here answers {"unavailable": "why"}. A worker ends when its input does.
+What cannot run here, or takes more than `longest` seconds a call, answers {"unavailable": "why"}. A worker ends when its input does.
 """
 
 import json
@@ -54,7 +54,8 @@ def serve(make: Callable[[dict], Workload]) -> None:
         if request["cmd"] == "prepare":
             try:
                 workload = make(request)
-                timed(workload.call, 1)
+                if (once := timed(workload.call, 1)) > request["longest"]:
+                    raise Unavailable(f"a call takes {once:.1f} s, more than the {request['longest']:g} s of a round")
                 times = max(1, round(SHORTEST / timed(workload.call, 1)))
                 answer = {"items": workload.items, "check": workload.check, "facts": workload.facts}
             except Unavailable as reason:
