@@ -7,7 +7,7 @@
 
 #![allow(unsafe_code)]
 
-use fpo_rng::simd::dispatch;
+use fpo_rng::simd::{dispatch, dispatch_narrow};
 use pulp::{Simd, WithSimd};
 
 /// Columns of a packed panel.
@@ -15,6 +15,9 @@ pub(crate) const PANEL: usize = 32;
 
 /// Buffers hold whole blocks of rows; what lies beyond the tile's rows is computed and ignored.
 pub(crate) const BLOCK_ROWS: usize = 8;
+
+/// Columns that half of the widest vectors hold: an action has seldom more.
+const NARROW: usize = 8;
 
 /// The left factor: element (i, p) lies at `i·row + p·step`.
 #[derive(Clone, Copy)]
@@ -34,11 +37,12 @@ pub(crate) struct Right<'a> {
     pub(crate) bias: bool,
 }
 
-/// Sums to go on from: element (i, j) lies at `i·row + j`; whole blocks and panels.
+/// Sums to go on from: element (i, j) lies at `i·row + j`; whole blocks and panels. To each row `common` is added, whole panels, too.
 #[derive(Clone, Copy)]
 pub(crate) struct Begun<'a> {
     pub(crate) data: &'a [f32],
     pub(crate) row: usize,
+    pub(crate) common: &'a [f32],
 }
 
 /// What becomes of a finished vector of sums.
@@ -74,7 +78,11 @@ impl<E: Epilogue> Product<'_, E> {
     pub(crate) fn run(self) {
         if self.rows > 0 && self.columns > 0 {
             self.check();
-            dispatch(self);
+            if self.columns <= NARROW {
+                dispatch_narrow(self);
+            } else {
+                dispatch(self);
+            }
         }
     }
 
@@ -95,6 +103,7 @@ impl<E: Epilogue> Product<'_, E> {
                 (rows - 1) * begun.row + columns <= begun.data.len(),
                 "sums too short"
             );
+            assert!(columns <= begun.common.len(), "common sums too short");
         }
         self.epilogue.check(rows, columns);
     }
@@ -131,7 +140,8 @@ impl<E: Epilogue> Product<'_, E> {
                     self.blocks::<S, ROWS, 2>(simd, column);
                     column += 2 * S::F32_LANES;
                 } else {
-                    self.blocks::<S, ROWS, 1>(simd, column);
+                    // One register of columns leaves room for the sums of 8 rows everywhere, and fewer would wait for each other.
+                    self.blocks::<S, 8, 1>(simd, column);
                     column += S::F32_LANES;
                 }
             }
@@ -192,10 +202,12 @@ impl<E: Epilogue> Product<'_, E> {
             let a = left.data.as_ptr().add(row * left.row);
             let mut sums = [start; ROWS];
             if let Some(begun) = self.begun {
+                let common = begun.common.as_ptr().add(column);
                 for (i, sums) in sums.iter_mut().enumerate() {
                     let from = begun.data.as_ptr().add((row + i) * begun.row + column);
                     for (v, sum) in sums.iter_mut().enumerate() {
-                        *sum = load(simd, from.add(v * S::F32_LANES));
+                        let common = load(simd, common.add(v * S::F32_LANES));
+                        *sum = simd.add_f32s(load(simd, from.add(v * S::F32_LANES)), common);
                     }
                 }
             }

@@ -22,7 +22,7 @@ impl Mlp {
     /// # Panics
     /// If `weights` or `scratch` belong to another network, or `rows` exceeds the scratch's capacity.
     pub fn infer<'s>(&self, weights: &Weights, scratch: &'s mut Scratch, rows: usize) -> &'s [f32] {
-        self.walk(weights, scratch, rows, false, false);
+        self.walk(weights, scratch, rows, false, None);
         scratch.output(rows)
     }
 
@@ -35,17 +35,12 @@ impl Mlp {
         self.check(weights, scratch, rows);
         let layer = &self.layers()[0];
         assert!(known <= layer.inputs, "more known inputs than there are");
-        let packed = match &weights.layers {
-            Layers::F32(packed) => &packed[0],
-            #[cfg(target_arch = "x86_64")]
-            Layers::Both(packed, _) => &packed[0],
-            // That pass takes its inputs whole.
-            #[cfg(target_arch = "x86_64")]
-            Layers::Bf16(_) => return,
-        };
         let Scratch { input, prepared, .. } = scratch;
-        prepared.make_room(rows, layer.outputs);
         prepared.inputs = known;
+        let Some(packed) = first_in_f32(weights) else {
+            return;
+        };
+        prepared.make_room(rows, layer.inputs, layer.outputs);
         let factors = Factors {
             rows,
             depth: known,
@@ -54,23 +49,59 @@ impl Mlp {
                 row: layer.inputs,
                 step: 1,
             },
-            right: Right {
-                bias: true,
-                ..forward_factor(layer, packed, 0)
-            },
+            right: forward_factor(layer, packed),
             begun: None,
         };
         let sums = Target::new(prepared.sums.as_mut_slice(), stride(layer.outputs));
         product(layer, factors, Keep { sums });
     }
 
-    /// As [`Mlp::infer`], bit for bit, with the inputs that [`Mlp::prepare`] read and the others as they lie in the scratch's input
-    /// now. `rows` are those that were prepared.
+    /// As [`Mlp::infer`], but for rounding, where a row's inputs are those that [`Mlp::prepare`] read, then its own part of `own`
+    /// `[rows, width]`, then `common`, the same for all rows. `rows` are those that were prepared.
+    ///
+    /// A row's output is the same bit for bit whatever rows are around it.
     ///
     /// # Panics
-    /// As [`Mlp::infer`].
-    pub fn infer_prepared<'s>(&self, weights: &Weights, scratch: &'s mut Scratch, rows: usize) -> &'s [f32] {
-        self.walk(weights, scratch, rows, false, true);
+    /// As [`Mlp::infer`], and if these are not as many inputs as the network has.
+    pub fn infer_prepared<'s>(
+        &self,
+        weights: &Weights,
+        scratch: &'s mut Scratch,
+        rows: usize,
+        own: &[f32],
+        common: &[f32],
+    ) -> &'s [f32] {
+        let layer = &self.layers()[0];
+        let known = scratch.prepared.inputs;
+        let width = layer.inputs.saturating_sub(known + common.len());
+        assert_eq!(own.len(), rows * width, "inputs of the rows' own");
+        let Some(packed) = first_in_f32(weights) else {
+            // That pass takes its inputs whole.
+            let rows = scratch.input_mut(rows).chunks_exact_mut(layer.inputs);
+            for (row, own) in rows.zip(own.chunks_exact(width.max(1))) {
+                row[known..known + width].copy_from_slice(own);
+                row[known + width..].copy_from_slice(common);
+            }
+            return self.infer(weights, scratch, own.len() / width.max(1));
+        };
+        self.check(weights, scratch, rows);
+        let prepared = &mut scratch.prepared;
+        prepared.own.as_mut_slice()[..own.len()].copy_from_slice(own);
+        // The sums over what all rows have in common are those of one row, which the blocks of the product read over and over.
+        let factors = Factors {
+            rows: 1,
+            depth: common.len(),
+            left: Left {
+                data: common,
+                row: 0,
+                step: 1,
+            },
+            right: inputs_from(layer, packed, known + width),
+            begun: None,
+        };
+        let sums = Target::new(prepared.common.as_mut_slice(), stride(layer.outputs));
+        product(layer, factors, Keep { sums });
+        self.walk(weights, scratch, rows, false, Some(width));
         scratch.output(rows)
     }
 
@@ -83,11 +114,19 @@ impl Mlp {
             scratch.is_training(),
             "the scratch was made without training buffers"
         );
-        self.walk(weights, scratch, rows, true, false);
+        self.walk(weights, scratch, rows, true, None);
         scratch.output(rows)
     }
 
-    fn walk(&self, weights: &Weights, scratch: &mut Scratch, rows: usize, training: bool, go_on: bool) {
+    /// All layers; with `own` the first goes on from what is prepared, with so many inputs of each row's own.
+    fn walk(
+        &self,
+        weights: &Weights,
+        scratch: &mut Scratch,
+        rows: usize,
+        training: bool,
+        own: Option<usize>,
+    ) {
         self.check(weights, scratch, rows);
         let Scratch {
             input,
@@ -96,7 +135,7 @@ impl Mlp {
             prepared,
             ..
         } = scratch;
-        let prepared = Some(&*prepared).filter(|_| go_on);
+        let prepared = own.map(|own| (&*prepared, own));
         match (&weights.layers, between) {
             #[cfg(target_arch = "x86_64")]
             (Layers::Bf16(packed), Between::Bf16(buffers)) => {
@@ -148,19 +187,14 @@ impl Mlp {
         output: &mut Aligned,
         rows: usize,
         training: bool,
-        prepared: Option<&Prepared>,
+        prepared: Option<(&Prepared, usize)>,
     ) {
         // Without training buffers two hidden buffers take turns.
         let slots = hidden.len().max(1);
         let last = self.layers().len() - 1;
         for (l, (layer, packed)) in self.layers().iter().zip(packed).enumerate() {
-            // Inputs whose part of the sums is known already.
-            let known = if l == 0 {
-                prepared.map_or(0, |p| p.inputs)
-            } else {
-                0
-            };
-            let right = forward_factor(layer, packed, known);
+            // The first layer may have sums to go on from.
+            let prepared = prepared.filter(|_| l == 0);
             let (from, to) = if l == 0 {
                 (None, hidden.first_mut())
             } else if l == last {
@@ -171,27 +205,33 @@ impl Mlp {
                     .expect("two buffers");
                 (Some(&*from), Some(to))
             };
-            let left = match from {
-                None => Left {
-                    data: &input.as_slice()[known..],
-                    row: layer.inputs,
-                    step: 1,
+            let factors = match (from, prepared) {
+                (None, Some((prepared, own))) => Factors {
+                    rows,
+                    depth: own,
+                    left: Left {
+                        data: prepared.own.as_slice(),
+                        row: own,
+                        step: 1,
+                    },
+                    right: inputs_from(layer, packed, prepared.inputs),
+                    begun: Some(Begun {
+                        data: prepared.sums.as_slice(),
+                        row: stride(layer.outputs),
+                        common: prepared.common.as_slice(),
+                    }),
                 },
-                Some(from) => Left {
-                    data: from.as_slice(),
-                    row: stride(layer.inputs),
-                    step: 1,
+                (from, _) => Factors {
+                    rows,
+                    depth: layer.inputs,
+                    left: Left {
+                        data: from.unwrap_or(input).as_slice(),
+                        row: from.map_or(layer.inputs, |_| stride(layer.inputs)),
+                        step: 1,
+                    },
+                    right: forward_factor(layer, packed),
+                    begun: None,
                 },
-            };
-            let factors = Factors {
-                rows,
-                depth: layer.inputs - known,
-                left,
-                right,
-                begun: prepared.filter(|_| l == 0).map(|p| Begun {
-                    data: p.sums.as_slice(),
-                    row: stride(layer.outputs),
-                }),
             };
             if l == last {
                 let output = Target::new(output.as_mut_slice(), layer.outputs);
@@ -355,14 +395,33 @@ impl Mlp {
     }
 }
 
-/// The weights of a layer without those of its first `known` inputs; with the biases if there are none.
-fn forward_factor<'a>(layer: &Layer, packed: &'a Packed, known: usize) -> Right<'a> {
-    let skip = if known == 0 { 0 } else { 1 + known };
+/// The first layer's parameters, where the forward pass reads them in single precision.
+fn first_in_f32(weights: &Weights) -> Option<&Packed> {
+    match &weights.layers {
+        Layers::F32(packed) => Some(&packed[0]),
+        #[cfg(target_arch = "x86_64")]
+        Layers::Both(packed, _) => Some(&packed[0]),
+        #[cfg(target_arch = "x86_64")]
+        Layers::Bf16(_) => None,
+    }
+}
+
+/// The biases and weights of a layer.
+fn forward_factor<'a>(layer: &Layer, packed: &'a Packed) -> Right<'a> {
     Right {
-        data: &packed.forward.as_slice()[skip * PANEL..],
+        data: packed.forward.as_slice(),
         panel: PANEL * (1 + layer.inputs),
         step: PANEL,
-        bias: known == 0,
+        bias: true,
+    }
+}
+
+/// The weights of a layer's inputs from number `first` on.
+fn inputs_from<'a>(layer: &Layer, packed: &'a Packed, first: usize) -> Right<'a> {
+    Right {
+        data: &packed.forward.as_slice()[(1 + first) * PANEL..],
+        bias: false,
+        ..forward_factor(layer, packed)
     }
 }
 

@@ -23,21 +23,30 @@ pub struct Scratch {
     pub(crate) d_output: Aligned,
 }
 
-/// The first layer's sums over its first inputs, for passes that leave those as they are.
+/// The first layer's sums over inputs that many passes have in common; no memory until it is asked for.
 #[derive(Clone)]
 pub(crate) struct Prepared {
-    /// How many inputs; the biases are in the sums even if it is none.
+    /// How many first inputs of each row are in `sums`; the biases are even if it is none.
     pub(crate) inputs: usize,
-    /// Rows `stride(outputs)` apart; no memory until it is asked for.
+    /// Over the first inputs of each row; rows `stride(outputs)` apart.
     pub(crate) sums: Aligned,
+    /// Over the last inputs, which all rows have in common.
+    pub(crate) common: Aligned,
+    /// The inputs between them.
+    pub(crate) own: Aligned,
 }
 
 impl Prepared {
-    /// Sees to room for `rows` rows of `outputs` sums.
-    pub(crate) fn make_room(&mut self, rows: usize, outputs: usize) {
-        let len = len(rows, stride(outputs));
-        if self.sums.as_slice().len() < len {
-            self.sums = Aligned::zeros(len);
+    /// Sees to room for `rows` rows of `inputs` inputs and `outputs` sums.
+    pub(crate) fn make_room(&mut self, rows: usize, inputs: usize, outputs: usize) {
+        for (buffer, len) in [
+            (&mut self.sums, len(rows, stride(outputs))),
+            (&mut self.common, len(1, stride(outputs))),
+            (&mut self.own, len(rows, inputs)),
+        ] {
+            if buffer.as_slice().len() < len {
+                *buffer = Aligned::zeros(len);
+            }
         }
     }
 }
@@ -86,6 +95,8 @@ impl Mlp {
             prepared: Prepared {
                 inputs: 0,
                 sums: Aligned::zeros(0),
+                common: Aligned::zeros(0),
+                own: Aligned::zeros(0),
             },
             output: Aligned::zeros(len(rows, spec.output)),
             d_output: Aligned::zeros(if training { len(rows, spec.output) } else { 0 }),

@@ -25,10 +25,21 @@ pub fn check() -> Result<(), String> {
 #[inline]
 pub fn dispatch<Op: WithSimd>(op: Op) -> Op::Output {
     match Limit::of_process() {
-        Limit::None => Arch::new().dispatch(op),
+        Limit::None(_) => Arch::new().dispatch(op),
         #[cfg(target_arch = "x86_64")]
         Limit::Avx2(v3) => Simd::vectorize(v3, op),
         Limit::Scalar => Simd::vectorize(Scalar::new(), op),
+    }
+}
+
+/// As [`dispatch`] for work that fills half of the widest vectors at most: the other half costs as much where a processor computes it in a
+/// second pass.
+#[inline]
+pub fn dispatch_narrow<Op: WithSimd>(op: Op) -> Op::Output {
+    match Limit::of_process() {
+        #[cfg(target_arch = "x86_64")]
+        Limit::None(Some(v3)) => Simd::vectorize(v3, op),
+        _ => dispatch(op),
     }
 }
 
@@ -37,12 +48,18 @@ pub fn dispatch<Op: WithSimd>(op: Op) -> Op::Output {
 /// # Panics
 /// As [`dispatch`].
 pub fn is_unlimited() -> bool {
-    matches!(Limit::of_process(), Limit::None)
+    matches!(Limit::of_process(), Limit::None(_))
 }
+
+#[cfg(target_arch = "x86_64")]
+type Half = pulp::x86::V3;
+#[cfg(not(target_arch = "x86_64"))]
+type Half = std::convert::Infallible;
 
 #[derive(Clone, Copy)]
 enum Limit {
-    None,
+    /// No limit; and what has vectors half as wide as AVX-512's.
+    None(Option<Half>),
     #[cfg(target_arch = "x86_64")]
     Avx2(pulp::x86::V3),
     Scalar,
@@ -57,7 +74,10 @@ impl Limit {
 
     fn read() -> Result<Self, String> {
         let Some(value) = std::env::var_os(VARIABLE) else {
-            return Ok(Self::None);
+            #[cfg(target_arch = "x86_64")]
+            return Ok(Self::None(pulp::x86::V3::try_new()));
+            #[cfg(not(target_arch = "x86_64"))]
+            return Ok(Self::None(None));
         };
         #[cfg(target_arch = "x86_64")]
         if value == "avx2" {

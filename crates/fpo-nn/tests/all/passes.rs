@@ -207,40 +207,58 @@ fn no_rows_are_no_work() {
     assert!(gradient.iter().all(|&g| g == 1.0));
 }
 
-/// Reading the first inputs once changes no bit, however many they are and whatever comes after them.
+/// Inputs that were read once, and those that all rows have in common, make the same outputs, however many they are; and a row's bits do not
+/// depend on the rows around it.
 #[test]
-fn prepared_inputs_change_nothing() {
+fn prepared_inputs_make_the_same_outputs() {
     for (input, hidden, output) in SHAPES {
         let (mlp, parameters) = network(input, hidden, output, Activation::Silu);
         let mut weights = mlp.weights();
         mlp.pack(&parameters, &mut weights);
         let mut scratch = mlp.scratch(21, false);
-        for known in [0, 1, input / 2, input] {
+        for (known, common) in [
+            (0, 0),
+            (1, 0),
+            (input / 2, input / 4),
+            (0, input),
+            (input, 0),
+            (input / 2, input - input / 2),
+        ] {
+            let own = input - known - common;
+            let mut first = Vec::new();
             for rows in [21, 1, 8] {
                 let mut x = normal(1, rows * input);
                 scratch.input_mut(rows).copy_from_slice(&x);
                 mlp.prepare(&weights, &mut scratch, rows, known);
                 for step in 0..2 {
-                    let new = normal(2 + step, rows * input);
-                    for (x, new) in x.chunks_exact_mut(input).zip(new.chunks_exact(input)) {
-                        x[known..].copy_from_slice(&new[known..]);
+                    let shared = normal(4 + step, common);
+                    let new = normal(2 + step, rows * own);
+                    for (k, x) in x.chunks_exact_mut(input).enumerate() {
+                        x[known..known + own].copy_from_slice(&new[k * own..][..own]);
+                        x[known + own..].copy_from_slice(&shared);
                     }
                     // What was read is not looked at again.
-                    for (row, x) in scratch
-                        .input_mut(rows)
-                        .chunks_exact_mut(input)
-                        .zip(x.chunks_exact(input))
-                    {
-                        row[..known].fill(f32::NAN);
-                        row[known..].copy_from_slice(&x[known..]);
-                    }
-                    let found = mlp.infer_prepared(&weights, &mut scratch, rows).to_vec();
+                    scratch.input_mut(rows).fill(f32::NAN);
+                    let found = mlp
+                        .infer_prepared(&weights, &mut scratch, rows, &new, &shared)
+                        .to_vec();
                     scratch.input_mut(rows).copy_from_slice(&x);
-                    assert_eq!(
-                        mlp.infer(&weights, &mut scratch, rows),
-                        found,
-                        "{known} of {input}"
-                    );
+                    let expected = mlp.infer(&weights, &mut scratch, rows);
+                    for (found, expected) in found.iter().zip(expected) {
+                        assert!(
+                            (found - expected).abs() < 1e-5 * expected.abs().max(1.0),
+                            "{known} + {own} + {common}"
+                        );
+                    }
+                    if rows == 21 {
+                        first.push(found);
+                    } else {
+                        assert_eq!(
+                            found,
+                            first[step as usize][..rows * output],
+                            "{rows} rows of {known} + {own} + {common}"
+                        );
+                    }
                 }
             }
         }

@@ -132,14 +132,9 @@ impl VelocityField for Field<'_> {
         let p = self.policy;
         let rows = x.len() / p.action_dim;
         embed_time(t, self.embedding);
-        let width = p.network.spec().input;
-        let input = self.network.input_mut(rows).chunks_exact_mut(width);
-        for (row, x) in input.zip(x.chunks_exact(p.action_dim)) {
-            let tail = &mut row[p.observation_dim..];
-            tail[..p.action_dim].copy_from_slice(x);
-            tail[p.action_dim..].copy_from_slice(self.embedding);
-        }
-        let output = p.network.infer_prepared(self.weights, self.network, rows);
+        let output = p
+            .network
+            .infer_prepared(self.weights, self.network, rows, x, self.embedding);
         for (v, y) in out.iter_mut().zip(output) {
             *v = p.output_scale * y;
         }
