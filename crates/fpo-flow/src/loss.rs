@@ -129,7 +129,7 @@ impl CfmLoss {
     /// The loss of one pair: the network's `output` at (`x_t`, t) for `action` and `noise`, all `[d]`.
     #[inline(always)]
     pub fn loss(self, output: &[f32], action: &[f32], noise: &[f32], t: f32) -> f32 {
-        debug_assert!(output.len() == action.len() && output.len() == noise.len());
+        assert!(output.len() == action.len() && output.len() == noise.len());
         // The error of an entry's output.
         let errors = output.iter().zip(action).zip(noise);
         let errors = errors.map(|((&y, &a), &e)| y - self.perfect(a, e));
@@ -158,7 +158,7 @@ impl CfmLoss {
         upstream: f32,
         d_output: &mut [f32],
     ) {
-        debug_assert!(
+        assert!(
             output.len() == action.len() && output.len() == noise.len() && output.len() == d_output.len()
         );
         let entries = d_output.iter_mut().zip(output).zip(action).zip(noise);

@@ -122,7 +122,7 @@ impl Prediction {
 /// ```
 #[inline(always)]
 pub fn interpolate<R: Real>(action: &[R], noise: &[R], t: R, x: &mut [R]) {
-    debug_assert!(action.len() == x.len() && noise.len() == x.len());
+    assert!(action.len() == x.len() && noise.len() == x.len());
     for ((x, &a), &e) in x.iter_mut().zip(action).zip(noise) {
         *x = t * e + (R::ONE - t) * a;
     }
@@ -131,7 +131,7 @@ pub fn interpolate<R: Real>(action: &[R], noise: &[R], t: R, x: &mut [R]) {
 /// Writes the velocity `v = ε − a` of the path; all slices are as long.
 #[inline(always)]
 pub fn velocity<R: Real>(action: &[R], noise: &[R], v: &mut [R]) {
-    debug_assert!(action.len() == v.len() && noise.len() == v.len());
+    assert!(action.len() == v.len() && noise.len() == v.len());
     for ((v, &a), &e) in v.iter_mut().zip(action).zip(noise) {
         *v = e - a;
     }

@@ -277,7 +277,7 @@ impl Physics {
     /// Moves a geom in its body, in this simulation only. In the model it must not lie at its body's origin: MuJoCo
     /// would take the body's place for its own.
     pub(crate) fn set_geom_pos(&mut self, geom: usize, pos: [f64; 3]) {
-        debug_assert_ne!(self.model.geom_pos(geom), [0.0; 3]);
+        assert_ne!(self.model.geom_pos(geom), [0.0; 3]);
         let own = self
             .own
             .as_mut()
@@ -288,7 +288,7 @@ impl Physics {
     /// Moves a site in its body, in this simulation only. In the model it must not lie at its body's origin: MuJoCo
     /// would take the body's place for its own.
     pub(crate) fn set_site_pos(&mut self, site: usize, pos: [f64; 3]) {
-        debug_assert_ne!(self.model.site_pos(site), [0.0; 3]);
+        assert_ne!(self.model.site_pos(site), [0.0; 3]);
         let own = self
             .own
             .as_mut()

@@ -130,7 +130,7 @@ impl Between {
                 .map(|_| Aligned::zeros(len(rows, widest)))
                 .collect()
         };
-        debug_assert!(!bf16_gradient || cfg!(target_arch = "x86_64"));
+        assert!(!bf16_gradient || cfg!(target_arch = "x86_64"));
         Self::F32 {
             derivative: if training { hidden.clone() } else { Vec::new() },
             hidden,

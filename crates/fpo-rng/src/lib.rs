@@ -83,7 +83,7 @@ impl Key {
 
     /// The same key at another step.
     pub fn step(self, step: u64) -> Self {
-        debug_assert!(step < 1 << 56, "steps have 56 bits in the counter");
+        assert!(step < 1 << 56, "steps have 56 bits in the counter");
         Self { step, ..self }
     }
 

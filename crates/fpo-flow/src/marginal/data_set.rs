@@ -112,7 +112,7 @@ impl DataSet {
 
     /// Writes `value(x, â)` of every entry.
     fn average(&self, x: &[f64], t: f64, out: &mut [f64], value: impl Fn(f64, f64) -> f64) {
-        debug_assert!(x.len() == out.len() && x.len().is_multiple_of(self.dim));
+        assert!(x.len() == out.len() && x.len().is_multiple_of(self.dim));
         for (x, out) in x.chunks_exact(self.dim).zip(out.chunks_exact_mut(self.dim)) {
             out.fill(0.0);
             let mut softmax = Softmax::new();

@@ -60,7 +60,7 @@ impl ModelEnv {
     pub(super) fn observe(&mut self) {
         self.observation.clear();
         self.rules.observe(&self.physics, &mut self.observation);
-        debug_assert_eq!(
+        assert_eq!(
             self.observation.values().len(),
             self.last.len(),
             "{}",
