@@ -101,6 +101,11 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// Whether nothing in it tells a good action from a bad one: all rewards are alike, and no episode ended but by its time limit.
+    pub fn is_uniform(&self) -> bool {
+        self.rewards.iter().all(|r| *r == self.rewards[0]) && !self.follow.contains(&Follow::Terminal)
+    }
+
     /// A batch of zeros.
     pub fn new(dims: Dims) -> Self {
         let (s, n) = (dims.sequences, dims.transitions());

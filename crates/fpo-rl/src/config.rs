@@ -158,6 +158,9 @@ pub struct AdvantageConfig {
     pub form: GaeForm,
     /// Over what they are normalised (gae).
     pub normalize: AdvantageNormalisation,
+    /// Whether the policy waits while no reward tells one action from another: in an iteration whose rewards are all alike and in which no episode
+    /// ends early, advantages are the critic's errors, which normalisation makes as large as any; they count as 0 then (gae, "once").
+    pub wait_for_reward: bool,
 }
 
 /// Optimiser, epochs and minibatches.
@@ -426,6 +429,7 @@ impl Default for AdvantageConfig {
             gae: GaeSchedule::PerMinibatch,
             form: GaeForm::Brax,
             normalize: AdvantageNormalisation::Minibatch,
+            wait_for_reward: false,
         }
     }
 }

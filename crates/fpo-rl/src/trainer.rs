@@ -318,6 +318,9 @@ impl Trainer {
     /// All epochs over the batch.
     fn learn(&mut self) -> Result<Learning, TrainError> {
         let optimizer = &self.config.optimizer;
+        if self.config.advantage.wait_for_reward && self.batch.is_uniform() {
+            self.batch.advantages.fill(0.0);
+        }
         if self.config.advantage.normalisation() == AdvantageNormalisation::Batch {
             let (mean, std) = mean_std(self.batch.advantages.iter().copied());
             let (mean, scale) = (mean as f32, (1.0 / (std + STD_FLOOR)) as f32);

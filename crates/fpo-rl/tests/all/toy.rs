@@ -4,12 +4,21 @@ use fpo_env::{Env, EnvSpec, MakeError, StateError, Status, Step, Task};
 use fpo_rng::Philox;
 
 /// Shows (target, fraction of the episode gone); the reward is 1 − (action − target)², and 0 where that is negative.
-pub struct Toy(EnvSpec);
+pub struct Toy {
+    spec: EnvSpec,
+    /// No reward before this step.
+    silent: u32,
+}
 
 impl Toy {
     /// A task whose episodes have `step_limit` steps.
     pub fn new(step_limit: u32) -> Self {
-        Self(EnvSpec {
+        Self::silent(step_limit, 0)
+    }
+
+    /// The same with rewards from step number `silent` on.
+    pub fn silent(step_limit: u32, silent: u32) -> Self {
+        let spec = EnvSpec {
             name: "toy".into(),
             summary: "hit the target".into(),
             observation: vec![("target".into(), 1), ("time".into(), 1)],
@@ -17,18 +26,20 @@ impl Toy {
             action_max: vec![2.0],
             control_timestep: 0.1,
             step_limit,
-        })
+        };
+        Self { spec, silent }
     }
 }
 
 impl Task for Toy {
     fn spec(&self) -> &EnvSpec {
-        &self.0
+        &self.spec
     }
 
     fn make(&self) -> Result<Box<dyn Env>, MakeError> {
         Ok(Box::new(ToyEnv {
-            spec: self.0.clone(),
+            spec: self.spec.clone(),
+            silent: self.silent,
             target: 0.0,
             steps: 0,
         }))
@@ -37,6 +48,7 @@ impl Task for Toy {
 
 struct ToyEnv {
     spec: EnvSpec,
+    silent: u32,
     target: f32,
     steps: u32,
 }
@@ -61,8 +73,9 @@ impl Env for ToyEnv {
     fn step(&mut self, action: &[f32], observation: &mut [f32]) -> Step {
         self.steps += 1;
         self.show(observation);
+        let near = (1.0 - (action[0] - self.target).powi(2)).max(0.0);
         Step {
-            reward: (1.0 - (action[0] - self.target).powi(2)).max(0.0),
+            reward: if self.steps > self.silent { near } else { 0.0 },
             status: Status::Running,
         }
     }

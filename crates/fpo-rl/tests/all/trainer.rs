@@ -85,6 +85,43 @@ fn every_method_learns_to_hit_its_target() {
     }
 }
 
+fn policy_parameters(trainer: &Trainer) -> Vec<(String, Vec<u8>)> {
+    let state = trainer.state().unwrap();
+    let tensors = SafeTensors::deserialize(&state).unwrap();
+    let of_policy = |name: &&str| name.starts_with("policy.");
+    let mut names: Vec<_> = tensors.names().into_iter().filter(of_policy).map(str::to_owned).collect();
+    names.sort();
+    assert!(names.len() > 5, "{:?}", tensors.names());
+    let bytes = |name: String| (name.clone(), tensors.tensor(&name).unwrap().data().to_vec());
+    names.into_iter().map(bytes).collect()
+}
+
+/// Where nothing is rewarded, advantages are the critic's errors. Normalised they are as large as any, and shape a policy by nothing.
+#[test]
+fn a_policy_waits_for_a_reward() {
+    for method in [
+        &["objective.method=fpo"],
+        &["objective.method=ppo"],
+        &["objective.method=dppo"],
+    ] {
+        let parameters = |wait: &str, silent: u32| {
+            let sets = [method[0], "objective.bound_pull=0", "objective.entropy=0", wait];
+            let task = Arc::new(Toy::silent(1000, silent));
+            let mut trainer = Trainer::new(&config_of(&sets), task, 2).unwrap();
+            let before = policy_parameters(&trainer);
+            (0..5).for_each(|_| drop(trainer.iterate().unwrap()));
+            (before, policy_parameters(&trainer))
+        };
+        let (before, after) = parameters("advantage.wait_for_reward=true", 1000);
+        assert!(before == after, "{method:?} was moved by nothing");
+        let (before, after) = parameters("advantage.wait_for_reward=false", 1000);
+        assert!(before != after, "{method:?}");
+        // First episodes have random lengths, not random beginnings: rewards come with the third iteration.
+        let (before, after) = parameters("advantage.wait_for_reward=true", 40);
+        assert!(before != after, "{method:?} waits for ever");
+    }
+}
+
 /// One thread and two, in one go and restored half-way.
 #[test]
 fn every_method_goes_on_bit_for_bit() {
