@@ -37,12 +37,15 @@ pub(crate) struct Right<'a> {
     pub(crate) bias: bool,
 }
 
-/// Sums to go on from: element (i, j) lies at `i·row + j`; whole blocks and panels. To each row `common` is added, whole panels, too.
+/// Sums to go on from: element (i, j) lies at `i·row + j`; whole blocks and panels.
 #[derive(Clone, Copy)]
 pub(crate) struct Begun<'a> {
     pub(crate) data: &'a [f32],
     pub(crate) row: usize,
+    /// Left factors that all rows have in common. Their part is added to each row's.
     pub(crate) common: &'a [f32],
+    /// Their right factors, laid out as the others.
+    pub(crate) right: &'a [f32],
 }
 
 /// What becomes of a finished vector of sums.
@@ -103,7 +106,10 @@ impl<E: Epilogue> Product<'_, E> {
                 (rows - 1) * begun.row + columns <= begun.data.len(),
                 "sums too short"
             );
-            assert!(columns <= begun.common.len(), "common sums too short");
+            if let Some(last) = begun.common.len().checked_sub(1) {
+                let last = (self.columns - 1) / PANEL * self.right.panel + last * self.right.step;
+                assert!(last + PANEL <= begun.right.len(), "common right factor too short");
+            }
         }
         self.epilogue.check(rows, columns);
     }
@@ -168,6 +174,19 @@ impl<E: Epilogue> Product<'_, E> {
                 }
                 b = b.add(right.step);
             }
+            if let Some(begun) = self.begun {
+                let b = begun
+                    .right
+                    .as_ptr()
+                    .wrapping_add(column / PANEL * right.panel + column % PANEL);
+                for (p, &x) in begun.common.iter().enumerate() {
+                    let x = simd.splat_f32s(x);
+                    for (v, start) in start.iter_mut().enumerate() {
+                        let factor = load(simd, b.add(p * right.step + v * S::F32_LANES));
+                        *start = simd.mul_add_e_f32s(x, factor, *start);
+                    }
+                }
+            }
             let mut row = 0;
             while row < self.rows {
                 // A few rows alone, as a policy acting for one robot has, cost less one by one than as most of a block of nothing.
@@ -202,12 +221,10 @@ impl<E: Epilogue> Product<'_, E> {
             let a = left.data.as_ptr().add(row * left.row);
             let mut sums = [start; ROWS];
             if let Some(begun) = self.begun {
-                let common = begun.common.as_ptr().add(column);
                 for (i, sums) in sums.iter_mut().enumerate() {
                     let from = begun.data.as_ptr().add((row + i) * begun.row + column);
                     for (v, sum) in sums.iter_mut().enumerate() {
-                        let common = load(simd, common.add(v * S::F32_LANES));
-                        *sum = simd.add_f32s(load(simd, from.add(v * S::F32_LANES)), common);
+                        *sum = simd.add_f32s(load(simd, from.add(v * S::F32_LANES)), *sum);
                     }
                 }
             }

@@ -73,35 +73,25 @@ impl Mlp {
     ) -> &'s [f32] {
         let layer = &self.layers()[0];
         let known = scratch.prepared.inputs;
-        let width = layer.inputs.saturating_sub(known + common.len());
+        assert!(
+            known + common.len() <= layer.inputs,
+            "more inputs than the network has"
+        );
+        let width = layer.inputs - known - common.len();
         assert_eq!(own.len(), rows * width, "inputs of the rows' own");
-        let Some(packed) = first_in_f32(weights) else {
+        if first_in_f32(weights).is_none() {
             // That pass takes its inputs whole.
-            let rows = scratch.input_mut(rows).chunks_exact_mut(layer.inputs);
-            for (row, own) in rows.zip(own.chunks_exact(width.max(1))) {
-                row[known..known + width].copy_from_slice(own);
+            let inputs = scratch.input_mut(rows).chunks_exact_mut(layer.inputs);
+            for (k, row) in inputs.enumerate() {
+                row[known..known + width].copy_from_slice(&own[k * width..][..width]);
                 row[known + width..].copy_from_slice(common);
             }
-            return self.infer(weights, scratch, own.len() / width.max(1));
-        };
+            return self.infer(weights, scratch, rows);
+        }
         self.check(weights, scratch, rows);
         let prepared = &mut scratch.prepared;
         prepared.own.as_mut_slice()[..own.len()].copy_from_slice(own);
-        // The sums over what all rows have in common are those of one row, which the blocks of the product read over and over.
-        let factors = Factors {
-            rows: 1,
-            depth: common.len(),
-            left: Left {
-                data: common,
-                row: 0,
-                step: 1,
-            },
-            right: inputs_from(layer, packed, known + width),
-            begun: None,
-        };
-        let sums = Target::new(prepared.common.as_mut_slice(), stride(layer.outputs));
-        product(layer, factors, Keep { sums });
-        self.walk(weights, scratch, rows, false, Some(width));
+        self.walk(weights, scratch, rows, false, Some((width, common)));
         scratch.output(rows)
     }
 
@@ -118,14 +108,14 @@ impl Mlp {
         scratch.output(rows)
     }
 
-    /// All layers; with `own` the first goes on from what is prepared, with so many inputs of each row's own.
+    /// All layers; with `rest` the first goes on from what is prepared, with so many inputs of each row's own and these of all of them.
     fn walk(
         &self,
         weights: &Weights,
         scratch: &mut Scratch,
         rows: usize,
         training: bool,
-        own: Option<usize>,
+        rest: Option<(usize, &[f32])>,
     ) {
         self.check(weights, scratch, rows);
         let Scratch {
@@ -135,7 +125,7 @@ impl Mlp {
             prepared,
             ..
         } = scratch;
-        let prepared = own.map(|own| (&*prepared, own));
+        let prepared = rest.map(|(own, common)| (&*prepared, own, common));
         match (&weights.layers, between) {
             #[cfg(target_arch = "x86_64")]
             (Layers::Bf16(packed), Between::Bf16(buffers)) => {
@@ -187,7 +177,7 @@ impl Mlp {
         output: &mut Aligned,
         rows: usize,
         training: bool,
-        prepared: Option<(&Prepared, usize)>,
+        prepared: Option<(&Prepared, usize, &[f32])>,
     ) {
         // Without training buffers two hidden buffers take turns.
         let slots = hidden.len().max(1);
@@ -206,7 +196,7 @@ impl Mlp {
                 (Some(&*from), Some(to))
             };
             let factors = match (from, prepared) {
-                (None, Some((prepared, own))) => Factors {
+                (None, Some((prepared, own, common))) => Factors {
                     rows,
                     depth: own,
                     left: Left {
@@ -218,7 +208,8 @@ impl Mlp {
                     begun: Some(Begun {
                         data: prepared.sums.as_slice(),
                         row: stride(layer.outputs),
-                        common: prepared.common.as_slice(),
+                        common,
+                        right: inputs_from(layer, packed, prepared.inputs + own).data,
                     }),
                 },
                 (from, _) => Factors {

@@ -23,16 +23,14 @@ pub struct Scratch {
     pub(crate) d_output: Aligned,
 }
 
-/// The first layer's sums over inputs that many passes have in common; no memory until it is asked for.
+/// The first layer's sums over inputs that many passes have in common, and room for the others; no memory until it is asked for.
 #[derive(Clone)]
 pub(crate) struct Prepared {
     /// How many first inputs of each row are in `sums`; the biases are even if it is none.
     pub(crate) inputs: usize,
     /// Over the first inputs of each row; rows `stride(outputs)` apart.
     pub(crate) sums: Aligned,
-    /// Over the last inputs, which all rows have in common.
-    pub(crate) common: Aligned,
-    /// The inputs between them.
+    /// The inputs after them.
     pub(crate) own: Aligned,
 }
 
@@ -41,7 +39,6 @@ impl Prepared {
     pub(crate) fn make_room(&mut self, rows: usize, inputs: usize, outputs: usize) {
         for (buffer, len) in [
             (&mut self.sums, len(rows, stride(outputs))),
-            (&mut self.common, len(1, stride(outputs))),
             (&mut self.own, len(rows, inputs)),
         ] {
             if buffer.as_slice().len() < len {
@@ -95,7 +92,6 @@ impl Mlp {
             prepared: Prepared {
                 inputs: 0,
                 sums: Aligned::zeros(0),
-                common: Aligned::zeros(0),
                 own: Aligned::zeros(0),
             },
             output: Aligned::zeros(len(rows, spec.output)),

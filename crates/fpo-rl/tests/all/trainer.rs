@@ -89,7 +89,12 @@ fn policy_parameters(trainer: &Trainer) -> Vec<(String, Vec<u8>)> {
     let state = trainer.state().unwrap();
     let tensors = SafeTensors::deserialize(&state).unwrap();
     let of_policy = |name: &&str| name.starts_with("policy.");
-    let mut names: Vec<_> = tensors.names().into_iter().filter(of_policy).map(str::to_owned).collect();
+    let mut names: Vec<_> = tensors
+        .names()
+        .into_iter()
+        .filter(of_policy)
+        .map(str::to_owned)
+        .collect();
     names.sort();
     assert!(names.len() > 5, "{:?}", tensors.names());
     let bytes = |name: String| (name.clone(), tensors.tensor(&name).unwrap().data().to_vec());
