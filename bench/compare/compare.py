@@ -25,7 +25,7 @@ PAGE = ROOT / "docs" / "speed.md"
 #: Seconds between two contenders, for threads that spin after their work to fall asleep.
 PAUSE = 0.05
 #: The last words of a worker whose library is not there.
-MISSING = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
+MISSING = re.compile(r"ModuleNotFoundError: No module named '(envpool|gymnasium|jax|onnx|onnxruntime|stable_baselines3|torch)'")
 #: Rounds of a quick run, and their length as a fraction of a full run's.
 QUICK_ROUNDS, QUICK_FRACTION = 3, 0.3
 
@@ -47,7 +47,7 @@ def prepare(contender: Contender, threads: int, longest: float, numbers: Path, o
         answer = worker.ask(request)
     except WorkerFailed as reason:
         worker.end()
-        if found := MISSING.search(str(reason)):
+        if found := MISSING.fullmatch((str(reason).strip().splitlines() or [""])[-1]):
             say(f"    {contender.name}: {found[1]} is not installed")
             return worker, {"unavailable": f"{found[1]} is not installed"}
         raise WorkerFailed(f"{contender.name}: {reason}") from None

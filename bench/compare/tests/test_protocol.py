@@ -27,4 +27,4 @@ class Protocol(unittest.TestCase):
 
     def test_who_takes_too_long_is_left_out(self):
         (answer,) = answers({"cmd": "prepare", "longest": 0.01})
-        self.assertRegex(answer["unavailable"], r"^a call takes \d+\.\d s, more than the 0\.01 s of a round$")
+        self.assertRegex(answer["unavailable"], r"^a call takes \d+\.\d s; nobody is waited for longer than 0\.01 s$")

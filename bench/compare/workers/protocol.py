@@ -3,7 +3,7 @@
     {"cmd": "prepare", "work": …, "threads": …, "inputs": …, "longest": …, …}  →  {"items": …, "check": {…}, "facts": {…}}
     {"cmd": "run", "seconds": …, "least": …}                     →  {"seconds": [… of one call each]}
 
-What cannot run here, or takes more than `longest` seconds a call, answers {"unavailable": "why"}. A worker ends when its input does.
+What cannot run here, or takes more than `longest` seconds a call (of the peers; our own is the measure), answers {"unavailable": "why"}. A worker ends when its input does.
 """
 
 import json
@@ -54,9 +54,11 @@ def serve(make: Callable[[dict], Workload]) -> None:
         if request["cmd"] == "prepare":
             try:
                 workload = make(request)
-                if (once := timed(workload.call, 1)) > request["longest"]:
-                    raise Unavailable(f"a call takes {once:.1f} s, more than the {request['longest']:g} s of a round")
-                times = max(1, round(SHORTEST / timed(workload.call, 1)))
+                # The second opinion is for a machine that was busy with something else.
+                once = timed(workload.call, 1)
+                if (once := min(once, timed(workload.call, 1))) > request["longest"]:
+                    raise Unavailable(f"a call takes {once:.1f} s; nobody is waited for longer than {request['longest']:g} s")
+                times = max(1, round(SHORTEST / once))
                 answer = {"items": workload.items, "check": workload.check, "facts": workload.facts}
             except Unavailable as reason:
                 answer = {"unavailable": str(reason)}

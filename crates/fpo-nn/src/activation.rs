@@ -128,13 +128,16 @@ mod tests {
         slope: f64,
     ) {
         let z = arguments();
-        let (h, d) = Arch::new().dispatch(Map { function, z: &z });
-        for ((&z, h), d) in z.iter().zip(h).zip(d) {
-            let (value, derivative) = exact(f64::from(z));
-            for (found, expected, floor) in [(h, value, value_floor), (d, derivative, slope)] {
-                let allowed = (ulps * f64::from(f32::EPSILON) * expected.abs()).max(floor);
-                let error = (f64::from(found) - expected).abs();
-                assert!(error <= allowed, "at {z}: {found} for {expected}");
+        let on_vectors = Arch::new().dispatch(Map { function, z: &z });
+        let one_by_one = Simd::vectorize(pulp::Scalar::new(), Map { function, z: &z });
+        for (h, d) in [on_vectors, one_by_one] {
+            for ((&z, h), d) in z.iter().zip(h).zip(d) {
+                let (value, derivative) = exact(f64::from(z));
+                for (found, expected, floor) in [(h, value, value_floor), (d, derivative, slope)] {
+                    let allowed = (ulps * f64::from(f32::EPSILON) * expected.abs()).max(floor);
+                    let error = (f64::from(found) - expected).abs();
+                    assert!(error <= allowed, "at {z}: {found} for {expected}");
+                }
             }
         }
     }

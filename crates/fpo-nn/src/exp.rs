@@ -59,7 +59,7 @@ const FALL: [f32; 6] = [
     -0.008_312_521,
 ];
 
-/// 1/(1 + exp(−x)), to 3e-7 of it, and the value at ±87 beyond. NaN stays NaN.
+/// 1/(1 + exp(−x)), to 4e-7 of it, and the value at ±87 beyond. NaN stays NaN on vectors.
 ///
 /// This is the function that acting waits for: a shorter way than through [`exp_plus`], whose digits near 0 are not asked for here.
 #[inline(always)]
@@ -69,7 +69,12 @@ pub(crate) fn sigmoid<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     let x = simd.min_f32s(splat(LIMIT), simd.max_f32s(splat(-LIMIT), x));
     let shifted = simd.mul_add_e_f32s(x, splat(-std::f32::consts::LOG2_E), splat(ROUND));
     let n = simd.sub_f32s(shifted, splat(ROUND));
-    let r = simd.mul_add_e_f32s(n, splat(std::f32::consts::LN_2), x);
+    let r = if S::IS_SCALAR {
+        // Without fused multiply-add the product is rounded, unless it is exact.
+        simd.mul_add_e_f32s(n, splat(LN_2_LOW), simd.mul_add_e_f32s(n, splat(LN_2_HIGH), x))
+    } else {
+        simd.mul_add_e_f32s(n, splat(std::f32::consts::LN_2), x)
+    };
     let mut fall = splat(FALL[5]);
     for i in (0..5).rev() {
         fall = simd.mul_add_e_f32s(fall, r, splat(FALL[i]));

@@ -166,13 +166,14 @@ impl<E: Epilogue> Product<'_, E> {
             let mut b = right
                 .data
                 .as_ptr()
-                .add(column / PANEL * right.panel + column % PANEL);
+                // Wrapping: where there is nothing to multiply, there need be no factors to point at.
+                .wrapping_add(column / PANEL * right.panel + column % PANEL);
             let mut start = [simd.splat_f32s(0.0); VECTORS];
             if right.bias {
                 for (v, start) in start.iter_mut().enumerate() {
                     *start = load(simd, b.add(v * S::F32_LANES));
                 }
-                b = b.add(right.step);
+                b = b.wrapping_add(right.step);
             }
             if let Some(begun) = self.begun {
                 let b = begun

@@ -26,8 +26,8 @@ impl Mlp {
         scratch.output(rows)
     }
 
-    /// Reads the first `known` inputs of every row, for [`Mlp::infer_prepared`], which will not look at them again: a policy asks for
-    /// ten velocities at one observation.
+    /// Reads the first `known` inputs of every row, for [`Mlp::infer_prepared`]: a policy asks for ten velocities at one observation. They are to stay
+    /// in the scratch's input until then: in bfloat16 they are read anew.
     ///
     /// # Panics
     /// As [`Mlp::infer`], and if the network has fewer inputs.
@@ -36,7 +36,7 @@ impl Mlp {
         let layer = &self.layers()[0];
         assert!(known <= layer.inputs, "more known inputs than there are");
         let Scratch { input, prepared, .. } = scratch;
-        prepared.inputs = known;
+        (prepared.rows, prepared.inputs) = (rows, known);
         let Some(packed) = first_in_f32(weights) else {
             return;
         };
@@ -57,7 +57,7 @@ impl Mlp {
     }
 
     /// As [`Mlp::infer`], but for rounding, where a row's inputs are those that [`Mlp::prepare`] read, then its own part of `own`
-    /// `[rows, width]`, then `common`, the same for all rows. `rows` are those that were prepared.
+    /// `[rows, width]`, then `common`, the same for all rows. `rows` are the first of those that were prepared.
     ///
     /// A row's output is the same bit for bit whatever rows are around it.
     ///
@@ -73,6 +73,7 @@ impl Mlp {
     ) -> &'s [f32] {
         let layer = &self.layers()[0];
         let known = scratch.prepared.inputs;
+        assert!(rows <= scratch.prepared.rows, "rows that were not prepared");
         assert!(
             known + common.len() <= layer.inputs,
             "more inputs than the network has"

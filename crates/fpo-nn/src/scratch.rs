@@ -26,6 +26,8 @@ pub struct Scratch {
 /// The first layer's sums over inputs that many passes have in common, and room for the others; no memory until it is asked for.
 #[derive(Clone)]
 pub(crate) struct Prepared {
+    /// Of so many rows.
+    pub(crate) rows: usize,
     /// How many first inputs of each row are in `sums`; the biases are even if it is none.
     pub(crate) inputs: usize,
     /// Over the first inputs of each row; rows `stride(outputs)` apart.
@@ -78,7 +80,10 @@ pub(crate) fn stride(width: usize) -> usize {
 /// Numbers in a buffer of `rows` rows `stride` apart: whole blocks of rows, and a panel's worth beyond the last
 /// one, since kernels read whole vectors.
 fn len(rows: usize, stride: usize) -> usize {
-    rows.next_multiple_of(BLOCK_ROWS) * stride + PANEL
+    // Checked: what kernels trust is that sizes were compared with these.
+    rows.checked_next_multiple_of(BLOCK_ROWS)
+        .and_then(|rows| rows.checked_mul(stride)?.checked_add(PANEL))
+        .expect("a tile that fits in memory")
 }
 
 impl Mlp {
@@ -90,6 +95,7 @@ impl Mlp {
             input: Aligned::zeros(len(rows, spec.input)),
             between: self.between(rows, training),
             prepared: Prepared {
+                rows: 0,
                 inputs: 0,
                 sums: Aligned::zeros(0),
                 own: Aligned::zeros(0),

@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Looks for work in vain before the processor is offered to other programs.
 const SPINS: u32 = 1000;
 
-/// Does `work` on one thread of `pool`, while the others wait for its parallel pieces with their eyes open.
+/// Does `work` on one thread of `pool`, while the others wait for its parallel pieces with their eyes open. They are busy until it ends, whether it
+/// has work for them or not, and it begins when all of them are free.
 pub(crate) fn keep_awake<R: Send>(pool: &ThreadPool, work: impl FnOnce() -> R + Send) -> R {
     if pool.current_num_threads() == 1 {
         return pool.install(work);
@@ -72,6 +73,11 @@ mod tests {
                 (0..200).map(piece).max()
             });
             assert_eq!(answer, Some((0..199).map(|i| i * i).sum()));
+            if threads > 1 {
+                // Two pieces that wait for each other end only if two threads have them.
+                let both = std::sync::Barrier::new(2);
+                keep_awake(&pool, || rayon::join(|| both.wait(), || both.wait()));
+            }
             // And the pool is free again.
             assert_eq!(pool.broadcast(|thread| thread.index()).len(), threads);
         }

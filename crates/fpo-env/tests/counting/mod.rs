@@ -17,7 +17,6 @@ thread_local! {
 // SAFETY: hands everything to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // A thread that ends has no such value any more.
         if COUNTED.try_with(Cell::get).unwrap_or(false) {
             ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
         }
@@ -39,7 +38,7 @@ pub fn count_this_thread() {
     COUNTED.set(true);
 }
 
-/// How often the threads that are counted asked for memory while `work` was done. A file may have one test that calls it.
+/// How often the threads that are counted asked for memory while `work` was done. A program may have one test that calls it.
 pub fn allocations_in(work: impl FnOnce()) -> usize {
     let before = ALLOCATIONS.load(Ordering::Relaxed);
     work();

@@ -15,8 +15,11 @@ pub(super) fn outlined(drawing: &str) -> Result<String, String> {
     let mut out = String::with_capacity(drawing.len());
     let mut from = 0;
     for text in document.descendants().filter(|node| node.has_tag_name("text")) {
-        // Nothing but lines of text: an element within would be set as if it were not there.
+        // One within another is set with it.
         let range = text.range();
+        if range.start < from {
+            continue;
+        }
         out.push_str(&drawing[from..range.start]);
         out.push_str(&path(text));
         from = range.end;
@@ -32,7 +35,7 @@ fn path(text: Node) -> String {
         .filter_map(|node| node.text().filter(|_| node.is_text()))
         .collect();
     // As SVG has it: spaces around a text do not count, and many are one.
-    let content = content.split_whitespace().collect::<Vec<_>>().join(" ");
+    let content = content.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
     let number = |name: &str, default: f32| {
         inherited(text, name)
             .and_then(|n| n.parse().ok())

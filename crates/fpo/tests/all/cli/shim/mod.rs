@@ -118,10 +118,26 @@ impl Held {
 
     /// Waits for its end.
     pub(crate) fn end(mut self) -> Output {
-        let mut stderr = self.said.into_bytes();
-        self.stderr.read_to_end(&mut stderr).unwrap();
-        let mut output = self.child.wait_with_output().unwrap();
-        output.stderr = stderr;
-        output
+        self.stderr.read_to_string(&mut self.said).unwrap();
+        let mut stdout = Vec::new();
+        self.child
+            .stdout
+            .take()
+            .unwrap()
+            .read_to_end(&mut stdout)
+            .unwrap();
+        Output {
+            status: self.child.wait().unwrap(),
+            stdout,
+            stderr: std::mem::take(&mut self.said).into_bytes(),
+        }
+    }
+}
+
+impl Drop for Held {
+    /// A test that failed leaves no program behind.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
