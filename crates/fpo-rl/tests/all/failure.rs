@@ -255,9 +255,7 @@ fn a_failure_that_is_none_is_refused_in_a_line() {
         std::os::unix::fs::symlink("/dev/zero", path).unwrap();
         refused("");
         fs::remove_file(path).unwrap();
-        // Nobody writes to it: opening it would wait for ever.
-        let made = std::process::Command::new("mkfifo").arg(path).status().unwrap();
-        assert!(made.success());
+        crate::make_pipe(path);
         refused("not a regular file");
         fs::remove_file(path).unwrap();
         refused(if path.ends_with("failure.json") {

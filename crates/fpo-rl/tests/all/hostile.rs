@@ -350,17 +350,11 @@ fn links_and_pipes_in_a_checkpoint() {
     let error = replaced(&|| link("policy.safetensors"));
     assert!(matches!(error, CheckpointError::Damaged { .. }), "{error}");
     // A pipe nobody writes to: opening it would wait for ever.
-    let error = replaced(&|| pipe(&state));
+    let error = replaced(&|| crate::make_pipe(&state));
     assert!(one_line(&error).contains("not a regular file"), "{error}");
     let pipe_at = folder.path().join("pipe");
-    pipe(&pipe_at);
+    crate::make_pipe(&pipe_at);
     assert!(find_policy(&pipe_at, Pick::Latest).is_err());
-}
-
-#[cfg(unix)]
-fn pipe(path: &Path) {
-    let made = std::process::Command::new("mkfifo").arg(path).status().unwrap();
-    assert!(made.success());
 }
 
 /// Whatever links a stranger's folder holds, going on with it changes nothing outside.

@@ -1,7 +1,7 @@
 //! The promise: a run that is stopped and resumed, on any number of threads, before and after, ends with the same bytes as one that never
 //! stopped: every later checkpoint, metric and evaluation, times aside. It holds for every objective and every family of environments.
 //!
-//! Where it does not hold, the digests of the state's parts name the culprit.
+//! No test here may start a process (`all/main.rs` says why). Where the promise does not hold, the digests of the state's parts name the culprit.
 
 use fpo_env::Task;
 use fpo_rl::config::resolve;
