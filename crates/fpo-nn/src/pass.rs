@@ -89,7 +89,7 @@ impl Mlp {
             }
             return self.infer(weights, scratch, rows);
         }
-        self.check(weights, scratch, rows);
+        // `walk` checks the rest.
         let prepared = &mut scratch.prepared;
         prepared.own.as_mut_slice()[..own.len()].copy_from_slice(own);
         self.walk(weights, scratch, rows, false, Some((width, common)));
