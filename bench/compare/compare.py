@@ -46,10 +46,10 @@ def prepare(contender: Contender, threads: int, longest: float, numbers: Path, o
     try:
         answer = worker.ask(request)
     except WorkerFailed as reason:
-        worker.end()
         if found := MISSING.fullmatch((str(reason).strip().splitlines() or [""])[-1]):
             say(f"    {contender.name}: {found[1]} is not installed")
             return worker, {"unavailable": f"{found[1]} is not installed"}
+        worker.end()
         raise WorkerFailed(f"{contender.name}: {reason}") from None
     say(f"    {contender.name}: {answer.get('unavailable', 'ready')} after {time.monotonic() - started:.0f} s")
     return worker, answer

@@ -47,11 +47,10 @@ def section(workload: dict) -> str:
         target = contender["target"]
         cells.append(verdict(target, rate, ratios) if target is not None else "")
         lines.append(row([contender["name"], *cells]))
-    alone = len(workload["contenders"]) == 1
-    first, last = (workload["contenders"][0]["threads"].get(n, {}) for n in (threads[0], threads[-1]))
-    if alone and len(threads) > 1 and "figure" in first and "figure" in last:
-        times = last["figure"]["median"] / first["figure"]["median"]
-        lines += ["", f"From {plural(threads[0])} to {threads[-1]}: {number(times if rate else 1 / times)} times as fast."]
+    if len(workload["contenders"]) == 1 and len(threads) > 1:
+        first, last = (workload["contenders"][0]["threads"][n]["figure"]["median"] for n in (threads[0], threads[-1]))
+        times = last / first if rate else first / last
+        lines += ["", f"From {plural(threads[0])} to {threads[-1]}: {number(times)} times as fast."]
     if missing:
         reasons = (f"{name} ({reason})" for name, reason in missing.items())
         lines += ["", f"Not measured: {'; '.join(reasons)}."]

@@ -1,9 +1,10 @@
 """How a worker talks to the harness: a JSON object a line on its standard input, an answer a line on its output.
 
     {"cmd": "prepare", "work": …, "threads": …, "inputs": …, "longest": …, …}  →  {"items": …, "check": {…}, "facts": {…}}
-    {"cmd": "run", "seconds": …, "least": …}                     →  {"seconds": [… of one call each]}
+    {"cmd": "run", "seconds": …, "least": …}                                      →  {"seconds": [… of one call each]}
 
-What cannot run here, or takes more than `longest` seconds a call (of the peers; our own is the measure), answers {"unavailable": "why"}. A worker ends when its input does.
+What cannot run here, or takes more than `longest` seconds a call (of the peers; our own is the measure), answers
+{"unavailable": "why"}. A worker ends when its input does.
 """
 
 import json

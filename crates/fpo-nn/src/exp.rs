@@ -23,23 +23,36 @@ const SERIES: [f32; 6] = [
     0.001_393_368_6,
 ];
 
+/// x clamped to ±87, the n nearest to x·`log2_e`, and 2ⁿ. NaN stays NaN.
+#[inline(always)]
+fn nearest_power<S: Simd>(simd: S, x: S::f32s, log2_e: f32) -> [S::f32s; 3] {
+    let splat = |value| simd.splat_f32s(value);
+    // x is the second operand: x86 answers with it where one of them is NaN.
+    let x = simd.min_f32s(splat(LIMIT), simd.max_f32s(splat(-LIMIT), x));
+    let shifted = simd.mul_add_e_f32s(x, splat(log2_e), splat(ROUND));
+    let bits = simd.transmute_u32s_f32s(shifted);
+    let power = simd.transmute_f32s_u32s(simd.wrapping_dyn_shl_u32s(bits, simd.splat_u32s(23)));
+    [x, simd.sub_f32s(shifted, splat(ROUND)), power]
+}
+
+/// Σ `coefficients[i]`·rⁱ.
+#[inline(always)]
+fn polynomial<S: Simd, const N: usize>(simd: S, coefficients: [f32; N], r: S::f32s) -> S::f32s {
+    let mut sum = simd.splat_f32s(coefficients[N - 1]);
+    for i in (0..N - 1).rev() {
+        sum = simd.mul_add_e_f32s(sum, r, simd.splat_f32s(coefficients[i]));
+    }
+    sum
+}
+
 /// exp(x) = 2ⁿ·(1 + m): the parts (2ⁿ, m), with x clamped to ±87. NaN stays NaN.
 #[inline(always)]
 fn parts<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
     let splat = |value| simd.splat_f32s(value);
-    // x is the second operand: x86 answers with it where one of them is NaN.
-    let x = simd.min_f32s(splat(LIMIT), simd.max_f32s(splat(-LIMIT), x));
-    let shifted = simd.mul_add_e_f32s(x, splat(std::f32::consts::LOG2_E), splat(ROUND));
-    let n = simd.sub_f32s(shifted, splat(ROUND));
+    let [x, n, power] = nearest_power(simd, x, std::f32::consts::LOG2_E);
     let r = simd.mul_add_e_f32s(n, splat(-LN_2_HIGH), x);
     let r = simd.mul_add_e_f32s(n, splat(-LN_2_LOW), r);
-    let mut series = splat(SERIES[5]);
-    for i in (0..5).rev() {
-        series = simd.mul_add_e_f32s(series, r, splat(SERIES[i]));
-    }
-    let bits = simd.transmute_u32s_f32s(shifted);
-    let scale = simd.transmute_f32s_u32s(simd.wrapping_dyn_shl_u32s(bits, simd.splat_u32s(23)));
-    (scale, simd.mul_f32s(r, series))
+    (power, simd.mul_f32s(r, polynomial(simd, SERIES, r)))
 }
 
 /// exp(x) + `add`, to about 1 ulp for x within ±87 and the value at ±87 beyond.
@@ -66,22 +79,15 @@ const FALL: [f32; 6] = [
 pub(crate) fn sigmoid<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     let splat = |value| simd.splat_f32s(value);
     // exp(−x) = 2ⁿ·exp(−r) with r = x + n·ln 2.
-    let x = simd.min_f32s(splat(LIMIT), simd.max_f32s(splat(-LIMIT), x));
-    let shifted = simd.mul_add_e_f32s(x, splat(-std::f32::consts::LOG2_E), splat(ROUND));
-    let n = simd.sub_f32s(shifted, splat(ROUND));
+    let [x, n, power] = nearest_power(simd, x, -std::f32::consts::LOG2_E);
     let r = if S::IS_SCALAR {
         // Without fused multiply-add the product is rounded, unless it is exact.
         simd.mul_add_e_f32s(n, splat(LN_2_LOW), simd.mul_add_e_f32s(n, splat(LN_2_HIGH), x))
     } else {
         simd.mul_add_e_f32s(n, splat(std::f32::consts::LN_2), x)
     };
-    let mut fall = splat(FALL[5]);
-    for i in (0..5).rev() {
-        fall = simd.mul_add_e_f32s(fall, r, splat(FALL[i]));
-    }
-    let bits = simd.transmute_u32s_f32s(shifted);
-    let scale = simd.transmute_f32s_u32s(simd.wrapping_dyn_shl_u32s(bits, simd.splat_u32s(23)));
-    simd.div_f32s(splat(1.0), simd.mul_add_e_f32s(fall, scale, splat(1.0)))
+    let one = splat(1.0);
+    simd.div_f32s(one, simd.mul_add_e_f32s(polynomial(simd, FALL, r), power, one))
 }
 
 /// tanh(x) = m/(m + 2) with m = exp(2x) − 1, which loses nothing near 0.

@@ -37,7 +37,7 @@ impl Mlp {
         assert!(known <= layer.inputs, "more known inputs than there are");
         let Scratch { input, prepared, .. } = scratch;
         (prepared.rows, prepared.inputs) = (rows, known);
-        let Some(packed) = first_in_f32(weights) else {
+        let Some([packed, ..]) = in_f32(&weights.layers) else {
             return;
         };
         prepared.make_room(rows, layer.inputs, layer.outputs);
@@ -80,7 +80,7 @@ impl Mlp {
         );
         let width = layer.inputs - known - common.len();
         assert_eq!(own.len(), rows * width, "inputs of the rows' own");
-        if first_in_f32(weights).is_none() {
+        if in_f32(&weights.layers).is_none() {
             // That pass takes its inputs whole.
             let inputs = scratch.input_mut(rows).chunks_exact_mut(layer.inputs);
             for (k, row) in inputs.enumerate() {
@@ -92,7 +92,7 @@ impl Mlp {
         // `walk` checks the rest.
         let prepared = &mut scratch.prepared;
         prepared.own.as_mut_slice()[..own.len()].copy_from_slice(own);
-        self.walk(weights, scratch, rows, false, Some((width, common)));
+        self.walk(weights, scratch, rows, false, Some(common));
         scratch.output(rows)
     }
 
@@ -109,14 +109,14 @@ impl Mlp {
         scratch.output(rows)
     }
 
-    /// All layers; with `rest` the first goes on from what is prepared, with so many inputs of each row's own and these of all of them.
+    /// All layers; with `common` the first goes on from what is prepared, these being the inputs that all rows have in common.
     fn walk(
         &self,
         weights: &Weights,
         scratch: &mut Scratch,
         rows: usize,
         training: bool,
-        rest: Option<(usize, &[f32])>,
+        common: Option<&[f32]>,
     ) {
         self.check(weights, scratch, rows);
         let Scratch {
@@ -126,30 +126,20 @@ impl Mlp {
             prepared,
             ..
         } = scratch;
-        let prepared = rest.map(|(own, common)| (&*prepared, own, common));
         match (&weights.layers, between) {
             #[cfg(target_arch = "x86_64")]
             (Layers::Bf16(packed), Between::Bf16(buffers)) => {
                 let (input, output) = (input.as_slice(), output.as_mut_slice());
                 self.bf16(packed).forward(buffers, rows, input, output, training);
             }
-            #[cfg(target_arch = "x86_64")]
             (
-                Layers::Both(packed, _),
+                layers,
                 Between::F32 {
                     hidden, derivative, ..
                 },
             ) => {
-                self.walk_f32(
-                    packed, input, hidden, derivative, output, rows, training, prepared,
-                );
-            }
-            (
-                Layers::F32(packed),
-                Between::F32 {
-                    hidden, derivative, ..
-                },
-            ) => {
+                let packed = in_f32(layers).expect("`check` compared the precisions");
+                let prepared = common.map(|common| (&*prepared, common));
                 self.walk_f32(
                     packed, input, hidden, derivative, output, rows, training, prepared,
                 );
@@ -178,7 +168,7 @@ impl Mlp {
         output: &mut Aligned,
         rows: usize,
         training: bool,
-        prepared: Option<(&Prepared, usize, &[f32])>,
+        prepared: Option<(&Prepared, &[f32])>,
     ) {
         // Without training buffers two hidden buffers take turns.
         let slots = hidden.len().max(1);
@@ -197,22 +187,26 @@ impl Mlp {
                 (Some(&*from), Some(to))
             };
             let factors = match (from, prepared) {
-                (None, Some((prepared, own, common))) => Factors {
-                    rows,
-                    depth: own,
-                    left: Left {
-                        data: prepared.own.as_slice(),
-                        row: own,
-                        step: 1,
-                    },
-                    right: inputs_from(layer, packed, prepared.inputs),
-                    begun: Some(Begun {
-                        data: prepared.sums.as_slice(),
-                        row: stride(layer.outputs),
-                        common,
-                        right: inputs_from(layer, packed, prepared.inputs + own).data,
-                    }),
-                },
+                (None, Some((prepared, common))) => {
+                    let shared = layer.inputs - common.len();
+                    let own = shared - prepared.inputs;
+                    Factors {
+                        rows,
+                        depth: own,
+                        left: Left {
+                            data: prepared.own.as_slice(),
+                            row: own,
+                            step: 1,
+                        },
+                        right: inputs_from(layer, packed, prepared.inputs),
+                        begun: Some(Begun {
+                            data: prepared.sums.as_slice(),
+                            row: stride(layer.outputs),
+                            common,
+                            right: inputs_from(layer, packed, shared).data,
+                        }),
+                    }
+                }
                 (from, _) => Factors {
                     rows,
                     depth: layer.inputs,
@@ -387,12 +381,12 @@ impl Mlp {
     }
 }
 
-/// The first layer's parameters, where the forward pass reads them in single precision.
-fn first_in_f32(weights: &Weights) -> Option<&Packed> {
-    match &weights.layers {
-        Layers::F32(packed) => Some(&packed[0]),
+/// What the forward pass reads, where it does so in single precision.
+fn in_f32(layers: &Layers) -> Option<&[Packed]> {
+    match layers {
+        Layers::F32(packed) => Some(packed),
         #[cfg(target_arch = "x86_64")]
-        Layers::Both(packed, _) => Some(&packed[0]),
+        Layers::Both(packed, _) => Some(packed),
         #[cfg(target_arch = "x86_64")]
         Layers::Bf16(_) => None,
     }

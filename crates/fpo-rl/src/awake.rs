@@ -5,38 +5,36 @@
 
 use rayon::{ThreadPool, Yield};
 use std::hint::spin_loop;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Looks for work in vain before the processor is offered to other programs.
 const SPINS: u32 = 1000;
 
 /// Does `work` on one thread of `pool`, while the others wait for its parallel pieces with their eyes open. They are busy until it ends, whether it
-/// has work for them or not, and it begins when all of them are free.
+/// has work for them or not.
 pub(crate) fn keep_awake<R: Send>(pool: &ThreadPool, work: impl FnOnce() -> R + Send) -> R {
-    if pool.current_num_threads() == 1 {
-        return pool.install(work);
-    }
-    let (work, done, result) = (Mutex::new(Some(work)), AtomicBool::new(false), Mutex::new(None));
-    pool.broadcast(|thread| {
-        if thread.index() > 0 {
-            return help(&done);
-        }
+    let (awake, done) = (&AtomicUsize::new(0), &AtomicBool::new(false));
+    pool.scope(|scope| {
+        let worker = rayon::current_thread_index();
+        scope.spawn_broadcast(move |_, thread| {
+            if Some(thread.index()) != worker {
+                awake.fetch_add(1, Ordering::Release);
+                help_until(|| done.load(Ordering::Acquire));
+            }
+        });
+        // Not before: who began to help while it waits for the rest of a piece would never see that it has come.
+        let others = rayon::current_num_threads() - 1;
+        help_until(|| awake.load(Ordering::Acquire) == others);
         // Also when the work panics.
-        let _done = Done(&done);
-        let work = work.lock().expect("no one panics with it").take();
-        let answer = work.expect("one thread has number 0")();
-        *result.lock().expect("no one panics with it") = Some(answer);
-    });
-    result
-        .into_inner()
-        .expect("no one panics with it")
-        .expect("a panic in the work does not come here")
+        let _done = Done(done);
+        work()
+    })
 }
 
-fn help(done: &AtomicBool) {
+/// Does what work there is, wide awake.
+fn help_until(end: impl Fn() -> bool) {
     let mut idle = 0;
-    while !done.load(Ordering::Acquire) {
+    while !end() {
         if rayon::yield_now() == Some(Yield::Executed) {
             idle = 0;
         } else if idle < SPINS {

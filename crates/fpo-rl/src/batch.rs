@@ -101,11 +101,6 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Whether nothing in it tells a good action from a bad one: all rewards are alike, and no episode ended but by its time limit.
-    pub fn is_uniform(&self) -> bool {
-        self.rewards.iter().all(|r| *r == self.rewards[0]) && !self.follow.contains(&Follow::Terminal)
-    }
-
     /// A batch of zeros.
     pub fn new(dims: Dims) -> Self {
         let (s, n) = (dims.sequences, dims.transitions());
@@ -126,6 +121,11 @@ impl Batch {
             old_losses: vec![0.0; n * dims.views],
             old_velocities: vec![0.0; n * dims.views * dims.target],
         }
+    }
+
+    /// Whether nothing in it tells a good action from a bad one: all rewards are alike, and no episode ended but by its time limit.
+    pub fn is_uniform(&self) -> bool {
+        self.rewards.iter().all(|r| *r == self.rewards[0]) && !self.follow.contains(&Follow::Terminal)
     }
 
     /// Cuts the batch into parts of whole environments, for the shards to fill.

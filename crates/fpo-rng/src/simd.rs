@@ -56,12 +56,20 @@ type Half = pulp::x86::V3;
 #[cfg(not(target_arch = "x86_64"))]
 type Half = std::convert::Infallible;
 
+/// Vectors half as wide as AVX-512's, where this machine has them.
+fn half() -> Option<Half> {
+    #[cfg(target_arch = "x86_64")]
+    return pulp::x86::V3::try_new();
+    #[cfg(not(target_arch = "x86_64"))]
+    None
+}
+
 #[derive(Clone, Copy)]
 enum Limit {
     /// No limit; and what has vectors half as wide as AVX-512's.
     None(Option<Half>),
     #[cfg(target_arch = "x86_64")]
-    Avx2(pulp::x86::V3),
+    Avx2(Half),
     Scalar,
 }
 
@@ -74,14 +82,11 @@ impl Limit {
 
     fn read() -> Result<Self, String> {
         let Some(value) = std::env::var_os(VARIABLE) else {
-            #[cfg(target_arch = "x86_64")]
-            return Ok(Self::None(pulp::x86::V3::try_new()));
-            #[cfg(not(target_arch = "x86_64"))]
-            return Ok(Self::None(None));
+            return Ok(Self::None(half()));
         };
         #[cfg(target_arch = "x86_64")]
         if value == "avx2" {
-            return Ok(pulp::x86::V3::try_new().map_or(Self::Scalar, Self::Avx2));
+            return Ok(half().map_or(Self::Scalar, Self::Avx2));
         }
         if value == "scalar" {
             return Ok(Self::Scalar);

@@ -38,9 +38,12 @@ pub fn count_this_thread() {
     COUNTED.set(true);
 }
 
-/// How often the threads that are counted asked for memory while `work` was done. A program may have one test that calls it.
+/// How often the threads that are counted asked for memory while `work` was done. A program may have one test that calls it, on such a thread.
 pub fn allocations_in(work: impl FnOnce()) -> usize {
     let before = ALLOCATIONS.load(Ordering::Relaxed);
+    drop(std::hint::black_box(vec![0; 9]));
+    let counted = ALLOCATIONS.load(Ordering::Relaxed);
+    assert_eq!(counted - before, 1, "this thread is not counted");
     work();
-    ALLOCATIONS.load(Ordering::Relaxed) - before
+    ALLOCATIONS.load(Ordering::Relaxed) - counted
 }

@@ -18,6 +18,16 @@ mod tiny;
 mod toy;
 mod trainer;
 
+/// FPO++ as published, in changes of `fast`: an exponential ratio and a bound on losses, and a bound on actions that only cuts.
+const PUBLISHED_FPOPP: [&str; 6] = [
+    "objective.ratio_form=exp",
+    "objective.log_ratio_max=10",
+    "objective.loss_max=20",
+    "objective.bound_pull=0",
+    "optimizer.max_kl=0",
+    "train.ema_decay=0",
+];
+
 /// Makes a pipe that nobody writes to: opening it would wait for ever.
 fn make_pipe(path: &Path) {
     let owner = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;

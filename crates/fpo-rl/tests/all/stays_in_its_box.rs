@@ -1,6 +1,7 @@
 //! The mechanism behind the cliff of long runs, on a task of a second: the best action lies at the bound, and a flow that learns it must not leave
 //! its box. docs/stability.md tells the story.
 
+use crate::PUBLISHED_FPOPP;
 use fpo_env::{Env, EnvSpec, MakeError, StateError, Status, Step, Task};
 use fpo_rl::config::resolve;
 use fpo_rl::policy::Model;
@@ -119,26 +120,16 @@ fn trained(sets: &[&str]) -> (f64, f32) {
     (reward, x[rows * 95 / 100])
 }
 
-/// What `fast` was: FPO++'s exponential ratio and bound on losses, and a bound on actions that only cuts.
-const BEFORE: [&str; 6] = [
-    "objective.ratio_form=exp",
-    "objective.log_ratio_max=10",
-    "objective.loss_max=20",
-    "objective.bound_pull=0",
-    "optimizer.max_kl=0",
-    "train.ema_decay=0",
-];
-
 #[test]
 fn a_flow_whose_best_action_is_the_bound_stays_in_its_box() {
-    let (reward, reach) = trained(&BEFORE);
+    let (reward, reach) = trained(&PUBLISHED_FPOPP);
     println!("without the pull: reward {reward:.3}, samples reach {reach:.2}");
     assert!(reach > 2.0 * BOUND, "the mechanism: {reach}");
 
     // Either alone keeps the flow in, and `fast` has both.
-    let pull = [&BEFORE[..], &["objective.bound_pull=1"]].concat();
+    let pull = [&PUBLISHED_FPOPP[..], &["objective.bound_pull=1"]].concat();
     let linear = [
-        &BEFORE[..],
+        &PUBLISHED_FPOPP[..],
         &[
             "objective.ratio_form=linear",
             "objective.log_ratio_max=0",

@@ -1,5 +1,6 @@
 //! The trainer as a whole, on a task small enough to be learnt in a moment.
 
+use crate::PUBLISHED_FPOPP;
 use crate::toy::Toy;
 use fpo_env::Task;
 use fpo_rl::config::{Config, resolve};
@@ -14,15 +15,7 @@ use std::sync::Arc;
 /// The methods, the kinds of their policies, and options.
 const METHODS: [&[&str]; 15] = [
     &[],
-    // FPO++ as published.
-    &[
-        "objective.ratio_form=exp",
-        "objective.log_ratio_max=10",
-        "objective.loss_max=20",
-        "objective.bound_pull=0",
-        "optimizer.max_kl=0",
-        "train.ema_decay=0",
-    ],
+    &PUBLISHED_FPOPP,
     &["optimizer.max_kl=1e-3"],
     &["objective.huber_delta=0.5"],
     &["optimizer.target_kl=0.01"],

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use ttf_parser::{Face, OutlineBuilder};
 
 /// The SVG `drawing` with a path in the place of each `<text>`, in DejaVu Sans whatever its family. Of a text's attributes `x`, `y`,
-/// `font-size`, `font-weight`, `text-anchor`, `fill` and `transform` count, its own or inherited.
+/// `font-size`, `font-weight`, `text-anchor`, `fill` and `transform` count, all but the first two its own or inherited.
 ///
 /// # Errors
 /// If it is not XML.
@@ -36,11 +36,7 @@ fn path(text: Node) -> String {
         .collect();
     // As SVG has it: spaces around a text do not count, and many are one.
     let content = content.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
-    let number = |name: &str, default: f32| {
-        inherited(text, name)
-            .and_then(|n| n.parse().ok())
-            .unwrap_or(default)
-    };
+    let number = |value: Option<&str>, default: f32| value.and_then(|n| n.parse().ok()).unwrap_or(default);
     let bold = inherited(text, "font-weight")
         .is_some_and(|weight| weight == "bold" || weight.parse().is_ok_and(|w: u32| w > 500));
     let font = if bold {
@@ -49,7 +45,7 @@ fn path(text: Node) -> String {
         dejavu::sans::regular()
     };
     let face = Face::parse(font, 0).expect("the font comes with the program");
-    let scale = number("font-size", 16.0) / f32::from(face.units_per_em());
+    let scale = number(inherited(text, "font-size"), 16.0) / f32::from(face.units_per_em());
     // A letter that the font lacks is its box for unknown ones.
     let glyphs: Vec<_> = content
         .chars()
@@ -64,8 +60,8 @@ fn path(text: Node) -> String {
     };
     let mut outline = Outline {
         scale,
-        x: number("x", 0.0) + start,
-        y: number("y", 0.0),
+        x: number(text.attribute("x"), 0.0) + start,
+        y: number(text.attribute("y"), 0.0),
         data: String::new(),
     };
     for glyph in glyphs {
@@ -86,11 +82,8 @@ fn path(text: Node) -> String {
     out + "/>"
 }
 
-/// An attribute of a node, or of the nearest around it that has it. Positions are a node's own.
+/// An attribute of a node, or of the nearest around it that has it.
 fn inherited<'a>(node: Node<'a, '_>, name: &str) -> Option<&'a str> {
-    if ["x", "y"].contains(&name) {
-        return node.attribute(name);
-    }
     node.ancestors().find_map(|node| node.attribute(name))
 }
 

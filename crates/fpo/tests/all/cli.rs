@@ -42,9 +42,12 @@ const DPPO: &str = "objective.method=dppo";
 const AWFM: &str = "objective.method=awfm";
 const METHODS: [&str; 4] = [FPO, PPO, DPPO, AWFM];
 
+/// Where the program lies.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_fpo");
+
 /// The program, to be run in `folder`.
 fn fpo(folder: &TempDir, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_fpo"));
+    let mut command = Command::new(PROGRAM);
     command.current_dir(folder.path()).args(args);
     command
 }

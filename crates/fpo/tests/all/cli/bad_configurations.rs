@@ -4,7 +4,7 @@
 //! `bad_configurations.txt` holds the commands and the answers. With `FPO_UPDATE=1` the test writes the answers that differ into that
 //! file, for a change of words to be looked at.
 
-use crate::cli::{TASK, fpo, succeeds};
+use crate::cli::{PROGRAM, TASK, succeeds};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
@@ -167,7 +167,7 @@ impl Place {
         #[cfg(unix)]
         std::os::unix::fs::symlink("../cart/checkpoints", linked.join("checkpoints")).unwrap();
         let _ = linked;
-        let program = PathBuf::from(fpo(&folder, &[]).get_program());
+        let program = Path::new(PROGRAM);
         Self {
             before: everything(folder.path()),
             folder,

@@ -1,6 +1,8 @@
 //! Whatever is wrong is said in one line, with an exit code: 2 for the input, 1 for what happened while running.
 
-use crate::cli::{Record, STATE, TASK, assert_same, folder_with_run, fpo, record, stderr, succeeds, tiny};
+use crate::cli::{
+    PROGRAM, Record, STATE, TASK, assert_same, folder_with_run, fpo, record, stderr, succeeds, tiny,
+};
 use fpo_rl::run::RunFolder;
 use std::fs;
 use std::path::Path;
@@ -370,7 +372,7 @@ fn a_full_disk_while_saving() {
     limited
         .current_dir(folder.path())
         .args(["-c", "trap '' 25; ulimit -f 200; exec \"$0\" \"$@\""])
-        .arg(fpo(&folder, &[]).get_program())
+        .arg(PROGRAM)
         .args(["train", "--resume", "runs/run", "--set", "train.steps=1280"]);
     check(
         limited,

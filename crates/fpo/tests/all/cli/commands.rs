@@ -213,8 +213,7 @@ fn every_metric_is_explained() {
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
     let folder = TempDir::new().unwrap();
-    let mut child = std::process::Command::new(fpo(&folder, &[]).get_program())
-        .arg("tasks")
+    let mut child = fpo(&folder, &["tasks"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -234,9 +233,7 @@ fn a_reader_that_goes_away_is_no_error() {
 fn a_result_that_cannot_be_written_is_an_error() {
     let (folder, _) = crate::cli::folder_with_run();
     let full = fs::File::options().write(true).open("/dev/full").unwrap();
-    let output = std::process::Command::new(fpo(&folder, &[]).get_program())
-        .current_dir(folder.path())
-        .args(["eval", "runs/run", "--episodes", "2"])
+    let output = fpo(&folder, &["eval", "runs/run", "--episodes", "2"])
         .stdout(full)
         .output()
         .unwrap();

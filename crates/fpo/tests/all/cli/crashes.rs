@@ -4,7 +4,7 @@
 //! The long form kills at 200 moments:
 //! `cargo test --release -p fpo --test all killed_two_hundred_times -- --ignored --nocapture`
 
-use crate::cli::{Record, assert_same, fpo, record, stderr, succeeds};
+use crate::cli::{PROGRAM, Record, assert_same, record, stderr, succeeds};
 use fpo_rl::checkpoint::{Checkpoint, Checkpoints};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -188,12 +188,7 @@ fn a_read_only_folder_is_refused_and_intact() {
     let set = |mode: u32| fs::set_permissions(&checkpoints, fs::Permissions::from_mode(mode)).unwrap();
     set(0o555);
     let writable = fs::write(checkpoints.join("probe"), "").is_ok();
-    let program = fpo(&folder, &[]).get_program().to_owned();
-    let mut command = Command::new(if writable {
-        "setpriv".as_ref()
-    } else {
-        program.as_os_str()
-    });
+    let mut command = Command::new(if writable { "setpriv" } else { PROGRAM });
     if writable {
         fs::remove_file(checkpoints.join("probe")).unwrap();
         let without = ["--bounding-set=-dac_override", "--inh-caps=-dac_override"];
@@ -207,7 +202,7 @@ fn a_read_only_folder_is_refused_and_intact() {
             eprintln!("skipped: this user may write everywhere, and setpriv cannot change that");
             return;
         }
-        command.args(without).arg(program);
+        command.args(without).arg(PROGRAM);
     }
     let output = command.current_dir(folder.path()).args(GO_ON).output().unwrap();
     set(0o755);
@@ -234,7 +229,7 @@ fn a_full_disk_costs_no_checkpoint() {
     let output = Command::new("unshare")
         .current_dir(folder.path())
         .args(["--user", "--map-root-user", "--mount", "sh", "-c", script])
-        .arg(fpo(&folder, &[]).get_program())
+        .arg(PROGRAM)
         .args(begin("run", &["--out", "disk"]))
         .output();
     let run = folder.path().join("runs/run");

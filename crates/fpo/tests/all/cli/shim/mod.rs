@@ -13,11 +13,8 @@ use tempfile::TempDir;
 
 /// The program, with the library before it, to be run in `folder`.
 pub(crate) fn watched(folder: &TempDir, args: &[&str]) -> Command {
-    let mut command = Command::new(crate::cli::fpo(folder, &[]).get_program());
-    command
-        .current_dir(folder.path())
-        .args(args)
-        .env("LD_PRELOAD", library());
+    let mut command = crate::cli::fpo(folder, args);
+    command.env("LD_PRELOAD", library());
     command
 }
 
