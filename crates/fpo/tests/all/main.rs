@@ -4,5 +4,6 @@
 //! for a moment, which then outlives its owner.
 
 mod cli;
+mod same_numbers;
 mod unsafe_code;
 mod video;
