@@ -3,8 +3,8 @@
 use crate::Workload;
 use crate::inputs::Inputs;
 use anyhow::{Result, ensure};
+use fpo_env::StepEnd;
 use fpo_nn::{Mlp, global_norm};
-use fpo_rl::advantage::Follow;
 use fpo_rl::batch::{Batch, Dims};
 use fpo_rl::config::{self, Config};
 use fpo_rl::critic::Critic;
@@ -135,11 +135,11 @@ fn batch(config: &Config, inputs: &Inputs) -> Result<Batch> {
         );
         *field = numbers;
     }
-    for (follow, byte) in batch.follow.iter_mut().zip(inputs.bytes("update.follow")?) {
-        *follow = match byte {
-            0 => Follow::Next,
-            1 => Follow::Terminal,
-            _ => Follow::Truncated,
+    for (end, byte) in batch.ends.iter_mut().zip(inputs.bytes("update.follow")?) {
+        *end = match byte {
+            0 => StepEnd::Running,
+            1 => StepEnd::Terminated,
+            _ => StepEnd::Truncated,
         };
     }
     Ok(batch)

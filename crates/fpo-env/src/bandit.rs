@@ -13,7 +13,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::{Env, EnvSpec, MakeError, StateError, Status, Step, Task};
+use crate::{Env, EnvSpec, MakeError, NoState, StateError, Step, StepEnd, Task};
 use fpo_rng::Philox;
 use std::sync::Arc;
 
@@ -117,7 +117,7 @@ pub(crate) fn tasks() -> impl Iterator<Item = Arc<dyn Task>> {
             action_min: vec![-1.0; actions],
             action_max: vec![1.0; actions],
             control_timestep: 1.0,
-            step_limit: 1,
+            step_limit: Some(1),
         };
         Arc::new(BanditTask {
             spec,
@@ -148,11 +148,13 @@ impl Env for Bandit {
         observation.fill(CONSTANT);
         Step {
             reward: self.bumps.reward(action),
-            status: Status::Terminated,
+            end: StepEnd::Terminated,
         }
     }
 
-    fn save_state(&self, _: &mut Vec<u8>) {}
+    fn save_state(&self, _: &mut Vec<u8>) -> Result<(), NoState> {
+        Ok(())
+    }
 
     fn load_state(&mut self, bytes: &[u8]) -> Result<(), StateError> {
         if bytes.is_empty() {

@@ -17,8 +17,11 @@ pub struct EnvSpec {
     pub action_max: Vec<f32>,
     /// Seconds of simulated time a step takes.
     pub control_timestep: f64,
-    /// Steps until an episode is truncated.
-    pub step_limit: u32,
+    /// Steps until an episode is truncated from outside, at least 1. None where the environment ends all its episodes.
+    ///
+    /// Without a limit first episodes are not cut to random lengths ([`crate::ShardOptions::stagger`]), and group-relative
+    /// advantages, which compare episodes of equal length, are refused.
+    pub step_limit: Option<u32>,
 }
 
 impl EnvSpec {
@@ -38,19 +41,22 @@ impl EnvSpec {
 pub struct Step {
     /// The step's reward; always finite.
     pub reward: f32,
-    /// Whether the episode goes on.
-    pub status: Status,
+    /// Whether the episode goes on, and if not, why.
+    pub end: StepEnd,
 }
 
-/// Whether an episode goes on after a step. Time limits are not the environment's business: see `Shard`.
+/// How a transition ends: what follows it, and so what its last observation is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// It goes on.
+pub enum StepEnd {
+    /// The episode goes on.
     Running,
     /// It reached a terminal state: nothing follows, there is no value to bootstrap from.
     Terminated,
-    /// The simulation diverged. The observation holds the last finite one, the reward is zero, and the
-    /// episode counts as failed; the environment must be reset before the next step.
+    /// It was cut: it could have gone on, so the value of its final observation is bootstrapped from. By the environment, or by
+    /// [`crate::Shard`] at [`EnvSpec::step_limit`].
+    Truncated,
+    /// The simulation failed. The observation holds the last finite one, the reward is zero, and the environment must be reset
+    /// before the next step. The episode counts as failed; estimators treat it as terminated.
     Diverged,
 }
 
@@ -66,18 +72,33 @@ pub trait Env: Send {
     fn reset(&mut self, rng: &mut Philox, observation: &mut [f32]);
 
     /// Steps with `action` (`[action_dim]`, in the environment's units, within its bounds) and writes the observation that
-    /// follows (`[observation_dim]`). Every observation and reward is finite.
+    /// follows (`[observation_dim]`). Every observation and reward is finite. Where the step ends the episode the observation is
+    /// its last, not the first of the next: whoever steps asks for a reset.
+    ///
+    /// [`EnvSpec::step_limit`] is not its business, but it may truncate an episode by a rule of its own.
     fn step(&mut self, action: &[f32], observation: &mut [f32]) -> Step;
 
     /// Appends the whole state to `out`, such that [`Env::load_state`] on another environment of the same task
     /// continues bit for bit.
-    fn save_state(&self, out: &mut Vec<u8>);
+    ///
+    /// An environment that cannot (a simulator behind a network, a game that keeps its state to itself) leaves this method and
+    /// [`Env::load_state`] as they are. Training that goes on from a checkpoint then begins a new episode in it.
+    ///
+    /// # Errors
+    /// [`NoState`] if this environment gives no state, as by default; what was appended then is ignored.
+    fn save_state(&self, out: &mut Vec<u8>) -> Result<(), NoState> {
+        let _ = out;
+        Err(NoState)
+    }
 
     /// Takes over a state written by [`Env::save_state`].
     ///
     /// # Errors
-    /// If the bytes are not such a state: one clear sentence.
-    fn load_state(&mut self, bytes: &[u8]) -> Result<(), StateError>;
+    /// If the bytes are not such a state: one clear sentence. By default always, since there is none.
+    fn load_state(&mut self, bytes: &[u8]) -> Result<(), StateError> {
+        let _ = bytes;
+        Err(StateError(format!("`{}` takes no state", self.spec().name)))
+    }
 
     /// A picture of the current state.
     ///
@@ -99,6 +120,11 @@ pub struct Picture {
     /// `[height, width, 3]` bytes.
     pub rgb: Vec<u8>,
 }
+
+/// The environment cannot save its state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this environment gives no state")]
+pub struct NoState;
 
 /// Bytes that are not a state of the environment they were given to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -21,8 +21,8 @@ use layout::{LAYOUTS, PLANS};
 use std::sync::Arc;
 use world::GridWorld;
 
-/// Steps until an episode is truncated.
-const STEP_LIMIT: u32 = 100;
+/// Steps until an episode is truncated, in every task.
+pub const STEP_LIMIT: u32 = 100;
 
 /// A layout as a task.
 struct GridTask {
@@ -51,7 +51,7 @@ pub(crate) fn tasks() -> impl Iterator<Item = Arc<dyn Task>> {
             action_max: vec![1.0; 2],
             // No time is simulated; films show ten steps a second.
             control_timestep: 0.1,
-            step_limit: STEP_LIMIT,
+            step_limit: Some(STEP_LIMIT),
         };
         Arc::new(GridTask { spec, layout }) as Arc<dyn Task>
     })

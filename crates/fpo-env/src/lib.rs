@@ -12,8 +12,8 @@ mod env;
 pub mod gridworld;
 mod shard;
 
-pub use env::{Env, EnvSpec, MakeError, Picture, RenderError, StateError, Status, Step, Task};
-pub use shard::{End, Episode, Outcome, Shard, ShardOptions};
+pub use env::{Env, EnvSpec, MakeError, NoState, Picture, RenderError, StateError, Step, StepEnd, Task};
+pub use shard::{Episode, Outcome, Shard, ShardOptions};
 
 use std::sync::Arc;
 

@@ -1,19 +1,8 @@
 //! A fixed group of environments that one thread steps, with auto-reset.
 
-use crate::{Env, MakeError, StateError, Status, Task};
+use crate::{Env, MakeError, NoState, StateError, StepEnd, Task};
 use fpo_rng::{Key, Philox, Stream};
 use rand::RngExt;
-
-/// How an episode ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// In a terminal state: no value follows.
-    Terminated,
-    /// At its time limit: the value of the final observation follows.
-    Truncated,
-    /// The simulation diverged: counted as failed, no value follows.
-    Diverged,
-}
 
 /// A finished episode.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,8 +11,8 @@ pub struct Episode {
     pub total_reward: f64,
     /// Steps it had.
     pub length: u32,
-    /// How it ended.
-    pub end: End,
+    /// How it ended; never [`StepEnd::Running`].
+    pub end: StepEnd,
     /// Whether it had the task's own step limit, not a staggered first one.
     pub whole: bool,
 }
@@ -45,7 +34,8 @@ pub struct ShardOptions {
     pub seed: u64,
     /// The stream of the initial states.
     pub stream: Stream,
-    /// Cut the first episode of each environment to a random length, so that they do not end together.
+    /// Cut the first episode of each environment to a random length, so that they do not end together, and that which begins where
+    /// a saved state could not be continued. Of no effect on a task without a step limit.
     pub stagger: bool,
     /// Environments that begin alike: the first this many, the next, and so on, counted over all shards. 1 for none.
     pub group: u32,
@@ -57,9 +47,12 @@ struct Slot {
     resets: u64,
     /// Steps of the current episode, and how many it may have.
     length: u32,
-    limit: u32,
+    limit: Option<u32>,
     total_reward: f64,
 }
+
+/// Where the length of an environment's state is expected: it gives none. No state is this long.
+const NO_STATE: u64 = u64::MAX;
 
 /// A group of environments of one task that a thread steps together.
 ///
@@ -71,7 +64,9 @@ pub struct Shard {
     first: u32,
     options: ShardOptions,
     observation_dim: usize,
-    step_limit: u32,
+    step_limit: Option<u32>,
+    /// Episodes that the latest state taken over could not continue.
+    restarted_episodes: usize,
     /// `[environments, observation_dim]`
     observations: Vec<f32>,
     /// `[observation_dim]`
@@ -82,9 +77,16 @@ impl Shard {
     /// Makes the environments `first..first + count` of `task` and resets them.
     ///
     /// # Errors
-    /// If the task's environments cannot be made here.
+    /// If the task's environments cannot be made here, or their episodes may have no step.
     pub fn new(task: &dyn Task, first: u32, count: usize, options: ShardOptions) -> Result<Self, MakeError> {
         let spec = task.spec();
+        if spec.step_limit == Some(0) {
+            let why = format!(
+                "`{}` has a step limit of 0: an episode has at least one step",
+                spec.name
+            );
+            return Err(MakeError(why));
+        }
         let observation_dim = spec.observation_dim();
         let slots = (0..count)
             .map(|_| {
@@ -92,7 +94,7 @@ impl Shard {
                     env: task.make()?,
                     resets: 0,
                     length: 0,
-                    limit: 0,
+                    limit: None,
                     total_reward: 0.0,
                 })
             })
@@ -103,6 +105,7 @@ impl Shard {
             options,
             observation_dim,
             step_limit: spec.step_limit,
+            restarted_episodes: 0,
             observations: vec![0.0; count * observation_dim],
             final_observation: vec![0.0; observation_dim],
         };
@@ -113,7 +116,8 @@ impl Shard {
     /// Starts a fresh episode in every environment.
     pub fn reset_all(&mut self) {
         for i in 0..self.len() {
-            self.reset(i);
+            let first = self.slots[i].resets == 0;
+            self.reset(i, first);
         }
     }
 
@@ -142,6 +146,11 @@ impl Shard {
         &self.final_observation
     }
 
+    /// Environments whose episode began anew when the latest state was taken over, since it held none of theirs.
+    pub fn restarted_episodes(&self) -> usize {
+        self.restarted_episodes
+    }
+
     /// The environment at `i`, to draw it.
     pub fn env_mut(&mut self, i: usize) -> &mut dyn Env {
         self.slots[i].env.as_mut()
@@ -154,19 +163,20 @@ impl Shard {
         let observation = &mut self.observations[i * d..(i + 1) * d];
         let slot = &mut self.slots[i];
         let step = slot.env.step(action, observation);
-        slot.length += 1;
+        // An episode without a limit may be longer than can be counted.
+        slot.length = slot.length.saturating_add(1);
         slot.total_reward += f64::from(step.reward);
-        let end = match step.status {
-            Status::Terminated => End::Terminated,
-            Status::Diverged => End::Diverged,
-            Status::Running if slot.length >= slot.limit => End::Truncated,
-            Status::Running => {
-                return Outcome {
-                    reward: step.reward,
-                    ended: None,
-                };
-            }
+        let full = slot.limit.is_some_and(|limit| slot.length >= limit);
+        let end = match step.end {
+            StepEnd::Running if full => StepEnd::Truncated,
+            end => end,
         };
+        if end == StepEnd::Running {
+            return Outcome {
+                reward: step.reward,
+                ended: None,
+            };
+        }
         let episode = Episode {
             total_reward: slot.total_reward,
             length: slot.length,
@@ -174,27 +184,31 @@ impl Shard {
             whole: slot.limit == self.step_limit,
         };
         self.final_observation.copy_from_slice(observation);
-        self.reset(i);
+        self.reset(i, false);
         Outcome {
             reward: step.reward,
             ended: Some(episode),
         }
     }
 
-    fn reset(&mut self, i: usize) {
+    /// Begins the next episode of environment `i`, with a random length if it is the `first` and those are to be staggered.
+    fn reset(&mut self, i: usize, first: bool) {
         let d = self.observation_dim;
         let slot = &mut self.slots[i];
         let key = Key::new(self.options.seed, self.options.stream)
             .index((self.first + i as u32) / self.options.group)
             .step(slot.resets);
-        slot.limit = self.step_limit;
-        if self.options.stagger && slot.resets == 0 {
+        let stagger = self.options.stagger && first;
+        slot.limit = self.step_limit.map(|limit| {
             let key = Key {
                 stream: Stream::Stagger,
                 ..key
             };
-            slot.limit = Philox::new(key).random_range(1..=self.step_limit);
-        }
+            match stagger {
+                true => Philox::new(key).random_range(1..=limit),
+                false => limit,
+            }
+        });
         slot.env
             .reset(&mut Philox::new(key), &mut self.observations[i * d..(i + 1) * d]);
         slot.resets += 1;
@@ -202,7 +216,8 @@ impl Shard {
         slot.total_reward = 0.0;
     }
 
-    /// Appends the state of all environments and episodes to `out`.
+    /// Appends the state of all environments and episodes to `out`; of an environment that gives none, where its random numbers
+    /// are, and a mark.
     pub fn save_state(&self, out: &mut Vec<u8>) {
         let mut state = Vec::new();
         for (slot, observation) in self
@@ -212,13 +227,18 @@ impl Shard {
         {
             out.extend(slot.resets.to_le_bytes());
             out.extend(slot.length.to_le_bytes());
-            out.extend(slot.limit.to_le_bytes());
+            // No limit is 0, which none is.
+            out.extend(slot.limit.unwrap_or(0).to_le_bytes());
             out.extend(slot.total_reward.to_le_bytes());
             out.extend(observation.iter().flat_map(|x| x.to_le_bytes()));
             state.clear();
-            slot.env.save_state(&mut state);
-            out.extend((state.len() as u64).to_le_bytes());
-            out.extend(&state);
+            match slot.env.save_state(&mut state) {
+                Ok(()) => {
+                    out.extend((state.len() as u64).to_le_bytes());
+                    out.extend(&state);
+                }
+                Err(NoState) => out.extend(NO_STATE.to_le_bytes()),
+            }
         }
     }
 
@@ -235,7 +255,8 @@ impl Shard {
             let length = bytes
                 .get(own..own + 8)
                 .map(|b| u64::from_le_bytes(b.try_into().expect("eight bytes")));
-            let end = length.and_then(|n| usize::try_from(n).ok()?.checked_add(own + 8));
+            let kept = length.map(|n| if n == NO_STATE { 0 } else { n });
+            let end = kept.and_then(|n| usize::try_from(n).ok()?.checked_add(own + 8));
             let cut = end.and_then(|end| bytes.split_at_checked(end));
             let (state, rest) = cut.ok_or_else(|| {
                 StateError(format!("the state of environment {} is cut short", states.len()))
@@ -249,9 +270,13 @@ impl Shard {
     /// Takes over the state that [`Shard::save_state`] of an equal shard appended, from the front of `bytes`, and
     /// returns what follows it. On an error some environments may already have changed.
     ///
+    /// An environment that gave no state begins its next episode: [`Shard::restarted_episodes`] counts them. The same bytes always
+    /// begin the same episode.
+    ///
     /// # Errors
     /// If the bytes are not such a state.
     pub fn load_state<'a>(&mut self, mut bytes: &'a [u8]) -> Result<&'a [u8], StateError> {
+        self.restarted_episodes = 0;
         for i in 0..self.len() {
             let global = self.first as usize + i;
             let short = || StateError(format!("the state of environment {global} is cut short"));
@@ -265,12 +290,15 @@ impl Shard {
             let slot = &mut self.slots[i];
             slot.resets = word(take(8)?);
             slot.length = half(take(4)?);
-            slot.limit = half(take(4)?);
+            let limit = half(take(4)?);
+            slot.limit = (limit > 0).then_some(limit);
             slot.total_reward = f64::from_bits(word(take(8)?));
-            let possible = slot.resets < 1 << 56
-                && (1..=self.step_limit).contains(&slot.limit)
-                && slot.length < slot.limit
-                && slot.total_reward.is_finite();
+            let limits_hold = match (slot.limit, self.step_limit) {
+                (Some(limit), Some(most)) => limit <= most && slot.length < limit,
+                (None, None) => true,
+                _ => false,
+            };
+            let possible = slot.resets < 1 << 56 && limits_hold && slot.total_reward.is_finite();
             if !possible {
                 return Err(StateError(format!(
                     "the episode of environment {global} is impossible"
@@ -286,7 +314,14 @@ impl Shard {
                     )));
                 }
             }
-            let length = usize::try_from(word(take(8)?)).map_err(|_| short())?;
+            let length = word(take(8)?);
+            if length == NO_STATE {
+                self.restarted_episodes += 1;
+                // They all begin now, as at first.
+                self.reset(i, true);
+                continue;
+            }
+            let length = usize::try_from(length).map_err(|_| short())?;
             slot.env
                 .load_state(take(length)?)
                 .map_err(|e| StateError(format!("the state of environment {global}: {e}")))?;
@@ -300,7 +335,10 @@ mod tests {
     use super::*;
     use crate::{EnvSpec, Step};
 
-    /// Walks by its action from a random start; terminal above 10, diverges below −10.
+    /// The name of walks that give no state.
+    const SECRETIVE: &str = "secretive";
+
+    /// Walks by its action from a random start; terminal above 10, diverges below −10, cut by itself from 8 to 9.
     struct Walk {
         spec: EnvSpec,
         x: f32,
@@ -317,17 +355,27 @@ mod tests {
         fn step(&mut self, action: &[f32], observation: &mut [f32]) -> Step {
             self.x += action[0];
             observation[0] = self.x;
-            let status = match self.x {
-                x if x > 10.0 => Status::Terminated,
-                x if x < -10.0 => Status::Diverged,
-                _ => Status::Running,
+            let end = match self.x {
+                x if x > 10.0 => StepEnd::Terminated,
+                x if x < -10.0 => StepEnd::Diverged,
+                x if (8.0..9.0).contains(&x) => StepEnd::Truncated,
+                _ => StepEnd::Running,
             };
-            Step { reward: 1.0, status }
+            Step { reward: 1.0, end }
         }
-        fn save_state(&self, out: &mut Vec<u8>) {
+        fn save_state(&self, out: &mut Vec<u8>) -> Result<(), NoState> {
+            // What is written before the refusal is to be ignored.
             out.extend(self.x.to_le_bytes());
+            if self.spec.name == SECRETIVE {
+                Err(NoState)
+            } else {
+                Ok(())
+            }
         }
         fn load_state(&mut self, bytes: &[u8]) -> Result<(), StateError> {
+            if self.spec.name == SECRETIVE {
+                return Err(StateError("it takes none".into()));
+            }
             self.x = f32::from_le_bytes(
                 bytes
                     .try_into()
@@ -352,14 +400,18 @@ mod tests {
     }
 
     fn task() -> WalkTask {
+        task_of("walk", Some(20))
+    }
+
+    fn task_of(name: &str, step_limit: Option<u32>) -> WalkTask {
         WalkTask(EnvSpec {
-            name: "walk".into(),
+            name: name.into(),
             summary: String::new(),
             observation: vec![("x".into(), 1)],
             action_min: vec![-9.0],
             action_max: vec![9.0],
             control_timestep: 1.0,
-            step_limit: 20,
+            step_limit,
         })
     }
 
@@ -368,13 +420,22 @@ mod tests {
     }
 
     fn grouped(first: u32, count: usize, stagger: bool, group: u32) -> Shard {
-        let options = ShardOptions {
+        Shard::new(&task(), first, count, options(stagger, group)).unwrap()
+    }
+
+    fn options(stagger: bool, group: u32) -> ShardOptions {
+        ShardOptions {
             seed: 5,
             stream: Stream::Reset,
             stagger,
             group,
-        };
-        Shard::new(&task(), first, count, options).unwrap()
+        }
+    }
+
+    fn saved(shard: &Shard) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        shard.save_state(&mut bytes);
+        bytes
     }
 
     #[test]
@@ -393,9 +454,118 @@ mod tests {
                 }
             }
         }
-        assert!(ends.contains(&(0, End::Terminated, 2, start[0] + 9.0 + 9.0)));
-        assert!(ends.contains(&(1, End::Diverged, 2, start[1] - 9.0 - 9.0)));
-        assert!(ends.contains(&(2, End::Truncated, 20, start[2])));
+        assert!(ends.contains(&(0, StepEnd::Terminated, 2, start[0] + 9.0 + 9.0)));
+        assert!(ends.contains(&(1, StepEnd::Diverged, 2, start[1] - 9.0 - 9.0)));
+        assert!(ends.contains(&(2, StepEnd::Truncated, 20, start[2])));
+    }
+
+    #[test]
+    fn an_environment_may_cut_its_episode_itself() {
+        let mut s = shard(0, 2, false);
+        let start = s.observations().to_vec();
+        assert_eq!(s.step(0, &[7.0]).ended, None);
+        let first = s.step(0, &[1.0]).ended.unwrap();
+        assert_eq!(
+            (first.end, first.length, first.whole),
+            (StepEnd::Truncated, 2, true)
+        );
+        // The observation that it was cut at, and not the one that the next episode begins with.
+        assert_eq!(s.final_observation(), [start[0] + 7.0 + 1.0]);
+        assert!(s.observations()[0] < 1.0 && s.observations()[0] != start[0]);
+        assert_eq!(s.observations()[1], start[1], "the other goes on");
+        // A step that is terminal and the last of its time is terminal.
+        for _ in 0..19 {
+            assert_eq!(s.step(1, &[0.0]).ended, None);
+        }
+        let terminal = s.slots[1].env.step(&[9.0], &mut [0.0]);
+        assert_eq!(terminal.end, StepEnd::Running);
+        let last = s.step(1, &[9.0]).ended.unwrap();
+        assert_eq!((last.end, last.length), (StepEnd::Terminated, 20));
+    }
+
+    #[test]
+    fn without_a_step_limit_only_the_environment_ends_its_episodes() {
+        let endless = task_of("walk", None);
+        let new = || Shard::new(&endless, 0, 3, options(true, 1)).unwrap();
+        let mut s = new();
+        for _ in 0..10_000 {
+            (0..3).for_each(|i| assert_eq!(s.step(i, &[0.0]).ended, None));
+        }
+        let bytes = saved(&s);
+        let mut copy = new();
+        assert!(copy.load_state(&bytes).unwrap().is_empty());
+        assert_eq!((saved(&copy), copy.restarted_episodes()), (bytes.clone(), 0));
+        for s in [&mut s, &mut copy] {
+            s.step(2, &[9.0]);
+            let episode = s.step(2, &[9.0]).ended.unwrap();
+            let expected = (StepEnd::Terminated, 10_002, true);
+            assert_eq!((episode.end, episode.length, episode.whole), expected);
+        }
+        // Neither is a state of the other task.
+        assert!(shard(0, 3, false).load_state(&bytes).is_err());
+        assert!(new().load_state(&saved(&shard(0, 3, false))).is_err());
+
+        let none = Shard::new(&task_of("walk", Some(0)), 0, 1, options(true, 1));
+        assert!(none.err().unwrap().0.contains("at least one step"));
+    }
+
+    #[test]
+    fn an_environment_without_a_state_begins_a_new_episode() {
+        let secretive = task_of(SECRETIVE, Some(20));
+        let new = || Shard::new(&secretive, 4, 3, options(false, 1)).unwrap();
+        let mut a = new();
+        for k in 0..30 {
+            for i in 0..3 {
+                a.step(i, &[(k % 3) as f32 - 1.0]);
+            }
+        }
+        let bytes = saved(&a);
+        assert_eq!(Shard::states(&bytes, 1).unwrap().concat(), bytes);
+        let resets: Vec<_> = a.slots.iter().map(|s| s.resets).collect();
+        let restored = || {
+            let mut shard = new();
+            assert!(shard.load_state(&bytes).unwrap().is_empty());
+            assert_eq!(shard.restarted_episodes(), 3);
+            shard
+        };
+        let (mut b, mut c) = (restored(), restored());
+        assert_eq!(saved(&b), saved(&c), "twice the same");
+        // What the environment would have begun next, whole and from its start.
+        for (i, slot) in b.slots.iter().enumerate() {
+            assert_eq!(
+                (slot.resets, slot.length, slot.limit),
+                (resets[i] + 1, 0, Some(20))
+            );
+        }
+        a.reset_all();
+        for _ in 0..40 {
+            for i in 0..3 {
+                let outcome = a.step(i, &[0.5]);
+                assert_eq!((outcome, outcome), (b.step(i, &[0.5]), c.step(i, &[0.5])));
+            }
+            assert_eq!(a.observations(), b.observations());
+        }
+        // An environment that has learnt to save its state goes on from the mark, too; the other way round there is no way.
+        assert!(shard(4, 3, true).load_state(&bytes).is_ok());
+        let error = new().load_state(&saved(&shard(4, 3, true))).unwrap_err();
+        assert_eq!(error.0, "the state of environment 4: it takes none");
+        for cut in 0..bytes.len() {
+            assert!(b.load_state(&bytes[..cut]).is_err());
+            let whole = cut.is_multiple_of(bytes.len() / 3);
+            assert_eq!(Shard::states(&bytes[..cut], 1).is_ok(), whole);
+        }
+    }
+
+    #[test]
+    fn episodes_that_begin_anew_together_do_not_end_together() {
+        let secretive = task_of(SECRETIVE, Some(20));
+        let mut s = Shard::new(&secretive, 0, 64, options(true, 1)).unwrap();
+        let first: Vec<_> = s.slots.iter().map(|s| s.limit).collect();
+        s.load_state(&saved(&s)).unwrap();
+        let limits: Vec<_> = s.slots.iter().filter_map(|s| s.limit).collect();
+        let mean = limits.iter().sum::<u32>() as f32 / 64.0;
+        assert!((mean - 10.5).abs() < 3.0, "limits uniform on 1..=20, mean {mean}");
+        assert_ne!(s.slots.iter().map(|s| s.limit).collect::<Vec<_>>(), first);
     }
 
     #[test]
@@ -454,11 +624,11 @@ mod tests {
     #[test]
     fn first_episodes_are_staggered_and_later_ones_are_not() {
         let mut s = shard(0, 64, true);
-        let limits: Vec<_> = s.slots.iter().map(|s| s.limit).collect();
+        let limits: Vec<_> = s.slots.iter().filter_map(|s| s.limit).collect();
         let mean = limits.iter().sum::<u32>() as f32 / 64.0;
         assert!((mean - 10.5).abs() < 3.0, "limits uniform on 1..=20, mean {mean}");
         s.reset_all();
-        assert!(s.slots.iter().all(|s| s.limit == 20));
+        assert!(s.slots.iter().all(|s| s.limit == Some(20)));
     }
 
     #[test]

@@ -51,7 +51,7 @@ impl ModelTask {
             action_min: vec![-1.0; definition.actions],
             action_max: vec![1.0; definition.actions],
             control_timestep: definition.control_timestep,
-            step_limit: STEP_LIMIT,
+            step_limit: Some(STEP_LIMIT),
         });
         Self {
             definition,

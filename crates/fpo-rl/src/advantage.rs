@@ -6,18 +6,7 @@ mod group;
 pub use group::{GroupAdvantage, UnequalEpisode};
 
 use crate::config::GaeForm;
-
-/// How a step's episode went on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Follow {
-    /// With the next step of the sequence.
-    Next = 0,
-    /// It ended in a terminal (or diverged) state: worth nothing.
-    Terminal = 1,
-    /// It was cut off at its time limit: worth the value of its final observation.
-    Truncated = 2,
-}
+use fpo_env::StepEnd;
 
 /// Discounting, trace decay and formula of the estimate.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,7 +24,7 @@ impl Gae {
     ///
     /// * `rewards` `[T]`, in the units of the values
     /// * `values` `[T + 1]`: of the observation before each step, then of the one after the last
-    /// * `follow` `[T]`: how the episode went on after each step
+    /// * `ends` `[T]`: how each step ended; a diverged one is worth as little as a terminal one
     /// * `final_value(step)`: value of the final observation of the episode truncated at `step`; asked for with
     ///   [`GaeForm::Textbook`] only
     /// * `advantages`, `targets` `[T]`: written
@@ -45,12 +34,13 @@ impl Gae {
     /// (target = V).
     ///
     /// ```
-    /// use fpo_rl::advantage::{Follow, Gae};
+    /// use fpo_env::StepEnd;
+    /// use fpo_rl::advantage::Gae;
     /// use fpo_rl::config::GaeForm;
     ///
     /// let gae = Gae { gamma: 0.5, lambda: 0.5, form: GaeForm::Textbook };
     /// let (mut a, mut target) = ([0.0; 2], [0.0; 2]);
-    /// gae.estimate(&[1.0, 2.0], &[4.0, 8.0, 12.0], &[Follow::Next; 2], |_| unreachable!(), &mut a, &mut target);
+    /// gae.estimate(&[1.0, 2.0], &[4.0, 8.0, 12.0], &[StepEnd::Running; 2], |_| unreachable!(), &mut a, &mut target);
     /// // δ₁ = 2 + 0.5·12 − 8 = 0;  δ₀ = 1 + 0.5·8 − 4 = 1
     /// assert_eq!(a, [1.0, 0.0]);
     /// assert_eq!(target, [5.0, 8.0]);
@@ -59,7 +49,7 @@ impl Gae {
         &self,
         rewards: &[f32],
         values: &[f32],
-        follow: &[Follow],
+        ends: &[StepEnd],
         final_value: impl Fn(usize) -> f32,
         advantages: &mut [f32],
         targets: &mut [f32],
@@ -69,14 +59,14 @@ impl Gae {
         let mut trace = 0.0;
         let mut next_return = values[rewards.len()];
         for t in (0..rewards.len()).rev() {
-            let next_value = match follow[t] {
-                Follow::Next => values[t + 1],
-                Follow::Terminal => 0.0,
-                Follow::Truncated if self.form == GaeForm::Textbook => final_value(t),
+            let next_value = match ends[t] {
+                StepEnd::Running => values[t + 1],
+                StepEnd::Terminated | StepEnd::Diverged => 0.0,
+                StepEnd::Truncated if self.form == GaeForm::Textbook => final_value(t),
                 // Masked below: no value of this step's next observation is known.
-                Follow::Truncated => values[t],
+                StepEnd::Truncated => values[t],
             };
-            if follow[t] != Follow::Next {
+            if ends[t] != StepEnd::Running {
                 trace = 0.0;
                 next_return = next_value;
             }
@@ -86,7 +76,7 @@ impl Gae {
                 GaeForm::Textbook => trace,
                 GaeForm::Brax => rewards[t] + gamma * next_return - values[t],
             };
-            if self.form == GaeForm::Brax && follow[t] == Follow::Truncated {
+            if self.form == GaeForm::Brax && ends[t] == StepEnd::Truncated {
                 trace = 0.0;
                 advantages[t] = 0.0;
             }
@@ -114,30 +104,30 @@ mod tests {
     const REWARDS: [f32; 5] = [1.0, -2.0, 0.5, 3.0, 1.5];
     const VALUES: [f32; 6] = [0.3, 1.0, -0.4, 2.0, 0.7, 5.0];
 
-    fn run(form: GaeForm, follow: &[Follow; 5], final_value: f32) -> ([f32; 5], [f32; 5]) {
+    fn run(form: GaeForm, ends: &[StepEnd; 5], final_value: f32) -> ([f32; 5], [f32; 5]) {
         let gae = Gae {
             gamma: 0.9,
             lambda: 0.8,
             form,
         };
         let (mut a, mut t) = ([0.0; 5], [0.0; 5]);
-        gae.estimate(&REWARDS, &VALUES, follow, |_| final_value, &mut a, &mut t);
+        gae.estimate(&REWARDS, &VALUES, ends, |_| final_value, &mut a, &mut t);
         (a, t)
     }
 
     /// The defining sum, term by term.
-    fn by_definition(follow: &[Follow; 5], final_value: f32) -> [f32; 5] {
+    fn by_definition(ends: &[StepEnd; 5], final_value: f32) -> [f32; 5] {
         std::array::from_fn(|start| {
             let (mut sum, mut weight) = (0.0f64, 1.0f64);
             for t in start..5 {
-                let next = match follow[t] {
-                    Follow::Next => VALUES[t + 1],
-                    Follow::Terminal => 0.0,
-                    Follow::Truncated => final_value,
+                let next = match ends[t] {
+                    StepEnd::Running => VALUES[t + 1],
+                    StepEnd::Terminated | StepEnd::Diverged => 0.0,
+                    StepEnd::Truncated => final_value,
                 };
                 sum += weight * (f64::from(REWARDS[t]) + 0.9 * f64::from(next) - f64::from(VALUES[t]));
                 weight *= 0.9 * 0.8;
-                if follow[t] != Follow::Next {
+                if ends[t] != StepEnd::Running {
                     break;
                 }
             }
@@ -147,14 +137,15 @@ mod tests {
 
     #[test]
     fn textbook_equals_the_defining_sum() {
-        use Follow::{Next, Terminal, Truncated};
-        for follow in [
-            [Next; 5],
-            [Next, Terminal, Next, Truncated, Next],
-            [Truncated, Next, Next, Next, Terminal],
+        use StepEnd::{Diverged, Running, Terminated, Truncated};
+        for ends in [
+            [Running; 5],
+            [Running, Terminated, Running, Truncated, Running],
+            [Truncated, Running, Running, Running, Terminated],
+            [Running, Diverged, Running, Running, Truncated],
         ] {
-            let (a, target) = run(GaeForm::Textbook, &follow, 7.0);
-            let expected = by_definition(&follow, 7.0);
+            let (a, target) = run(GaeForm::Textbook, &ends, 7.0);
+            let expected = by_definition(&ends, 7.0);
             for t in 0..5 {
                 assert!((a[t] - expected[t]).abs() < 1e-5, "{a:?} against {expected:?}");
                 assert!((target[t] - a[t] - VALUES[t]).abs() < 1e-5);
@@ -164,9 +155,9 @@ mod tests {
 
     #[test]
     fn brax_masks_truncated_steps_and_keeps_their_neighbours_apart() {
-        use Follow::{Next, Truncated};
-        let follow = [Next, Truncated, Next, Next, Next];
-        let (a, target) = run(GaeForm::Brax, &follow, f32::NAN);
+        use StepEnd::{Running, Truncated};
+        let ends = [Running, Truncated, Running, Running, Running];
+        let (a, target) = run(GaeForm::Brax, &ends, f32::NAN);
         assert_eq!((a[1], target[1]), (0.0, VALUES[1]));
         // Step 0 sees the λ-return of step 1, which is its value.
         assert!((a[0] - (1.0 + 0.9 * 1.0 - 0.3)).abs() < 1e-6);
@@ -174,8 +165,8 @@ mod tests {
 
     #[test]
     fn brax_is_not_textbook() {
-        let (textbook, _) = run(GaeForm::Textbook, &[Follow::Next; 5], 0.0);
-        let (brax, _) = run(GaeForm::Brax, &[Follow::Next; 5], 0.0);
+        let (textbook, _) = run(GaeForm::Textbook, &[StepEnd::Running; 5], 0.0);
+        let (brax, _) = run(GaeForm::Brax, &[StepEnd::Running; 5], 0.0);
         assert!((textbook[4] - brax[4]).abs() < 1e-6, "the last step agrees");
         assert!((textbook[0] - brax[0]).abs() > 1e-3);
     }

@@ -1,8 +1,8 @@
 //! Everything one iteration learns from, stored environment by environment.
 
-use crate::advantage::Follow;
 use crate::config::{Config, Method};
 use crate::views::StoredViews;
+use fpo_env::StepEnd;
 
 /// Sizes of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,8 +76,8 @@ pub struct Batch {
     pub actions: Vec<f32>,
     /// Scaled rewards `[S, T]`.
     pub rewards: Vec<f32>,
-    /// How episodes went on `[S, T]`.
-    pub follow: Vec<Follow>,
+    /// How the steps ended `[S, T]`.
+    pub ends: Vec<StepEnd>,
     /// Values of the final observations of episodes truncated at a step `[S, T]`; anything elsewhere.
     pub final_values: Vec<f32>,
     /// Values of the observations `[S, T + 1]` at the end of the rollout.
@@ -109,7 +109,7 @@ impl Batch {
             observations: vec![0.0; (n + s) * dims.observation],
             actions: vec![0.0; n * dims.action],
             rewards: vec![0.0; n],
-            follow: vec![Follow::Next; n],
+            ends: vec![StepEnd::Running; n],
             final_values: vec![0.0; n],
             values: vec![0.0; n + s],
             advantages: vec![0.0; n],
@@ -123,9 +123,10 @@ impl Batch {
         }
     }
 
-    /// Whether nothing in it tells a good action from a bad one: all rewards are alike, and no episode ended but by its time limit.
+    /// Whether nothing in it tells a good action from a bad one: all rewards are alike, and every episode that ended was truncated.
     pub fn is_uniform(&self) -> bool {
-        self.rewards.iter().all(|r| *r == self.rewards[0]) && !self.follow.contains(&Follow::Terminal)
+        let goes_on = |end: &StepEnd| matches!(end, StepEnd::Running | StepEnd::Truncated);
+        self.rewards.iter().all(|r| *r == self.rewards[0]) && self.ends.iter().all(goes_on)
     }
 
     /// Cuts the batch into parts of whole environments, for the shards to fill.
@@ -134,7 +135,7 @@ impl Batch {
         let mut observations = self.observations.as_mut_slice();
         let mut actions = self.actions.as_mut_slice();
         let mut rewards = self.rewards.as_mut_slice();
-        let mut follow = self.follow.as_mut_slice();
+        let mut ends = self.ends.as_mut_slice();
         let mut final_values = self.final_values.as_mut_slice();
         let mut values = self.values.as_mut_slice();
         let mut advantages = self.advantages.as_mut_slice();
@@ -157,7 +158,7 @@ impl Batch {
                 observations: take(&mut observations, (n + count) * dims.observation),
                 actions: take(&mut actions, n * dims.action),
                 rewards: take(&mut rewards, n),
-                follow: take(&mut follow, n),
+                ends: take(&mut ends, n),
                 final_values: take(&mut final_values, n),
                 values: take(&mut values, n + count),
                 advantages: take(&mut advantages, n),
@@ -205,7 +206,7 @@ pub struct Part<'a> {
     pub observations: &'a mut [f32],
     pub actions: &'a mut [f32],
     pub rewards: &'a mut [f32],
-    pub follow: &'a mut [Follow],
+    pub ends: &'a mut [StepEnd],
     pub final_values: &'a mut [f32],
     pub values: &'a mut [f32],
     pub advantages: &'a mut [f32],

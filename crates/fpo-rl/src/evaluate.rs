@@ -2,7 +2,7 @@
 
 use crate::policy::{NonFiniteAction, Policy};
 use crate::rollout::{NonFinite, Quantity};
-use fpo_env::{End, Env, MakeError, Shard, ShardOptions, Status, Task};
+use fpo_env::{Env, EnvSpec, MakeError, Shard, ShardOptions, StepEnd, Task};
 use fpo_rng::{Key, Philox, Stream, fill_normal};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -53,6 +53,33 @@ pub enum EvaluateError {
     /// A number that is not finite appeared; [`NonFinite::env`] is the episode.
     #[error("{}", while_acting(.0))]
     Acting(NonFinite),
+    /// An episode of a task without a step limit does not end.
+    #[error(
+        "episode {episode} of the evaluation had not ended after {STEPS_MAX} steps, and `{task}` has no step limit: \
+         its environment must end its episodes, or its task say after how many steps they are cut"
+    )]
+    Endless {
+        /// The task.
+        task: String,
+        /// The episode.
+        episode: u32,
+    },
+}
+
+/// Steps that an episode of an evaluation may have where its task has no step limit: a policy may never reach an end, and the
+/// evaluation is to come to one.
+pub const STEPS_MAX: u32 = 1_000_000;
+
+/// Steps after which an episode of `spec` is over, one way or another.
+fn most_steps(spec: &EnvSpec) -> u32 {
+    spec.step_limit.unwrap_or(STEPS_MAX)
+}
+
+fn endless(spec: &EnvSpec, episode: u32) -> EvaluateError {
+    EvaluateError::Endless {
+        task: spec.name.clone(),
+        episode,
+    }
 }
 
 fn while_acting(NonFinite { what, env, step }: &NonFinite) -> String {
@@ -78,7 +105,7 @@ const GROUP: usize = 8;
 /// (seed, k) alone.
 ///
 /// # Errors
-/// If the environments cannot be made, or a number that is not finite appears.
+/// If the environments cannot be made, a number that is not finite appears, or an episode does not end in [`STEPS_MAX`] steps.
 ///
 /// # Panics
 /// If the policy's observation and action sizes are not the task's.
@@ -107,7 +134,10 @@ pub fn evaluate(
         std: variance.sqrt(),
         min: finished.iter().map(|(r, _)| *r).fold(f64::INFINITY, f64::min),
         max: finished.iter().map(|(r, _)| *r).fold(f64::NEG_INFINITY, f64::max),
-        diverged: finished.iter().filter(|(_, end)| *end == End::Diverged).count(),
+        diverged: finished
+            .iter()
+            .filter(|(_, end)| *end == StepEnd::Diverged)
+            .count(),
     })
 }
 
@@ -135,7 +165,7 @@ fn run_group(
     first: usize,
     count: usize,
     noise: Noise,
-) -> Result<Vec<(f64, End)>, EvaluateError> {
+) -> Result<Vec<(f64, StepEnd)>, EvaluateError> {
     let options = ShardOptions {
         seed,
         stream: Stream::EvalReset,
@@ -151,7 +181,7 @@ fn run_group(
     let mut finished = vec![None; count];
     // Environments whose episode is not over; the others wait.
     let mut running: Vec<usize> = (0..count).collect();
-    for step in 0.. {
+    for step in 0..u64::from(most_steps(task.spec())) {
         let fault = |what, i: usize| {
             EvaluateError::Acting(NonFinite {
                 what,
@@ -193,6 +223,9 @@ fn run_group(
             break;
         }
     }
+    if let Some(i) = running.first() {
+        return Err(endless(task.spec(), (first + i) as u32));
+    }
     Ok(finished.into_iter().flatten().collect())
 }
 
@@ -208,7 +241,7 @@ fn draw(noise: Noise, seed: u64, episode: u32, step: u64, x: &mut [f32]) {
 /// sum of rewards.
 ///
 /// # Errors
-/// If a number that is not finite appears.
+/// If a number that is not finite appears, or the episode does not end in [`STEPS_MAX`] steps.
 pub fn play<B>(
     policy: &Policy,
     env: &mut dyn Env,
@@ -229,7 +262,8 @@ pub fn play<B>(
     if let ControlFlow::Break(b) = show(env, 0.0, 0) {
         return Ok((total, Some(b)));
     }
-    for step in 0..env.spec().step_limit {
+    let most = most_steps(env.spec());
+    for step in 0..most {
         draw(noise, seed, episode, u64::from(step), &mut numbers);
         let fault = |what| {
             EvaluateError::Acting(NonFinite {
@@ -252,9 +286,12 @@ pub fn play<B>(
         if let ControlFlow::Break(b) = show(env, outcome.reward, step + 1) {
             return Ok((total, Some(b)));
         }
-        if outcome.status != Status::Running {
-            break;
+        if outcome.end != StepEnd::Running {
+            return Ok((total, None));
         }
     }
-    Ok((total, None))
+    match env.spec().step_limit {
+        Some(_) => Ok((total, None)),
+        None => Err(endless(env.spec(), episode)),
+    }
 }

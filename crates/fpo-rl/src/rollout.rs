@@ -1,13 +1,13 @@
 //! Collecting experience: each shard walks policy → environments for a whole unroll, then judges what it collected.
 
-use crate::advantage::{Follow, Gae};
+use crate::advantage::Gae;
 use crate::batch::{Part, view_rows};
 use crate::critic::Critic;
 use crate::objective::{NeighbourEntropy, ViewLoss};
 use crate::pairs::PairSampler;
 use crate::policy::{ActionMap, Model, PolicyScratch};
 use crate::views::{StoredViews, Views};
-use fpo_env::{End, Episode, Shard};
+use fpo_env::{Episode, Shard, StepEnd};
 use fpo_flow::embed_time;
 use fpo_nn::{Moments, Normalizer, Scratch, Weights};
 use fpo_rng::{Key, Stream, fill_normal};
@@ -338,18 +338,15 @@ impl RolloutShard {
                 self.report.fault.get_or_insert(fault(Quantity::Observation));
             }
             part.rewards[transition] = outcome.reward * actors.reward_scale;
-            part.follow[transition] = match outcome.ended.map(|e| e.end) {
-                None => Follow::Next,
-                Some(End::Terminated | End::Diverged) => Follow::Terminal,
-                Some(End::Truncated) => {
-                    let at = self.final_observations.len();
-                    self.final_observations.resize(at + part.dims.observation, 0.0);
-                    let out = &mut self.final_observations[at..];
-                    actors.normalizer.normalize(self.envs.final_observation(), out);
-                    self.final_transitions.push(transition);
-                    Follow::Truncated
-                }
-            };
+            let end = outcome.ended.map_or(StepEnd::Running, |episode| episode.end);
+            part.ends[transition] = end;
+            if end == StepEnd::Truncated {
+                let at = self.final_observations.len();
+                self.final_observations.resize(at + part.dims.observation, 0.0);
+                let out = &mut self.final_observations[at..];
+                actors.normalizer.normalize(self.envs.final_observation(), out);
+                self.final_transitions.push(transition);
+            }
             self.report.episodes.extend(outcome.ended);
         }
         self.report.stepping += start.elapsed();
@@ -410,7 +407,7 @@ impl RolloutShard {
             gae.estimate(
                 &part.rewards[steps.clone()],
                 &part.values[rows..][..dims.unroll + 1],
-                &part.follow[steps.clone()],
+                &part.ends[steps.clone()],
                 |t| final_values[t],
                 &mut part.advantages[steps.clone()],
                 &mut part.targets[steps],

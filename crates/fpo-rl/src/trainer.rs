@@ -23,7 +23,7 @@ use crate::metrics::Row;
 use crate::objective::ViewLoss;
 use crate::policy::{ActionMap, Model, Policy};
 use crate::rollout::{Actors, RolloutShard};
-use fpo_env::{End, EnvSpec, Shard, ShardOptions, Task};
+use fpo_env::{EnvSpec, Shard, ShardOptions, StepEnd, Task};
 use fpo_nn::{Ema, Mlp, Normalizer, NormalizerConfig, Precision};
 use fpo_rng::{Key, Philox, Stream};
 use rand::seq::SliceRandom;
@@ -192,6 +192,12 @@ impl Trainer {
         self.iteration
     }
 
+    /// Environments whose episode began anew when the latest state was taken over ([`Trainer::restore`], [`Trainer::roll_back`]),
+    /// since they cannot save theirs ([`fpo_env::Env::save_state`]). Everything else goes on exactly.
+    pub fn restarted_episodes(&self) -> usize {
+        self.shards.iter().map(|s| s.envs.restarted_episodes()).sum()
+    }
+
     /// Environment steps done.
     pub fn env_steps(&self) -> u64 {
         self.iteration * self.steps_per_iteration()
@@ -254,12 +260,13 @@ impl Trainer {
 
     /// Group-relative advantages, where the critic's do not count. A group may lie in several shards.
     fn compare_groups(&mut self) -> Result<(), TrainError> {
-        let length = self.task.spec().step_limit as usize;
-        let Some(group) = self.config.advantage.group(length) else {
+        // Without a limit there are no groups: `check_groups` refused them.
+        let length = self.task.spec().step_limit;
+        let Some(group) = length.and_then(|length| self.config.advantage.group(length as usize)) else {
             return Ok(());
         };
         let (steps, batch) = (self.batch.dims.steps(), &mut self.batch);
-        Ok(group.estimate(steps, &batch.rewards, &batch.follow, &mut batch.advantages)?)
+        Ok(group.estimate(steps, &batch.rewards, &batch.ends, &mut batch.advantages)?)
     }
 
     /// Moves the average towards the policy, or keeps it at the policy until it is to begin.
@@ -402,7 +409,7 @@ impl Trainer {
         let episodes: Vec<_> = self.shards.iter().flat_map(|s| &s.report.episodes).collect();
         let whole: Vec<_> = episodes.iter().filter(|e| e.whole).collect();
         let count = whole.len() as f64;
-        let diverged = episodes.iter().filter(|e| e.end == End::Diverged).count();
+        let diverged = episodes.iter().filter(|e| e.end == StepEnd::Diverged).count();
         let (transitions, ratios) = (batch.dims.transitions(), stats.ratio.count as f64);
         let saturation: f64 = self.shards.iter().map(|s| s.report.saturation).sum();
         // Not numbers where there is no critic.
@@ -512,8 +519,18 @@ impl Trainer {
 
 /// Group-relative advantages need episodes of equal length that begin together and end within an iteration.
 fn check_groups(config: &Config, spec: &EnvSpec) -> Result<(), TrainError> {
-    let (length, steps) = (spec.step_limit as usize, config.env.sequences * config.env.unroll);
+    let steps = config.env.sequences * config.env.unroll;
     let refused = |why| Err(TrainError::Groups(why));
+    let length = match (spec.step_limit, config.advantage.estimator) {
+        (Some(length), _) => length as usize,
+        (None, AdvantageEstimator::Gae) => return Ok(()),
+        (None, AdvantageEstimator::Group) => {
+            return refused(format!(
+                "compares episodes of equal length, and {} has no step limit: use advantage.estimator = \"gae\" for this task",
+                spec.name
+            ));
+        }
+    };
     match config.advantage.estimator {
         AdvantageEstimator::Group if length > 1 && config.env.stagger => refused(format!(
             "needs env.stagger = false for episodes of {length} steps, so that those of a group begin together"

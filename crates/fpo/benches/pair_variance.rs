@@ -169,7 +169,7 @@ impl<'a> Worker<'a> {
             observations: old.observations.clone(),
             actions: old.actions.clone(),
             rewards: old.rewards.clone(),
-            follow: old.follow.clone(),
+            ends: old.ends.clone(),
             final_values: old.final_values.clone(),
             values: old.values.clone(),
             advantages: old.advantages.clone(),

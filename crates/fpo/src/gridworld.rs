@@ -43,7 +43,7 @@ fn plot(args: &args::GridworldPlot) -> Result<(), Failure> {
             task.name
         ))
     })?;
-    let samples = Samples::draw(&loaded.policy, layout, task.step_limit, args.seed)
+    let samples = Samples::draw(&loaded.policy, layout, gridworld::STEP_LIMIT, args.seed)
         .map_err(|e| Failure::runtime(format!("{}: {e}", loaded.source.display())))?;
     let drawing = drawing::document(&task.name, layout, &samples);
     pictures

@@ -77,6 +77,7 @@ pub(crate) fn find(name: &str) -> Result<Arc<dyn Task>, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use fpo_env::{Env, EnvSpec, MakeError};
     use fpo_rl::config::PRESETS;
     use std::collections::HashSet;
 
@@ -90,6 +91,26 @@ mod tests {
                 assert!(find(name).is_ok(), "{preset}: {name}");
             }
         }
+    }
+
+    /// A task of the kind that a user may bring.
+    struct Endless(EnvSpec);
+
+    impl Task for Endless {
+        fn spec(&self) -> &EnvSpec {
+            &self.0
+        }
+        fn make(&self) -> Result<Box<dyn Env>, MakeError> {
+            Err(MakeError("only to be described".into()))
+        }
+    }
+
+    #[test]
+    fn a_step_limit_is_a_number_or_null() {
+        let mut spec = find("cartpole-balance").unwrap().spec().clone();
+        assert_eq!(describe(&Endless(spec.clone()))["step_limit"], 1000);
+        spec.step_limit = None;
+        assert!(describe(&Endless(spec))["step_limit"].is_null());
     }
 
     #[test]

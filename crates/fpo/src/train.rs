@@ -32,6 +32,9 @@ pub(crate) fn run(args: &args::Train) -> Result<(), Failure> {
     if let Some(change) = learning_rate_change(&session) {
         note(&change);
     }
+    if let Some(restarted) = restarted_episodes(session.trainer().restarted_episodes()) {
+        note(&restarted);
+    }
     let mut display = Display::new(session.trainer());
     let outcome = session.run(&stop, &mut display);
     display.finish();
@@ -181,6 +184,18 @@ fn learning_rate_change(session: &Session) -> Option<String> {
     })
 }
 
+/// That `environments` could not go on where they were, if there are any.
+fn restarted_episodes(environments: usize) -> Option<String> {
+    match environments {
+        0 => None,
+        1 => Some("note: 1 environment cannot save its state: its episode begins anew".into()),
+        n => Some(format!(
+            "note: {} environments cannot save their state: their episodes begin anew",
+            count(n as u64)
+        )),
+    }
+}
+
 /// `error`, and from where the run can go on.
 fn failed(error: RunError, session: &Session) -> Failure {
     let hint = match session.last_saved() {
@@ -192,5 +207,24 @@ fn failed(error: RunError, session: &Session) -> Failure {
     match Failure::from(error) {
         Failure::Input(message) => Failure::Input(message + &hint),
         Failure::Runtime(message) => Failure::Runtime(message + &hint),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::restarted_episodes;
+
+    #[test]
+    fn restarted_episodes_are_told_once_there_are_any() {
+        let line = |n| restarted_episodes(n).unwrap_or_default();
+        assert_eq!(line(0), "");
+        assert_eq!(
+            line(1),
+            "note: 1 environment cannot save its state: its episode begins anew"
+        );
+        assert_eq!(
+            line(64),
+            "note: 64 environments cannot save their state: their episodes begin anew"
+        );
     }
 }

@@ -49,10 +49,10 @@ fn an_episode_is_one_step() {
         assert_eq!(observation, [1.0]);
         let mode = bumps(&task.spec().name).unwrap().modes[1].clone();
         let step = env.step(&mode, &mut observation);
-        assert_eq!((step.status, observation), (Status::Terminated, [1.0]));
+        assert_eq!((step.end, observation), (StepEnd::Terminated, [1.0]));
         assert!((step.reward - 1.0).abs() < 1e-5);
         let mut state = Vec::new();
-        env.save_state(&mut state);
+        env.save_state(&mut state).unwrap();
         assert!(env.load_state(&state).is_ok() && env.load_state(&[0]).is_err());
     }
 }

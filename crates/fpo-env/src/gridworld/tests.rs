@@ -1,7 +1,7 @@
 //! Every layout: its cells, its moves, its starts, its states.
 
 use super::*;
-use crate::{Status, Step};
+use crate::{Step, StepEnd};
 use fpo_rng::{Key, Philox, Stream};
 
 fn make(name: &str) -> (Box<dyn Env>, &'static Layout) {
@@ -28,7 +28,7 @@ fn step(name: &str, from: Position, action: [f32; 2]) -> (Step, [f32; 2]) {
 
 const RUNNING: Step = Step {
     reward: 0.0,
-    status: Status::Running,
+    end: StepEnd::Running,
 };
 
 #[test]
@@ -157,9 +157,9 @@ fn walls_stop_a_move_as_a_whole() {
 #[test]
 fn goals_and_death_end_the_episode() {
     let (goal, _) = step("gridworld-two_walls", at(7, 22), [0.0, 1.0]);
-    assert_eq!((goal.reward, goal.status), (20.0, Status::Terminated));
+    assert_eq!((goal.reward, goal.end), (20.0, StepEnd::Terminated));
     let (death, _) = step("gridworld-three_goals", at(10, 10), [1.0, 1.0]);
-    assert_eq!((death.reward, death.status), (-10.0, Status::Terminated));
+    assert_eq!((death.reward, death.end), (-10.0, StepEnd::Terminated));
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn starts_are_all_the_free_cells_alike() {
                 &mut observation,
             );
             state.clear();
-            env.save_state(&mut state);
+            env.save_state(&mut state).unwrap();
             let p = at(state[0].into(), state[1].into());
             assert_eq!(layout.cell(p), Cell::Free, "{}: {p:?}", plan.name);
             assert_eq!(observation, p.observation());
@@ -198,7 +198,7 @@ fn a_saved_state_continues_alike_and_others_are_refused() {
     let mut seen = [[0.0; 2]; 2];
     a.reset(&mut Philox::new(Key::new(1, Stream::Reset)), &mut seen[0]);
     let mut state = Vec::new();
-    a.save_state(&mut state);
+    a.save_state(&mut state).unwrap();
     b.load_state(&state).unwrap();
     for k in 0..50 {
         let action = [[1.0, 0.6], [0.0, -1.0], [-0.7, 0.2]][k % 3];

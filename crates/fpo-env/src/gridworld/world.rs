@@ -2,7 +2,7 @@
 
 use super::layout::{Cell, Layout, Position, SIZE};
 use super::picture;
-use crate::{Env, EnvSpec, Picture, RenderError, StateError, Status, Step};
+use crate::{Env, EnvSpec, NoState, Picture, RenderError, StateError, Step, StepEnd};
 use fpo_rng::Philox;
 use rand::RngExt;
 
@@ -44,16 +44,17 @@ impl Env for GridWorld {
         let direction = Layout::direction([action[0], action[1]]);
         self.position = self.layout.go(self.position, direction);
         observation.copy_from_slice(&self.position.observation());
-        let (reward, status) = match self.layout.cell(self.position) {
-            Cell::Goal => (GOAL, Status::Terminated),
-            Cell::Death => (DEATH, Status::Terminated),
-            Cell::Free | Cell::Wall => (0.0, Status::Running),
+        let (reward, end) = match self.layout.cell(self.position) {
+            Cell::Goal => (GOAL, StepEnd::Terminated),
+            Cell::Death => (DEATH, StepEnd::Terminated),
+            Cell::Free | Cell::Wall => (0.0, StepEnd::Running),
         };
-        Step { reward, status }
+        Step { reward, end }
     }
 
-    fn save_state(&self, out: &mut Vec<u8>) {
+    fn save_state(&self, out: &mut Vec<u8>) -> Result<(), NoState> {
         out.extend([self.position.x as u8, self.position.y as u8]);
+        Ok(())
     }
 
     fn load_state(&mut self, bytes: &[u8]) -> Result<(), StateError> {

@@ -3,7 +3,7 @@
 use crate::task::ModelEnv;
 use crate::task::tests::distributions::{assert_normal, assert_uniform, draws};
 use crate::task::tests::{Golden, make, reset};
-use fpo_env::{Env, Status, Task};
+use fpo_env::{Env, StepEnd, Task};
 
 /// The deviation of the position from the model's, and the velocity.
 fn state<const N: usize, const M: usize>(env: &ModelEnv) -> [f64; M] {
@@ -56,23 +56,23 @@ fn a_reset_leaves_the_solver_as_gymnasium_does() {
 
 #[test]
 fn a_fall_is_terminal_and_a_half_cheetah_never_falls() {
-    for (name, status) in [
-        ("HalfCheetah-v5", Status::Running),
-        ("Hopper-v5", Status::Terminated),
-        ("Walker2d-v5", Status::Terminated),
+    for (name, end) in [
+        ("HalfCheetah-v5", StepEnd::Running),
+        ("Hopper-v5", StepEnd::Terminated),
+        ("Walker2d-v5", StepEnd::Terminated),
     ] {
         let mut env = make(name);
         let mut observation = reset(&mut env, 0);
         let action = vec![0.0; env.spec().action_dim()];
         assert_eq!(
-            env.step(&action, &mut observation).status,
-            Status::Running,
+            env.step(&action, &mut observation).end,
+            StepEnd::Running,
             "{name}"
         );
         // Leaning by one and a half.
         env.physics.qpos_mut()[2] = 1.5;
         let step = env.step(&action, &mut observation);
-        assert_eq!(step.status, status, "{name}");
+        assert_eq!(step.end, end, "{name}");
         assert!(
             (observation[1] - 1.5).abs() < 0.2,
             "{name}: the terminal observation"

@@ -4,7 +4,7 @@ use super::Compiled;
 use super::rules::{Observation, Rules, Transition};
 use crate::physics::{Physics, PhysicsError};
 use crate::render::Renderer;
-use fpo_env::{Env, EnvSpec, Picture, RenderError, StateError, Status, Step};
+use fpo_env::{Env, EnvSpec, NoState, Picture, RenderError, StateError, Step, StepEnd};
 use fpo_rng::Philox;
 use std::sync::Arc;
 
@@ -134,25 +134,25 @@ impl Env for ModelEnv {
             && let Ok(Transition { reward, terminal }) = self.advance()
             && self.publish(observation).is_ok()
         {
-            let status = if terminal {
-                Status::Terminated
+            let end = if terminal {
+                StepEnd::Terminated
             } else {
-                Status::Running
+                StepEnd::Running
             };
             return Step {
                 reward: reward as f32,
-                status,
+                end,
             };
         }
         self.diverged = true;
         observation.copy_from_slice(&self.last);
         Step {
             reward: 0.0,
-            status: Status::Diverged,
+            end: StepEnd::Diverged,
         }
     }
 
-    fn save_state(&self, out: &mut Vec<u8>) {
+    fn save_state(&self, out: &mut Vec<u8>) -> Result<(), NoState> {
         out.extend_from_slice(MAGIC);
         out.extend_from_slice(&(self.spec.name.len() as u32).to_le_bytes());
         out.extend_from_slice(self.spec.name.as_bytes());
@@ -161,6 +161,7 @@ impl Env for ModelEnv {
         self.physics.save_state(&mut state);
         out.extend(state.iter().flat_map(|value| value.to_le_bytes()));
         out.extend(self.last.iter().flat_map(|value| value.to_le_bytes()));
+        Ok(())
     }
 
     fn load_state(&mut self, bytes: &[u8]) -> Result<(), StateError> {

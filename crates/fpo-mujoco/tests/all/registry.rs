@@ -12,7 +12,7 @@ fn tasks_are_listed_once_and_found_by_name() {
         let found = fpo_mujoco::task(&spec.name).expect("it is in the list");
         assert_eq!(found.spec(), spec);
         assert!(
-            !spec.summary.is_empty() && spec.step_limit == 1000,
+            !spec.summary.is_empty() && spec.step_limit == Some(1000),
             "{}",
             spec.name
         );

@@ -135,7 +135,7 @@ fn drawing_leaves_the_state_alone() {
             }
             let [a, b] = [&drawn, &plain].map(|env| {
                 let mut state = Vec::new();
-                env.save_state(&mut state);
+                env.save_state(&mut state).unwrap();
                 state
             });
             assert!(a == b, "{task}");

@@ -5,7 +5,8 @@
 //! advantage A = (R − mean)/(std + δ), mean and standard deviation being those of the group (the paper's outcome supervision). It is
 //! made for episodes of one step, where R is the reward of one action among G from one observation.
 
-use super::{Follow, mean_std};
+use super::mean_std;
+use fpo_env::StepEnd;
 
 /// Added to the standard deviation of a group: a group of equals teaches nothing.
 const STD_FLOOR: f64 = 1e-4;
@@ -37,16 +38,17 @@ pub struct UnequalEpisode {
 impl GroupAdvantage {
     /// The advantages of some groups' environments over `steps` steps each, a multiple of the episodes' length.
     ///
-    /// * `rewards`, `follow` `[environments, steps]`, episodes beginning at step 0
+    /// * `rewards`, `ends` `[environments, steps]`, episodes beginning at step 0
     /// * `advantages` `[environments, steps]`: written
     ///
     /// ```
-    /// use fpo_rl::advantage::{Follow::Terminal, GroupAdvantage};
+    /// use fpo_env::StepEnd::Terminated;
+    /// use fpo_rl::advantage::GroupAdvantage;
     ///
     /// let group = GroupAdvantage { size: 2, length: 1 };
     /// let mut advantages = [0.0; 4];
     /// // Two environments, two episodes of one step; the first two stand against each other, and the last two.
-    /// group.estimate(2, &[1.0, 5.0, 3.0, 5.0], &[Terminal; 4], &mut advantages)?;
+    /// group.estimate(2, &[1.0, 5.0, 3.0, 5.0], &[Terminated; 4], &mut advantages)?;
     /// assert!((advantages[0] + 1.0).abs() < 1e-3 && (advantages[2] - 1.0).abs() < 1e-3);
     /// assert_eq!((advantages[1], advantages[3]), (0.0, 0.0));
     /// # Ok::<(), fpo_rl::advantage::UnequalEpisode>(())
@@ -58,10 +60,10 @@ impl GroupAdvantage {
         &self,
         steps: usize,
         rewards: &[f32],
-        follow: &[Follow],
+        ends: &[StepEnd],
         advantages: &mut [f32],
     ) -> Result<(), UnequalEpisode> {
-        self.check(steps, follow)?;
+        self.check(steps, ends)?;
         let (envs, length) = (rewards.len() / steps, self.length);
         for first in (0..envs).step_by(self.size) {
             for start in (0..steps).step_by(length) {
@@ -79,10 +81,12 @@ impl GroupAdvantage {
     }
 
     /// Whether episodes end where they should and nowhere else.
-    fn check(&self, steps: usize, follow: &[Follow]) -> Result<(), UnequalEpisode> {
+    fn check(&self, steps: usize, ends: &[StepEnd]) -> Result<(), UnequalEpisode> {
         let length = self.length;
-        for (episode, steps_of_it) in follow.chunks(length).enumerate() {
-            let early = steps_of_it[..length - 1].iter().position(|f| *f != Follow::Next);
+        for (episode, steps_of_it) in ends.chunks(length).enumerate() {
+            let early = steps_of_it[..length - 1]
+                .iter()
+                .position(|f| *f != StepEnd::Running);
             if let Some(last) = early {
                 return Err(UnequalEpisode {
                     env: episode * length / steps,
@@ -97,8 +101,8 @@ impl GroupAdvantage {
 
 #[cfg(test)]
 mod tests {
-    use super::Follow::{Next, Terminal, Truncated};
     use super::*;
+    use StepEnd::{Running, Terminated, Truncated};
 
     /// Returns 1, 2, 3, 6 have mean 3 and standard deviation √3.5; the second group's are equal.
     #[test]
@@ -107,7 +111,7 @@ mod tests {
         let rewards = [1.0, 2.0, 3.0, 6.0, 7.0, 7.0, 7.0, 7.0];
         let mut advantages = [f32::NAN; 8];
         group
-            .estimate(1, &rewards, &[Terminal; 8], &mut advantages)
+            .estimate(1, &rewards, &[Terminated; 8], &mut advantages)
             .unwrap();
         for (a, r) in advantages.iter().zip(&rewards[..4]) {
             let expected = (f64::from(*r) - 3.0) / (3.5f64.sqrt() + 1e-4);
@@ -122,8 +126,10 @@ mod tests {
         let group = GroupAdvantage { size: 2, length: 2 };
         let rewards = [1.0, 2.0, 3.0, 4.0, 5.0, 0.0, 0.0, 7.0];
         let mut advantages = [f32::NAN; 8];
-        let follow = [Next, Terminal, Next, Truncated, Next, Truncated, Next, Terminal];
-        group.estimate(4, &rewards, &follow, &mut advantages).unwrap();
+        let ends = [
+            Running, Terminated, Running, Truncated, Running, Truncated, Running, Terminated,
+        ];
+        group.estimate(4, &rewards, &ends, &mut advantages).unwrap();
         let one = (1.0 / (1.0 + 1e-4)) as f32;
         assert_eq!(advantages, [-one, -one, 0.0, 0.0, one, one, 0.0, 0.0]);
     }
@@ -131,8 +137,8 @@ mod tests {
     #[test]
     fn an_episode_that_ends_early_is_named() {
         let group = GroupAdvantage { size: 1, length: 3 };
-        let follow = [Next, Next, Terminal, Next, Terminal, Next];
-        let error = group.estimate(3, &[0.0; 6], &follow, &mut [0.0; 6]).unwrap_err();
+        let ends = [Running, Running, Terminated, Running, Terminated, Running];
+        let error = group.estimate(3, &[0.0; 6], &ends, &mut [0.0; 6]).unwrap_err();
         assert_eq!((error.env, error.length, error.ended), (1, 3, 2));
     }
 }

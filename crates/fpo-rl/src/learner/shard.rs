@@ -1,10 +1,11 @@
 //! One gradient shard: its part of a minibatch, tile by tile, into its own gradient.
 
-use crate::advantage::{Follow, Gae};
+use crate::advantage::Gae;
 use crate::batch::{Batch, view_rows};
 use crate::critic::Critic;
 use crate::objective::{BoundPull, EntropyBonus, PolicyObjective, RatioStats, ValueLoss, ViewLoss};
 use crate::policy::Model;
+use fpo_env::StepEnd;
 use fpo_nn::{Scratch, Weights};
 use fpo_rng::{Key, fill_normal};
 
@@ -190,7 +191,7 @@ impl GradientShard {
         for ((target, &value), &i) in targets.iter_mut().zip(values).zip(tile) {
             *target = batch.targets[i as usize] / pass.critic.unit;
             // Brax's form has no target for a truncated step.
-            if pass.mask_truncated && batch.follow[i as usize] == Follow::Truncated {
+            if pass.mask_truncated && batch.ends[i as usize] == StepEnd::Truncated {
                 *target = value;
             }
         }
@@ -228,7 +229,7 @@ impl GradientShard {
             gae.estimate(
                 &batch.rewards[steps.clone()],
                 &values[first..][..length],
-                &batch.follow[steps],
+                &batch.ends[steps],
                 |t| final_values[t],
                 &mut self.advantages[at..],
                 &mut self.targets[at..],

@@ -100,7 +100,7 @@ mod tests {
             action_min: min.to_vec(),
             action_max: max.to_vec(),
             control_timestep: 0.1,
-            step_limit: 10,
+            step_limit: Some(10),
         }
     }
 

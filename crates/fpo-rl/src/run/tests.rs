@@ -24,7 +24,7 @@ fn a_run_that_cannot_begin_replaces_none() {
         action_min: vec![-1.0],
         action_max: vec![1.0],
         control_timestep: 0.1,
-        step_limit: 10,
+        step_limit: Some(10),
     }));
     let path = tempfile::TempDir::new().unwrap();
     let files =

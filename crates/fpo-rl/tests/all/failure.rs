@@ -1,7 +1,7 @@
 //! The promise: a number that is not finite never acts, is never learnt from and is never saved, also where it appears only in an
 //! evaluation; and what a failed run leaves makes the failure again.
 
-use fpo_env::{Env, EnvSpec, MakeError, StateError, Status, Step, Task};
+use fpo_env::{Env, EnvSpec, MakeError, NoState, StateError, Step, StepEnd, Task};
 use fpo_rl::checkpoint::Checkpoints;
 use fpo_rl::config::Config;
 use fpo_rl::run::{Observer, RunError, RunFolder, Session, reproduce};
@@ -36,7 +36,7 @@ impl Faulty {
             action_min: vec![-1.0],
             action_max: vec![1.0],
             control_timestep: 0.1,
-            step_limit: 4,
+            step_limit: Some(4),
         };
         let sound = AtomicUsize::new(sound);
         Arc::new(Self { spec, sound, fault })
@@ -90,11 +90,13 @@ impl Env for FaultyEnv {
             } else {
                 -action[0].abs()
             },
-            status: Status::Running,
+            end: StepEnd::Running,
         }
     }
 
-    fn save_state(&self, _: &mut Vec<u8>) {}
+    fn save_state(&self, _: &mut Vec<u8>) -> Result<(), NoState> {
+        Ok(())
+    }
 
     fn load_state(&mut self, _: &[u8]) -> Result<(), StateError> {
         Ok(())

@@ -6,8 +6,8 @@ mod fpo;
 mod fpopp;
 mod gaussian_ppo;
 
+use fpo_env::StepEnd;
 use fpo_nn::Mlp;
-use fpo_rl::advantage::Follow;
 use fpo_rl::batch::{Batch, Dims};
 use fpo_rl::config::Config;
 use fpo_rl::critic::Critic;
@@ -136,15 +136,15 @@ fn batch(golden: &Golden, config: &Config) -> Batch {
         .by_sequence("truncation")
         .into_iter()
         .zip(golden.by_sequence("discount"));
-    batch.follow = ends
+    batch.ends = ends
         .map(|(truncation, discount)| match (truncation, discount) {
-            (1.0, _) => Follow::Truncated,
-            (_, 0.0) => Follow::Terminal,
-            _ => Follow::Next,
+            (1.0, _) => StepEnd::Truncated,
+            (_, 0.0) => StepEnd::Terminated,
+            _ => StepEnd::Running,
         })
         .collect();
     assert!(
-        batch.follow.contains(&Follow::Truncated),
+        batch.ends.contains(&StepEnd::Truncated),
         "the file exercises truncation"
     );
     batch

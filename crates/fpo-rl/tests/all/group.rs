@@ -1,8 +1,8 @@
 //! Group-relative advantages: what they learn, what they leave alone, and what they refuse.
 
 use crate::toy::Toy;
-use fpo_env::Task;
 use fpo_env::bandit::bumps;
+use fpo_env::{StepEnd, Task};
 use fpo_rl::config::{Config, ConfigError, resolve};
 use fpo_rl::trainer::{TrainError, Trainer};
 use fpo_rng::{Key, Stream, fill_normal};
@@ -154,6 +154,14 @@ fn what_cannot_be_compared_is_refused_in_one_line() {
         cut.to_string().contains("6 is no multiple of toy's 4 steps"),
         "{cut}"
     );
+
+    let endless = refused(
+        with(&["env.unroll=8", "env.stagger=false"]),
+        Arc::new(Toy::ending(4, StepEnd::Truncated)),
+    );
+    let expected = "advantage.estimator = \"group\" compares episodes of equal length, and toy has no step limit: \
+                    use advantage.estimator = \"gae\" for this task";
+    assert_eq!(endless.to_string(), expected);
 
     let grid = "gridworld-two_walls";
     let task = fpo_env::tasks()

@@ -267,14 +267,15 @@ fn training_states() {
     ));
     bad.push(with_tensor(&good, "normalizer.mean", &f64::NAN.to_le_bytes()));
     bad.push(with_tensor(&good, "normalizer.m2", &(-1f64).to_le_bytes()));
-    // Resets, length, limit, total reward, observation, length of the environment's own state.
+    // Resets, length, limit, total reward, observation, length of the environment's own state; the greatest number there is no
+    // length, but says that there is none.
     for (at, bytes) in [
         (0, &u64::MAX.to_le_bytes()[..]),
         (8, &u32::MAX.to_le_bytes()),
         (12, &0u32.to_le_bytes()),
         (16, &f64::NAN.to_le_bytes()),
         (24, &f32::INFINITY.to_le_bytes()),
-        (28, &u64::MAX.to_le_bytes()),
+        (28, &(u64::MAX - 1).to_le_bytes()),
         (28, &1u64.to_le_bytes()),
     ] {
         let tensors = safetensors::SafeTensors::deserialize(&good).unwrap();

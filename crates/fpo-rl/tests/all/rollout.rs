@@ -2,9 +2,8 @@
 //! end, and not at all; and advantages estimated once an iteration against those estimated per minibatch.
 
 use crate::toy::Toy;
-use fpo_env::{End, Shard, ShardOptions};
+use fpo_env::{Shard, ShardOptions, StepEnd};
 use fpo_nn::{Mlp, Normalizer, NormalizerConfig};
-use fpo_rl::advantage::Follow;
 use fpo_rl::batch::{Batch, Dims};
 use fpo_rl::config::{Config, GaeForm, GaeSchedule, Method, ValueScale};
 use fpo_rl::critic::Critic;
@@ -55,10 +54,10 @@ fn rollout(step_limit: u32) -> Rollout {
 }
 
 fn rollout_of(method: Method, step_limit: u32, action_bound: f32) -> Rollout {
-    rollout_with(method, step_limit, action_bound, 0.0)
+    rollout_with(method, &Toy::new(step_limit), action_bound, 0.0)
 }
 
-fn rollout_with(method: Method, step_limit: u32, action_bound: f32, action_noise: f32) -> Rollout {
+fn rollout_with(method: Method, task: &Toy, action_bound: f32, action_noise: f32) -> Rollout {
     let mut config = Config::default();
     config.objective.method = method;
     config.policy.action_noise = action_noise;
@@ -72,7 +71,6 @@ fn rollout_with(method: Method, step_limit: u32, action_bound: f32, action_noise
     config.advantage.form = GaeForm::Textbook;
     config.advantage.gae = GaeSchedule::Once;
     config.optimizer.minibatches = 1;
-    let task = Toy::new(step_limit);
     let policy = Model::new(&config, 2, 1).unwrap();
     let critic = Critic::new(&config.critic, 2, config.advantage.gamma).unwrap();
     let learnt = Learnt {
@@ -84,9 +82,9 @@ fn rollout_with(method: Method, step_limit: u32, action_bound: f32, action_noise
     seen.add_rows(&[0.5, 0.1, -0.5, 0.9, 0.3, 0.4], 2);
     normalizer.update(&seen);
     let dims = Dims::new(&config, 2, 1);
-    let envs = Shard::new(&task, 0, ENVS, options()).unwrap();
+    let envs = Shard::new(task, 0, ENVS, options()).unwrap();
     let mut rollout = Rollout {
-        map: ActionMap::new(config.policy.squash, action_bound, fpo_env::Task::spec(&task)),
+        map: ActionMap::new(config.policy.squash, action_bound, fpo_env::Task::spec(task)),
         shard: RolloutShard::new(envs, &policy, &critic, config.views_per_action(), None),
         batch: Batch::new(dims),
         config,
@@ -156,9 +154,9 @@ fn every_entry(step_limit: u32) -> Vec<usize> {
             let outcome = twin.step(env, &action);
             assert_eq!(b.rewards[i], 3.0 * outcome.reward);
             match outcome.ended.map(|e| e.end) {
-                None => assert_eq!(b.follow[i], Follow::Next),
-                Some(End::Truncated) => {
-                    assert_eq!(b.follow[i], Follow::Truncated);
+                None => assert_eq!(b.ends[i], StepEnd::Running),
+                Some(StepEnd::Truncated) => {
+                    assert_eq!(b.ends[i], StepEnd::Truncated);
                     assert_eq!(
                         b.final_values[i],
                         r.value(&r.normalised(twin.final_observation()))
@@ -186,6 +184,43 @@ fn every_entry_is_what_the_environments_did() {
         (0..UNROLL).all(|t| cuts.contains(&t)),
         "cut anywhere in a sequence: {cuts:?}"
     );
+}
+
+/// Episodes that the environment itself ends after three steps, in the middle of a sequence and at its end.
+#[test]
+fn a_truncation_by_the_environment_bootstraps_and_a_termination_does_not() {
+    const LENGTH: u32 = 3;
+    let mut values_of_ends = Vec::new();
+    for end in [StepEnd::Truncated, StepEnd::Terminated, StepEnd::Diverged] {
+        let task = Toy::ending(LENGTH, end);
+        let r = rollout_with(Method::Fpo, &task, 0.0, 0.0);
+        let (b, gamma) = (&r.batch, r.config.advantage.gamma as f32);
+        let mut twin = Shard::new(&task, 0, ENVS, options()).unwrap();
+        let mut action = [0.0];
+        for env in 0..ENVS {
+            for t in 0..SEQUENCES * UNROLL {
+                let i = env * SEQUENCES * UNROLL + t;
+                r.map.apply(&b.actions[i..=i], &mut action);
+                let outcome = twin.step(env, &action);
+                if !(t + 1).is_multiple_of(LENGTH as usize) {
+                    assert_eq!((outcome.ended, b.ends[i]), (None, StepEnd::Running));
+                    continue;
+                }
+                assert_eq!((outcome.ended.unwrap().end, b.ends[i]), (end, end));
+                // The true last observation, whose time is up, and not that of the next episode, whose time is not.
+                let last = twin.final_observation();
+                assert_eq!(last[1], 1.0);
+                let follows = match end {
+                    StepEnd::Truncated => r.value(&r.normalised(last)),
+                    _ => 0.0,
+                };
+                let expected = b.rewards[i] + gamma * follows - b.values[b.dims.row(i)];
+                assert!((b.advantages[i] - expected).abs() < 1e-6, "{end:?} at {t}");
+                values_of_ends.push(follows);
+            }
+        }
+    }
+    assert!(values_of_ends.iter().any(|value| value.abs() > 1e-3));
 }
 
 #[test]
@@ -270,7 +305,7 @@ fn only_a_flow_learns_from_the_cut_action() {
 #[test]
 fn action_noise_is_part_of_what_is_learnt_from() {
     const SIGMA: f32 = 0.1;
-    let (plain, noisy) = (rollout(3), rollout_with(Method::Fpo, 3, 0.0, SIGMA));
+    let (plain, noisy) = (rollout(3), rollout_with(Method::Fpo, &Toy::new(3), 0.0, SIGMA));
     let b = &noisy.batch;
     let actions = plain.batch.actions.iter().zip(&b.actions);
     let z: Vec<f32> = actions.map(|(a, noisy)| (noisy - a) / SIGMA).collect();

@@ -2,7 +2,7 @@
 //! its box. docs/stability.md tells the story.
 
 use crate::PUBLISHED_FPOPP;
-use fpo_env::{Env, EnvSpec, MakeError, StateError, Status, Step, Task};
+use fpo_env::{Env, EnvSpec, MakeError, NoState, StateError, Step, StepEnd, Task};
 use fpo_rl::config::resolve;
 use fpo_rl::policy::Model;
 use fpo_rl::trainer::Trainer;
@@ -25,7 +25,7 @@ impl Edge {
             action_min: vec![-1.0],
             action_max: vec![1.0],
             control_timestep: 0.1,
-            step_limit: 1,
+            step_limit: Some(1),
         })
     }
 }
@@ -65,13 +65,14 @@ impl Env for EdgeEnv {
         observation[0] = self.sign;
         Step {
             reward: self.sign * action[0] + self.luck,
-            status: Status::Running,
+            end: StepEnd::Running,
         }
     }
 
-    fn save_state(&self, out: &mut Vec<u8>) {
+    fn save_state(&self, out: &mut Vec<u8>) -> Result<(), NoState> {
         out.extend(self.sign.to_le_bytes());
         out.extend(self.luck.to_le_bytes());
+        Ok(())
     }
 
     fn load_state(&mut self, bytes: &[u8]) -> Result<(), StateError> {

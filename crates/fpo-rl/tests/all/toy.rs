@@ -1,13 +1,19 @@
 //! A task small enough to know everything about: hit a target that is shown.
 
-use fpo_env::{Env, EnvSpec, MakeError, StateError, Status, Step, Task};
+use fpo_env::{Env, EnvSpec, MakeError, NoState, StateError, Step, StepEnd, Task};
 use fpo_rng::Philox;
 
 /// Shows (target, fraction of the episode gone); the reward is 1 − (action − target)², and 0 where that is negative.
 pub struct Toy {
     spec: EnvSpec,
+    /// Steps of an episode.
+    length: u32,
     /// No reward before this step.
     silent: u32,
+    /// How the environment itself ends an episode.
+    end: StepEnd,
+    /// It gives no state.
+    secretive: bool,
 }
 
 impl Toy {
@@ -25,9 +31,30 @@ impl Toy {
             action_min: vec![-2.0],
             action_max: vec![2.0],
             control_timestep: 0.1,
-            step_limit,
+            step_limit: Some(step_limit),
         };
-        Self { spec, silent }
+        Self {
+            spec,
+            length: step_limit,
+            silent,
+            end: StepEnd::Running,
+            secretive: false,
+        }
+    }
+
+    /// A task without a step limit, whose environments end their episodes like this after `length` steps.
+    pub fn ending(length: u32, end: StepEnd) -> Self {
+        let mut toy = Self::new(length);
+        toy.spec.step_limit = None;
+        Self { end, ..toy }
+    }
+
+    /// A task whose environments give no state.
+    pub fn secretive(step_limit: u32) -> Self {
+        Self {
+            secretive: true,
+            ..Self::new(step_limit)
+        }
     }
 }
 
@@ -39,7 +66,10 @@ impl Task for Toy {
     fn make(&self) -> Result<Box<dyn Env>, MakeError> {
         Ok(Box::new(ToyEnv {
             spec: self.spec.clone(),
+            length: self.length,
             silent: self.silent,
+            end: self.end,
+            secretive: self.secretive,
             target: 0.0,
             steps: 0,
         }))
@@ -48,14 +78,17 @@ impl Task for Toy {
 
 struct ToyEnv {
     spec: EnvSpec,
+    length: u32,
     silent: u32,
+    end: StepEnd,
+    secretive: bool,
     target: f32,
     steps: u32,
 }
 
 impl ToyEnv {
     fn show(&self, observation: &mut [f32]) {
-        observation.copy_from_slice(&[self.target, self.steps as f32 / self.spec.step_limit as f32]);
+        observation.copy_from_slice(&[self.target, self.steps as f32 / self.length as f32]);
     }
 }
 
@@ -76,13 +109,21 @@ impl Env for ToyEnv {
         let near = (1.0 - (action[0] - self.target).powi(2)).max(0.0);
         Step {
             reward: if self.steps > self.silent { near } else { 0.0 },
-            status: Status::Running,
+            end: if self.steps == self.length {
+                self.end
+            } else {
+                StepEnd::Running
+            },
         }
     }
 
-    fn save_state(&self, out: &mut Vec<u8>) {
+    fn save_state(&self, out: &mut Vec<u8>) -> Result<(), NoState> {
+        if self.secretive {
+            return Err(NoState);
+        }
         out.extend(self.target.to_le_bytes());
         out.extend(self.steps.to_le_bytes());
+        Ok(())
     }
 
     fn load_state(&mut self, bytes: &[u8]) -> Result<(), StateError> {

@@ -2,12 +2,12 @@
 
 use crate::PUBLISHED_FPOPP;
 use crate::toy::Toy;
-use fpo_env::Task;
+use fpo_env::{StepEnd, Task};
 use fpo_rl::config::{Config, resolve};
 use fpo_rl::evaluate::{Noise, evaluate, play};
 use fpo_rl::metrics::Row;
 use fpo_rl::policy::{Policy, PolicyError};
-use fpo_rl::trainer::{TrainError, Trainer};
+use fpo_rl::trainer::{TrainError, Trainer, part_digests};
 use safetensors::SafeTensors;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -278,6 +278,72 @@ fn states_of_other_runs_are_refused() {
     for cut in (0..state.len()).step_by(997) {
         assert!(Trainer::restore(&config(), Arc::new(Toy::new(20)), 1, &state[..cut]).is_err());
     }
+}
+
+/// Environments that cannot save their state begin anew, always alike; all else is what was saved.
+#[test]
+fn without_states_of_environments_all_else_goes_on_exactly() {
+    let mut trainer = Trainer::new(&config(), Arc::new(Toy::secretive(20)), 2).unwrap();
+    for _ in 0..3 {
+        trainer.iterate().unwrap();
+    }
+    assert_eq!(trainer.restarted_episodes(), 0);
+    let state = trainer.state().unwrap();
+    let [mut a, mut b] = [1, 3].map(|threads| {
+        let task = Arc::new(Toy::secretive(20));
+        Trainer::restore(&config(), task, threads, &state).unwrap()
+    });
+    assert_eq!((a.restarted_episodes(), b.restarted_episodes()), (32, 32));
+    assert!(a.state().unwrap() == b.state().unwrap());
+    assert_eq!(a.learnt().policy.parameters, trainer.learnt().policy.parameters);
+    let parts = |state: &[u8]| part_digests(state).unwrap();
+    let (before, after) = (parts(&state), parts(&a.state().unwrap()));
+    assert!(before.keys().eq(after.keys()) && before.contains_key("environment 31"));
+    for (part, digest) in &before {
+        let environment = part.starts_with("environment ");
+        assert_eq!(*digest == after[part], !environment, "{part}");
+    }
+    let [row_a, row_b] = [&mut a, &mut b].map(|trainer| trainer.iterate().unwrap().row.values);
+    // Not compared as numbers: some are not.
+    assert_eq!(format!("{row_a:?}"), format!("{row_b:?}"));
+    assert!(a.state().unwrap() == b.state().unwrap());
+
+    // A rollback, too, and one to the beginning begins all anew.
+    a.roll_back(Some(&state), 4).unwrap();
+    assert_eq!(a.restarted_episodes(), 32);
+    a.roll_back(None, 4).unwrap();
+    assert_eq!(a.restarted_episodes(), 0);
+    // Environments that do give one are not among them.
+    let plain = self::trainer();
+    let again = Trainer::restore(&config(), Arc::new(Toy::new(20)), 1, &plain.state().unwrap());
+    assert_eq!(again.unwrap().restarted_episodes(), 0);
+}
+
+#[test]
+fn a_task_without_a_step_limit_is_learnt_and_evaluated() {
+    for end in [StepEnd::Truncated, StepEnd::Terminated] {
+        let mut trainer = Trainer::new(&config(), Arc::new(Toy::ending(20, end)), 2).unwrap();
+        while trainer.iteration() < trainer.total_iterations() {
+            trainer.iterate().unwrap();
+        }
+        let after = trainer.evaluate().unwrap();
+        assert!(after.zero_noise.mean > 19.0, "{end:?}: {after:?}");
+    }
+}
+
+#[test]
+fn an_evaluation_that_would_not_end_says_so() {
+    let task = Arc::new(Toy::ending(20, StepEnd::Running));
+    let config = crate::tiny::config("toy", &["eval.episodes=2"]);
+    let trainer = Trainer::new(&config, task.clone(), 1).unwrap();
+    let expected = "episode 0 of the evaluation had not ended after 1000000 steps, and `toy` has no step limit: its environment \
+                    must end its episodes, or its task say after how many steps they are cut";
+    assert_eq!(trainer.evaluate().unwrap_err().to_string(), expected);
+    let mut env = task.make().unwrap();
+    let played = play(&trainer.policy(), env.as_mut(), 0, 0, Noise::Zero, |_, _, _| {
+        ControlFlow::<()>::Continue(())
+    });
+    assert_eq!(played.unwrap_err().to_string(), expected);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Simulations that blow up.
 
 use super::{make, reset};
-use fpo_env::{Env, Status};
+use fpo_env::{Env, StepEnd};
 
 #[test]
 fn a_divergent_simulation_ends_the_episode_and_can_be_reset() {
@@ -20,24 +20,24 @@ fn a_divergent_simulation_ends_the_episode_and_can_be_reset() {
         let mut observation = vec![7.0; first.len()];
         for _ in 0..3 {
             let step = env.step(&action, &mut observation);
-            assert_eq!((step.status, step.reward), (Status::Diverged, 0.0), "{name}");
+            assert_eq!((step.end, step.reward), (StepEnd::Diverged, 0.0), "{name}");
             assert_eq!(observation, first, "{name}: the last finite observation");
         }
         // Saved and loaded, it still waits for its reset.
         let mut state = Vec::new();
-        env.save_state(&mut state);
+        env.save_state(&mut state).expect("it gives one");
         let mut loaded = make(name);
         loaded.load_state(&state).expect("its own state");
         assert_eq!(
-            loaded.step(&action, &mut observation).status,
-            Status::Diverged,
+            loaded.step(&action, &mut observation).end,
+            StepEnd::Diverged,
             "{name}"
         );
 
         assert_eq!(reset(&mut env, 0), first, "{name}");
         assert_eq!(
-            env.step(&action, &mut observation).status,
-            Status::Running,
+            env.step(&action, &mut observation).end,
+            StepEnd::Running,
             "{name}"
         );
     }
@@ -50,8 +50,8 @@ fn a_control_that_is_not_finite_ends_the_episode() {
     let mut observation = first.clone();
     let step = env.step(&[0.0, 0.0, f32::NAN, 0.0, 0.0, 0.0], &mut observation);
     assert_eq!(
-        (step.status, step.reward, observation),
-        (Status::Diverged, 0.0, first)
+        (step.end, step.reward, observation),
+        (StepEnd::Diverged, 0.0, first)
     );
 }
 
@@ -60,6 +60,6 @@ fn warnings_write_no_log_file() {
     let mut env = make("cheetah-run");
     let mut observation = reset(&mut env, 0);
     env.physics.qvel_mut().fill(f64::NAN);
-    assert_eq!(env.step(&[0.0; 6], &mut observation).status, Status::Diverged);
+    assert_eq!(env.step(&[0.0; 6], &mut observation).end, StepEnd::Diverged);
     assert!(!std::path::Path::new("MUJOCO_LOG.TXT").exists());
 }

@@ -2,7 +2,7 @@
 
 use super::{actions, make, reset};
 use crate::task::ModelEnv;
-use fpo_env::{Env, Status};
+use fpo_env::{Env, StepEnd};
 
 /// Everything that `actions` lead to, as bytes: observations, rewards, ends and the state at the end.
 fn continue_with(env: &mut ModelEnv, actions: &[Vec<f32>]) -> Vec<u8> {
@@ -10,18 +10,18 @@ fn continue_with(env: &mut ModelEnv, actions: &[Vec<f32>]) -> Vec<u8> {
     let mut observation = vec![0.0; env.spec().observation_dim()];
     for action in actions {
         let step = env.step(action, &mut observation);
-        assert_ne!(step.status, Status::Diverged);
+        assert_ne!(step.end, StepEnd::Diverged);
         bytes.extend(observation.iter().flat_map(|x| x.to_le_bytes()));
         bytes.extend(step.reward.to_le_bytes());
-        bytes.push((step.status == Status::Terminated).into());
+        bytes.push((step.end == StepEnd::Terminated).into());
     }
-    env.save_state(&mut bytes);
+    env.save_state(&mut bytes).expect("it gives one");
     bytes
 }
 
 fn saved(env: &ModelEnv) -> Vec<u8> {
     let mut state = Vec::new();
-    env.save_state(&mut state);
+    env.save_state(&mut state).expect("it gives one");
     state
 }
 
