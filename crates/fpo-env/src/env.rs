@@ -17,10 +17,12 @@ pub struct EnvSpec {
     pub action_max: Vec<f32>,
     /// Seconds of simulated time a step takes.
     pub control_timestep: f64,
-    /// Steps until an episode is truncated from outside, at least 1. None where the environment ends all its episodes.
+    /// Steps until an episode is truncated from outside, at least 1. None where the environment
+    /// ends all its episodes.
     ///
-    /// Without a limit first episodes are not cut to random lengths ([`crate::ShardOptions::stagger`]), and group-relative
-    /// advantages, which compare episodes of equal length, are refused.
+    /// Without a limit first episodes are not cut to random lengths
+    /// ([`crate::ShardOptions::stagger`]), and group-relative advantages, which compare episodes of
+    /// equal length, are refused.
     pub step_limit: Option<u32>,
 }
 
@@ -52,11 +54,12 @@ pub enum StepEnd {
     Running,
     /// It reached a terminal state: nothing follows, there is no value to bootstrap from.
     Terminated,
-    /// It was cut: it could have gone on, so the value of its final observation is bootstrapped from. By the environment, or by
-    /// [`crate::Shard`] at [`EnvSpec::step_limit`].
+    /// It was cut: it could have gone on, so the value of its final observation is bootstrapped
+    /// from. By the environment, or by [`crate::Shard`] at [`EnvSpec::step_limit`].
     Truncated,
-    /// The simulation failed. The observation holds the last finite one, the reward is zero, and the environment must be reset
-    /// before the next step. The episode counts as failed; estimators treat it as terminated.
+    /// The simulation failed. The observation holds the last finite one, the reward is zero, and
+    /// the environment must be reset before the next step. The episode counts as failed; estimators
+    /// treat it as terminated.
     Diverged,
 }
 
@@ -72,20 +75,24 @@ pub trait Env: Send {
     fn reset(&mut self, rng: &mut Philox, observation: &mut [f32]);
 
     /// Steps with `action` (`[action_dim]`, in the environment's units, within its bounds) and writes the observation that
-    /// follows (`[observation_dim]`). Every observation and reward is finite. Where the step ends the episode the observation is
-    /// its last, not the first of the next: whoever steps asks for a reset.
+    /// follows (`[observation_dim]`). Every observation and reward is finite. Where the step ends
+    /// the episode the observation is its last, not the first of the next: whoever steps asks for a
+    /// reset.
     ///
-    /// [`EnvSpec::step_limit`] is not its business, but it may truncate an episode by a rule of its own.
+    /// [`EnvSpec::step_limit`] is not its business, but it may truncate an episode by a rule of its
+    /// own.
     fn step(&mut self, action: &[f32], observation: &mut [f32]) -> Step;
 
     /// Appends the whole state to `out`, such that [`Env::load_state`] on another environment of the same task
     /// continues bit for bit.
     ///
-    /// An environment that cannot (a simulator behind a network, a game that keeps its state to itself) leaves this method and
-    /// [`Env::load_state`] as they are. Training that goes on from a checkpoint then begins a new episode in it.
+    /// An environment that cannot (a simulator behind a network, a game that keeps its state to
+    /// itself) leaves this method and [`Env::load_state`] as they are. Training that goes on from a
+    /// checkpoint then begins a new episode in it.
     ///
     /// # Errors
-    /// [`NoState`] if this environment gives no state, as by default; what was appended then is ignored.
+    /// [`NoState`] if this environment gives no state, as by default; what was appended then is
+    /// ignored.
     fn save_state(&self, out: &mut Vec<u8>) -> Result<(), NoState> {
         let _ = out;
         Err(NoState)
@@ -94,7 +101,8 @@ pub trait Env: Send {
     /// Takes over a state written by [`Env::save_state`].
     ///
     /// # Errors
-    /// If the bytes are not such a state: one clear sentence. By default always, since there is none.
+    /// If the bytes are not such a state: one clear sentence. By default always, since there is
+    /// none.
     fn load_state(&mut self, bytes: &[u8]) -> Result<(), StateError> {
         let _ = bytes;
         Err(StateError(format!("`{}` takes no state", self.spec().name)))

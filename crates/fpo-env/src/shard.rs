@@ -34,8 +34,9 @@ pub struct ShardOptions {
     pub seed: u64,
     /// The stream of the initial states.
     pub stream: Stream,
-    /// Cut the first episode of each environment to a random length, so that they do not end together, and that which begins where
-    /// a saved state could not be continued. Of no effect on a task without a step limit.
+    /// Cut the first episode of each environment to a random length, so that they do not end
+    /// together, and that which begins where a saved state could not be continued. Of no effect on
+    /// a task without a step limit.
     pub stagger: bool,
     /// Environments that begin alike: the first this many, the next, and so on, counted over all shards. 1 for none.
     pub group: u32,
@@ -146,7 +147,8 @@ impl Shard {
         &self.final_observation
     }
 
-    /// Environments whose episode began anew when the latest state was taken over, since it held none of theirs.
+    /// Environments whose episode began anew when the latest state was taken over, since it held
+    /// none of theirs.
     pub fn restarted_episodes(&self) -> usize {
         self.restarted_episodes
     }
@@ -191,7 +193,8 @@ impl Shard {
         }
     }
 
-    /// Begins the next episode of environment `i`, with a random length if it is the `first` and those are to be staggered.
+    /// Begins the next episode of environment `i`, with a random length if it is the `first` and
+    /// those are to be staggered.
     fn reset(&mut self, i: usize, first: bool) {
         let d = self.observation_dim;
         let slot = &mut self.slots[i];
@@ -216,8 +219,8 @@ impl Shard {
         slot.total_reward = 0.0;
     }
 
-    /// Appends the state of all environments and episodes to `out`; of an environment that gives none, where its random numbers
-    /// are, and a mark.
+    /// Appends the state of all environments and episodes to `out`; of an environment that gives
+    /// none, where its random numbers are, and a mark.
     pub fn save_state(&self, out: &mut Vec<u8>) {
         let mut state = Vec::new();
         for (slot, observation) in self
@@ -270,8 +273,8 @@ impl Shard {
     /// Takes over the state that [`Shard::save_state`] of an equal shard appended, from the front of `bytes`, and
     /// returns what follows it. On an error some environments may already have changed.
     ///
-    /// An environment that gave no state begins its next episode: [`Shard::restarted_episodes`] counts them. The same bytes always
-    /// begin the same episode.
+    /// An environment that gave no state begins its next episode: [`Shard::restarted_episodes`]
+    /// counts them. The same bytes always begin the same episode.
     ///
     /// # Errors
     /// If the bytes are not such a state.
@@ -338,7 +341,8 @@ mod tests {
     /// The name of walks that give no state.
     const SECRETIVE: &str = "secretive";
 
-    /// Walks by its action from a random start; terminal above 10, diverges below −10, cut by itself from 8 to 9.
+    /// Walks by its action from a random start; terminal above 10, diverges below −10, cut by
+    /// itself from 8 to 9.
     struct Walk {
         spec: EnvSpec,
         x: f32,
@@ -545,7 +549,8 @@ mod tests {
             }
             assert_eq!(a.observations(), b.observations());
         }
-        // An environment that has learnt to save its state goes on from the mark, too; the other way round there is no way.
+        // An environment that has learnt to save its state goes on from the mark, too; the other
+        // way round there is no way.
         assert!(shard(4, 3, true).load_state(&bytes).is_ok());
         let error = new().load_state(&saved(&shard(4, 3, true))).unwrap_err();
         assert_eq!(error.0, "the state of environment 4: it takes none");

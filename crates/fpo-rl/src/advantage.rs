@@ -40,7 +40,8 @@ impl Gae {
     ///
     /// let gae = Gae { gamma: 0.5, lambda: 0.5, form: GaeForm::Textbook };
     /// let (mut a, mut target) = ([0.0; 2], [0.0; 2]);
-    /// gae.estimate(&[1.0, 2.0], &[4.0, 8.0, 12.0], &[StepEnd::Running; 2], |_| unreachable!(), &mut a, &mut target);
+    /// let (values, ends) = ([4.0, 8.0, 12.0], [StepEnd::Running; 2]);
+    /// gae.estimate(&[1.0, 2.0], &values, &ends, |_| unreachable!(), &mut a, &mut target);
     /// // δ₁ = 2 + 0.5·12 − 8 = 0;  δ₀ = 1 + 0.5·8 − 4 = 1
     /// assert_eq!(a, [1.0, 0.0]);
     /// assert_eq!(target, [5.0, 8.0]);

@@ -123,7 +123,8 @@ impl Batch {
         }
     }
 
-    /// Whether nothing in it tells a good action from a bad one: all rewards are alike, and every episode that ended was truncated.
+    /// Whether nothing in it tells a good action from a bad one: all rewards are alike, and every
+    /// episode that ended was truncated.
     pub fn is_uniform(&self) -> bool {
         let goes_on = |end: &StepEnd| matches!(end, StepEnd::Running | StepEnd::Truncated);
         self.rewards.iter().all(|r| *r == self.rewards[0]) && self.ends.iter().all(goes_on)

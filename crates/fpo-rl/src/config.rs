@@ -65,8 +65,8 @@ pub struct EnvConfig {
     pub sequences: usize,
     /// Factor on the reward before advantages and value targets.
     pub reward_scale: f32,
-    /// Cut first episodes to random lengths, so that environments do not all end in the same iteration; of no effect on a task
-    /// without a step limit.
+    /// Cut first episodes to random lengths, so that environments do not all end in the same
+    /// iteration; of no effect on a task without a step limit.
     pub stagger: bool,
 }
 

@@ -55,8 +55,9 @@ pub enum EvaluateError {
     Acting(NonFinite),
     /// An episode of a task without a step limit does not end.
     #[error(
-        "episode {episode} of the evaluation had not ended after {STEPS_MAX} steps, and `{task}` has no step limit: \
-         its environment must end its episodes, or its task say after how many steps they are cut"
+        "episode {episode} of the evaluation had not ended after {STEPS_MAX} steps, and `{task}` \
+         has no step limit: its environment must end its episodes, or its task say after how many \
+         steps they are cut"
     )]
     Endless {
         /// The task.
@@ -66,8 +67,8 @@ pub enum EvaluateError {
     },
 }
 
-/// Steps that an episode of an evaluation may have where its task has no step limit: a policy may never reach an end, and the
-/// evaluation is to come to one.
+/// Steps that an episode of an evaluation may have where its task has no step limit: a policy may
+/// never reach an end, and the evaluation is to come to one.
 pub const STEPS_MAX: u32 = 1_000_000;
 
 /// Steps after which an episode of `spec` is over, one way or another.
@@ -105,7 +106,8 @@ const GROUP: usize = 8;
 /// (seed, k) alone.
 ///
 /// # Errors
-/// If the environments cannot be made, a number that is not finite appears, or an episode does not end in [`STEPS_MAX`] steps.
+/// If the environments cannot be made, a number that is not finite appears, or an episode does not
+/// end in [`STEPS_MAX`] steps.
 ///
 /// # Panics
 /// If the policy's observation and action sizes are not the task's.

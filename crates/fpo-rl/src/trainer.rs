@@ -192,8 +192,9 @@ impl Trainer {
         self.iteration
     }
 
-    /// Environments whose episode began anew when the latest state was taken over ([`Trainer::restore`], [`Trainer::roll_back`]),
-    /// since they cannot save theirs ([`fpo_env::Env::save_state`]). Everything else goes on exactly.
+    /// Environments whose episode began anew when the latest state was taken over
+    /// ([`Trainer::restore`], [`Trainer::roll_back`]), since they cannot save theirs
+    /// ([`fpo_env::Env::save_state`]). Everything else goes on exactly.
     pub fn restarted_episodes(&self) -> usize {
         self.shards.iter().map(|s| s.envs.restarted_episodes()).sum()
     }
@@ -526,7 +527,8 @@ fn check_groups(config: &Config, spec: &EnvSpec) -> Result<(), TrainError> {
         (None, AdvantageEstimator::Gae) => return Ok(()),
         (None, AdvantageEstimator::Group) => {
             return refused(format!(
-                "compares episodes of equal length, and {} has no step limit: use advantage.estimator = \"gae\" for this task",
+                "compares episodes of equal length, and {} has no step limit: \
+                 use advantage.estimator = \"gae\" for this task",
                 spec.name
             ));
         }

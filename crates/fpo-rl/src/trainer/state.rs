@@ -110,8 +110,8 @@ impl Trainer {
         safetensors::serialize(views, Some(HashMap::from([(METADATA.to_owned(), text)]))).map_err(damaged)
     }
 
-    /// A trainer that continues from a [`Trainer::state`]. Environments that give no state begin a new episode, the same from the
-    /// same bytes; [`Trainer::restarted_episodes`] counts them.
+    /// A trainer that continues from a [`Trainer::state`]. Environments that give no state begin a
+    /// new episode, the same from the same bytes; [`Trainer::restarted_episodes`] counts them.
     ///
     /// # Errors
     /// If the bytes are not a state, or not one of this configuration's task, seed and sizes.

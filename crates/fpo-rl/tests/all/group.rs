@@ -159,8 +159,8 @@ fn what_cannot_be_compared_is_refused_in_one_line() {
         with(&["env.unroll=8", "env.stagger=false"]),
         Arc::new(Toy::ending(4, StepEnd::Truncated)),
     );
-    let expected = "advantage.estimator = \"group\" compares episodes of equal length, and toy has no step limit: \
-                    use advantage.estimator = \"gae\" for this task";
+    let expected = "advantage.estimator = \"group\" compares episodes of equal length, \
+                    and toy has no step limit: use advantage.estimator = \"gae\" for this task";
     assert_eq!(endless.to_string(), expected);
 
     let grid = "gridworld-two_walls";

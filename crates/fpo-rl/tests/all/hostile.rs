@@ -267,8 +267,8 @@ fn training_states() {
     ));
     bad.push(with_tensor(&good, "normalizer.mean", &f64::NAN.to_le_bytes()));
     bad.push(with_tensor(&good, "normalizer.m2", &(-1f64).to_le_bytes()));
-    // Resets, length, limit, total reward, observation, length of the environment's own state; the greatest number there is no
-    // length, but says that there is none.
+    // Resets, length, limit, total reward, observation, length of the environment's own state; the
+    // greatest number there is no length, but says that there is none.
     for (at, bytes) in [
         (0, &u64::MAX.to_le_bytes()[..]),
         (8, &u32::MAX.to_le_bytes()),

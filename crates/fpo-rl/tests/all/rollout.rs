@@ -186,7 +186,8 @@ fn every_entry_is_what_the_environments_did() {
     );
 }
 
-/// Episodes that the environment itself ends after three steps, in the middle of a sequence and at its end.
+/// Episodes that the environment itself ends after three steps, in the middle of a sequence and at
+/// its end.
 #[test]
 fn a_truncation_by_the_environment_bootstraps_and_a_termination_does_not() {
     const LENGTH: u32 = 3;
@@ -207,7 +208,8 @@ fn a_truncation_by_the_environment_bootstraps_and_a_termination_does_not() {
                     continue;
                 }
                 assert_eq!((outcome.ended.unwrap().end, b.ends[i]), (end, end));
-                // The true last observation, whose time is up, and not that of the next episode, whose time is not.
+                // The true last observation, whose time is up, and not that of the next episode,
+                // whose time is not.
                 let last = twin.final_observation();
                 assert_eq!(last[1], 1.0);
                 let follows = match end {

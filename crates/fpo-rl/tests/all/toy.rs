@@ -42,7 +42,8 @@ impl Toy {
         }
     }
 
-    /// A task without a step limit, whose environments end their episodes like this after `length` steps.
+    /// A task without a step limit, whose environments end their episodes like this after `length`
+    /// steps.
     pub fn ending(length: u32, end: StepEnd) -> Self {
         let mut toy = Self::new(length);
         toy.spec.step_limit = None;

@@ -336,8 +336,9 @@ fn an_evaluation_that_would_not_end_says_so() {
     let task = Arc::new(Toy::ending(20, StepEnd::Running));
     let config = crate::tiny::config("toy", &["eval.episodes=2"]);
     let trainer = Trainer::new(&config, task.clone(), 1).unwrap();
-    let expected = "episode 0 of the evaluation had not ended after 1000000 steps, and `toy` has no step limit: its environment \
-                    must end its episodes, or its task say after how many steps they are cut";
+    let expected = "episode 0 of the evaluation had not ended after 1000000 steps, \
+                    and `toy` has no step limit: its environment must end its episodes, \
+                    or its task say after how many steps they are cut";
     assert_eq!(trainer.evaluate().unwrap_err().to_string(), expected);
     let mut env = task.make().unwrap();
     let played = play(&trainer.policy(), env.as_mut(), 0, 0, Noise::Zero, |_, _, _| {

@@ -71,7 +71,7 @@ fn would_repeat(error: &RunError) -> bool {
         RunError::Collapsed { .. }
             | RunError::Train(
                 TrainError::Acting(_)
-                    | TrainError::Evaluating(EvaluateError::Acting(_))
+                    | TrainError::Evaluating(EvaluateError::Acting(_) | EvaluateError::Endless { .. })
                     | TrainError::NonFiniteParameter { .. }
                     | TrainError::NonFiniteGradient { .. }
                     | TrainError::FirstRatio { .. }
