@@ -405,10 +405,13 @@ impl Trainer {
         let diverged = episodes.iter().filter(|e| e.end == End::Diverged).count();
         let (transitions, ratios) = (batch.dims.transitions(), stats.ratio.count as f64);
         let saturation: f64 = self.shards.iter().map(|s| s.report.saturation).sum();
-        // Not numbers where there is no critic.
-        let of_critic = |x: f64| match self.config.advantage.estimator {
-            AdvantageEstimator::Gae => x,
-            AdvantageEstimator::Group => f64::NAN,
+        // Not numbers where there is no critic; `OF_CRITIC` lists them.
+        let of_critic = |x: f64| {
+            if self.config.advantage.has_critic() {
+                x
+            } else {
+                f64::NAN
+            }
         };
         let mut values = vec![
             // Not a number while no whole episode has ended.
