@@ -32,7 +32,6 @@ pub fn examine(record: &RunRecord) -> Vec<Finding> {
     let present = &record.rows[record.rows.len().saturating_sub(PRESENT)..];
     if !present.is_empty() {
         found.extend(nulls(record, present));
-        found.extend(first_ratio(present));
         found.extend(clipping(record, present));
         found.extend(critic(record, present, &detector));
         found.extend(saturation(present));
@@ -150,19 +149,6 @@ fn nulls(record: &RunRecord, present: &[Recorded]) -> Option<Finding> {
                 present.len()
             ),
             "learning is about to fail; go back to the best checkpoint with a lower optimizer.learning_rate, or set train.rollback=true",
-        )
-    })
-}
-
-fn first_ratio(present: &[Recorded]) -> Option<Finding> {
-    let errors = present.iter().filter_map(|row| row.get("first_ratio_error"));
-    let worst = errors.fold(0.0, f64::max);
-    (worst > FIRST_RATIO).then(|| {
-        Finding::new(
-            Kind::FirstRatio,
-            Severity::Failure,
-            format!("ratios are off 1 by {worst:.1e} before an iteration's first gradient step"),
-            "stored losses are not those of the policy that acted; with huge losses it has diverged, otherwise please report it",
         )
     })
 }

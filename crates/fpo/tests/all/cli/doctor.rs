@@ -221,7 +221,6 @@ fn each_kind_of_trouble_is_named() {
     let whole = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
     for (name, value, kind) in [
         ("clip_fraction", "0.9", "clip_fraction"),
-        ("first_ratio_error", "0.1", "first_ratio"),
         ("action_saturation", "0.99", "saturation"),
         ("diverged", "3.0", "diverged"),
         ("value_loss", "null", "non_finite"),
