@@ -239,8 +239,10 @@ impl Trainer {
 
         let threads = self.pool.current_num_threads() as f64;
         let sum = |seconds: fn(&RolloutShard) -> f64| self.shards.iter().map(seconds).sum::<f64>() / threads;
+        let seconds = (end - start).as_secs_f64();
         let timing = vec![
-            ("iteration_seconds", (end - start).as_secs_f64()),
+            ("iteration_seconds", seconds),
+            ("steps_per_second", self.steps_per_iteration() as f64 / seconds),
             ("rollout_seconds", (collected - start).as_secs_f64()),
             ("inference_seconds", sum(|s| s.report.inference.as_secs_f64())),
             ("env_seconds", sum(|s| s.report.stepping.as_secs_f64())),

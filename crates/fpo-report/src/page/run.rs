@@ -315,13 +315,10 @@ fn training_panels(record: &Record) -> Vec<Panel> {
                 .collect(),
         })
         .collect();
-    let speed = record.rows.windows(2).filter_map(|pair| {
-        let seconds = pair[1]
-            .get("time/iteration_seconds")
-            .filter(|seconds| *seconds > 0.0)?;
-        let steps = pair[1].env_steps.saturating_sub(pair[0].env_steps);
-        Some((pair[1].env_steps as f64, steps as f64 / seconds))
-    });
+    let speed = record
+        .rows
+        .iter()
+        .filter_map(|row| Some((row.env_steps as f64, row.get("time/steps_per_second")?)));
     panels.push(Panel {
         title: "environment steps a second".to_owned(),
         unit: Unit::Count,
