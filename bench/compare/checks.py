@@ -35,7 +35,11 @@ def agree(a, b, tolerance: float) -> bool:
 def brief(value) -> str:
     """A value in a message."""
     if isinstance(value, dict):
-        return f"{value['mean']:.6g} ± {value['error']:.2g}"
+        # Two digits of the error, and as many decimals of the mean.
+        error = value["error"]
+        small = 0 < error < math.inf
+        decimals = max(0, 1 - math.floor(math.log10(error))) if small else 2
+        return f"{value['mean']:.{decimals}f} ± {error:.{decimals}f}"
     if isinstance(value, list):
         return f"[{', '.join(f'{x:.6g}' for x in value[:6])}{', …' if len(value) > 6 else ''}]"
     return f"{value:.6g}" if isinstance(value, float) else str(value)

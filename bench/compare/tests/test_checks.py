@@ -26,5 +26,5 @@ class Checks(unittest.TestCase):
         self.assertEqual(differences(ours, {"return": {"mean": 12.4, "error": 0.4}}, 0), [])
         self.assertEqual(
             differences(ours, {"return": {"mean": 12.6, "error": 0.4}}, 0),
-            ["return: 12.6 ± 0.4 instead of 10 ± 0.3"],
+            ["return: 12.60 ± 0.40 instead of 10.00 ± 0.30"],
         )

@@ -153,11 +153,6 @@ impl Shard {
         self.restarted_episodes
     }
 
-    /// The environment at `i`, to draw it.
-    pub fn env_mut(&mut self, i: usize) -> &mut dyn Env {
-        self.slots[i].env.as_mut()
-    }
-
     /// Steps environment `i` of this shard with `action` (`[action_dim]`, in the environment's units) and, when that
     /// ends its episode, begins the next.
     pub fn step(&mut self, i: usize, action: &[f32]) -> Outcome {

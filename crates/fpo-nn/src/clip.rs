@@ -20,17 +20,8 @@ fn sum_of_squares(values: &[f32]) -> f64 {
     sums.iter().sum()
 }
 
-/// Scales all `parts` by `max_norm / norm` where their [`global_norm`] exceeds `max_norm`; returns the norm before.
+/// Scales `part` by `max_norm / norm` where `norm`, the [`global_norm`] of all parts together, exceeds `max_norm`.
 /// A norm that is not finite leaves the numbers alone, for the caller to refuse.
-pub fn clip_by_global_norm(parts: &mut [&mut [f32]], max_norm: f64) -> f64 {
-    let norm = parts.iter().map(|part| sum_of_squares(part)).sum::<f64>().sqrt();
-    parts
-        .iter_mut()
-        .for_each(|part| clip_to_norm(part, norm, max_norm));
-    norm
-}
-
-/// As [`clip_by_global_norm`] for one part, where the norm of all of them is known to be `norm`.
 pub fn clip_to_norm(part: &mut [f32], norm: f64, max_norm: f64) {
     if norm > max_norm && norm.is_finite() {
         let scale = (max_norm / norm) as f32;

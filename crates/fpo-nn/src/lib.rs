@@ -51,7 +51,7 @@ mod weights;
 
 pub use activation::Activation;
 pub use adam::{Adam, AdamConfig};
-pub use clip::{clip_by_global_norm, clip_to_norm, global_norm};
+pub use clip::{clip_to_norm, global_norm};
 pub use ema::Ema;
 pub use init::Initialisation;
 pub use mlp::{Layer, Mlp, MlpError, MlpSpec};

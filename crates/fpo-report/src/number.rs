@@ -16,6 +16,26 @@ pub fn figure(x: f64, digits: usize) -> String {
     format!("{x:.decimals$}")
 }
 
+/// Figures that belong together, all with the decimals that give the largest of them about `digits` digits.
+pub fn alike<const N: usize>(figures: [f64; N], digits: usize) -> [String; N] {
+    let sizes = figures.iter().map(|x| x.abs()).filter(|x| x.is_finite());
+    let largest = figure(sizes.fold(0.0, f64::max), digits);
+    // An exponent is shared, too, so that the digits can be compared.
+    let (digits_of_it, exponent) = largest.split_once('e').unwrap_or((&largest, ""));
+    let decimals = digits_of_it.split_once('.').map_or(0, |(_, after)| after.len());
+    let unit = exponent.parse().map_or(1.0, |exponent: i32| 10f64.powi(exponent));
+    figures.map(|x| match (x.is_finite(), exponent) {
+        (false, _) => "–".to_owned(),
+        (true, "") => format!("{x:.decimals$}"),
+        (true, exponent) => format!("{:.decimals$}e{exponent}", x / unit),
+    })
+}
+
+/// A mean and its error: `961.5 ± 0.5`.
+pub fn with_error(mean: f64, error: f64, digits: usize) -> String {
+    alike([mean, error], digits).join(" ± ")
+}
+
 /// A whole number with its thousands set apart: `1,250,000`.
 pub fn count(n: u64) -> String {
     let digits = n.to_string();
@@ -69,5 +89,23 @@ mod tests {
             ["0 s", "3 min 07 s", "2 h 05 min"]
         );
         assert_eq!(nearest("sed", ["tasks", "seeds"]), Some("seeds"));
+    }
+
+    #[test]
+    fn a_mean_and_its_error_have_the_same_decimals() {
+        for (mean, error, text) in [
+            (961.5, 0.522, "961.5 ± 0.5"),
+            (0.27084, 0.36457, "0.2708 ± 0.3646"),
+            (0.31, 12.345, "0.31 ± 12.35"),
+            (-99.5, 0.0, "-99.50 ± 0.00"),
+            (12_345.6, 7.8, "12346 ± 8"),
+            (0.0, 0.0, "0 ± 0"),
+            (1.5e9, 2.5e7, "1.500e9 ± 0.025e9"),
+            (2e-6, 1e-7, "2.000e-6 ± 0.100e-6"),
+            (5.0, f64::NAN, "5.000 ± –"),
+        ] {
+            assert_eq!(with_error(mean, error, 4), text);
+        }
+        assert_eq!(alike([961.52, 0.522, 0.0, 1000.0], 4), ["962", "1", "0", "1000"]);
     }
 }

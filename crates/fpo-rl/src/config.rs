@@ -317,6 +317,11 @@ impl EnvConfig {
 }
 
 impl AdvantageConfig {
+    /// Whether there is a critic; group-relative advantages need none.
+    pub fn has_critic(&self) -> bool {
+        self.estimator == AdvantageEstimator::Gae
+    }
+
     /// The estimator of generalised advantages, where there is a critic.
     pub fn gae(&self) -> Option<Gae> {
         (self.estimator == AdvantageEstimator::Gae).then_some(Gae {

@@ -10,7 +10,7 @@ pub use shard::MinibatchStats;
 
 use crate::advantage::{Gae, STD_FLOOR, mean_std};
 use crate::batch::Batch;
-use crate::config::{AdvantageEstimator, AdvantageNormalisation, Config, GaeForm, GaeSchedule};
+use crate::config::{AdvantageNormalisation, Config, GaeForm, GaeSchedule};
 use crate::critic::Critic;
 use crate::objective::{BoundPull, EntropyBonus, PolicyObjective, ValueLoss, ViewLoss};
 use crate::policy::Model;
@@ -118,7 +118,7 @@ impl Learner {
             value: ValueLoss {
                 coefficient: config.critic.loss_coefficient,
             },
-            critic: advantage.estimator == AdvantageEstimator::Gae,
+            critic: advantage.has_critic(),
             gae: advantage.gae().filter(|_| per_minibatch),
             mask_truncated: advantage.form == GaeForm::Brax,
             normalize: advantage.normalisation(),

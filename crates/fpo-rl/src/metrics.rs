@@ -12,6 +12,9 @@ use tensorboard::EventFile;
 /// The file of a run's rows, a JSON object a line.
 pub(crate) const METRICS: &str = "metrics.jsonl";
 
+/// Figures of the critic, which do not exist in a run without one.
+pub(crate) const OF_CRITIC: [&str; 2] = ["value_loss", "explained_variance"];
+
 /// The figures of one iteration.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Row {

@@ -246,8 +246,10 @@ impl Trainer {
 
         let threads = self.pool.current_num_threads() as f64;
         let sum = |seconds: fn(&RolloutShard) -> f64| self.shards.iter().map(seconds).sum::<f64>() / threads;
+        let seconds = (end - start).as_secs_f64();
         let timing = vec![
-            ("iteration_seconds", (end - start).as_secs_f64()),
+            ("iteration_seconds", seconds),
+            ("steps_per_second", self.steps_per_iteration() as f64 / seconds),
             ("rollout_seconds", (collected - start).as_secs_f64()),
             ("inference_seconds", sum(|s| s.report.inference.as_secs_f64())),
             ("env_seconds", sum(|s| s.report.stepping.as_secs_f64())),
@@ -413,10 +415,13 @@ impl Trainer {
         let diverged = episodes.iter().filter(|e| e.end == StepEnd::Diverged).count();
         let (transitions, ratios) = (batch.dims.transitions(), stats.ratio.count as f64);
         let saturation: f64 = self.shards.iter().map(|s| s.report.saturation).sum();
-        // Not numbers where there is no critic.
-        let of_critic = |x: f64| match self.config.advantage.estimator {
-            AdvantageEstimator::Gae => x,
-            AdvantageEstimator::Group => f64::NAN,
+        // Not numbers where there is no critic; `OF_CRITIC` lists them.
+        let of_critic = |x: f64| {
+            if self.config.advantage.has_critic() {
+                x
+            } else {
+                f64::NAN
+            }
         };
         let mut values = vec![
             // Not a number while no whole episode has ended.

@@ -103,10 +103,14 @@ impl Display {
             // The first episodes are cut to random lengths and do not count.
             None => format!("reward {} a step", figure(row.get("reward"))),
         };
+        // Without a critic there is none.
+        let value_loss = row.get("value_loss").filter(|loss| loss.is_finite());
+        let value_loss = value_loss.map_or(String::new(), |loss| {
+            format!("  value loss {}", figure(Some(loss)))
+        });
         let learnt = format!(
-            "{returned}  policy loss {}  value loss {}  clipped {}%",
+            "{returned}  policy loss {}{value_loss}  clipped {}%",
             figure(row.get("policy_loss")),
-            figure(row.get("value_loss")),
             figure(row.get("clip_fraction").map(|c| 100.0 * c)),
         );
         let fast = format!(

@@ -81,15 +81,23 @@ fn plot(args: &args::GridworldPlot) -> Result<(), Failure> {
                 .join(", ")
         ));
         say(&format!(
-            "  {} actions in the cell ({}, {}): up {}, down {}, left {}, right {}",
+            "  {} actions in the cell ({}, {}), each counted once along each axis:",
             samples.at_fork.len(),
             fork.x,
-            fork.y,
-            percent(shares.up),
-            percent(shares.down),
-            percent(shares.left),
-            percent(shares.right)
+            fork.y
         ));
+        for (axis, [(one, a), (other, b)]) in [
+            ("vertical", [("up", shares.up), ("down", shares.down)]),
+            ("horizontal", [("left", shares.left), ("right", shares.right)]),
+        ] {
+            say(&format!(
+                "    {axis:11} {one} {}, {other} {}, neither {}",
+                percent(a),
+                percent(b),
+                // Rounding must not make it −0.
+                percent((1.0 - a - b).max(0.0))
+            ));
+        }
         say(&format!("  {}", samples.ends_in_words()));
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use super::html::{Page, base64, escaped};
 use super::{Film, Finding, Severity};
-use crate::number::{count, duration, figure};
+use crate::number::{alike, count, duration, figure, with_error};
 use crate::plot::{self, Curve, Panel, Unit};
 use crate::record::{Evaluation, Record, Returns};
 use crate::tables::Grid;
@@ -84,10 +84,9 @@ fn headlines(record: &Record) -> Vec<(String, String)> {
     let mut cards = Vec::new();
     if let Some(last) = record.evaluations.last() {
         let card = |name: &str, returns: &Returns| {
-            let value = format!("{} ± {}", figure(returns.mean, 4), figure(returns.std, 3));
             (
                 format!("return from {name}, {} episodes", returns.episodes),
-                value,
+                with_error(returns.mean, returns.std, 4),
             )
         };
         cards.push(card("zero noise", &last.zero));
@@ -152,8 +151,9 @@ fn evaluations(evaluations: &[Evaluation]) -> Grid {
         ]);
     }
     let cells = |r: &Returns| {
-        let figures = [r.mean, r.std, r.min, r.max].map(|x| figure(x, 4));
-        figures.into_iter().chain([r.diverged.to_string()])
+        let [mean, std] = alike([r.mean, r.std], 4);
+        let [least, most] = [r.min, r.max].map(|x| figure(x, 4));
+        [mean, std, least, most, r.diverged.to_string()]
     };
     let row = |e: &Evaluation| {
         [count(e.env_steps)]
@@ -315,13 +315,10 @@ fn training_panels(record: &Record) -> Vec<Panel> {
                 .collect(),
         })
         .collect();
-    let speed = record.rows.windows(2).filter_map(|pair| {
-        let seconds = pair[1]
-            .get("time/iteration_seconds")
-            .filter(|seconds| *seconds > 0.0)?;
-        let steps = pair[1].env_steps.saturating_sub(pair[0].env_steps);
-        Some((pair[1].env_steps as f64, steps as f64 / seconds))
-    });
+    let speed = record
+        .rows
+        .iter()
+        .filter_map(|row| Some((row.env_steps as f64, row.get("time/steps_per_second")?)));
     panels.push(Panel {
         title: "environment steps a second".to_owned(),
         unit: Unit::Count,

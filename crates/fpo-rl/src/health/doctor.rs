@@ -4,6 +4,7 @@ use super::limits::*;
 use super::series::median;
 use super::{Detector, Figures, Finding, Kind, NormaliserState, Recorded, RunRecord, Severity};
 use crate::config::Method;
+use crate::metrics::OF_CRITIC;
 
 /// Everything worth saying about a run, the worst first. The run is healthy if none of it [is unhealthy](Finding::is_unhealthy).
 ///
@@ -30,8 +31,7 @@ pub fn examine(record: &RunRecord) -> Vec<Finding> {
     found.extend(past(record, &detector));
     let present = &record.rows[record.rows.len().saturating_sub(PRESENT)..];
     if !present.is_empty() {
-        found.extend(nulls(present));
-        found.extend(first_ratio(present));
+        found.extend(nulls(record, present));
         found.extend(clipping(record, present));
         found.extend(critic(record, present, &detector));
         found.extend(saturation(present));
@@ -127,12 +127,15 @@ fn recent(rows: &[impl Figures], name: &str) -> Option<f64> {
     (!middle.is_nan()).then_some(middle)
 }
 
-/// Figures that are no numbers, but for those that do not exist in every iteration.
-fn nulls(present: &[Recorded]) -> Option<Finding> {
+/// Figures that are no numbers, but for those that do not exist in every iteration, or with these settings.
+fn nulls(record: &RunRecord, present: &[Recorded]) -> Option<Finding> {
+    let may_be = |name: &str| match name {
+        "episode_return" | "episode_length" => true,
+        name => OF_CRITIC.contains(&name) && !record.config.advantage.has_critic(),
+    };
     let mut names: Vec<&str> = Vec::new();
     for name in present.iter().flat_map(Recorded::nulls) {
-        let may_be = ["episode_return", "episode_length"].contains(&name);
-        if !may_be && !names.contains(&name) {
+        if !may_be(name) && !names.contains(&name) {
             names.push(name);
         }
     }
@@ -146,19 +149,6 @@ fn nulls(present: &[Recorded]) -> Option<Finding> {
                 present.len()
             ),
             "learning is about to fail; go back to the best checkpoint with a lower optimizer.learning_rate, or set train.rollback=true",
-        )
-    })
-}
-
-fn first_ratio(present: &[Recorded]) -> Option<Finding> {
-    let errors = present.iter().filter_map(|row| row.get("first_ratio_error"));
-    let worst = errors.fold(0.0, f64::max);
-    (worst > FIRST_RATIO).then(|| {
-        Finding::new(
-            Kind::FirstRatio,
-            Severity::Failure,
-            format!("ratios are off 1 by {worst:.1e} before an iteration's first gradient step"),
-            "stored losses are not those of the policy that acted; with huge losses it has diverged, otherwise please report it",
         )
     })
 }
@@ -307,11 +297,18 @@ fn speed(record: &RunRecord) -> Option<Finding> {
 
 fn rates(record: &RunRecord) -> Vec<Finding> {
     let optimizer = &record.config.optimizer;
+    // The rate of a critic that does not exist is nobody's.
+    let critic = record.config.advantage.has_critic();
     let rates = [
-        ("optimizer.learning_rate", optimizer.learning_rate),
-        ("optimizer.critic_learning_rate", optimizer.critic_learning_rate),
+        ("optimizer.learning_rate", optimizer.learning_rate, true),
+        (
+            "optimizer.critic_learning_rate",
+            optimizer.critic_learning_rate,
+            critic,
+        ),
     ];
-    let judged = rates.into_iter().filter_map(|(key, rate)| {
+    let used = rates.into_iter().filter(|(_, _, used)| *used);
+    let judged = used.filter_map(|(key, rate, _)| {
         let advice = match f64::from(rate) {
             rate if rate > HIGHEST_RATE => "few networks bear it; the presets have 1e-4 to 4e-3",
             rate if rate < LOWEST_RATE => "hardly anything is learnt with it; the presets have 1e-4 to 4e-3",

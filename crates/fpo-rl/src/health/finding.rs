@@ -34,8 +34,6 @@ pub enum Kind {
     Rollback,
     /// Too many ratios leave the trust region, or hardly any.
     ClipFraction,
-    /// Ratios are not 1 before the first gradient step of an iteration.
-    FirstRatio,
     /// The critic explains nothing.
     ExplainedVariance,
     /// The normaliser's statistics are extreme, or have moved far.

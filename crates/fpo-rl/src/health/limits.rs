@@ -59,8 +59,6 @@ pub const YOUNG: usize = 100;
 pub const CLIPPED_MOST: f64 = 0.5;
 /// And below which the trust region does nothing while rates are high, so that higher ones may learn faster.
 pub const CLIPPED_LEAST: f64 = 5e-4;
-/// How far ratios may be from 1 before an iteration's first step: rounding; the trainer itself stops at this.
-pub const FIRST_RATIO: f64 = 1e-5;
 /// The size of actions, mean square from 0 to 1, from which all are at their bounds: healthy runs 0.87 at most, one that lost its flow for a while 0.98.
 pub const SATURATED: f64 = 0.95;
 /// Share of episodes that may end in a diverged simulation before it distorts learning.

@@ -57,7 +57,7 @@ pub(super) fn document(task: &str, layout: &Layout, samples: &Samples) -> Docume
         .add(panel(
             column[2],
             &format!("the cell ({}, {})", layout.fork().x, layout.fork().y),
-            &format!("{} sampled actions", samples.at_fork.len()),
+            &format!("{} actions; diagonals count both ways", samples.at_fork.len()),
             fork(samples),
         ))
 }

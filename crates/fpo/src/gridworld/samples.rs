@@ -38,7 +38,8 @@ pub(super) struct Samples {
     pub(super) walks: Vec<Walk>,
 }
 
-/// Shares of moves; a diagonal one goes both ways.
+/// Shares of moves, along each axis on its own: of all actions those that go up, those that go down, and the rest, which do neither; and
+/// the same of left and right. A diagonal move is one along both axes.
 pub(super) struct Shares {
     pub(super) up: f64,
     pub(super) down: f64,

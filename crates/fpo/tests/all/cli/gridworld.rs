@@ -46,13 +46,14 @@ fn a_policy_is_drawn_and_the_same_seed_draws_it_alike() {
         let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
         let picture = read("runs/run/gridworld.svg");
         assert!(picture.starts_with("<svg") && picture.trim_end().ends_with("</svg>"));
-        for text in ["gridworld-two_walls", "1000 sampled actions"] {
+        for text in ["gridworld-two_walls", "1000 actions; diagonals count both ways"] {
             assert!(picture.contains(text), "{text}");
         }
         let dots = |text: &str| text.matches("<circle").count();
         // The fork's actions, the middles of 7 × 7 cells, and both ends of each walk.
         assert_eq!(dots(&picture), 1000 + 49 + 2 * 20);
-        succeeds(&folder, &["gridworld", "plot", "runs/run", "--out", "again.svg"]);
+        let text = succeeds(&folder, &["gridworld", "plot", "runs/run", "--out", "again.svg"]);
+        adds_up(&text, &json);
         assert_eq!(read("again.svg"), picture);
         let pixels = image(&folder.path().join("runs/run/gridworld.png"));
         assert_eq!((pixels.width(), pixels.height()), (2 * 1160, 2 * 480));
@@ -66,6 +67,32 @@ fn a_policy_is_drawn_and_the_same_seed_draws_it_alike() {
         assert_eq!(bytes("again.png"), bytes("runs/run/gridworld.png"));
         let other = plot(&folder, &["--seed", "1", "--out", "other.svg"]);
         assert_ne!(other["fork"], json["fork"]);
+    }
+}
+
+/// What is printed says of each axis where all actions go, and the four shares are those for programs.
+fn adds_up(text: &str, json: &Value) {
+    assert!(
+        text.contains("1000 actions in the cell (12, 12), each counted once along each axis:"),
+        "{text}"
+    );
+    for (axis, names) in [
+        ("vertical", ["up", "down", "neither"]),
+        ("horizontal", ["left", "right", "neither"]),
+    ] {
+        let line = text
+            .lines()
+            .find(|line| line.trim_start().starts_with(axis))
+            .unwrap();
+        let shares = names.map(|name| {
+            let (_, rest) = line.split_once(&format!(" {name} ")).unwrap();
+            rest.split_once(" %").unwrap().0.parse::<f64>().unwrap()
+        });
+        assert!((shares.iter().sum::<f64>() - 100.0).abs() < 1e-9, "{line}");
+        for (name, share) in names.iter().zip(shares).take(2) {
+            let exact = 100.0 * json["fork"][name].as_f64().unwrap();
+            assert!((exact - share).abs() < 1e-9, "{line}");
+        }
     }
 }
 
