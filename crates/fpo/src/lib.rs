@@ -35,7 +35,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use tasks::Tasks;
 
-// What an environment of one's own is written with, so that a program of one's own needs no other crate.
+// What an environment of one's own is written with, so that its program needs no other crate.
 pub use fpo_env::{Env, EnvSpec, MakeError, Picture, RenderError, StateError, Status, Step, Task};
 pub use fpo_rng::Philox;
 
@@ -45,9 +45,9 @@ pub fn main() -> ExitCode {
     exit(run(Tasks::built_in()))
 }
 
-/// The same program with tasks of your own beside the built-in ones: every subcommand finds them by their [`EnvSpec::name`].
-/// Exit codes are those of [`main`]; a task whose name is taken, or whose [`EnvSpec`] is impossible, is refused
-/// at start as wrong input.
+/// The same program with tasks of your own beside the built-in ones: every subcommand finds them by
+/// their [`EnvSpec::name`]. Exit codes are those of [`main`]; a task whose name is taken, or whose
+/// [`EnvSpec`] is impossible, is refused at start as wrong input.
 ///
 /// ```no_run
 /// use fpo::{Env, EnvSpec, MakeError, Task};

@@ -1,4 +1,4 @@
-//! The tasks of the program: `fpo tasks`, finding one by name, and a user's own beside the built-in ones.
+//! The tasks of the program: `fpo tasks`, finding one by name, and a user's own beside the built-in.
 
 use crate::args;
 use crate::failure::Failure;
@@ -86,7 +86,7 @@ impl Tasks {
 /// Similarity (1 is equality) from which a name is worth suggesting.
 const SIMILAR: f64 = 0.3;
 
-/// What of a user's `spec` the trainer could not work with, which would end in a panic or in nonsense later.
+/// What of a user's `spec` the trainer could not work with: it would end in a panic or nonsense later.
 fn fault(spec: &EnvSpec) -> Option<&'static str> {
     let bounds = || spec.action_min.iter().zip(&spec.action_max);
     // A run's folder is called after its task.
