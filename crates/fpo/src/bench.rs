@@ -9,6 +9,7 @@ use crate::failure::Failure;
 use crate::format::count;
 use crate::output::{note, say};
 use crate::policy::threads;
+use crate::tasks::Tasks;
 use crate::{interrupt, machine, policy};
 use fpo_report::number::nearest;
 use fpo_report::results::Results;
@@ -30,10 +31,10 @@ pub(crate) const SUITES: [(&str, &str); 3] = [
 ];
 
 /// Trains what is missing of a suite and reports on it.
-pub(crate) fn run(args: &args::Bench) -> Result<(), Failure> {
-    let (text, suite) = suite(args)?;
+pub(crate) fn run(args: &args::Bench, tasks: &Tasks) -> Result<(), Failure> {
+    let (text, suite) = suite(args, tasks)?;
     let folder = args.out.join(&suite.name);
-    let jobs = plan::plan(&suite, &folder)?;
+    let jobs = plan::plan(&suite, &folder, tasks)?;
     if args.list {
         list(&suite, &jobs);
         return Ok(());
@@ -50,7 +51,7 @@ pub(crate) fn run(args: &args::Bench) -> Result<(), Failure> {
         let remarks = plan::remarks(&jobs);
         remarks.iter().for_each(|remark| note(&format!("note: {remark}")));
         keep_suite(&folder, &text)?;
-        return report(&suite, &folder, remarks);
+        return report(&suite, &folder, remarks, tasks.program());
     }
     if !args.force {
         plan::same_settings(&jobs)?;
@@ -63,7 +64,7 @@ pub(crate) fn run(args: &args::Bench) -> Result<(), Failure> {
         .collect();
     if to_run.is_empty() {
         note("every run is over already; --force runs them anew");
-        return report(&suite, &folder, Vec::new());
+        return report(&suite, &folder, Vec::new(), tasks.program());
     }
     let side_by_side = threads(args.jobs).min(to_run.len());
     let runs = if to_run.len() == 1 { "run" } else { "runs" };
@@ -79,11 +80,11 @@ pub(crate) fn run(args: &args::Bench) -> Result<(), Failure> {
     let progress = Progress::new(&suite, &to_run);
     let faults = work::train(&to_run, side_by_side, &stop, &progress);
     progress.finish();
-    let reported = report(&suite, &folder, Vec::new());
+    let reported = report(&suite, &folder, Vec::new(), tasks.program());
     if stop.load(Ordering::Relaxed) {
         say(&format!(
             "stopped; everything is saved. Go on with: {}",
-            resumed(&command())
+            resumed(&command(tasks.program()))
         ));
         return Ok(());
     }
@@ -98,7 +99,7 @@ pub(crate) fn run(args: &args::Bench) -> Result<(), Failure> {
 }
 
 /// The suite that was asked for, with what the options leave of it; and its text.
-fn suite(args: &args::Bench) -> Result<(String, Suite), Failure> {
+fn suite(args: &args::Bench, tasks: &Tasks) -> Result<(String, Suite), Failure> {
     let named = SUITES.iter().find(|(name, _)| *name == args.suite);
     let (name, text, origin) = match named {
         Some((name, text)) => ((*name).to_owned(), (*text).to_owned(), format!("suite `{name}`")),
@@ -126,7 +127,9 @@ fn suite(args: &args::Bench) -> Result<(String, Suite), Failure> {
     };
     let mut suite = Suite::parse(&name, &text, &origin).map_err(Failure::input)?;
     for task in &suite.tasks {
-        crate::tasks::find(task).map_err(|e| Failure::input(format!("{origin}: {e}")))?;
+        tasks
+            .find(task)
+            .map_err(|e| Failure::input(format!("{origin}: {e}")))?;
     }
     suite.tasks = chosen("task", &suite.tasks, &args.tasks)?;
     let methods = suite
@@ -206,10 +209,10 @@ fn list(suite: &Suite, jobs: &[Job]) {
 }
 
 /// Writes tables and plots, and prints the most important.
-fn report(suite: &Suite, folder: &Path, remarks: Vec<String>) -> Result<(), Failure> {
+fn report(suite: &Suite, folder: &Path, remarks: Vec<String>, program: &str) -> Result<(), Failure> {
     let results = Results::read(suite, folder).map_err(Failure::input)?;
     let about = About {
-        command: command(),
+        command: command(program),
         here: machine::here(1, 0),
         remarks,
     };
@@ -252,11 +255,11 @@ fn print(grid: &Grid) {
 }
 
 /// The command that was given, as one can type it.
-fn command() -> String {
+fn command(program: &str) -> String {
     let args = std::env::args_os()
         .skip(1)
         .map(|arg| policy::quoted(&PathBuf::from(arg)));
-    ["fpo".to_owned()]
+    [program.to_owned()]
         .into_iter()
         .chain(args)
         .collect::<Vec<_>>()
@@ -275,10 +278,11 @@ mod tests {
     /// The suites that come with the program name tasks, presets and settings that exist.
     #[test]
     fn suites_are_sound() {
+        let tasks = Tasks::built_in();
         for (name, text) in SUITES {
             let suite = Suite::parse(name, text, name).unwrap();
-            let jobs =
-                plan::plan(&suite, Path::new("no/such/folder")).unwrap_or_else(|e| panic!("{name}: {e}"));
+            let jobs = plan::plan(&suite, Path::new("no/such/folder"), &tasks)
+                .unwrap_or_else(|e| panic!("{name}: {e}"));
             assert_eq!(
                 jobs.len(),
                 suite.methods.len() * suite.tasks.len() * suite.seeds.len()

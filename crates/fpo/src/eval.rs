@@ -4,12 +4,13 @@ use crate::args;
 use crate::failure::Failure;
 use crate::output::say;
 use crate::policy::{load, threads};
+use crate::tasks::Tasks;
 use fpo_rl::evaluate::{Evaluation, evaluate_both};
 use serde_json::json;
 
 /// Evaluates a policy and prints both columns.
-pub(crate) fn run(args: &args::Eval) -> Result<(), Failure> {
-    let loaded = load(&args.policy, args.checkpoint)?;
+pub(crate) fn run(args: &args::Eval, tasks: &Tasks) -> Result<(), Failure> {
+    let loaded = load(&args.policy, args.checkpoint, tasks)?;
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads(args.threads))
         .build()

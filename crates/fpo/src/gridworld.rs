@@ -8,20 +8,21 @@ use crate::failure::Failure;
 use crate::output::say;
 use crate::picture;
 use crate::policy::load;
+use crate::tasks::Tasks;
 use fpo_env::gridworld;
 use samples::Samples;
 use serde_json::json;
 use std::path::Path;
 
 /// Runs what was asked for.
-pub(crate) fn run(args: &args::Gridworld) -> Result<(), Failure> {
+pub(crate) fn run(args: &args::Gridworld, tasks: &Tasks) -> Result<(), Failure> {
     match &args.command {
-        GridworldCommand::Plot(args) => plot(args),
+        GridworldCommand::Plot(args) => plot(args, tasks),
     }
 }
 
 /// Draws what a policy does, and prints it in figures.
-fn plot(args: &args::GridworldPlot) -> Result<(), Failure> {
+fn plot(args: &args::GridworldPlot, tasks: &Tasks) -> Result<(), Failure> {
     let folder = if args.policy.is_dir() {
         &args.policy
     } else {
@@ -34,7 +35,7 @@ fn plot(args: &args::GridworldPlot) -> Result<(), Failure> {
             .to_vec(),
     };
     pictures.iter().try_for_each(|path| picture::check(path))?;
-    let loaded = load(&args.policy, args.checkpoint)?;
+    let loaded = load(&args.policy, args.checkpoint, tasks)?;
     let task = loaded.task.spec();
     let layout = gridworld::layout(&task.name).ok_or_else(|| {
         Failure::input(format!(

@@ -1,5 +1,7 @@
 //! The command-line program: `fpo tasks`, `fpo train`, `fpo eval`, `fpo play`, `fpo doctor`, `fpo reproduce`, `fpo gridworld`, `fpo bench`,
 //! `fpo report`.
+//!
+//! [`main_with`] is the same program with tasks of your own.
 
 #![deny(unsafe_code)]
 
@@ -28,12 +30,66 @@ use args::{Args, Command};
 use clap::Parser;
 use clap::error::ErrorKind;
 use failure::Failure;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+use tasks::Tasks;
+
+// What an environment of one's own is written with, so that its program needs no other crate.
+pub use fpo_env::{Env, EnvSpec, MakeError, NoState, Picture, RenderError, StateError, Step, StepEnd, Task};
+pub use fpo_rng::Philox;
 
 /// Runs the program with the arguments of the process. Exit codes: 0 done (or stopped and saved), 1 something failed
 /// while running or a run is not healthy, 2 the input is wrong, 130 interrupted a second time.
 pub fn main() -> ExitCode {
-    match run().and_then(|()| output::lost()) {
+    exit(run(Tasks::built_in()))
+}
+
+/// The same program with tasks of your own beside the built-in ones: every subcommand finds them by
+/// their [`EnvSpec::name`]. Exit codes are those of [`main`]; a task whose name is taken, or whose
+/// [`EnvSpec`] is impossible, is refused at start as wrong input.
+///
+/// ```no_run
+/// use fpo::{Env, EnvSpec, MakeError, Task};
+/// use std::process::ExitCode;
+/// use std::sync::Arc;
+///
+/// struct MyRobot {
+///     spec: EnvSpec,
+/// }
+///
+/// impl Task for MyRobot {
+///     fn spec(&self) -> &EnvSpec {
+///         &self.spec
+///     }
+///
+///     fn make(&self) -> Result<Box<dyn Env>, MakeError> {
+///         todo!("a `Box` of what implements `Env`")
+///     }
+/// }
+///
+/// fn main() -> ExitCode {
+///     let spec = EnvSpec {
+///         name: "my_robot-stand".into(),
+///         summary: "keep my robot upright".into(),
+///         observation: vec![("joint angles".into(), 2), ("joint velocities".into(), 2)],
+///         action_min: vec![-3.0; 2],
+///         action_max: vec![3.0; 2],
+///         control_timestep: 0.02,
+///         step_limit: Some(500),
+///     };
+///     // Now there is `cargo run --release -- train my_robot-stand`.
+///     fpo::main_with(vec![Arc::new(MyRobot { spec })])
+/// }
+/// ```
+pub fn main_with(tasks: Vec<Arc<dyn Task>>) -> ExitCode {
+    // Hints that say what to type name the program as it was started: `fpo` does not know these tasks.
+    let program = std::env::args_os().next().map(PathBuf::from);
+    exit(Tasks::with(tasks, program.as_deref()).and_then(run))
+}
+
+fn exit(result: Result<(), Failure>) -> ExitCode {
+    match result.and_then(|()| output::lost()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             output::note(&format!("error: {failure}"));
@@ -42,18 +98,19 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run() -> Result<(), Failure> {
+fn run(tasks: Tasks) -> Result<(), Failure> {
+    let tasks = &tasks;
     let Args { command } = Args::try_parse().map_err(|error| misuse(&error))?;
     fpo_rng::simd::check().map_err(Failure::Input)?;
     match command {
-        Command::Tasks(args) => tasks::run(&args),
-        Command::Train(args) => train::run(&args),
-        Command::Eval(args) => eval::run(&args),
-        Command::Play(args) => play::run(&args),
-        Command::Reproduce(args) => reproduce::run(&args),
+        Command::Tasks(args) => tasks::run(&args, tasks),
+        Command::Train(args) => train::run(&args, tasks),
+        Command::Eval(args) => eval::run(&args, tasks),
+        Command::Play(args) => play::run(&args, tasks),
+        Command::Reproduce(args) => reproduce::run(&args, tasks),
         Command::Doctor(args) => doctor::run(&args),
-        Command::Gridworld(args) => gridworld::run(&args),
-        Command::Bench(args) => bench::run(&args),
+        Command::Gridworld(args) => gridworld::run(&args, tasks),
+        Command::Bench(args) => bench::run(&args, tasks),
         Command::Report(args) => report::run(&args),
     }
 }

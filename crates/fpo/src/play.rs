@@ -4,6 +4,7 @@ use crate::args;
 use crate::failure::Failure;
 use crate::output::{note, say};
 use crate::policy::load;
+use crate::tasks::Tasks;
 use crate::video::{Format, Video};
 use crate::{format, interrupt};
 use fpo_rl::evaluate::play;
@@ -12,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
 /// Films a policy.
-pub(crate) fn run(args: &args::Play) -> Result<(), Failure> {
+pub(crate) fn run(args: &args::Play, tasks: &Tasks) -> Result<(), Failure> {
     let out = args.out.clone().unwrap_or_else(|| {
         if args.policy.is_dir() {
             args.policy.join("video.mp4")
@@ -21,7 +22,7 @@ pub(crate) fn run(args: &args::Play) -> Result<(), Failure> {
         }
     });
     let kind = Format::from_path(&out).map_err(Failure::input)?;
-    let loaded = load(&args.policy, args.checkpoint)?;
+    let loaded = load(&args.policy, args.checkpoint, tasks)?;
     let mut env = loaded.task.make().map_err(Failure::runtime)?;
     let step = env.spec().control_timestep;
     // GIFs are for pages: half the rate is half the size.

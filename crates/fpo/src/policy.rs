@@ -1,7 +1,7 @@
 //! A policy from a path, with the task it belongs to.
 
 use crate::failure::Failure;
-use crate::tasks;
+use crate::tasks::Tasks;
 use fpo_env::Task;
 use fpo_rl::policy::Policy;
 use fpo_rl::run::{Pick, find_policy};
@@ -17,7 +17,7 @@ pub(crate) struct Loaded {
 }
 
 /// Reads the policy at `path`, of a run that of the checkpoint `pick`, and finds its task.
-pub(crate) fn load(path: &Path, pick: Option<Pick>) -> Result<Loaded, Failure> {
+pub(crate) fn load(path: &Path, pick: Option<Pick>, tasks: &Tasks) -> Result<Loaded, Failure> {
     if pick.is_some() && (path.is_file() || path.join("manifest.json").is_file()) {
         return Err(Failure::input(format!(
             "--checkpoint picks one of a run's checkpoints; {} is a single policy",
@@ -26,8 +26,9 @@ pub(crate) fn load(path: &Path, pick: Option<Pick>) -> Result<Loaded, Failure> {
     }
     let (bytes, source) = find_policy(path, pick.unwrap_or(Pick::Latest))?;
     let policy = Policy::load(&bytes).map_err(|e| Failure::input(format!("{}: {e}", source.display())))?;
-    let task =
-        tasks::find(policy.task()).map_err(|e| Failure::input(format!("{}: {e}", source.display())))?;
+    let task = tasks
+        .find(policy.task())
+        .map_err(|e| Failure::input(format!("{}: {e}", source.display())))?;
     let spec = task.spec();
     if policy.observation() != spec.observation || !policy.action_map().spans(spec) {
         return Err(Failure::input(format!(

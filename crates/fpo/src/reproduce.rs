@@ -1,15 +1,16 @@
 //! `fpo reproduce`.
 
+use crate::args;
 use crate::failure::Failure;
 use crate::output::say;
 use crate::policy::{quoted, threads};
-use crate::{args, tasks};
+use crate::tasks::Tasks;
 use fpo_files::one_line;
 use fpo_rl::run::reproduce;
 
 /// Makes the iteration that a run failed in again; a failure if it ends otherwise this time.
-pub(crate) fn run(args: &args::Reproduce) -> Result<(), Failure> {
-    let result = reproduce(&args.run, threads(args.threads), tasks::find)?;
+pub(crate) fn run(args: &args::Reproduce, tasks: &Tasks) -> Result<(), Failure> {
+    let result = reproduce(&args.run, threads(args.threads), |name| tasks.find(name))?;
     say(&format!(
         "after {} iterations: {}",
         result.iteration,

@@ -7,7 +7,7 @@ use crate::{eval, policy};
 use fpo_rl::run::Session;
 
 /// After the run's last iteration: its evaluation, and what can be done next.
-pub(crate) fn finished(session: &Session, display: &Display) {
+pub(crate) fn finished(session: &Session, display: &Display, program: &str) {
     let config = session.config();
     let (steps, seconds) = display.trained();
     let (steps_done, time, speed) = (count(steps), duration(seconds), rate(steps as f64 / seconds));
@@ -35,10 +35,13 @@ pub(crate) fn finished(session: &Session, display: &Display) {
         format!("train it longer (the learning rate goes back up to {percent:.0}% and falls again)")
     };
     let next = [
-        (format!("fpo play {folder}"), "film it"),
-        (format!("fpo eval {folder}"), "evaluate it on other episodes"),
+        (format!("{program} play {folder}"), "film it"),
         (
-            format!("fpo train --resume {folder} --set train.steps={longer}"),
+            format!("{program} eval {folder}"),
+            "evaluate it on other episodes",
+        ),
+        (
+            format!("{program} train --resume {folder} --set train.steps={longer}"),
             &train_longer,
         ),
     ];
@@ -50,14 +53,14 @@ pub(crate) fn finished(session: &Session, display: &Display) {
 }
 
 /// After Ctrl-C: how to go on.
-pub(crate) fn stopped(session: &Session) {
+pub(crate) fn stopped(session: &Session, program: &str) {
     let trainer = session.trainer();
     let (done, total) = (count(trainer.env_steps()), count(session.config().train.steps));
     say(&format!(
         "stopped after {done} of {total} environment steps; saved"
     ));
     say(&format!(
-        "resume with: fpo train --resume {}",
+        "resume with: {program} train --resume {}",
         policy::quoted(session.folder().path())
     ));
 }

@@ -1,20 +1,127 @@
-//! `fpo tasks`, and finding a task by name.
+//! The tasks of the program: `fpo tasks`, finding one by name, and a user's own beside the built-in.
 
 use crate::args;
 use crate::failure::Failure;
 use crate::output::say;
-use fpo_env::Task;
+use crate::policy::quoted;
+use fpo_env::{EnvSpec, Task};
 use serde_json::json;
+use std::collections::HashSet;
+use std::path::Path;
 use std::sync::Arc;
 
-/// All tasks of the program.
-fn all() -> Vec<Arc<dyn Task>> {
-    [fpo_mujoco::tasks(), fpo_env::tasks()].concat()
+/// The tasks that a program knows, and what it is called where it tells its user to type a command.
+pub(crate) struct Tasks {
+    all: Vec<Arc<dyn Task>>,
+    program: String,
+}
+
+impl Tasks {
+    /// Those of `fpo` itself.
+    pub(crate) fn built_in() -> Self {
+        Self {
+            all: [fpo_mujoco::tasks(), fpo_env::tasks()].concat(),
+            program: "fpo".to_owned(),
+        }
+    }
+
+    /// The built-in tasks and a user's `own`, in the program that was started as `program`.
+    pub(crate) fn with(own: Vec<Arc<dyn Task>>, program: Option<&Path>) -> Result<Self, Failure> {
+        let Self {
+            mut all,
+            program: usual,
+        } = Self::built_in();
+        let built_in = all.len();
+        let mut names: HashSet<String> = all.iter().map(|task| task.spec().name.clone()).collect();
+        for task in own {
+            let spec = task.spec();
+            let name = &spec.name;
+            if let Some(fault) = fault(spec) {
+                return Err(Failure::input(format!(
+                    "the task `{name}` cannot be used: {fault}"
+                )));
+            }
+            if !names.insert(name.clone()) {
+                let of_the_program = all[..built_in].iter().any(|task| task.spec().name == *name);
+                let taken = if of_the_program {
+                    "the name of a built-in task"
+                } else {
+                    "the name of two of your tasks"
+                };
+                return Err(Failure::input(format!(
+                    "`{name}` is {taken}; give yours another `EnvSpec::name`"
+                )));
+            }
+            all.push(task);
+        }
+        let program = program.map_or(usual, quoted);
+        Ok(Self { all, program })
+    }
+
+    /// What the program is called in a command that a user can type.
+    pub(crate) fn program(&self) -> &str {
+        &self.program
+    }
+
+    /// The task called `name`.
+    pub(crate) fn find(&self, name: &str) -> Result<Arc<dyn Task>, Failure> {
+        if let Some(task) = self.all.iter().find(|task| task.spec().name == name) {
+            return Ok(Arc::clone(task));
+        }
+        let similarity =
+            |other: &str| strsim::normalized_damerau_levenshtein(&name.to_lowercase(), &other.to_lowercase());
+        let names = self.all.iter().map(|task| task.spec().name.as_str());
+        let nearest = names.max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
+        let program = &self.program;
+        let message = match nearest {
+            Some(nearest) if similarity(nearest) >= SIMILAR => {
+                format!("unknown task `{name}`; did you mean `{nearest}`? (`{program} tasks` lists all)")
+            }
+            _ => format!("unknown task `{name}` (`{program} tasks` lists all)"),
+        };
+        Err(Failure::input(message))
+    }
+}
+
+/// Similarity (1 is equality) from which a name is worth suggesting.
+const SIMILAR: f64 = 0.3;
+
+/// What of a user's `spec` the trainer could not work with: it would end in a panic or nonsense later.
+fn fault(spec: &EnvSpec) -> Option<&'static str> {
+    let bounds = || spec.action_min.iter().zip(&spec.action_max);
+    // A run's folder is called after its task.
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let faults = [
+        (
+            !spec.name.starts_with(|c: char| c.is_ascii_alphanumeric()) || !spec.name.chars().all(plain),
+            "its name must be of letters, digits, `-`, `_` and `.`, a letter or digit first",
+        ),
+        (spec.observation_dim() == 0, "its observation has no entries"),
+        (spec.action_dim() == 0, "its action has no entries"),
+        (
+            spec.action_min.len() != spec.action_max.len(),
+            "`action_min` and `action_max` differ in length",
+        ),
+        (
+            !bounds().all(|(min, max)| min < max && (max - min).is_finite()),
+            "each entry of `action_min` must be finite and below that of `action_max`",
+        ),
+        (
+            !(spec.control_timestep.is_finite() && spec.control_timestep > 0.0),
+            "its `control_timestep` must be above 0",
+        ),
+        (
+            spec.step_limit == Some(0),
+            "its `step_limit` must be at least 1, or none",
+        ),
+    ];
+    let fault = faults.into_iter().find(|(is_there, _)| *is_there);
+    fault.map(|(_, what)| what)
 }
 
 /// Lists the tasks.
-pub(crate) fn run(args: &args::Tasks) -> Result<(), Failure> {
-    let tasks = all();
+pub(crate) fn run(args: &args::Tasks, tasks: &Tasks) -> Result<(), Failure> {
+    let tasks = &tasks.all;
     if args.json {
         let all: Vec<_> = tasks.iter().map(|task| describe(task.as_ref())).collect();
         say(&format!("{:#}", json!(all)));
@@ -22,7 +129,7 @@ pub(crate) fn run(args: &args::Tasks) -> Result<(), Failure> {
     }
     let width = tasks.iter().map(|task| task.spec().name.len()).max().unwrap_or(0);
     say(&format!("{:width$}  obs  act  summary", "task"));
-    for task in &tasks {
+    for task in tasks {
         let spec = task.spec();
         let (observation, action) = (spec.observation_dim(), spec.action_dim());
         say(&format!(
@@ -52,43 +159,21 @@ fn describe(task: &dyn Task) -> serde_json::Value {
     })
 }
 
-/// Similarity (1 is equality) from which a name is worth suggesting.
-const SIMILAR: f64 = 0.3;
-
-/// The task called `name`.
-pub(crate) fn find(name: &str) -> Result<Arc<dyn Task>, Failure> {
-    let tasks = all();
-    if let Some(task) = tasks.iter().find(|task| task.spec().name == name) {
-        return Ok(Arc::clone(task));
-    }
-    let similarity =
-        |other: &str| strsim::normalized_damerau_levenshtein(&name.to_lowercase(), &other.to_lowercase());
-    let names = tasks.iter().map(|task| task.spec().name.as_str());
-    let nearest = names.max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
-    let message = match nearest {
-        Some(nearest) if similarity(nearest) >= SIMILAR => {
-            format!("unknown task `{name}`; did you mean `{nearest}`? (`fpo tasks` lists all)")
-        }
-        _ => format!("unknown task `{name}` (`fpo tasks` lists all)"),
-    };
-    Err(Failure::input(message))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use fpo_env::{Env, EnvSpec, MakeError};
     use fpo_rl::config::PRESETS;
-    use std::collections::HashSet;
 
     #[test]
     fn presets_name_tasks_that_exist() {
+        let known = Tasks::built_in();
         for (preset, text) in PRESETS {
             let tables = text
                 .lines()
                 .filter_map(|line| line.strip_prefix("[task.\"")?.split('"').next());
             for name in tables {
-                assert!(find(name).is_ok(), "{preset}: {name}");
+                assert!(known.find(name).is_ok(), "{preset}: {name}");
             }
         }
     }
@@ -107,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_step_limit_is_a_number_or_null() {
-        let mut spec = find("cartpole-balance").unwrap().spec().clone();
+        let mut spec = Tasks::built_in().find("cartpole-balance").unwrap().spec().clone();
         assert_eq!(describe(&Endless(spec.clone()))["step_limit"], 1000);
         spec.step_limit = None;
         assert!(describe(&Endless(spec))["step_limit"].is_null());
@@ -115,11 +200,11 @@ mod tests {
 
     #[test]
     fn names_are_unique_and_found() {
-        let tasks = all();
-        let names: HashSet<_> = tasks.iter().map(|task| task.spec().name.clone()).collect();
-        assert_eq!(names.len(), tasks.len());
-        for task in &tasks {
-            let found = find(&task.spec().name).unwrap();
+        let tasks = Tasks::built_in();
+        let names: HashSet<_> = tasks.all.iter().map(|task| task.spec().name.clone()).collect();
+        assert_eq!(names.len(), tasks.all.len());
+        for task in &tasks.all {
+            let found = tasks.find(&task.spec().name).unwrap();
             assert_eq!(found.spec(), task.spec());
         }
     }
@@ -135,11 +220,88 @@ mod tests {
             ("two_walls", "gridworld-two_walls"),
             ("bandit-two_nodes", "bandit-two_modes"),
         ] {
-            let message = find(typed)
+            let message = Tasks::built_in()
+                .find(typed)
                 .err()
                 .map(|failure| failure.to_string())
                 .unwrap_or_default();
             assert!(message.contains(&format!("did you mean `{meant}`?")), "{message}");
+        }
+    }
+
+    struct Own(EnvSpec);
+
+    impl Task for Own {
+        fn spec(&self) -> &EnvSpec {
+            &self.0
+        }
+
+        fn make(&self) -> Result<Box<dyn fpo_env::Env>, fpo_env::MakeError> {
+            Err(fpo_env::MakeError("never made".into()))
+        }
+    }
+
+    /// A user's task, after `change`.
+    fn own(change: impl Fn(&mut EnvSpec)) -> Arc<dyn Task> {
+        let mut spec = EnvSpec {
+            name: "mine".into(),
+            summary: "of a test".into(),
+            observation: vec![("x".into(), 1)],
+            action_min: vec![-1.0],
+            action_max: vec![1.0],
+            control_timestep: 0.1,
+            step_limit: Some(10),
+        };
+        change(&mut spec);
+        Arc::new(Own(spec))
+    }
+
+    #[test]
+    fn own_tasks_are_found_beside_the_others() {
+        let tasks = Tasks::with(vec![own(|_| ())], Some(Path::new("my robots/run"))).unwrap();
+        assert_eq!(tasks.find("mine").unwrap().spec().summary, "of a test");
+        assert!(tasks.find("cheetah-run").is_ok());
+        let error = tasks.find("mime").err().unwrap().to_string();
+        assert!(
+            error.contains("`mine`") && error.contains("'my robots/run' tasks"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn own_tasks_that_cannot_be_used_are_refused() {
+        let refused = |tasks: Vec<Arc<dyn Task>>| match Tasks::with(tasks, None).err() {
+            Some(Failure::Input(message)) => message,
+            other => panic!("{other:?}"),
+        };
+        let built_in = refused(vec![own(|spec| spec.name = "cheetah-run".into())]);
+        assert!(
+            built_in.contains("`cheetah-run` is the name of a built-in task"),
+            "{built_in}"
+        );
+        let twice = refused(vec![own(|_| ()), own(|_| ())]);
+        assert!(
+            twice.contains("`mine` is the name of two of your tasks"),
+            "{twice}"
+        );
+        for (change, says) in [
+            ((|spec| spec.name = "a/b".into()) as fn(&mut EnvSpec), "its name"),
+            (|spec| spec.name = "..".into(), "its name"),
+            (|spec| spec.name.clear(), "its name"),
+            (|spec| spec.observation.clear(), "observation"),
+            (
+                |spec| (spec.action_min, spec.action_max) = (vec![], vec![]),
+                "no entries",
+            ),
+            (|spec| spec.action_max.push(1.0), "differ in length"),
+            (|spec| spec.action_max[0] = -1.0, "below"),
+            (|spec| spec.action_min[0] = f32::NAN, "below"),
+            (|spec| spec.action_min[0] = f32::NEG_INFINITY, "finite"),
+            (|spec| spec.control_timestep = 0.0, "control_timestep"),
+            (|spec| spec.step_limit = Some(0), "step_limit"),
+        ] {
+            let message = refused(vec![own(change)]);
+            assert!(message.contains(says), "{message}");
         }
     }
 }

@@ -6,21 +6,22 @@ use crate::failure::Failure;
 use crate::format::count;
 use crate::output::{note, say};
 use crate::policy::threads;
-use crate::{interrupt, machine, policy, summary, tasks};
+use crate::tasks::Tasks;
+use crate::{interrupt, machine, policy, summary};
 use fpo_rl::config::{self, Config};
 use fpo_rl::run::{Outcome, RunError, RunFolder, Session};
 use std::path::{Component, Path, PathBuf};
 
 /// Trains a policy, or goes on training one.
-pub(crate) fn run(args: &args::Train) -> Result<(), Failure> {
+pub(crate) fn run(args: &args::Train, tasks: &Tasks) -> Result<(), Failure> {
     if args.help_config {
-        return help_config(args);
+        return help_config(args, tasks);
     }
     // Early: a run that is stopped while it starts up saves its beginning.
     let stop = interrupt::stop_flag("finishing the iteration, then saving (Ctrl-C again quits at once)")?;
     let mut session = match &args.resume {
-        Some(folder) => resume(args, folder.as_deref())?,
-        None => begin(args)?,
+        Some(folder) => resume(args, tasks, folder.as_deref())?,
+        None => begin(args, tasks)?,
     };
     machine::record(&session, threads(args.threads))?;
     let config = session.config();
@@ -39,18 +40,18 @@ pub(crate) fn run(args: &args::Train) -> Result<(), Failure> {
     let outcome = session.run(&stop, &mut display);
     display.finish();
     match outcome {
-        Ok(Outcome::Finished) => summary::finished(&session, &display),
-        Ok(Outcome::Stopped) => summary::stopped(&session),
+        Ok(Outcome::Finished) => summary::finished(&session, &display, tasks.program()),
+        Ok(Outcome::Stopped) => summary::stopped(&session, tasks.program()),
         Err(error) => return Err(failed(error, &session)),
     }
     Ok(())
 }
 
 /// A new run.
-fn begin(args: &args::Train) -> Result<Session, Failure> {
+fn begin(args: &args::Train, tasks: &Tasks) -> Result<Session, Failure> {
     let name = args.task.as_deref();
     let name = name.ok_or_else(|| Failure::input("name a task (`fpo tasks` lists them)"))?;
-    let task = tasks::find(name)?;
+    let task = tasks.find(name)?;
     let config = resolve(args, name)?;
     let folder = out(args).join(match &args.name {
         Some(name) => one_folder(name)?,
@@ -63,7 +64,7 @@ fn begin(args: &args::Train) -> Result<Session, Failure> {
 }
 
 /// A run that is there already.
-fn resume(args: &args::Train, folder: Option<&Path>) -> Result<Session, Failure> {
+fn resume(args: &args::Train, tasks: &Tasks, folder: Option<&Path>) -> Result<Session, Failure> {
     let folder = match (folder, &args.task) {
         (Some(folder), _) => {
             for (flag, given) in [("--name", args.name.is_some()), ("--out", args.out.is_some())] {
@@ -77,7 +78,7 @@ fn resume(args: &args::Train, folder: Option<&Path>) -> Result<Session, Failure>
             folder.to_owned()
         }
         (None, Some(task)) => {
-            tasks::find(task)?;
+            tasks.find(task)?;
             match &args.name {
                 Some(name) => out(args).join(one_folder(name)?),
                 None => out(args).join(default_name(&resolve(args, task)?)),
@@ -112,7 +113,7 @@ fn resume(args: &args::Train, folder: Option<&Path>) -> Result<Session, Failure>
             config.task
         )));
     }
-    let task = tasks::find(&config.task)?;
+    let task = tasks.find(&config.task)?;
     Ok(Session::resume(folder, config, task, threads(args.threads))?)
 }
 
@@ -155,10 +156,10 @@ fn one_folder(name: &str) -> Result<PathBuf, Failure> {
     }
 }
 
-fn help_config(args: &args::Train) -> Result<(), Failure> {
+fn help_config(args: &args::Train, tasks: &Tasks) -> Result<(), Failure> {
     let task = args.task.as_deref().unwrap_or_default();
     if !task.is_empty() {
-        tasks::find(task)?;
+        tasks.find(task)?;
     }
     let config = resolve(args, task)?;
     say(&format!(

@@ -1,7 +1,7 @@
 //! The runs of a suite, and how far each is.
 
 use crate::failure::Failure;
-use crate::tasks;
+use crate::tasks::Tasks;
 use fpo_env::Task;
 use fpo_report::record::FAILURE;
 use fpo_report::suite::Suite;
@@ -79,7 +79,7 @@ impl Job {
 }
 
 /// All runs of `suite` in `folder`: seed by seed, so that all methods have been tried on all tasks before any is repeated.
-pub(super) fn plan(suite: &Suite, folder: &Path) -> Result<Vec<Job>, Failure> {
+pub(super) fn plan(suite: &Suite, folder: &Path, tasks: &Tasks) -> Result<Vec<Job>, Failure> {
     let mut jobs = Vec::new();
     for &seed in &suite.seeds {
         for task in &suite.tasks {
@@ -92,7 +92,7 @@ pub(super) fn plan(suite: &Suite, folder: &Path) -> Result<Vec<Job>, Failure> {
                 let folder = folder.join(&method.name).join(Suite::run_name(task, seed));
                 jobs.push(Job {
                     state: state(&folder, &config)?,
-                    learns: tasks::find(task)?,
+                    learns: tasks.find(task)?,
                     method: method.name.clone(),
                     task: task.clone(),
                     seed,

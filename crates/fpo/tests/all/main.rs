@@ -4,6 +4,7 @@
 //! for a moment, which then outlives its owner.
 
 mod cli;
+mod examples;
 mod same_numbers;
 mod unsafe_code;
 mod video;

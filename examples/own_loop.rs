@@ -1,0 +1,73 @@
+//! A learning loop of your own: iteration by iteration, your own print, your own rule when to stop.
+//!
+//!     cargo run --release --example own_loop -- policy.safetensors
+//!
+//! trains cartpole-balance on one thread until its episodes return 700 (some 20 seconds), prints a
+//! line every 20 iterations and an evaluation, and saves the policy to the file (by default
+//! to a temporary one), which `load_and_act` and `fpo eval` can read.
+use fpo_rl::config;
+use fpo_rl::trainer::Trainer;
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const TASK: &str = "cartpole-balance";
+/// Good enough: the mean return of the episodes that ended in an iteration, of at most 1000.
+const ENOUGH: f64 = 700.0;
+
+fn main() -> ExitCode {
+    let path = std::env::args_os().nth(1).map(PathBuf::from);
+    let path = path.unwrap_or_else(|| std::env::temp_dir().join("own_loop.safetensors"));
+    match learn(path) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn learn(path: PathBuf) -> Result<(), Box<dyn Error>> {
+    let task = fpo_mujoco::task(TASK).ok_or("no such task")?;
+    // What `fpo train` would use: the preset `fast`, then single settings.
+    let sets = [
+        "env.num_envs=64",
+        "optimizer.minibatches=4",
+        "train.precision=f32",
+    ];
+    let config = config::resolve(TASK, None, None, &sets.map(String::from), Some(0))?;
+    let mut trainer = Trainer::new(&config, task, 1)?;
+
+    while trainer.iteration() < trainer.total_iterations() {
+        let row = trainer.iterate()?.row;
+        let value = |name| {
+            row.values
+                .iter()
+                .find(|(n, _)| *n == name)
+                .map_or(f64::NAN, |v| v.1)
+        };
+        // Not a number while no whole episode has ended, which no comparison is true of.
+        let episode_return = value("episode_return");
+        if row.iteration % 20 == 0 {
+            println!(
+                "{:8} steps: return {episode_return:6.1}, the critic explains {:.2}",
+                row.env_steps,
+                value("explained_variance")
+            );
+        }
+        if episode_return >= ENOUGH {
+            println!("{:8} steps: return {episode_return:6.1}: enough", row.env_steps);
+            break;
+        }
+    }
+
+    let evaluation = trainer.evaluate()?;
+    println!(
+        "return from zero noise {:.1}, from random noise {:.1}",
+        evaluation.zero_noise.mean, evaluation.random_noise.mean
+    );
+    std::fs::write(&path, trainer.policy().save()?)
+        .map_err(|e| format!("cannot write {}: {e}", path.display()))?;
+    println!("saved {}", path.display());
+    Ok(())
+}
