@@ -7,7 +7,7 @@
 //! or what the example `own_loop` has saved; it holds everything needed to act, normalization of
 //! observations included.
 use fpo_env::{StepEnd, Task};
-use fpo_rl::policy::Policy;
+use fpo_policy::Policy;
 use fpo_rng::{Key, Philox, Stream};
 use std::error::Error;
 use std::process::ExitCode;

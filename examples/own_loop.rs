@@ -5,8 +5,8 @@
 //! trains cartpole-balance on one thread until its episodes return 700 (some 20 seconds), prints a
 //! line every 20 iterations and an evaluation, and saves the policy to the file (by default
 //! to a temporary one), which `load_and_act` and `fpo eval` can read.
-use fpo_rl::config;
-use fpo_rl::trainer::Trainer;
+use fpo_learn::trainer::Trainer;
+use fpo_run::config;
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;

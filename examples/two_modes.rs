@@ -12,9 +12,9 @@
 //! The rewards are about equal. The Gaussian has them from one peak, which one is chance; the flow
 //! from both, at the price of some actions elsewhere.
 use fpo_env::bandit::bumps;
-use fpo_rl::config;
-use fpo_rl::trainer::Trainer;
+use fpo_learn::trainer::Trainer;
 use fpo_rng::{Key, Stream, fill_normal};
+use fpo_run::config;
 use std::error::Error;
 
 /// A bandit of this program: one action on a line, with two equal peaks of reward, at −0.6 and 0.6.

@@ -2,7 +2,7 @@
 #![no_main]
 
 use fpo_fuzz::{folder, run};
-use fpo_rl::checkpoint::{Checkpoint, Checkpoints};
+use fpo_run::checkpoint::{Checkpoint, Checkpoints};
 use libfuzzer_sys::fuzz_target;
 use std::fs;
 use std::path::PathBuf;

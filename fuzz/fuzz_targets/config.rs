@@ -3,7 +3,7 @@
 #![no_main]
 
 use fpo_fuzz::{folder, split};
-use fpo_rl::config::{Config, ConfigError, documented, resolve};
+use fpo_run::config::{Config, ConfigError, documented, from_documented, resolve};
 use libfuzzer_sys::fuzz_target;
 use std::fs;
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ fn check(result: Result<Config, ConfigError>) {
     match result {
         Ok(config) => {
             let text = documented(&config);
-            assert_eq!(Config::from_documented(&text, "text").unwrap(), config);
+            assert_eq!(from_documented(&text, "text").unwrap(), config);
         }
         Err(error) => {
             let line = error.to_string();
@@ -36,6 +36,6 @@ fuzz_target!(|input: &[u8]| {
     let sets: Vec<String> = sets.lines().map(str::to_owned).collect();
     check(resolve("cheetah-run", None, Some(&FILE.1), &sets, None));
     if let Ok(text) = str::from_utf8(text) {
-        check(Config::from_documented(text, "text"));
+        check(from_documented(text, "text"));
     }
 });

@@ -2,8 +2,8 @@
 #![no_main]
 
 use fpo_fuzz::{config, folder, run, task};
-use fpo_rl::config::documented;
-use fpo_rl::run::{RunError, reproduce};
+use fpo_run::config::documented;
+use fpo_run::run::{RunError, reproduce};
 use libfuzzer_sys::fuzz_target;
 use std::fs;
 use std::path::PathBuf;

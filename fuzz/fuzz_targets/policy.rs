@@ -2,7 +2,7 @@
 #![no_main]
 
 use fpo_fuzz::container;
-use fpo_rl::policy::Policy;
+use fpo_policy::Policy;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {

@@ -4,7 +4,7 @@
 use fpo_fuzz::{FILES_OF_A_RECORD, folder};
 use fpo_report::page;
 use fpo_report::record::Record;
-use fpo_rl::health::{RunRecord, examine};
+use fpo_run::health::{RunRecord, examine};
 use libfuzzer_sys::fuzz_target;
 use std::fs;
 use std::path::PathBuf;

@@ -3,8 +3,8 @@
 #![no_main]
 
 use fpo_fuzz::{folder, run, task};
-use fpo_rl::config::reopen;
-use fpo_rl::run::{RunFolder, Session};
+use fpo_run::config::reopen;
+use fpo_run::run::{RunFolder, Session};
 use libfuzzer_sys::fuzz_target;
 use std::fs;
 use std::path::PathBuf;

@@ -2,7 +2,7 @@
 #![no_main]
 
 use fpo_fuzz::{config, container, task};
-use fpo_rl::trainer::Trainer;
+use fpo_learn::trainer::Trainer;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {

@@ -1,12 +1,12 @@
 //! What the fuzz targets share: a tiny run, a folder in memory, and inputs cut into parts.
 
-#[path = "../../crates/fpo-rl/tests/all/tiny.rs"]
+#[path = "../../crates/fpo-run/tests/all/tiny.rs"]
 mod tiny;
 
 use fpo_env::Task;
 use fpo_nn::{Activation, Mlp, MlpSpec};
-use fpo_rl::config::Config;
-use fpo_rl::run::{RunFolder, Session};
+use fpo_run::config::Config;
+use fpo_run::run::{RunFolder, Session};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

@@ -3,8 +3,8 @@
 use crate::inputs::Inputs;
 use crate::{SHARDS, Workload};
 use anyhow::{Result, ensure};
-use fpo_rl::config;
-use fpo_rl::policy::{Model, PolicyScratch};
+use fpo_policy::PolicyScratch;
+use fpo_run::config;
 use rayon::ThreadPool;
 use rayon::prelude::*;
 use serde::Deserialize;
@@ -30,7 +30,7 @@ pub fn prepare(options: &Options, inputs: &Inputs, pool: ThreadPool) -> Result<W
     let (noises, _) = inputs.numbers("act.noises")?;
     ensure!(options.rows <= shape[0], "more rows than the inputs have");
     let (od, ad) = (shape[1], noises.len() / shape[0]);
-    let policy = Model::new(&config, od, ad)?;
+    let policy = config.model(od, ad)?;
     let mut weights = policy.network().weights();
     let parameters = inputs.parameters(policy.network(), "policy.")?;
     policy.network().pack(&parameters, &mut weights);

@@ -2,8 +2,8 @@
 
 use crate::Workload;
 use anyhow::{Context, Result};
-use fpo_rl::config;
-use fpo_rl::trainer::Trainer;
+use fpo_learn::trainer::Trainer;
+use fpo_run::config;
 use serde::Deserialize;
 use serde_json::json;
 

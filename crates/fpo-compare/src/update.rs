@@ -4,12 +4,12 @@ use crate::Workload;
 use crate::inputs::Inputs;
 use anyhow::{Result, ensure};
 use fpo_env::StepEnd;
+use fpo_learn::critic::Critic;
+use fpo_learn::learner::{Learner, Learnt, Trained};
+use fpo_learn::rollout::Batch;
 use fpo_nn::{Mlp, global_norm};
-use fpo_rl::batch::{Batch, Dims};
-use fpo_rl::config::{self, Config};
-use fpo_rl::critic::Critic;
-use fpo_rl::learner::{Learner, Learnt, Trained};
-use fpo_rl::policy::Model;
+use fpo_policy::Model;
+use fpo_run::config::{self, Config};
 use rayon::ThreadPool;
 use serde::Deserialize;
 use serde_json::json;
@@ -36,7 +36,8 @@ impl Update {
     fn new(config: &Config, inputs: &Inputs, pool: ThreadPool) -> Result<Self> {
         let batch = batch(config, inputs)?;
         let precision = config.train.precision;
-        let policy = Model::new(config, batch.dims.observation, batch.dims.action)?
+        let policy = config
+            .model(batch.dims.observation, batch.dims.action)?
             .with_precision(precision.of_policy())?;
         let mut critic = Critic::new(&config.critic, batch.dims.observation, config.advantage.gamma)?;
         critic.network = critic.network.with_precision(precision.of_critic())?;
@@ -49,7 +50,7 @@ impl Update {
                 policy: trained(policy.network(), "policy.")?,
                 critic: trained(&critic.network, "critic.")?,
             },
-            learner: Learner::new(config, &policy, &critic, batch.dims.transitions()),
+            learner: Learner::new(config.learner(), &policy, &critic, batch.dims.transitions()),
             units: (0..batch.dims.sequences as u32).collect(),
             rates: [
                 config.optimizer.learning_rate,
@@ -114,7 +115,7 @@ pub fn prepare(options: &Options, inputs: &Inputs, pool: ThreadPool) -> Result<W
 fn batch(config: &Config, inputs: &Inputs) -> Result<Batch> {
     let (observations, shape) = inputs.numbers("update.observations")?;
     let (actions, action_shape) = inputs.numbers("update.actions")?;
-    let mut batch = Batch::new(Dims::new(config, shape[2], action_shape[2]));
+    let mut batch = Batch::new(config.dims(shape[2], action_shape[2]));
     for (field, name, numbers) in [
         (&mut batch.observations, "observations", Some(observations)),
         (&mut batch.actions, "actions", Some(actions)),

@@ -7,15 +7,15 @@
 //! `bench/results/pair_variance.csv`; docs/pairs.md says what is in it.
 
 use fpo_flow::CfmTarget;
+use fpo_learn::critic::Critic;
+use fpo_learn::learner::{Learner, Learnt};
+use fpo_learn::rollout::Batch;
+use fpo_learn::rollout::PairSampler;
+use fpo_learn::trainer::Trainer;
 use fpo_nn::Scratch;
-use fpo_rl::batch::{Batch, Dims};
-use fpo_rl::config::{Config, LearningPrecision, RatioForm, TimeKind, resolve};
-use fpo_rl::critic::Critic;
-use fpo_rl::learner::{Learner, Learnt};
-use fpo_rl::pairs::PairSampler;
-use fpo_rl::policy::{FlowPolicy, Model};
-use fpo_rl::trainer::Trainer;
+use fpo_policy::{FlowPolicy, Model};
 use fpo_rng::{Key, Philox, Stream};
+use fpo_run::config::{Config, LearningPrecision, RatioForm, TimeKind, resolve};
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use std::fmt::Write;
@@ -164,7 +164,7 @@ impl<'a> Worker<'a> {
     fn new(frozen: &'a Frozen, design: &Design) -> Self {
         let config = design.config(&frozen.config);
         let old = &frozen.rollout;
-        let dims = Dims::new(&config, old.dims.observation, old.dims.action);
+        let dims = config.dims(old.dims.observation, old.dims.action);
         let batch = Batch {
             observations: old.observations.clone(),
             actions: old.actions.clone(),
@@ -178,7 +178,7 @@ impl<'a> Worker<'a> {
         };
         Self {
             sampler: config.objective.pair_sampler(config.policy.flow_steps),
-            learner: Learner::new(&config, &frozen.model, &frozen.critic, ROWS),
+            learner: Learner::new(config.learner(), &frozen.model, &frozen.critic, ROWS),
             scratch: frozen.model.network().scratch(design.pairs, false),
             frozen,
             batch,

@@ -2,8 +2,8 @@
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand, ValueEnum};
-use fpo_rl::evaluate::Noise;
-use fpo_rl::run::Pick;
+use fpo_learn::evaluate::Noise;
+use fpo_run::run::Pick;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 

@@ -16,7 +16,7 @@ use fpo_report::results::Results;
 use fpo_report::suite::Suite;
 use fpo_report::tables::{self, About, Grid};
 use fpo_report::{files, results};
-use fpo_rl::config::read_text;
+use fpo_run::config::read_text;
 use plan::Job;
 use progress::Progress;
 use std::fs;

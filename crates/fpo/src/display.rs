@@ -2,11 +2,11 @@
 
 use crate::format::{count, duration, figure, rate};
 use crate::output::note;
-use fpo_rl::evaluate::Evaluation;
-use fpo_rl::health::Figures;
-use fpo_rl::metrics::Row;
-use fpo_rl::run::{Event, Observer};
-use fpo_rl::trainer::Trainer;
+use fpo_learn::evaluate::Evaluation;
+use fpo_learn::trainer::Row;
+use fpo_learn::trainer::Trainer;
+use fpo_run::health::Figures;
+use fpo_run::run::{Event, Observer};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::path::Path;

@@ -6,7 +6,7 @@ use crate::format::count;
 use crate::output::say;
 use crate::policy::quoted;
 use fpo_files::one_line;
-use fpo_rl::health::{Figures, Finding, RunRecord, Severity, examine};
+use fpo_run::health::{Figures, Finding, RunRecord, Severity, examine};
 use serde_json::json;
 
 /// Says what looks wrong in a run; a failure if anything does.

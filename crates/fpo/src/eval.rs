@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::output::say;
 use crate::policy::{load, threads};
 use crate::tasks::Tasks;
-use fpo_rl::evaluate::{Evaluation, evaluate_both};
+use fpo_learn::evaluate::{Evaluation, evaluate_both};
 use serde_json::json;
 
 /// Evaluates a policy and prints both columns.

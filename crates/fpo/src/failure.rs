@@ -2,9 +2,9 @@
 
 use crate::output::Shown;
 use fpo_files::one_line;
-use fpo_rl::config::ConfigError;
-use fpo_rl::policy::PolicyError;
-use fpo_rl::run::RunError;
+use fpo_policy::PolicyError;
+use fpo_run::config::ConfigError;
+use fpo_run::run::RunError;
 use std::fmt;
 use std::process::ExitCode;
 

@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use fpo_report::machine::{FILE, Machine};
-use fpo_rl::run::Session;
+use fpo_run::run::Session;
 
 /// This machine.
 pub(crate) fn here(threads: usize, from_iteration: u64) -> Machine {

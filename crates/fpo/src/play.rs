@@ -7,7 +7,7 @@ use crate::policy::load;
 use crate::tasks::Tasks;
 use crate::video::{Format, Video};
 use crate::{format, interrupt};
-use fpo_rl::evaluate::play;
+use fpo_learn::evaluate::play;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;

@@ -3,8 +3,8 @@
 use crate::failure::Failure;
 use crate::tasks::Tasks;
 use fpo_env::Task;
-use fpo_rl::policy::Policy;
-use fpo_rl::run::{Pick, find_policy};
+use fpo_policy::Policy;
+use fpo_run::run::{Pick, find_policy};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

@@ -6,7 +6,7 @@ use crate::output::say;
 use crate::policy::{quoted, threads};
 use crate::tasks::Tasks;
 use fpo_files::one_line;
-use fpo_rl::run::reproduce;
+use fpo_run::run::reproduce;
 
 /// Makes the iteration that a run failed in again; a failure if it ends otherwise this time.
 pub(crate) fn run(args: &args::Reproduce, tasks: &Tasks) -> Result<(), Failure> {

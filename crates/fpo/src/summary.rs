@@ -4,7 +4,7 @@ use crate::display::Display;
 use crate::format::{count, duration, rate};
 use crate::output::say;
 use crate::{eval, policy};
-use fpo_rl::run::Session;
+use fpo_run::run::Session;
 
 /// After the run's last iteration: its evaluation, and what can be done next.
 pub(crate) fn finished(session: &Session, display: &Display, program: &str) {

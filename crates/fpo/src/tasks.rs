@@ -163,7 +163,7 @@ fn describe(task: &dyn Task) -> serde_json::Value {
 mod tests {
     use super::*;
     use fpo_env::{Env, EnvSpec, MakeError};
-    use fpo_rl::config::PRESETS;
+    use fpo_run::config::PRESETS;
 
     #[test]
     fn presets_name_tasks_that_exist() {

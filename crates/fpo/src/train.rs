@@ -8,8 +8,9 @@ use crate::output::{note, say};
 use crate::policy::threads;
 use crate::tasks::Tasks;
 use crate::{interrupt, machine, policy, summary};
-use fpo_rl::config::{self, Config};
-use fpo_rl::run::{Outcome, RunError, RunFolder, Session};
+use fpo_learn::trainer::TrainError;
+use fpo_run::config::{self, Config};
+use fpo_run::run::{Outcome, RunError, RunFolder, Session};
 use std::path::{Component, Path, PathBuf};
 
 /// Trains a policy, or goes on training one.
@@ -58,7 +59,9 @@ fn begin(args: &args::Train, tasks: &Tasks) -> Result<Session, Failure> {
         None => default_name(&config),
     });
     // Before there is a folder.
-    config.check_machine().map_err(RunError::from)?;
+    config
+        .check_machine()
+        .map_err(|e| RunError::from(TrainError::from(e)))?;
     let folder = RunFolder::create(&folder, args.force)?;
     Ok(Session::begin(folder, config, task, threads(args.threads))?)
 }

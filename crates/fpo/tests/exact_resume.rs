@@ -4,9 +4,9 @@
 //! No test here may start a process (`all/main.rs` says why). Where the promise does not hold, the digests of the state's parts name the culprit.
 
 use fpo_env::Task;
-use fpo_rl::config::resolve;
-use fpo_rl::run::{Observer, RunFolder, Session};
-use fpo_rl::trainer::part_digests;
+use fpo_learn::trainer::part_digests;
+use fpo_run::config::resolve;
+use fpo_run::run::{Observer, RunFolder, Session};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -104,7 +104,7 @@ struct StopAfter<'a> {
 }
 
 impl Observer for StopAfter<'_> {
-    fn iteration(&mut self, row: &fpo_rl::metrics::Row) {
+    fn iteration(&mut self, row: &fpo_learn::trainer::Row) {
         if row.iteration == self.iterations {
             self.stop.store(true, Ordering::Relaxed);
         }
@@ -154,7 +154,7 @@ fn run(folder: &Path, name: &str, sets: &[&str], threads: &[usize]) {
         .unwrap();
     drop(first);
     if let [_, second] = threads {
-        let config = fpo_rl::config::reopen(&RunFolder::open(folder).unwrap().config(), &[]).unwrap();
+        let config = fpo_run::config::reopen(&RunFolder::open(folder).unwrap().config(), &[]).unwrap();
         let mut rest =
             Session::resume(RunFolder::open(folder).unwrap(), config, task(name), *second).unwrap();
         rest.run(&AtomicBool::new(false), &mut ()).unwrap();

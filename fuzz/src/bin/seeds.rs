@@ -1,9 +1,9 @@
 //! Writes the first inputs of every target into `corpus/`, and the words in them into `dictionaries/`.
 
 use fpo_fuzz::{FILES_OF_A_RECORD, config, folder, network, parts, run};
-use fpo_rl::config::documented;
-use fpo_rl::health::{Finding, Kind, Severity};
-use fpo_rl::run::Event;
+use fpo_run::config::documented;
+use fpo_run::health::{Finding, Kind, Severity};
+use fpo_run::run::Event;
 use safetensors::tensor::{Dtype, TensorView};
 use std::collections::BTreeSet;
 use std::fs;
@@ -67,7 +67,7 @@ fn main() {
     seed("run_folder", "eval", &[&[2], &read("eval.csv")[..]].concat());
 
     seed("config", "complete", documented(&config()).as_bytes());
-    for (name, text) in fpo_rl::config::PRESETS {
+    for (name, text) in fpo_run::config::PRESETS {
         seed("config", name, text.as_bytes());
     }
     let sets =

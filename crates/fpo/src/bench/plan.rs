@@ -5,8 +5,8 @@ use crate::tasks::Tasks;
 use fpo_env::Task;
 use fpo_report::record::FAILURE;
 use fpo_report::suite::Suite;
-use fpo_rl::checkpoint::{Checkpoint, Checkpoints};
-use fpo_rl::config::{self, Config, LearningPrecision};
+use fpo_run::checkpoint::{Checkpoint, Checkpoints};
+use fpo_run::config::{self, Config, LearningPrecision};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -117,7 +117,7 @@ fn state(folder: &Path, config: &Config) -> Result<State, Failure> {
         // What is left to the machine was decided when the run began.
         wanted.train.precision = recorded.train.precision;
     }
-    if let Some(d) = wanted.differences(&recorded)?.first() {
+    if let Some(d) = config::differences(&wanted, &recorded)?.first() {
         return Ok(State::Different(format!(
             "`{}` is {} there, not {}",
             d.key, d.other, d.value

@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::format::duration;
 use crate::output::note;
 use fpo_report::suite::Suite;
-use fpo_rl::run::Outcome;
+use fpo_run::run::Outcome;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::BTreeMap;
 use std::io::IsTerminal;

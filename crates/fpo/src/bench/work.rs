@@ -4,10 +4,10 @@ use super::plan::{Job, State, note_failure};
 use super::progress::Progress;
 use crate::failure::Failure;
 use crate::machine;
-use fpo_rl::evaluate::EvaluateError;
-use fpo_rl::metrics::Row;
-use fpo_rl::run::{Observer, Outcome, RunError, RunFolder, Session};
-use fpo_rl::trainer::TrainError;
+use fpo_learn::evaluate::EvaluateError;
+use fpo_learn::trainer::Row;
+use fpo_learn::trainer::TrainError;
+use fpo_run::run::{Observer, Outcome, RunError, RunFolder, Session};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -47,7 +47,7 @@ fn one(job: &Job, stop: &AtomicBool, observer: &mut dyn Observer) -> Result<Outc
         State::Begun(_) => {
             let folder = RunFolder::open(&job.folder)?;
             // What the run recorded says more than the suite: which precision was decided on.
-            let config = fpo_rl::config::reopen(&folder.config(), &[])?;
+            let config = fpo_run::config::reopen(&folder.config(), &[])?;
             Session::resume(folder, config, task, 1)?
         }
         // What a crash left before the first checkpoint is in the way of nothing.

@@ -1,7 +1,7 @@
 //! What a policy does in a grid: actions in some cells, walks from some.
 
 use fpo_env::gridworld::{Cell, Layout, Position, SIZE};
-use fpo_rl::policy::{NonFiniteAction, Policy};
+use fpo_policy::{NonFiniteAction, Policy};
 use fpo_rng::{Key, Stream, fill_normal};
 use std::iter::repeat_n;
 

@@ -9,8 +9,8 @@
 #![cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 
 use fpo_env::Task;
-use fpo_rl::config::resolve;
-use fpo_rl::trainer::{Trainer, part_digests};
+use fpo_learn::trainer::{Trainer, part_digests};
+use fpo_run::config::resolve;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

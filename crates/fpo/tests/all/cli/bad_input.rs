@@ -3,7 +3,7 @@
 use crate::cli::{
     PROGRAM, Record, STATE, TASK, assert_same, folder_with_run, fpo, record, stderr, succeeds, tiny,
 };
-use fpo_rl::run::RunFolder;
+use fpo_run::run::RunFolder;
 use std::fs;
 use std::path::Path;
 use std::process::Command;

@@ -5,7 +5,7 @@
 //! `cargo test --release -p fpo --test all killed_two_hundred_times -- --ignored --nocapture`
 
 use crate::cli::{PROGRAM, Record, assert_same, record, stderr, succeeds};
-use fpo_rl::checkpoint::{Checkpoint, Checkpoints};
+use fpo_run::checkpoint::{Checkpoint, Checkpoints};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -1,0 +1,134 @@
+//! Settings of advantages and value targets.
+
+use super::{Gae, GroupAdvantage};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What an action is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AdvantageEstimator {
+    /// Generalised advantage estimation, with a critic.
+    Gae,
+    /// Its episode's return among those of advantage.group_size episodes that began in the same state, without a critic. For episodes of
+    /// equal length, above all of one step (bandits). Discount, λ and normalisation then have no say.
+    Group,
+}
+
+/// When generalised advantages are computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GaeSchedule {
+    /// Once an iteration, with the critic the rollout began with.
+    Once,
+    /// Again for every minibatch, with the critic as it moves; minibatches are whole sequences. (The published code.)
+    PerMinibatch,
+}
+
+/// The advantage a λ-return gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GaeForm {
+    /// Σ (γλ)^k δ, as in the paper on GAE.
+    Textbook,
+    /// r + γ·(λ-return of the next step) − V, and nothing from truncated steps. (The published code, after Brax.)
+    Brax,
+}
+
+/// Over what advantages are brought to mean 0 and standard deviation 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AdvantageNormalisation {
+    /// Over each minibatch.
+    Minibatch,
+    /// Over the iteration's whole batch.
+    Batch,
+    /// They are left as they are.
+    None,
+}
+
+/// Advantages and value targets.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdvantageConfig {
+    /// What an action is worth.
+    pub estimator: AdvantageEstimator,
+    /// Environments that begin their episodes in the same state and are compared with each other (group); divides env.num_envs.
+    pub group_size: usize,
+    /// Discount γ.
+    pub gamma: f64,
+    /// λ of GAE.
+    pub lambda: f64,
+    /// When they are computed (gae).
+    pub gae: GaeSchedule,
+    /// Their formula, and what a truncated step is worth (gae).
+    pub form: GaeForm,
+    /// Over what they are normalised (gae).
+    pub normalize: AdvantageNormalisation,
+    /// Whether the policy waits while no reward tells one action from another: in an iteration whose rewards are all alike and in which no episode
+    /// ends early, advantages are the critic's errors, which normalisation makes as large as any; they count as 0 then (gae, "once").
+    pub wait_for_reward: bool,
+}
+
+impl AdvantageConfig {
+    /// Whether there is a critic; group-relative advantages need none.
+    pub fn has_critic(&self) -> bool {
+        self.estimator == AdvantageEstimator::Gae
+    }
+
+    /// The estimator of generalised advantages, where there is a critic.
+    pub fn gae(&self) -> Option<Gae> {
+        (self.estimator == AdvantageEstimator::Gae).then_some(Gae {
+            gamma: self.gamma,
+            lambda: self.lambda,
+            form: self.form,
+        })
+    }
+
+    /// The estimator of group-relative advantages of episodes of `length` steps, where there is none.
+    pub fn group(&self, length: usize) -> Option<GroupAdvantage> {
+        (self.estimator == AdvantageEstimator::Group).then_some(GroupAdvantage {
+            size: self.group_size,
+            length,
+        })
+    }
+
+    /// Environments that begin their episodes alike.
+    pub fn envs_alike(&self) -> usize {
+        match self.estimator {
+            AdvantageEstimator::Gae => 1,
+            AdvantageEstimator::Group => self.group_size,
+        }
+    }
+
+    /// When advantages are computed; those of groups are, once the rollout is over.
+    pub fn schedule(&self) -> GaeSchedule {
+        match self.estimator {
+            AdvantageEstimator::Gae => self.gae,
+            AdvantageEstimator::Group => GaeSchedule::Once,
+        }
+    }
+
+    /// Over what advantages are normalised; those of groups are, in their group.
+    pub fn normalisation(&self) -> AdvantageNormalisation {
+        match self.estimator {
+            AdvantageEstimator::Gae => self.normalize,
+            AdvantageEstimator::Group => AdvantageNormalisation::None,
+        }
+    }
+}
+
+impl Default for AdvantageConfig {
+    fn default() -> Self {
+        Self {
+            estimator: AdvantageEstimator::Gae,
+            group_size: 16,
+            gamma: 0.995,
+            lambda: 0.95,
+            gae: GaeSchedule::PerMinibatch,
+            form: GaeForm::Brax,
+            normalize: AdvantageNormalisation::Minibatch,
+            wait_for_reward: false,
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Everything a run can be told: the settings of all parts, in one struct tree.
+//!
+//! It is the single source of the TOML files, of `--set key=value`, of the key list that
+//! `fpo train --help-config` prints and of the configuration a run folder records. A field's doc
+//! comment is its documentation. Settings stand with the part that they set; here they are only put
+//! together, and turned into the parts of a training ([`crate::trainer::Trainer`]).
+
+pub use crate::advantage::{
+    AdvantageConfig, AdvantageEstimator, AdvantageNormalisation, GaeForm, GaeSchedule,
+};
+pub use crate::critic::{CriticConfig, ValueScale};
+pub use crate::learner::OptimizerConfig;
+pub use crate::method::Method;
+pub use crate::objective::{ObjectiveConfig, RatioForm, RatioKind, TimeKind, TrustRegion, WeightKind};
+pub use crate::rollout::{EnvConfig, NormalizerConfig};
+pub use crate::trainer::{EvalConfig, LearningPrecision, TrainConfig};
+pub use fpo_policy::{PolicyConfig, Squash, StdKind};
+
+use crate::learner::LearnerSettings;
+use crate::method::MethodParts;
+use crate::objective::ValueLoss;
+use crate::rollout::Dims;
+use fpo_nn::{MlpError, PrecisionError};
+use fpo_policy::Model;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The settings of a run. `Config::default()` is the `paper` preset without a task.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The task to learn; `fpo tasks` lists them.
+    pub task: String,
+    /// The preset the other values started from.
+    pub preset: String,
+    /// Seed of every random number of the run.
+    pub seed: u64,
+    /// Environments and rollout.
+    pub env: EnvConfig,
+    /// The policy: a flow, or a Gaussian with objective.method = "ppo".
+    pub policy: PolicyConfig,
+    /// The value network.
+    pub critic: CriticConfig,
+    /// What the policy maximises.
+    pub objective: ObjectiveConfig,
+    /// Advantages and value targets.
+    pub advantage: AdvantageConfig,
+    /// Optimiser, epochs and minibatches.
+    pub optimizer: OptimizerConfig,
+    /// Observation normaliser.
+    pub normalizer: NormalizerConfig,
+    /// Evaluation while training.
+    pub eval: EvalConfig,
+    /// Length of the run and checkpoints.
+    pub train: TrainConfig,
+}
+
+impl Config {
+    /// What the method is made of.
+    pub fn parts(&self) -> MethodParts {
+        self.objective.method.parts(&self.policy, &self.objective)
+    }
+
+    /// The policy, without its parameters, for observations and actions of these sizes.
+    ///
+    /// # Errors
+    /// If the network's sizes are impossible.
+    pub fn model(&self, observation: usize, action: usize) -> Result<Model, MlpError> {
+        Model::new(self.parts().policy, &self.policy, observation, action)
+    }
+
+    /// The sizes of an iteration's batch, for observations and actions of these sizes.
+    pub fn dims(&self, observation: usize, action: usize) -> Dims {
+        let parts = self.parts();
+        Dims {
+            sequences: self.env.num_envs * self.env.sequences,
+            unrolls: self.env.sequences,
+            unroll: self.env.unroll,
+            observation,
+            action,
+            views: parts.views_per_action,
+            tail: parts.policy.sample_input_dim(&self.policy, action),
+            target: parts.policy.target_dim(action),
+        }
+    }
+
+    /// What the learner needs to know.
+    pub fn learner(&self) -> LearnerSettings {
+        let (parts, advantage) = (self.parts(), &self.advantage);
+        let per_minibatch = advantage.schedule() == GaeSchedule::PerMinibatch;
+        LearnerSettings {
+            seed: self.seed,
+            views_per_action: parts.views_per_action,
+            loss: parts.loss,
+            objective: parts.objective,
+            pull: parts.pull,
+            entropy: parts.entropy,
+            value: ValueLoss {
+                coefficient: self.critic.loss_coefficient,
+            },
+            critic: advantage.has_critic(),
+            gae: advantage.gae().filter(|_| per_minibatch),
+            sequence: per_minibatch.then_some(self.env.unroll),
+            mask_truncated: advantage.form == GaeForm::Brax,
+            normalize: advantage.normalisation(),
+            bonus: self.objective.neighbour_entropy,
+            max_grad_norm: self.optimizer.max_grad_norm,
+        }
+    }
+
+    /// The same settings with what they leave to the machine decided, as a run records them.
+    pub fn decided(mut self) -> Self {
+        self.train.precision = self.train.precision.decided();
+        self
+    }
+
+    /// Checks that this machine can compute in the numbers the settings ask for.
+    ///
+    /// # Errors
+    /// If not.
+    pub fn check_machine(&self) -> Result<(), PrecisionError> {
+        if self.train.precision.of_critic().is_available() {
+            Ok(())
+        } else {
+            Err(PrecisionError)
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The value network.
+
+use fpo_nn::{Activation, Initialisation, Mlp, MlpError, MlpSpec, Scratch, Weights};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// In what units the critic predicts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ValueScale {
+    /// The (scaled) return itself, as published.
+    None,
+    /// The return times (1 − γ): the discounted average reward, of the size of one reward.
+    Horizon,
+}
+
+/// The value network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CriticConfig {
+    /// Widths of the hidden layers.
+    pub hidden: Vec<usize>,
+    /// Activation of the hidden layers.
+    pub activation: Activation,
+    /// Initialisation of the weights; biases start at zero.
+    pub initialisation: Initialisation,
+    /// Factor on the initial weights of the output layer.
+    pub final_gain: f32,
+    /// Units of the prediction.
+    pub value_scale: ValueScale,
+    /// Weight of the value loss.
+    pub loss_coefficient: f32,
+}
+
+impl Default for CriticConfig {
+    fn default() -> Self {
+        Self {
+            hidden: vec![256; 5],
+            activation: Activation::Silu,
+            initialisation: Initialisation::LecunUniform,
+            final_gain: 1.0,
+            value_scale: ValueScale::None,
+            loss_coefficient: 0.25,
+        }
+    }
+}
+
+/// A value network and the units it predicts in, without its parameters: V(o) = `unit` × its output.
+#[derive(Clone, Debug)]
+pub struct Critic {
+    /// The network, from a normalised observation to one number.
+    pub network: Mlp,
+    /// Value of a prediction of 1.
+    pub unit: f32,
+}
+
+impl Critic {
+    /// The critic that `config` describes.
+    ///
+    /// # Errors
+    /// If the network's sizes are impossible.
+    pub fn new(config: &CriticConfig, observation_dim: usize, gamma: f64) -> Result<Self, MlpError> {
+        let spec = MlpSpec {
+            input: observation_dim,
+            hidden: config.hidden.clone(),
+            output: 1,
+            activation: config.activation,
+        };
+        let unit = match config.value_scale {
+            ValueScale::None => 1.0,
+            // γ = 1 has no horizon; the configuration is refused before.
+            ValueScale::Horizon => 1.0 / (1.0 - gamma) as f32,
+        };
+        Ok(Self {
+            network: Mlp::new(spec)?,
+            unit,
+        })
+    }
+
+    /// Values of normalised `observations` `[rows, observation]` into `out` `[rows]`, in tiles that fit `scratch`.
+    pub fn values(&self, weights: &Weights, observations: &[f32], scratch: &mut Scratch, out: &mut [f32]) {
+        let od = self.network.spec().input;
+        let tile = scratch.capacity();
+        for (observations, out) in observations.chunks(tile * od).zip(out.chunks_mut(tile)) {
+            let rows = out.len();
+            scratch.input_mut(rows).copy_from_slice(observations);
+            let values = self.network.infer(weights, scratch, rows);
+            out.iter_mut().zip(values).for_each(|(v, y)| *v = self.unit * y);
+        }
+    }
+}

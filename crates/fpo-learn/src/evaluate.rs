@@ -1,0 +1,299 @@
+//! Evaluation: whole episodes with fixed parameters, from zero noise and from random noise.
+
+use crate::rollout::{NonFinite, Quantity};
+use fpo_env::{Env, EnvSpec, MakeError, Shard, ShardOptions, StepEnd, Task};
+use fpo_policy::{NonFiniteAction, Policy};
+use fpo_rng::{Key, Philox, Stream, fill_normal};
+use rayon::prelude::*;
+use serde::Serialize;
+use std::ops::ControlFlow;
+
+/// What actions start from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Noise {
+    /// Zeros: the deterministic action, a Gaussian's mean.
+    Zero,
+    /// N(0, I): a sample, as during training.
+    Random,
+}
+
+/// Returns of some episodes.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Returns {
+    /// Episodes run.
+    pub episodes: usize,
+    /// Mean of their returns.
+    pub mean: f64,
+    /// Standard deviation of their returns.
+    pub std: f64,
+    /// Smallest return.
+    pub min: f64,
+    /// Largest return.
+    pub max: f64,
+    /// Episodes whose simulation diverged.
+    pub diverged: usize,
+}
+
+/// Both columns of an evaluation.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Evaluation {
+    /// From zero noise.
+    pub zero_noise: Returns,
+    /// From random noise.
+    pub random_noise: Returns,
+}
+
+/// Why there is no evaluation; one line.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum EvaluateError {
+    /// An environment could not be made.
+    #[error(transparent)]
+    Make(#[from] MakeError),
+    /// A number that is not finite appeared; [`NonFinite::env`] is the episode.
+    #[error("{}", while_acting(.0))]
+    Acting(NonFinite),
+    /// An episode of a task without a step limit does not end.
+    #[error(
+        "episode {episode} of the evaluation had not ended after {STEPS_MAX} steps, and `{task}` \
+         has no step limit: its environment must end its episodes, or its task say after how many \
+         steps they are cut"
+    )]
+    Endless {
+        /// The task.
+        task: String,
+        /// The episode.
+        episode: u32,
+    },
+}
+
+/// Steps that an episode of an evaluation may have where its task has no step limit: a policy may
+/// never reach an end, and the evaluation is to come to one.
+pub const STEPS_MAX: u32 = 1_000_000;
+
+/// Steps after which an episode of `spec` is over, one way or another.
+fn most_steps(spec: &EnvSpec) -> u32 {
+    spec.step_limit.unwrap_or(STEPS_MAX)
+}
+
+fn endless(spec: &EnvSpec, episode: u32) -> EvaluateError {
+    EvaluateError::Endless {
+        task: spec.name.clone(),
+        episode,
+    }
+}
+
+fn while_acting(NonFinite { what, env, step }: &NonFinite) -> String {
+    let what = match what {
+        Quantity::Action => {
+            return format!(
+                "the policy's action became non-finite in episode {env} of its evaluation at step {step}: its network overflows there, so it \
+                 cannot be used; take an earlier checkpoint, or train on from one with a lower optimizer.learning_rate"
+            );
+        }
+        Quantity::Reward => "reward",
+        Quantity::Observation => "observation",
+    };
+    format!(
+        "the environment gave a non-finite {what} in episode {env} of the evaluation at step {step}: this is a fault of the task"
+    )
+}
+
+/// Environments that one task of an evaluation steps together.
+const GROUP: usize = 8;
+
+/// Runs `episodes` whole episodes, in parallel on the current thread pool. Episode k's initial state and noise are functions of
+/// (seed, k) alone.
+///
+/// # Errors
+/// If the environments cannot be made, a number that is not finite appears, or an episode does not
+/// end in [`STEPS_MAX`] steps.
+///
+/// # Panics
+/// If the policy's observation and action sizes are not the task's.
+pub fn evaluate(
+    policy: &Policy,
+    task: &dyn Task,
+    seed: u64,
+    episodes: usize,
+    noise: Noise,
+) -> Result<Returns, EvaluateError> {
+    let groups: Vec<_> = (0..episodes).step_by(GROUP).collect();
+    let finished = groups
+        .into_par_iter()
+        .map(|first| run_group(policy, task, seed, first, GROUP.min(episodes - first), noise))
+        // All of them first: which error is told must not depend on which thread is faster.
+        .collect::<Vec<_>>()
+        .into_iter()
+        .collect::<Result<Vec<_>, _>>()?
+        .concat();
+    let n = finished.len() as f64;
+    let mean = finished.iter().map(|(r, _)| r).sum::<f64>() / n;
+    let variance = finished.iter().map(|(r, _)| (r - mean).powi(2)).sum::<f64>() / n;
+    Ok(Returns {
+        episodes,
+        mean,
+        std: variance.sqrt(),
+        min: finished.iter().map(|(r, _)| *r).fold(f64::INFINITY, f64::min),
+        max: finished.iter().map(|(r, _)| *r).fold(f64::NEG_INFINITY, f64::max),
+        diverged: finished
+            .iter()
+            .filter(|(_, end)| *end == StepEnd::Diverged)
+            .count(),
+    })
+}
+
+/// Both columns.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_both(
+    policy: &Policy,
+    task: &dyn Task,
+    seed: u64,
+    episodes: usize,
+) -> Result<Evaluation, EvaluateError> {
+    Ok(Evaluation {
+        zero_noise: evaluate(policy, task, seed, episodes, Noise::Zero)?,
+        random_noise: evaluate(policy, task, seed, episodes, Noise::Random)?,
+    })
+}
+
+/// Return and end of the episodes `first..first + count`.
+fn run_group(
+    policy: &Policy,
+    task: &dyn Task,
+    seed: u64,
+    first: usize,
+    count: usize,
+    noise: Noise,
+) -> Result<Vec<(f64, StepEnd)>, EvaluateError> {
+    let options = ShardOptions {
+        seed,
+        stream: Stream::EvalReset,
+        stagger: false,
+        group: 1,
+    };
+    let mut envs = Shard::new(task, first as u32, count, options)?;
+    let mut actor = policy.actor(count);
+    let (od, ad, width) = (policy.observation_dim(), policy.action_dim(), policy.noise_dim());
+    let mut observations = vec![0.0; count * od];
+    let mut noises = vec![0.0; count * width];
+    let mut actions = vec![0.0; count * ad];
+    let mut finished = vec![None; count];
+    // Environments whose episode is not over; the others wait.
+    let mut running: Vec<usize> = (0..count).collect();
+    for step in 0..u64::from(most_steps(task.spec())) {
+        let fault = |what, i: usize| {
+            EvaluateError::Acting(NonFinite {
+                what,
+                env: (first + i) as u32,
+                step,
+            })
+        };
+        let rows = running.len();
+        for (row, &i) in running.iter().enumerate() {
+            let observation = &envs.observations()[i * od..][..od];
+            if !observation.iter().all(|x| x.is_finite()) {
+                return Err(fault(Quantity::Observation, i));
+            }
+            observations[row * od..][..od].copy_from_slice(observation);
+            draw(
+                noise,
+                seed,
+                (first + i) as u32,
+                step,
+                &mut noises[row * width..][..width],
+            );
+        }
+        actor
+            .act(
+                &observations[..rows * od],
+                &noises[..rows * width],
+                &mut actions[..rows * ad],
+            )
+            .map_err(|NonFiniteAction { row }| fault(Quantity::Action, running[row]))?;
+        for (&i, action) in running.iter().zip(actions.chunks_exact(ad)) {
+            let outcome = envs.step(i, action);
+            if !outcome.reward.is_finite() {
+                return Err(fault(Quantity::Reward, i));
+            }
+            finished[i] = outcome.ended.map(|e| (e.total_reward, e.end));
+        }
+        running.retain(|&i| finished[i].is_none());
+        if running.is_empty() {
+            break;
+        }
+    }
+    if let Some(i) = running.first() {
+        return Err(endless(task.spec(), (first + i) as u32));
+    }
+    Ok(finished.into_iter().flatten().collect())
+}
+
+fn draw(noise: Noise, seed: u64, episode: u32, step: u64, x: &mut [f32]) {
+    match noise {
+        Noise::Zero => x.fill(0.0),
+        Noise::Random => fill_normal(Key::new(seed, Stream::EvalAction).index(episode).step(step), x),
+    }
+}
+
+/// Plays the episode that evaluation number `episode` under `seed` would run, showing every state: `show(env, reward, step)` is
+/// called with the initial state (reward 0, step 0) and after every step. Ends with the episode or when `show` breaks; returns the
+/// sum of rewards.
+///
+/// # Errors
+/// If a number that is not finite appears, or the episode does not end in [`STEPS_MAX`] steps.
+pub fn play<B>(
+    policy: &Policy,
+    env: &mut dyn Env,
+    seed: u64,
+    episode: u32,
+    noise: Noise,
+    mut show: impl FnMut(&mut dyn Env, f32, u32) -> ControlFlow<B>,
+) -> Result<(f64, Option<B>), EvaluateError> {
+    let mut observation = vec![0.0; policy.observation_dim()];
+    let mut numbers = vec![0.0; policy.noise_dim()];
+    let mut action = vec![0.0; policy.action_dim()];
+    let mut actor = policy.actor(1);
+    env.reset(
+        &mut Philox::new(Key::new(seed, Stream::EvalReset).index(episode)),
+        &mut observation,
+    );
+    let mut total = 0.0;
+    if let ControlFlow::Break(b) = show(env, 0.0, 0) {
+        return Ok((total, Some(b)));
+    }
+    let most = most_steps(env.spec());
+    for step in 0..most {
+        draw(noise, seed, episode, u64::from(step), &mut numbers);
+        let fault = |what| {
+            EvaluateError::Acting(NonFinite {
+                what,
+                env: episode,
+                step: step.into(),
+            })
+        };
+        if !observation.iter().all(|x| x.is_finite()) {
+            return Err(fault(Quantity::Observation));
+        }
+        actor
+            .act(&observation, &numbers, &mut action)
+            .map_err(|_| fault(Quantity::Action))?;
+        let outcome = env.step(&action, &mut observation);
+        if !outcome.reward.is_finite() {
+            return Err(fault(Quantity::Reward));
+        }
+        total += f64::from(outcome.reward);
+        if let ControlFlow::Break(b) = show(env, outcome.reward, step + 1) {
+            return Ok((total, Some(b)));
+        }
+        if outcome.end != StepEnd::Running {
+            return Ok((total, None));
+        }
+    }
+    match env.spec().step_limit {
+        Some(_) => Ok((total, None)),
+        None => Err(endless(env.spec(), episode)),
+    }
+}

@@ -1,0 +1,112 @@
+//! The methods, and the table of what each is made of.
+
+use crate::objective::{
+    BoundPull, EntropyBonus, ObjectiveConfig, PolicyObjective, RatioKind, RatioObjective, StepLikelihood,
+    ViewLoss,
+};
+use crate::rollout::Views;
+use fpo_policy::{PolicyConfig, PolicyKind};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The method that learns. It decides what kind of policy is learnt.
+///
+/// All have in common that an action has N stored views, each with a loss ℓ that the policy's network has for it, and that
+/// exp(ℓ_old − ℓ) stands for the ratio of probabilities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// Flow Policy Optimization (arXiv 2507.21053, FPO++: 2602.02481): a flow policy; the views of an action are (t, ε) pairs, ℓ is
+    /// the flow-matching loss.
+    Fpo,
+    /// Proximal Policy Optimization (arXiv 1707.06347): a Gaussian policy; an action has one view, ℓ is its negative log-likelihood.
+    Ppo,
+    /// Policy gradients through the denoising steps (DPPO, arXiv 2409.00588; the denoising MDP of 2507.21053): a flow policy whose steps
+    /// add noise; the views of an action are its steps, ℓ is a step's negative log-likelihood, and each step has its ratio.
+    Dppo,
+    /// Advantage-weighted flow matching: a flow policy and the views of fpo, but no ratio; the flow-matching losses of the actions taken
+    /// are minimised, those of better actions with more weight.
+    Awfm,
+}
+
+/// What a method is made of.
+#[derive(Clone, Debug)]
+pub struct MethodParts {
+    /// The policy that it learns.
+    pub policy: PolicyKind,
+    /// How the views of an action come about.
+    pub views: Views,
+    /// Their number N.
+    pub views_per_action: usize,
+    /// The loss ℓ of a view.
+    pub loss: ViewLoss,
+    /// What the policy minimises, given those losses.
+    pub objective: PolicyObjective,
+    /// What keeps a flow within the bound on actions, if there is one; of weight 0 it only watches.
+    pub pull: Option<BoundPull>,
+    /// The entropy bonus, for policies whose entropy is known.
+    pub entropy: Option<EntropyBonus>,
+}
+
+impl Method {
+    /// The table from a method to its parts.
+    pub fn parts(self, policy: &PolicyConfig, objective: &ObjectiveConfig) -> MethodParts {
+        match self {
+            Self::Fpo => MethodParts {
+                policy: PolicyKind::Flow,
+                views: Views::Pairs(objective.pair_sampler(policy.flow_steps)),
+                views_per_action: objective.pairs,
+                loss: ViewLoss::FlowMatching(objective.cfm()),
+                objective: PolicyObjective::Ratio(objective.ratio_objective()),
+                pull: (policy.action_bound > 0.0).then_some(BoundPull {
+                    weight: objective.bound_pull,
+                    bound: policy.action_bound,
+                }),
+                entropy: None,
+            },
+            // As fpo, without a ratio.
+            Self::Awfm => MethodParts {
+                objective: PolicyObjective::Weighted(objective.weighted_objective()),
+                ..Self::Fpo.parts(policy, objective)
+            },
+            Self::Ppo => MethodParts {
+                policy: PolicyKind::Gaussian,
+                views: Views::Action,
+                views_per_action: 1,
+                loss: ViewLoss::Gaussian,
+                objective: PolicyObjective::Ratio(RatioObjective {
+                    // A likelihood has no natural bound, and its loss may be negative.
+                    loss_max: f32::INFINITY,
+                    ..objective.ratio_objective()
+                }),
+                pull: None,
+                entropy: Some(EntropyBonus {
+                    coefficient: objective.entropy,
+                    squash: policy.squash,
+                }),
+            },
+            Self::Dppo => {
+                let steps = match objective.final_steps {
+                    0 => policy.flow_steps,
+                    last => last,
+                };
+                let step = StepLikelihood::new(1.0 / policy.flow_steps as f32, policy.step_noise);
+                MethodParts {
+                    policy: PolicyKind::NoisyFlow,
+                    views: Views::Steps {
+                        first: policy.flow_steps.saturating_sub(steps),
+                    },
+                    views_per_action: steps,
+                    loss: ViewLoss::Step(step),
+                    objective: PolicyObjective::Ratio(RatioObjective {
+                        ratio: RatioKind::PerSample,
+                        loss_max: f32::INFINITY,
+                        ..objective.ratio_objective()
+                    }),
+                    pull: None,
+                    entropy: None,
+                }
+            }
+        }
+    }
+}

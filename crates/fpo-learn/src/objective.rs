@@ -1,0 +1,56 @@
+//! Objectives: pure functions from predictions and stored data to a loss and its gradient at the predictions.
+//!
+//! They know no network, no thread and no buffer, so each can be held against published numbers and finite differences.
+//! [`ViewLoss`] turns predictions into the losses of views, [`PolicyObjective`] those into what is minimised.
+
+mod bound_pull;
+mod gaussian;
+mod neighbours;
+mod ratio;
+mod sample_loss;
+mod settings;
+mod step;
+mod value;
+mod weighted;
+
+pub use bound_pull::{BoundPull, Pulled};
+pub use gaussian::EntropyBonus;
+pub use neighbours::NeighbourEntropy;
+pub use ratio::{RatioObjective, RatioStats};
+pub use sample_loss::ViewLoss;
+pub use settings::{ObjectiveConfig, RatioForm, RatioKind, TimeKind, TrustRegion, WeightKind};
+pub use step::StepLikelihood;
+pub use value::ValueLoss;
+pub use weighted::WeightedObjective;
+
+/// What a policy minimises, given the losses of its actions' views.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum PolicyObjective {
+    /// A trust region around the ratios.
+    Ratio(RatioObjective),
+    /// The losses, weighted.
+    Weighted(WeightedObjective),
+}
+
+impl PolicyObjective {
+    /// Whether losses of views beyond a bound have no gradient.
+    pub fn bounds_losses(&self) -> bool {
+        matches!(self, Self::Ratio(o) if o.loss_max.is_finite())
+    }
+
+    /// Loss and gradient of n actions with N views each; see [`RatioObjective::evaluate`] and [`WeightedObjective::evaluate`].
+    pub fn evaluate(
+        &self,
+        losses: &[f32],
+        old_losses: &[f32],
+        advantages: &[f32],
+        lowest: f32,
+        gradient: &mut [f32],
+        stats: &mut RatioStats,
+    ) {
+        match self {
+            Self::Ratio(o) => o.evaluate(losses, old_losses, advantages, gradient, stats),
+            Self::Weighted(o) => o.evaluate(losses, old_losses, advantages, lowest, gradient, stats),
+        }
+    }
+}

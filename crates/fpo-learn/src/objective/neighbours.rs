@@ -1,0 +1,152 @@
+//! The entropy of a flow, whose density is not known, from the distances between actions that it proposes for one observation.
+//!
+//! The estimate of Kozachenko and Leonenko (*Sample estimate of the entropy of a random vector*, 1987): of N points in d dimensions,
+//! with r the distance from a point x to its k-th nearest neighbour among the others,
+//!
+//! −ln p(x) ≈ ψ(N) − ψ(k) + ln V_d + d·ln r,
+//!
+//! ψ being the digamma function and V_d the volume of the unit ball. The entropy is the mean of it over the points.
+
+use std::f64::consts::PI;
+
+/// The smallest distance: equal points are no rarer than this.
+const SHORTEST: f32 = 1e-6;
+
+/// Estimates how rare points are among each other.
+#[derive(Clone, Debug)]
+pub struct NeighbourEntropy {
+    /// Entries of a point.
+    dim: usize,
+    /// k.
+    neighbour: usize,
+    /// ψ(N) − ψ(k) + ln V_d.
+    constant: f32,
+    /// Squared distances from one point to all others.
+    squares: Vec<f32>,
+}
+
+impl NeighbourEntropy {
+    /// For N = `points` points of `dim` entries and the neighbour number `neighbour`, which is at least 1 and below `points`.
+    ///
+    /// # Panics
+    /// If there is no such neighbour.
+    pub fn new(points: usize, dim: usize, neighbour: usize) -> Self {
+        assert!(
+            (1..points).contains(&neighbour),
+            "a neighbour among {points} points"
+        );
+        Self {
+            dim,
+            neighbour,
+            constant: (digamma(points) - digamma(neighbour) + ln_ball(dim)) as f32,
+            squares: Vec::with_capacity(points),
+        }
+    }
+
+    /// −ln p of each of `points` `[N, dim]` into `rarity` `[N]`, in nats.
+    ///
+    /// ```
+    /// use fpo_learn::objective::NeighbourEntropy;
+    ///
+    /// let mut rarity = [0.0; 3];
+    /// NeighbourEntropy::new(3, 1, 1).estimate(&[0.0, 1.0, 4.0], &mut rarity);
+    /// // ψ(3) − ψ(1) = 1.5, V = 2, r = 1, 1, 3.
+    /// assert!((rarity[0] - (1.5 + 2f32.ln())).abs() < 1e-6 && rarity[0] == rarity[1]);
+    /// assert!((rarity[2] - (1.5 + 6f32.ln())).abs() < 1e-6);
+    /// ```
+    pub fn estimate(&mut self, points: &[f32], rarity: &mut [f32]) {
+        let Self {
+            dim,
+            neighbour,
+            constant,
+            squares,
+        } = self;
+        for (i, (point, rarity)) in points.chunks_exact(*dim).zip(rarity).enumerate() {
+            squares.clear();
+            for (j, other) in points.chunks_exact(*dim).enumerate() {
+                if i != j {
+                    squares.push(point.iter().zip(other).map(|(a, b)| (a - b) * (a - b)).sum());
+                }
+            }
+            let (_, square, _) = squares.select_nth_unstable_by(*neighbour - 1, f32::total_cmp);
+            *rarity = *constant + *dim as f32 * square.sqrt().max(SHORTEST).ln();
+        }
+    }
+}
+
+/// ψ(n) = −γ + 1 + 1/2 + … + 1/(n − 1) of an integer n ≥ 1.
+fn digamma(n: usize) -> f64 {
+    const GAMMA: f64 = 0.577_215_664_901_532_9;
+    (1..n).map(|j| 1.0 / j as f64).sum::<f64>() - GAMMA
+}
+
+/// The logarithm of the volume of the unit ball: V₀ = 1, V₁ = 2, V_d = V_{d−2}·2π/d.
+fn ln_ball(dim: usize) -> f64 {
+    let first = if dim.is_multiple_of(2) { 0.0 } else { 2f64.ln() };
+    let steps = (2..=dim).filter(|d| d % 2 == dim % 2);
+    first + steps.map(|d| (2.0 * PI / d as f64).ln()).sum::<f64>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fpo_rng::{Key, Stream, fill_normal};
+
+    #[test]
+    fn volumes_are_those_of_balls() {
+        for (dim, volume) in [
+            (1, 2.0),
+            (2, PI),
+            (3, 4.0 / 3.0 * PI),
+            (4, PI * PI / 2.0),
+            (6, PI.powi(3) / 6.0),
+        ] {
+            assert!((ln_ball(dim) - f64::ln(volume)).abs() < 1e-12, "{dim}");
+        }
+    }
+
+    /// ½·ln(2πe·σ²) for each dimension.
+    #[test]
+    fn the_entropy_of_a_gaussian_is_found() {
+        const N: usize = 2000;
+        for (dim, sigma, k) in [(1, 1.0f32, 1), (1, 0.1, 3), (2, 0.5, 3), (6, 2.0, 5)] {
+            let (mut x, mut rarity) = (vec![0.0; N * dim], vec![0.0; N]);
+            fill_normal(Key::new(3, Stream::Test).index(dim as u32), &mut x);
+            x.iter_mut().for_each(|x| *x *= sigma);
+            NeighbourEntropy::new(N, dim, k).estimate(&x, &mut rarity);
+            let found = rarity.iter().map(|r| f64::from(*r)).sum::<f64>() / N as f64;
+            let expected =
+                0.5 * dim as f64 * (2.0 * PI * std::f64::consts::E * f64::from(sigma).powi(2)).ln();
+            assert!(
+                (found - expected).abs() < 0.04 * dim as f64,
+                "{dim}, {sigma}, {k}: {found} against {expected}"
+            );
+        }
+    }
+
+    /// As few points as a rollout affords: tails make it a little too small.
+    #[test]
+    fn few_points_find_it_in_the_mean() {
+        const N: usize = 9;
+        let mut entropy = NeighbourEntropy::new(N, 1, 2);
+        let (mut x, mut rarity, mut sum) = ([0.0; N], [0.0; N], 0.0);
+        for draw in 0..2000 {
+            fill_normal(Key::new(4, Stream::Test).step(draw), &mut x);
+            entropy.estimate(&x, &mut rarity);
+            sum += rarity.iter().map(|r| f64::from(*r)).sum::<f64>() / N as f64;
+        }
+        let expected = 0.5 * (2.0 * PI * std::f64::consts::E).ln();
+        assert!(
+            (sum / 2000.0 - expected).abs() < 0.1,
+            "{} against {expected}",
+            sum / 2000.0
+        );
+    }
+
+    #[test]
+    fn equal_points_stay_finite() {
+        let mut rarity = [0.0; 4];
+        NeighbourEntropy::new(4, 2, 2).estimate(&[0.5; 8], &mut rarity);
+        assert!(rarity.iter().all(|r| r.is_finite()), "{rarity:?}");
+    }
+}

@@ -1,0 +1,415 @@
+//! A trust region around ratios ρ = exp(ℓ_old − ℓ_θ) of the losses of an action's views.
+//!
+//! Where ℓ is a negative log-likelihood, ρ is the likelihood ratio of PPO (Schulman et al., arXiv 1707.06347). Where ℓ is a conditional
+//! flow-matching loss, which stands in for it, this is Flow Policy Optimization (McAllister et al., arXiv 2507.21053); with one
+//! ratio per pair, the trust region [`TrustRegion::Aspo`] and the two clamps, FPO++ (Yi et al., arXiv 2602.02481).
+//!
+//! All of them take ρ for a ratio of probabilities far from where it can stand for one. With exp every force on a loss has the factor ρ: a
+//! loss that has risen by 5 is pulled back with 1/150 of the factor at ρ = 1, and one that falls as far pushes with 150 times of it. The
+//! tangent at ρ = 1, [`RatioForm::Linear`], asks for the same where nothing has moved yet, and has neither fault.
+
+use super::{RatioForm, RatioKind, TrustRegion};
+
+/// The largest exponent whose exp is recorded of a linear ratio; beyond 88 it would not be finite.
+const LARGEST_EXPONENT: f32 = 80.0;
+
+/// The objective on ratios.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RatioObjective {
+    /// One ratio per action, from the mean loss of its views, or one per view.
+    pub ratio: RatioKind,
+    /// What ρ is of the difference ℓ_old − ℓ_θ. Statistics are of exp, in either form.
+    pub form: RatioForm,
+    /// How a ratio is kept near 1.
+    pub trust_region: TrustRegion,
+    /// Range ε of the trust region.
+    pub clip: f32,
+    /// Bound on |ℓ_old − ℓ_θ|, with zero gradient beyond; `f32::INFINITY` for none.
+    pub log_ratio_clamp: f32,
+    /// Bound on ℓ_old − ℓ_θ from above whose gradient is that of an unbounded difference; `f32::INFINITY` for none. (FPO++)
+    pub log_ratio_max: f32,
+    /// Bound on both losses, with zero gradient beyond; `f32::INFINITY` for none. (FPO++)
+    pub loss_max: f32,
+}
+
+/// What the ratios of some rows were.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RatioStats {
+    /// Σ over the actions of the loss, −ψ: before it is averaged.
+    pub loss: f64,
+    /// Ratios counted.
+    pub count: u64,
+    /// Ratios outside 1 ± ε.
+    pub clipped: u64,
+    /// Their sum.
+    pub sum: f64,
+    /// Σ (ρ − 1) − ln ρ: how far the policy has moved, as [`crate::learner::Movement::Ratios`] has it.
+    pub divergence: f64,
+    /// Their smallest.
+    pub min: f32,
+    /// Their largest.
+    pub max: f32,
+    /// Views whose loss was beyond [`RatioObjective::loss_max`].
+    pub bounded: u64,
+}
+
+impl Default for RatioStats {
+    fn default() -> Self {
+        Self {
+            loss: 0.0,
+            count: 0,
+            clipped: 0,
+            sum: 0.0,
+            divergence: 0.0,
+            min: f32::INFINITY,
+            max: f32::NEG_INFINITY,
+            bounded: 0,
+        }
+    }
+}
+
+impl RatioStats {
+    /// Counts one ratio, `log_ratio` being its logarithm, that is outside if it is not in 1 ± `clip`.
+    #[inline]
+    pub(super) fn add(&mut self, ratio: f32, log_ratio: f32, clip: f32) {
+        self.count += 1;
+        self.clipped += u64::from((ratio - 1.0).abs() > clip);
+        self.sum += f64::from(ratio);
+        self.divergence += f64::from(ratio) - 1.0 - f64::from(log_ratio);
+        self.min = self.min.min(ratio);
+        self.max = self.max.max(ratio);
+    }
+
+    /// Adds what other rows had.
+    pub fn merge(&mut self, other: &Self) {
+        self.loss += other.loss;
+        self.count += other.count;
+        self.clipped += other.clipped;
+        self.sum += other.sum;
+        self.divergence += other.divergence;
+        self.min = self.min.min(other.min);
+        self.max = self.max.max(other.max);
+        self.bounded += other.bounded;
+    }
+}
+
+impl RatioObjective {
+    /// Loss and gradient of n actions with N views each.
+    ///
+    /// * `losses`, `old_losses` `[n, N]`: ℓ_θ and ℓ_old of the same views
+    /// * `advantages` `[n]`
+    /// * `gradient` `[n, N]`: written with ∂(Σ −ψ)/∂ℓ_θ, ψ being taken per action or averaged over the action's views:
+    ///
+    /// ρ = exp(ℓ_old − ℓ_θ), or its tangent 1 + ℓ_old − ℓ_θ.
+    /// PPO: ψ = min(ρA, clip(ρ, 1 ± ε)·A). SPO: ψ = ρA − |A|/(2ε)·(ρ − 1)². ASPO: PPO where A > 0, SPO elsewhere.
+    ///
+    /// ```
+    /// use fpo_learn::objective::{ObjectiveConfig, RatioStats};
+    ///
+    /// let objective = ObjectiveConfig { clip: 0.2, ..Default::default() }.ratio_objective();
+    /// let (mut gradient, mut stats) = ([0.0; 2], RatioStats::default());
+    /// // The loss fell from 0.5 to 0.4 on average: ρ = e^0.1 = 1.105, inside the clip range.
+    /// objective.evaluate(&[0.3, 0.5], &[0.4, 0.6], &[2.0], &mut gradient, &mut stats);
+    /// assert!((stats.loss + 2.0 * 0.1f64.exp()).abs() < 1e-6);
+    /// assert!((gradient[0] - 0.1f32.exp()).abs() < 1e-6);
+    /// ```
+    pub fn evaluate(
+        &self,
+        losses: &[f32],
+        old_losses: &[f32],
+        advantages: &[f32],
+        gradient: &mut [f32],
+        stats: &mut RatioStats,
+    ) {
+        let views = losses.len() / advantages.len().max(1);
+        let weight = 1.0 / views as f32;
+        for (n, &advantage) in advantages.iter().enumerate() {
+            let at = n * views..(n + 1) * views;
+            let (new, old) = (&losses[at.clone()], &old_losses[at.clone()]);
+            let gradient = &mut gradient[at];
+            match self.ratio {
+                RatioKind::PerAction => {
+                    let difference = old
+                        .iter()
+                        .zip(new)
+                        .map(|(o, n)| self.difference(*o, *n))
+                        .sum::<f32>()
+                        * weight;
+                    let slope = self.one_ratio(difference, advantage, 1.0, stats);
+                    gradient.fill(slope * weight);
+                }
+                RatioKind::PerSample => {
+                    for ((g, o), n) in gradient.iter_mut().zip(old).zip(new) {
+                        *g = self.one_ratio(self.difference(*o, *n), advantage, weight, stats) * weight;
+                    }
+                }
+            }
+            for (g, new) in gradient.iter_mut().zip(new) {
+                let beyond = *new > self.loss_max;
+                stats.bounded += u64::from(beyond);
+                *g = if beyond { 0.0 } else { *g };
+            }
+        }
+    }
+
+    #[inline]
+    fn difference(&self, old: f32, new: f32) -> f32 {
+        old.min(self.loss_max) - new.min(self.loss_max)
+    }
+
+    /// Accounts for one ratio with a share of `weight` in the loss; returns ∂(−ψ)/∂(ℓ_θ) = ρ·∂ψ/∂ρ.
+    #[inline]
+    fn one_ratio(&self, difference: f32, advantage: f32, weight: f32, stats: &mut RatioStats) -> f32 {
+        let bounded = difference.clamp(-self.log_ratio_clamp, self.log_ratio_clamp);
+        let log_ratio = bounded.min(self.log_ratio_max);
+        // exp(ℓ_old − ℓ_θ), for the statistics; ρ; ∂ρ/∂(ℓ_old − ℓ_θ).
+        let (likelihood, ratio, growth) = match self.form {
+            RatioForm::Exp => {
+                let likelihood = log_ratio.exp();
+                (likelihood, likelihood, likelihood)
+            }
+            // Nothing depends on exp here, so a number too large for it is no failure.
+            RatioForm::Linear => (log_ratio.min(LARGEST_EXPONENT).exp(), 1.0 + log_ratio, 1.0),
+        };
+        let (psi, slope) = match self.trust_region {
+            TrustRegion::Ppo => self.ppo(ratio, advantage),
+            TrustRegion::Spo => self.spo(ratio, advantage),
+            TrustRegion::Aspo if advantage > 0.0 => self.ppo(ratio, advantage),
+            TrustRegion::Aspo => self.spo(ratio, advantage),
+        };
+        stats.loss -= f64::from(psi * weight);
+        stats.add(likelihood, log_ratio, self.clip);
+        if bounded == difference {
+            growth * slope
+        } else {
+            0.0
+        }
+    }
+
+    /// ψ and ∂ψ/∂ρ of PPO-clip (Schulman et al., arXiv 1707.06347).
+    #[inline]
+    fn ppo(&self, ratio: f32, advantage: f32) -> (f32, f32) {
+        let plain = ratio * advantage;
+        let clipped = ratio.clamp(1.0 - self.clip, 1.0 + self.clip) * advantage;
+        // Inside the range both arguments of the minimum are the same function.
+        (plain.min(clipped), if plain <= clipped { advantage } else { 0.0 })
+    }
+
+    /// ψ and ∂ψ/∂ρ of simple policy optimisation (Xie et al., arXiv 2401.16025): a penalty that pulls back a ratio that has
+    /// moved more than ε, where clipping only stops pushing it.
+    #[inline]
+    fn spo(&self, ratio: f32, advantage: f32) -> (f32, f32) {
+        let (off, stiffness) = (ratio - 1.0, advantage.abs() / self.clip);
+        (
+            ratio * advantage - 0.5 * stiffness * off * off,
+            advantage - stiffness * off,
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clipping(ratio: RatioKind, clamp: f32) -> RatioObjective {
+        RatioObjective {
+            ratio,
+            form: RatioForm::Exp,
+            trust_region: TrustRegion::Ppo,
+            clip: 0.1,
+            log_ratio_clamp: clamp,
+            log_ratio_max: f32::INFINITY,
+            loss_max: f32::INFINITY,
+        }
+    }
+
+    fn loss(objective: &RatioObjective, losses: &[f32], old: &[f32], advantages: &[f32]) -> f64 {
+        let mut stats = RatioStats::default();
+        objective.evaluate(losses, old, advantages, &mut vec![0.0; losses.len()], &mut stats);
+        stats.loss
+    }
+
+    /// Both sides of both clips, inside, and beyond the clamp; away from the kinks.
+    #[test]
+    fn gradient_equals_finite_differences() {
+        let old = [0.5f32; 8];
+        let losses = [0.3, 0.45, 0.52, 0.46, 0.9, 0.61, 0.55, 0.2];
+        let advantages = [1.3, -0.7, 0.4, -2.0];
+        for objective in [
+            clipping(RatioKind::PerAction, f32::INFINITY),
+            clipping(RatioKind::PerSample, f32::INFINITY),
+            clipping(RatioKind::PerSample, 0.25),
+            RatioObjective {
+                trust_region: TrustRegion::Spo,
+                ..clipping(RatioKind::PerAction, f32::INFINITY)
+            },
+            RatioObjective {
+                trust_region: TrustRegion::Aspo,
+                ..clipping(RatioKind::PerSample, f32::INFINITY)
+            },
+            RatioObjective {
+                form: RatioForm::Linear,
+                trust_region: TrustRegion::Aspo,
+                ..clipping(RatioKind::PerSample, f32::INFINITY)
+            },
+            RatioObjective {
+                form: RatioForm::Linear,
+                ..clipping(RatioKind::PerAction, f32::INFINITY)
+            },
+            RatioObjective {
+                loss_max: 0.58,
+                ..clipping(RatioKind::PerSample, f32::INFINITY)
+            },
+        ] {
+            let (mut gradient, mut stats) = ([0.0; 8], RatioStats::default());
+            objective.evaluate(&losses, &old, &advantages, &mut gradient, &mut stats);
+            assert!(gradient.iter().any(|g| *g != 0.0), "{gradient:?}");
+            assert!(
+                objective.trust_region == TrustRegion::Spo || gradient.contains(&0.0),
+                "{gradient:?}"
+            );
+            for i in 0..8 {
+                let h = 1e-3;
+                let moved = |d: f32| {
+                    let mut l = losses;
+                    l[i] += d;
+                    loss(&objective, &l, &old, &advantages)
+                };
+                let numeric = (moved(h) - moved(-h)) / (2.0 * f64::from(h));
+                assert!(
+                    (numeric - f64::from(gradient[i])).abs() < 1e-3,
+                    "{i}: {numeric} against {}",
+                    gradient[i]
+                );
+            }
+        }
+    }
+
+    /// Beyond ε SPO's gradient turns back; PPO's is gone.
+    #[test]
+    fn spo_pulls_back_what_ppo_lets_go() {
+        let slope = |trust_region, advantage: f32| {
+            let objective = RatioObjective {
+                trust_region,
+                ..clipping(RatioKind::PerAction, f32::INFINITY)
+            };
+            let mut gradient = [0.0];
+            // The loss rose by 0.3: ρ = 0.74, far below 1 − ε.
+            objective.evaluate(
+                &[0.8],
+                &[0.5],
+                &[advantage],
+                &mut gradient,
+                &mut RatioStats::default(),
+            );
+            gradient[0]
+        };
+        assert_eq!(slope(TrustRegion::Ppo, -1.0), 0.0);
+        assert!(
+            slope(TrustRegion::Aspo, -1.0) > 0.0,
+            "descent lowers the loss again"
+        );
+        assert_eq!(slope(TrustRegion::Aspo, 1.0), slope(TrustRegion::Ppo, 1.0));
+    }
+
+    /// A bad action's loss that has run away: with exp what pulls it back fades with every unit, with the tangent it grows.
+    #[test]
+    fn the_pull_of_a_linear_ratio_does_not_fade() {
+        let objective = |form| RatioObjective {
+            form,
+            trust_region: TrustRegion::Aspo,
+            ..clipping(RatioKind::PerSample, f32::INFINITY)
+        };
+        let pull = |form, advantage: f32, rise: f32| {
+            let mut gradient = [0.0];
+            let (losses, mut stats) = ([0.5 + rise], RatioStats::default());
+            objective(form).evaluate(&losses, &[0.5], &[advantage], &mut gradient, &mut stats);
+            gradient[0]
+        };
+        let of = |form| [0.5, 2.0, 6.0].map(|rise| pull(form, -1.0, rise));
+        let (exp, linear) = (of(RatioForm::Exp), of(RatioForm::Linear));
+        assert!(exp[0] > 1.0 && exp[2] < exp[1] && exp[2] < 0.05, "{exp:?}");
+        // |A|·(rise/ε − 1), ε = 0.1.
+        for (found, expected) in linear.iter().zip([4.0, 19.0, 59.0]) {
+            assert!((found - expected).abs() < 1e-3, "{linear:?}");
+        }
+        // So is a good action's.
+        assert!(pull(RatioForm::Exp, 2.0, 9.0) < 1e-3);
+        assert_eq!(pull(RatioForm::Linear, 2.0, 9.0), 2.0);
+    }
+
+    /// Where nothing has moved yet both forms ask for the same.
+    #[test]
+    fn both_forms_begin_alike() {
+        let of = |form| {
+            let objective = RatioObjective {
+                form,
+                trust_region: TrustRegion::Aspo,
+                ..clipping(RatioKind::PerAction, f32::INFINITY)
+            };
+            let (mut gradient, mut stats) = ([0.0; 4], RatioStats::default());
+            let losses = [0.1, 0.9, 0.3, 0.4];
+            objective.evaluate(&losses, &losses, &[1.5, -0.5], &mut gradient, &mut stats);
+            (gradient, stats)
+        };
+        assert_eq!(of(RatioForm::Exp), of(RatioForm::Linear));
+    }
+
+    /// The upper bound changes the ratio's value but lets its gradient through.
+    #[test]
+    fn the_upper_bound_is_straight_through() {
+        let objective = RatioObjective {
+            log_ratio_max: 0.2,
+            ..clipping(RatioKind::PerAction, f32::INFINITY)
+        };
+        let (mut gradient, mut stats) = ([0.0], RatioStats::default());
+        objective.evaluate(&[1.0], &[3.0], &[-1.0], &mut gradient, &mut stats);
+        assert!((stats.max - 0.2f32.exp()).abs() < 1e-6);
+        assert!((gradient[0] + 0.2f32.exp()).abs() < 1e-6);
+    }
+
+    /// Σ (ρ − 1) − ln ρ of ρ = e^0.1 and e^−0.2.
+    #[test]
+    fn divergence_by_hand() {
+        let mut stats = RatioStats::default();
+        let objective = clipping(RatioKind::PerSample, f32::INFINITY);
+        objective.evaluate(&[0.4, 0.8], &[0.5, 0.6], &[1.0], &mut [0.0; 2], &mut stats);
+        let expected = (0.1f64.exp() - 1.0 - 0.1) + ((-0.2f64).exp() - 1.0 + 0.2);
+        assert!((stats.divergence - expected).abs() < 1e-6, "{}", stats.divergence);
+    }
+
+    /// Every view beyond the bound counts, whether ratios are of actions or of views.
+    #[test]
+    fn losses_beyond_their_bound_are_counted() {
+        for ratio in [RatioKind::PerAction, RatioKind::PerSample] {
+            let objective = RatioObjective {
+                loss_max: 1.0,
+                ..clipping(ratio, f32::INFINITY)
+            };
+            let (mut gradient, mut stats) = ([f32::NAN; 4], RatioStats::default());
+            objective.evaluate(
+                &[0.5, 1.5, 9.0, 1.0],
+                &[0.5; 4],
+                &[1.0, -1.0],
+                &mut gradient,
+                &mut stats,
+            );
+            assert_eq!(stats.bounded, 2);
+            let mut both = stats;
+            both.merge(&stats);
+            assert_eq!(both.bounded, 4);
+        }
+    }
+
+    #[test]
+    fn unchanged_losses_give_ratio_one() {
+        let mut stats = RatioStats::default();
+        let objective = clipping(RatioKind::PerAction, f32::INFINITY);
+        objective.evaluate(&[0.1, 0.9], &[0.1, 0.9], &[1.0], &mut [0.0; 2], &mut stats);
+        assert_eq!(
+            (stats.min, stats.max, stats.clipped, stats.loss),
+            (1.0, 1.0, 0, -1.0)
+        );
+        assert_eq!(stats.divergence, 0.0);
+    }
+}

@@ -1,0 +1,231 @@
+//! Settings of the objective: what the policy maximises.
+
+use super::{NeighbourEntropy, RatioObjective, WeightedObjective};
+use crate::method::Method;
+use crate::rollout::PairSampler;
+use fpo_flow::{CfmLoss, CfmTarget, Penalty, Prediction, Reduction, TimeSampler};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How advantage-weighted flow matching weighs an action of (normalised) advantage A.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WeightKind {
+    /// A minus the lowest of the minibatch.
+    Shift,
+    /// ln(1 + exp(A/β)), β = objective.temperature.
+    Softplus,
+    /// exp(A/β), β = objective.temperature.
+    Exp,
+}
+
+/// Which ratio FPO clips.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RatioKind {
+    /// One ratio per action: exp of the mean difference over its pairs.
+    PerAction,
+    /// One ratio per (t, ε) pair, averaged after clipping.
+    PerSample,
+}
+
+/// What a difference of losses becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RatioForm {
+    /// exp(ℓ_old − ℓ), as published: the ratio of probabilities where ℓ is a negative log-likelihood.
+    Exp,
+    /// Its tangent 1 + ℓ_old − ℓ. Where a loss has risen far, exp and with it every force on the loss vanish; here the penalty of spo and aspo
+    /// pulls it back the harder the further it went.
+    Linear,
+}
+
+/// How a ratio is kept near 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TrustRegion {
+    /// Clipping (PPO): nothing pushes a ratio further once it has left its range.
+    Ppo,
+    /// A quadratic penalty (SPO): a ratio that has left its range is pulled back.
+    Spo,
+    /// Clipping where the advantage is positive, the penalty elsewhere (FPO++): losses of bad actions cannot run away.
+    Aspo,
+}
+
+/// Where the times of the (t, ε) pairs come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TimeKind {
+    /// The sampler's own grid {1, 1 − 1/K, …, 1/K}, K = policy.flow_steps.
+    Grid,
+    /// That grid without t = 1, where the epsilon loss has no gradient: {1 − 1/K, …, 1/K}; K is at least 2.
+    InnerGrid,
+    /// Uniform on [0, 1].
+    Uniform,
+    /// 0.005 + 0.99·(1 − (1 − u)^(1/β)), β = objective.time_beta.
+    Beta,
+    /// 1/(1 + exp(m + s·z)), m = −1.2, s = 1.2.
+    LogitNormal,
+}
+
+/// What the policy maximises.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ObjectiveConfig {
+    /// The method, which decides the kind of the policy too.
+    pub method: Method,
+    /// (t, ε) pairs drawn for each action (fpo, awfm).
+    pub pairs: usize,
+    /// What the flow-matching loss of a pair compares (fpo, awfm).
+    pub target: CfmTarget,
+    /// How the squared errors of the action entries become one number (fpo, awfm).
+    pub reduction: Reduction,
+    /// Errors of an action entry beyond this cost only linearly (fpo, awfm; FPO++ fine-tunes so); 0: all are squared. In the units of
+    /// objective.target.
+    pub huber_delta: f32,
+    /// One ratio per action or per pair (fpo; dppo has one per step, ppo one per action).
+    pub ratio: RatioKind,
+    /// What the difference of losses becomes (not awfm).
+    pub ratio_form: RatioForm,
+    /// How a ratio is kept near 1 (not awfm).
+    pub trust_region: TrustRegion,
+    /// Range of the trust region around 1; with awfm, of the ratios that are not counted as clipped.
+    pub clip: f32,
+    /// Bound on |ℓ_old − ℓ| before exp, with zero gradient beyond; 0 for none.
+    pub log_ratio_clamp: f32,
+    /// Bound on ℓ_old − ℓ from above, whose gradient goes on beyond (FPO++: 10); 0 for none.
+    pub log_ratio_max: f32,
+    /// Bound on each pair's loss, with zero gradient beyond (fpo; FPO++: 20);
+    /// 0 for none.
+    pub loss_max: f32,
+    /// Weight of a pull on what the flow is heading for, its one-step predictions â = x_t − t·v̂, from outside of ± policy.action_bound
+    /// back to it (fpo, awfm); 0 for none. Without it a flow may leave the box for good: there no push changes the action that acts.
+    pub bound_pull: f32,
+    /// Where the times of the pairs come from (fpo, awfm).
+    pub time: TimeKind,
+    /// β of `time = "beta"`.
+    pub time_beta: f32,
+    /// Spread the times of an action's pairs evenly over their distribution instead of drawing each on its own (fpo, awfm).
+    pub stratified: bool,
+    /// Draw the noises of an action's pairs in opposite couples ε, −ε (fpo, awfm).
+    pub antithetic: bool,
+    /// How an advantage becomes a weight (awfm).
+    pub weight: WeightKind,
+    /// β of the weight (awfm).
+    pub temperature: f32,
+    /// Upper bound on a weight (awfm).
+    pub weight_max: f32,
+    /// How many of the sampler's last steps are learnt from (dppo); 0 for all. All add noise.
+    pub final_steps: usize,
+    /// Weight of a bonus on a flow's entropy (fpo, awfm, dppo; 0 for none): this times how much rarer the action taken is than the mean of
+    /// actions that the policy proposes for the same observation is added to its normalised advantage. How rare, the distance to a near
+    /// neighbour among them tells, after squashing. Samples objective.neighbour_samples more actions for each that is taken.
+    pub neighbour_entropy: f32,
+    /// Further actions sampled for each observation, among which the one taken is judged.
+    pub neighbour_samples: usize,
+    /// Which nearest neighbour's distance counts: 1 for the nearest.
+    pub neighbour: usize,
+    /// Weight of the policy's entropy (ppo; 0.01 in the published comparison with FPO). With policy.squash = "tanh" it is that of
+    /// the squashed action, estimated at a fresh sample, otherwise that of the Gaussian.
+    pub entropy: f32,
+}
+
+impl Default for ObjectiveConfig {
+    fn default() -> Self {
+        Self {
+            method: Method::Fpo,
+            pairs: 8,
+            target: CfmTarget::Epsilon,
+            reduction: Reduction::Mean,
+            huber_delta: 0.0,
+            ratio: RatioKind::PerAction,
+            ratio_form: RatioForm::Exp,
+            trust_region: TrustRegion::Ppo,
+            clip: 0.05,
+            log_ratio_clamp: 0.0,
+            log_ratio_max: 0.0,
+            loss_max: 0.0,
+            bound_pull: 0.0,
+            time: TimeKind::Grid,
+            time_beta: 1.0,
+            stratified: false,
+            antithetic: false,
+            weight: WeightKind::Exp,
+            temperature: 1.0,
+            weight_max: 20.0,
+            final_steps: 0,
+            neighbour_entropy: 0.0,
+            neighbour_samples: 8,
+            neighbour: 2,
+            entropy: 0.0,
+        }
+    }
+}
+
+impl ObjectiveConfig {
+    /// The objective on the ratios. (The method has a say in it: [`Method::parts`].)
+    pub fn ratio_objective(&self) -> RatioObjective {
+        let bound = |x: f32| if x > 0.0 { x } else { f32::INFINITY };
+        RatioObjective {
+            ratio: self.ratio,
+            form: self.ratio_form,
+            trust_region: self.trust_region,
+            clip: self.clip,
+            log_ratio_clamp: bound(self.log_ratio_clamp),
+            log_ratio_max: bound(self.log_ratio_max),
+            loss_max: bound(self.loss_max),
+        }
+    }
+
+    /// The weights of advantage-weighted flow matching.
+    pub fn weighted_objective(&self) -> WeightedObjective {
+        WeightedObjective {
+            weight: self.weight,
+            temperature: self.temperature,
+            weight_max: self.weight_max,
+            clip: self.clip,
+        }
+    }
+
+    /// Further actions sampled for each observation, of `action_dim` entries, and how rarity among them is told; none without a bonus.
+    pub fn neighbours(&self, action_dim: usize) -> Option<(usize, NeighbourEntropy)> {
+        let samples = self.neighbour_samples;
+        (self.neighbour_entropy > 0.0).then(|| {
+            let among = NeighbourEntropy::new(samples + 1, action_dim, self.neighbour);
+            (samples, among)
+        })
+    }
+
+    /// The flow-matching loss; networks predict velocities.
+    pub fn cfm(&self) -> CfmLoss {
+        CfmLoss {
+            prediction: Prediction::Velocity,
+            target: self.target,
+            penalty: match self.huber_delta {
+                delta if delta > 0.0 => Penalty::Huber { delta },
+                _ => Penalty::Squared,
+            },
+            reduction: self.reduction,
+        }
+    }
+
+    /// How the pairs of a policy with `flow_steps` steps are drawn.
+    pub fn pair_sampler(&self, flow_steps: usize) -> PairSampler {
+        let time = match self.time {
+            TimeKind::Grid => TimeSampler::Grid {
+                steps: flow_steps as u32,
+            },
+            TimeKind::InnerGrid => TimeSampler::InnerGrid {
+                steps: flow_steps as u32,
+            },
+            TimeKind::Uniform => TimeSampler::Uniform,
+            TimeKind::Beta => TimeSampler::Beta { beta: self.time_beta },
+            TimeKind::LogitNormal => TimeSampler::LogitNormal { mean: -1.2, std: 1.2 },
+        };
+        PairSampler {
+            time,
+            stratified: self.stratified,
+            antithetic: self.antithetic,
+        }
+    }
+}

@@ -1,0 +1,490 @@
+//! Collecting experience: each shard walks policy → environments for a whole unroll, then judges what it collected.
+
+mod batch;
+mod pairs;
+mod samples;
+mod settings;
+
+pub use batch::{Batch, Dims, Part};
+pub use pairs::PairSampler;
+pub use samples::{View, Views};
+pub use settings::{EnvConfig, NormalizerConfig};
+
+pub(crate) use batch::view_rows;
+
+use crate::advantage::Gae;
+use crate::critic::Critic;
+use crate::objective::{NeighbourEntropy, ViewLoss};
+use fpo_env::{Episode, Shard, StepEnd};
+use fpo_flow::embed_time;
+use fpo_nn::{Moments, Normalizer, Scratch, Weights};
+use fpo_policy::{ActionMap, Model, PolicyScratch};
+use fpo_rng::{Key, Stream, fill_normal};
+use samples::StoredViews;
+use std::time::{Duration, Instant};
+
+/// What acts and judges during a rollout; the same for all shards, frozen until it ends.
+pub struct Actors<'a> {
+    /// The policy.
+    pub policy: &'a Model,
+    /// Its weights.
+    pub policy_weights: &'a Weights,
+    /// The value network.
+    pub critic: &'a Critic,
+    /// Its weights.
+    pub critic_weights: &'a Weights,
+    /// Statistics that observations are normalised with.
+    pub normalizer: &'a Normalizer,
+    /// From the policy's action to the environment's.
+    pub action_map: &'a ActionMap,
+    /// Standard deviation of the noise added to actions, with [`Views::Pairs`].
+    pub action_noise: f32,
+    /// How the views of an action come about.
+    pub views: Views,
+    /// The loss of a view.
+    pub loss: ViewLoss,
+    /// The estimator of advantages; without one, values and advantages are left as they are, and the critic is not asked.
+    pub gae: Option<Gae>,
+    /// Factor on rewards.
+    pub reward_scale: f32,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Steps each environment has made before this rollout.
+    pub first_step: u64,
+}
+
+/// What an environment and a policy exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quantity {
+    /// What the policy put out.
+    Action,
+    /// What the environment gave for it.
+    Reward,
+    /// What the environment showed after it.
+    Observation,
+}
+
+/// A non-finite number that appeared while acting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NonFinite {
+    /// What it was in.
+    pub what: Quantity,
+    /// The environment it appeared in.
+    pub env: u32,
+    /// Steps that environment had made.
+    pub step: u64,
+}
+
+/// What a shard saw during a rollout, besides the transitions.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Episodes that ended, in order of time, then environment.
+    pub episodes: Vec<Episode>,
+    /// Moments of the raw observations acted on.
+    pub moments: Moments,
+    /// Σ [`ActionMap::saturation`] over the actions taken.
+    pub saturation: f64,
+    /// Σ of the policy's entropies, estimated where rare actions have a bonus.
+    pub entropy: f64,
+    /// Time spent in the policy.
+    pub inference: Duration,
+    /// Time spent in the environments.
+    pub stepping: Duration,
+    /// Time spent on values, views and advantages.
+    pub judging: Duration,
+    /// The first non-finite number, if any: the transitions then are not to be learnt from.
+    pub fault: Option<NonFinite>,
+}
+
+/// What it takes to tell how rare an action is among others of the policy.
+struct Neighbours {
+    /// Further actions for each observation.
+    samples: usize,
+    entropy: NeighbourEntropy,
+    /// The further actions of all environments `[n, action]`.
+    actions: Vec<f32>,
+    /// For each environment the action taken, then the others, squashed `[n, samples + 1, action]`.
+    points: Vec<f32>,
+    /// −ln p of one environment's points.
+    rarity: Vec<f32>,
+}
+
+impl Neighbours {
+    fn new((samples, entropy): (usize, NeighbourEntropy), envs: usize, action: usize) -> Self {
+        Self {
+            samples,
+            entropy,
+            actions: vec![0.0; envs * action],
+            points: vec![0.0; envs * (samples + 1) * action],
+            rarity: vec![0.0; samples + 1],
+        }
+    }
+
+    /// Puts every environment's action in its place, as number `k` of its points.
+    fn place(points: &mut [f32], k: usize, samples: usize, d: usize, actions: &[f32]) {
+        let of_env = points.chunks_exact_mut((samples + 1) * d);
+        for (points, action) in of_env.zip(actions.chunks_exact(d)) {
+            points[k * d..][..d].copy_from_slice(action);
+        }
+    }
+}
+
+/// A group of environments with all buffers that acting in them needs.
+pub struct RolloutShard {
+    /// The environments.
+    pub envs: Shard,
+    policy_scratch: PolicyScratch,
+    actor_scratch: Scratch,
+    critic_scratch: Scratch,
+    /// Normalised observations `[n, observation]`.
+    observations: Vec<f32>,
+    /// Noise `[n, noise_dim]`, and the actions made of it `[n, action]`.
+    noise: Vec<f32>,
+    actions: Vec<f32>,
+    /// The embedding of a step's time.
+    embedding: Vec<f32>,
+    /// Predictions for a tile of views `[rows, output]`.
+    predictions: Vec<f32>,
+    /// One action in the environment's units.
+    env_action: Vec<f32>,
+    /// If rare actions have a bonus.
+    neighbours: Option<Neighbours>,
+    /// Normalised final observations of truncated episodes, their transitions and values.
+    final_observations: Vec<f32>,
+    final_transitions: Vec<usize>,
+    final_values: Vec<f32>,
+    /// What the shard saw in the latest rollout.
+    pub report: Report,
+}
+
+impl RolloutShard {
+    /// Buffers for the environments of `envs`. `neighbours` is [`crate::objective::ObjectiveConfig::neighbours`].
+    pub fn new(
+        envs: Shard,
+        policy: &Model,
+        critic: &Critic,
+        views: usize,
+        neighbours: Option<(usize, NeighbourEntropy)>,
+    ) -> Self {
+        let n = envs.len();
+        let network = policy.network();
+        let actor_rows = network.tile_rows().next_multiple_of(views);
+        Self {
+            policy_scratch: policy.scratch(n),
+            actor_scratch: network.scratch(actor_rows, false),
+            critic_scratch: critic.network.scratch(critic.network.tile_rows(), false),
+            observations: vec![0.0; n * policy.observation_dim()],
+            noise: vec![0.0; n * policy.noise_dim()],
+            actions: vec![0.0; n * policy.action_dim()],
+            embedding: vec![0.0; policy.embedding()],
+            predictions: vec![0.0; actor_rows * network.spec().output],
+            env_action: vec![0.0; policy.action_dim()],
+            neighbours: neighbours.map(|settings| Neighbours::new(settings, n, policy.action_dim())),
+            final_observations: Vec::new(),
+            final_transitions: Vec::new(),
+            final_values: Vec::new(),
+            report: Report {
+                episodes: Vec::new(),
+                moments: Moments::new(policy.observation_dim()),
+                saturation: 0.0,
+                entropy: 0.0,
+                inference: Duration::ZERO,
+                stepping: Duration::ZERO,
+                judging: Duration::ZERO,
+                fault: None,
+            },
+            envs,
+        }
+    }
+
+    /// Steps every environment until `part` is full; what else happened is in [`RolloutShard::report`].
+    pub fn collect(&mut self, actors: &Actors, part: &mut Part) {
+        let report = &mut self.report;
+        report.episodes.clear();
+        report.moments = Moments::new(part.dims.observation);
+        (report.saturation, report.entropy) = (0.0, 0.0);
+        (report.inference, report.stepping, report.judging) = Default::default();
+        report.fault = None;
+        self.final_observations.clear();
+        self.final_transitions.clear();
+
+        for t in 0..part.dims.steps() {
+            self.act(actors, t, part);
+            self.step(actors, t, part);
+        }
+        let start = Instant::now();
+        self.observe(actors, part.dims.steps(), part);
+        self.judge(actors, part);
+        self.report.judging = start.elapsed();
+    }
+
+    /// Normalises the current observations and stores them as those before step `t` of the environments.
+    fn observe(&mut self, actors: &Actors, t: usize, part: &mut Part) {
+        let dims = part.dims;
+        let (od, rows) = (dims.observation, dims.unroll + 1);
+        actors
+            .normalizer
+            .normalize(self.envs.observations(), &mut self.observations);
+        for (i, observation) in self.observations.chunks_exact(od).enumerate() {
+            let mut store = |row: usize| part.observations[row * od..][..od].copy_from_slice(observation);
+            let sequence = i * dims.unrolls + t / dims.unroll;
+            if t < dims.steps() {
+                store(sequence * rows + t % dims.unroll);
+            }
+            // Between two sequences it is both the last observation of one and the first of the next.
+            if t > 0 && t.is_multiple_of(dims.unroll) {
+                store(sequence * rows - 1);
+            }
+        }
+    }
+
+    /// Draws an action for every environment.
+    fn act(&mut self, actors: &Actors, t: usize, part: &mut Part) {
+        let start = Instant::now();
+        self.report
+            .moments
+            .add_rows(self.envs.observations(), part.dims.observation);
+        self.observe(actors, t, part);
+        let width = actors.policy.noise_dim();
+        for (i, noise) in self.noise.chunks_exact_mut(width).enumerate() {
+            fill_normal(key(actors, &self.envs, Stream::Action, i, t), noise);
+        }
+        let (weights, scratch) = (actors.policy_weights, &mut self.policy_scratch);
+        let (observations, noise, actions) = (&self.observations, &self.noise, &mut self.actions);
+        match (&actors.views, actors.policy) {
+            (&Views::Steps { first }, Model::Flow(flow)) => {
+                let embedding = &mut self.embedding;
+                flow.sample(weights, observations, noise, actions, scratch, |k, time, x| {
+                    embed_time(time, embedding);
+                    let step = Step { k, time, embedding };
+                    store_step(part, t, first, flow.steps, &step, x);
+                });
+            }
+            _ => actors
+                .policy
+                .sample(weights, observations, noise, actions, scratch),
+        }
+        if let Views::Pairs(_) = actors.views {
+            // Pairs are made of what acted, noise and all. A likelihood is that of what was drawn.
+            if actors.action_noise > 0.0 {
+                self.disturb(actors, t);
+            }
+            actors.action_map.cut(&mut self.actions);
+        }
+        if self.neighbours.is_some() {
+            self.judge_rarity(actors, t, part);
+        }
+        self.report.inference += start.elapsed();
+    }
+
+    /// Samples further actions for the same observations, and stores how much rarer than their mean the ones taken are.
+    fn judge_rarity(&mut self, actors: &Actors, t: usize, part: &mut Part) {
+        let Some(neighbours) = &mut self.neighbours else {
+            return;
+        };
+        let Neighbours {
+            samples,
+            entropy,
+            actions,
+            points,
+            rarity,
+        } = neighbours;
+        let (samples, d, width) = (*samples, part.dims.action, actors.policy.noise_dim());
+        Neighbours::place(points, 0, samples, d, &self.actions);
+        for k in 0..samples {
+            for (i, noise) in self.noise.chunks_exact_mut(width).enumerate() {
+                let at = key(actors, &self.envs, Stream::Particles, i, t);
+                fill_normal(at.step(at.step * samples as u64 + k as u64), noise);
+            }
+            let (weights, scratch) = (actors.policy_weights, &mut self.policy_scratch);
+            actors
+                .policy
+                .sample(weights, &self.observations, &self.noise, actions, scratch);
+            Neighbours::place(points, k + 1, samples, d, actions);
+        }
+        actors.action_map.squash(points);
+        for (i, points) in points.chunks_exact((samples + 1) * d).enumerate() {
+            entropy.estimate(points, rarity);
+            let mean = rarity.iter().sum::<f32>() / rarity.len() as f32;
+            part.rarities[i * part.dims.steps() + t] = rarity[0] - mean;
+            self.report.entropy += f64::from(mean);
+        }
+    }
+
+    /// Adds noise to the actions.
+    fn disturb(&mut self, actors: &Actors, t: usize) {
+        // Of a flow without noisy steps, x₁ is as large as the action, and no longer needed.
+        let width = actors.policy.action_dim();
+        for (i, noise) in self.noise.chunks_exact_mut(width).enumerate() {
+            fill_normal(key(actors, &self.envs, Stream::ActionNoise, i, t), noise);
+        }
+        for (a, z) in self.actions.iter_mut().zip(&self.noise) {
+            *a += actors.action_noise * z;
+        }
+    }
+
+    /// Steps every environment with its action and stores what came of it.
+    fn step(&mut self, actors: &Actors, t: usize, part: &mut Part) {
+        let start = Instant::now();
+        let (ad, steps) = (part.dims.action, part.dims.steps());
+        for (i, action) in self.actions.chunks_exact(ad).enumerate() {
+            let transition = i * steps + t;
+            part.actions[transition * ad..][..ad].copy_from_slice(action);
+            let (env, at) = (self.envs.first() + i as u32, actors.first_step + t as u64);
+            let fault = |what| NonFinite { what, env, step: at };
+            if action.iter().all(|a| a.is_finite()) {
+                actors.action_map.apply(action, &mut self.env_action);
+            } else {
+                self.report.fault.get_or_insert(fault(Quantity::Action));
+                // Never let it act.
+                self.env_action.fill(0.0);
+            }
+            self.report.saturation += actors.action_map.saturation(&self.env_action);
+            let outcome = self.envs.step(i, &self.env_action);
+            let observation = &self.envs.observations()[i * part.dims.observation..][..part.dims.observation];
+            if !outcome.reward.is_finite() {
+                self.report.fault.get_or_insert(fault(Quantity::Reward));
+            } else if !observation.iter().all(|x| x.is_finite()) {
+                self.report.fault.get_or_insert(fault(Quantity::Observation));
+            }
+            part.rewards[transition] = outcome.reward * actors.reward_scale;
+            let end = outcome.ended.map_or(StepEnd::Running, |episode| episode.end);
+            part.ends[transition] = end;
+            if end == StepEnd::Truncated {
+                let at = self.final_observations.len();
+                self.final_observations.resize(at + part.dims.observation, 0.0);
+                let out = &mut self.final_observations[at..];
+                actors.normalizer.normalize(self.envs.final_observation(), out);
+                self.final_transitions.push(transition);
+            }
+            self.report.episodes.extend(outcome.ended);
+        }
+        self.report.stepping += start.elapsed();
+    }
+
+    /// Values, advantages, views and their losses under the policy that acted.
+    fn judge(&mut self, actors: &Actors, part: &mut Part) {
+        if let Some(gae) = &actors.gae {
+            self.estimate_advantages(actors, gae, part);
+        }
+        let dims = part.dims;
+        if let Views::Pairs(sampler) = &actors.views {
+            self.draw_pairs(actors, sampler, part);
+        }
+        let n = dims.views;
+        let views = StoredViews {
+            dims,
+            actions: part.actions,
+            targets: part.view_targets,
+            times: part.view_times,
+        };
+        let tile = self.actor_scratch.capacity() / n;
+        for first in (0..dims.transitions()).step_by(tile) {
+            let count = tile.min(dims.transitions() - first);
+            let input = self.actor_scratch.input_mut(count * n);
+            let width = input.len() / count;
+            for (i, rows) in input.chunks_exact_mut(width).enumerate() {
+                view_rows(&dims, part.observations, part.view_inputs, first + i, rows);
+            }
+            let network = actors.policy.network();
+            let outputs = network.infer(actors.policy_weights, &mut self.actor_scratch, count * n);
+            let predictions = &mut self.predictions[..outputs.len()];
+            actors.policy.predict(outputs, predictions);
+            if dims.target > 0 {
+                let velocities = &mut part.old_velocities[first * n * dims.target..];
+                velocities[..predictions.len()].copy_from_slice(predictions);
+            }
+            let losses = &mut part.old_losses[first * n..][..count * n];
+            let view = |j| views.get(first + j / n, j % n);
+            actors.loss.evaluate(predictions, view, losses);
+        }
+    }
+
+    /// Values, and the advantages that follow from them.
+    fn estimate_advantages(&mut self, actors: &Actors, gae: &Gae, part: &mut Part) {
+        let dims = part.dims;
+        let (critic, weights) = (actors.critic, actors.critic_weights);
+        critic.values(weights, part.observations, &mut self.critic_scratch, part.values);
+        self.final_values.resize(self.final_transitions.len(), 0.0);
+        let out = &mut self.final_values;
+        critic.values(weights, &self.final_observations, &mut self.critic_scratch, out);
+        for (&transition, &value) in self.final_transitions.iter().zip(out.iter()) {
+            part.final_values[transition] = value;
+        }
+        for s in 0..dims.sequences {
+            let (steps, rows) = (dims.unroll * s..dims.unroll * (s + 1), (dims.unroll + 1) * s);
+            let final_values = &part.final_values[steps.clone()];
+            gae.estimate(
+                &part.rewards[steps.clone()],
+                &part.values[rows..][..dims.unroll + 1],
+                &part.ends[steps.clone()],
+                |t| final_values[t],
+                &mut part.advantages[steps.clone()],
+                &mut part.targets[steps],
+            );
+        }
+    }
+
+    /// The (t, ε) pairs of all transitions.
+    fn draw_pairs(&self, actors: &Actors, sampler: &PairSampler, part: &mut Part) {
+        let dims = part.dims;
+        let (d, n) = (dims.action, dims.views);
+        for i in 0..dims.transitions() {
+            let key = key(
+                actors,
+                &self.envs,
+                Stream::PairTime,
+                i / dims.steps(),
+                i % dims.steps(),
+            );
+            sampler.draw(
+                key,
+                &part.actions[i * d..][..d],
+                &mut part.view_targets[i * n * d..][..n * d],
+                &mut part.view_times[i * n..][..n],
+                &mut part.view_inputs[i * n * dims.tail..][..n * dims.tail],
+            );
+        }
+    }
+}
+
+/// A point on the way of a sampler.
+struct Step<'a> {
+    /// Its number, 0 for the noise.
+    k: usize,
+    time: f32,
+    /// Of its time.
+    embedding: &'a [f32],
+}
+
+/// Stores the point `x` `[n, action]` that all environments' samplers have reached at step `t` of the rollout: as the input of
+/// the step that begins there, and in the velocity of the one that ends there. Steps before `first` are not stored.
+fn store_step(part: &mut Part, t: usize, first: usize, steps: usize, step: &Step, x: &[f32]) {
+    let dims = part.dims;
+    let (d, tail) = (dims.action, dims.tail);
+    for (i, x) in x.chunks_exact(d).enumerate() {
+        let views = (i * dims.steps() + t) * dims.views;
+        if step.k > first {
+            let view = views + step.k - 1 - first;
+            let before = &part.view_inputs[view * tail..][..d];
+            let velocity = &mut part.view_targets[view * d..][..d];
+            for ((u, from), to) in velocity.iter_mut().zip(before).zip(x) {
+                *u = (from - to) * steps as f32;
+            }
+        }
+        if (first..steps).contains(&step.k) {
+            let view = views + step.k - first;
+            let (input, rest) = part.view_inputs[view * tail..][..tail].split_at_mut(d);
+            input.copy_from_slice(x);
+            rest.copy_from_slice(step.embedding);
+            part.view_times[view] = step.time;
+        }
+    }
+}
+
+/// The key of what environment `env` of a shard draws at step `t` of the rollout.
+fn key(actors: &Actors, envs: &Shard, stream: Stream, env: usize, t: usize) -> Key {
+    Key::new(actors.seed, stream)
+        .index(envs.first() + env as u32)
+        .step(actors.first_step + t as u64)
+}

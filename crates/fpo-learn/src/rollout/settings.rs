@@ -1,0 +1,59 @@
+//! Settings of environments, rollout and observations.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Environments and rollout.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct EnvConfig {
+    /// Environments that step in parallel.
+    pub num_envs: usize,
+    /// Steps of a sequence, over which advantages are estimated.
+    pub unroll: usize,
+    /// Sequences each environment makes in an iteration; num_envs × sequences × unroll transitions are learnt from at a time.
+    pub sequences: usize,
+    /// Factor on the reward before advantages and value targets.
+    pub reward_scale: f32,
+    /// Cut first episodes to random lengths, so that environments do not all end in the same
+    /// iteration; of no effect on a task without a step limit.
+    pub stagger: bool,
+}
+
+/// Observation normaliser.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct NormalizerConfig {
+    /// Whether observations are normalised by their running mean and standard deviation.
+    pub enabled: bool,
+    /// Bound on a normalised observation's entries; 0 for none.
+    pub clip: f32,
+}
+
+impl EnvConfig {
+    /// Transitions of an iteration.
+    pub fn transitions(&self) -> usize {
+        self.num_envs * self.sequences * self.unroll
+    }
+}
+
+impl Default for EnvConfig {
+    fn default() -> Self {
+        Self {
+            num_envs: 2048,
+            unroll: 30,
+            sequences: 16,
+            reward_scale: 10.0,
+            stagger: true,
+        }
+    }
+}
+
+impl Default for NormalizerConfig {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            clip: 10.0,
+        }
+    }
+}

@@ -1,0 +1,587 @@
+//! One training iteration after another: rollout, advantages, epochs of minibatches, normaliser.
+
+mod awake;
+mod error;
+mod minibatch;
+mod parts;
+mod rollback;
+mod row;
+mod settings;
+mod state;
+
+pub use error::TrainError;
+pub use parts::part_digests;
+pub use rollback::RATE_FACTOR;
+pub use row::{OF_CRITIC, Row};
+pub use settings::{EvalConfig, LearningPrecision, TrainConfig};
+
+use crate::advantage::{AdvantageEstimator, AdvantageNormalisation, GaeSchedule, STD_FLOOR, mean_std};
+use crate::config::Config;
+use crate::critic::Critic;
+use crate::evaluate::{Evaluation, evaluate_both};
+use crate::learner::{Learner, Learnt, MinibatchStats, Movement, Trained};
+use crate::method::MethodParts;
+use crate::objective::ViewLoss;
+use crate::rollout::{Actors, Batch, NormalizerConfig as NormalizerSettings, RolloutShard};
+use awake::keep_awake;
+use fpo_env::{EnvSpec, Shard, ShardOptions, StepEnd, Task};
+use fpo_nn::{Ema, Mlp, Normalizer, NormalizerConfig, Precision};
+use fpo_policy::{ActionMap, Model, Policy};
+use fpo_rng::{Key, Philox, Stream};
+use rand::seq::SliceRandom;
+use rayon::prelude::*;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Groups that the environments are cut into, at most; the number of threads changes nothing about them.
+const MAX_SHARDS: usize = 16;
+/// How far the ratios of an iteration's first minibatch may be from 1: rounding, and no more.
+const RATIO_TOLERANCE: f64 = 1e-5;
+
+/// Everything that changes while a policy is trained.
+pub struct Trainer {
+    config: Config,
+    parts: MethodParts,
+    task: Arc<dyn Task>,
+    pool: ThreadPool,
+    policy: Model,
+    critic: Critic,
+    action_map: ActionMap,
+    normalizer: Normalizer,
+    learnt: Learnt,
+    learner: Learner,
+    shards: Vec<RolloutShard>,
+    batch: Batch,
+    /// Transitions, or sequences, in the order of the current epoch.
+    order: Vec<u32>,
+    iteration: u64,
+    /// What the adaptive learning rate has made of the policy's, if there is one: 1 at first.
+    rate_factor: f64,
+    /// The moving average of the policy's parameters, if it is what is evaluated and exported.
+    average: Option<Ema>,
+    /// Times that training went back to an earlier state.
+    rollbacks: u32,
+}
+
+/// What an iteration did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Iteration {
+    /// Its metrics.
+    pub row: Row,
+}
+
+impl Trainer {
+    /// A trainer before its first iteration. Numbers of `config` out of their range may panic; where they come from
+    /// a user, `fpo_run::config::validate` tells first.
+    ///
+    /// # Errors
+    /// If the environments, the networks or the threads cannot be made.
+    pub fn new(config: &Config, task: Arc<dyn Task>, threads: usize) -> Result<Self, TrainError> {
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|i| format!("fpo-{i}"))
+            .build()
+            .map_err(|e| TrainError::Threads(e.to_string()))?;
+        let spec = task.spec();
+        check_groups(config, spec)?;
+        let (od, ad) = (spec.observation_dim(), spec.action_dim());
+        let precision = config.train.precision;
+        let parts = config.parts();
+        let policy = config.model(od, ad)?.with_precision(precision.of_policy())?;
+        let mut critic = Critic::new(&config.critic, od, config.advantage.gamma)?;
+        critic.network = critic.network.with_precision(precision.of_critic())?;
+        let train = |network: &Mlp, index: u32, init: &dyn Fn(Key, &mut [f32])| {
+            let mut parameters = vec![0.0; network.parameter_count()];
+            init(Key::new(config.seed, Stream::Init).index(index), &mut parameters);
+            Trained::new(network, parameters, config.optimizer.adam())
+        };
+        let learnt = Learnt {
+            policy: train(policy.network(), 0, &|key, parameters| {
+                policy.init(&config.policy, key, parameters);
+            }),
+            critic: train(&critic.network, 1, &|key, parameters| {
+                let settings = &config.critic;
+                let network = &critic.network;
+                network.init(settings.initialisation, settings.final_gain, key, parameters);
+            }),
+        };
+
+        let envs = config.env.num_envs;
+        let options = ShardOptions {
+            seed: config.seed,
+            stream: Stream::Reset,
+            stagger: config.env.stagger,
+            group: config.advantage.envs_alike() as u32,
+        };
+        let count = envs.min(MAX_SHARDS);
+        let bounds: Vec<_> = (0..=count).map(|i| envs * i / count).collect();
+        let shards = pool.install(|| {
+            bounds
+                .par_windows(2)
+                .map(|w| {
+                    let envs = Shard::new(task.as_ref(), w[0] as u32, w[1] - w[0], options)?;
+                    Ok(RolloutShard::new(
+                        envs,
+                        &policy,
+                        &critic,
+                        parts.views_per_action,
+                        config.objective.neighbours(ad),
+                    ))
+                })
+                .collect::<Result<Vec<_>, TrainError>>()
+        })?;
+
+        let dims = config.dims(od, ad);
+        let units = match config.advantage.schedule() {
+            GaeSchedule::Once => dims.transitions(),
+            GaeSchedule::PerMinibatch => dims.sequences,
+        };
+        let rows = dims.transitions() / config.optimizer.minibatches;
+        let NormalizerSettings { enabled, clip } = config.normalizer;
+        let clip = (enabled && clip > 0.0).then_some(clip);
+        Ok(Self {
+            learner: Learner::new(config.learner(), &policy, &critic, rows),
+            action_map: ActionMap::new(config.policy.squash, config.policy.action_bound, spec),
+            normalizer: Normalizer::new(
+                NormalizerConfig {
+                    clip,
+                    ..Default::default()
+                },
+                od,
+            ),
+            batch: Batch::new(dims),
+            order: (0..units as u32).collect(),
+            config: config.clone(),
+            parts,
+            iteration: 0,
+            rate_factor: 1.0,
+            average: (config.train.ema_decay > 0.0)
+                .then(|| Ema::new(config.train.ema_decay, &learnt.policy.parameters)),
+            rollbacks: 0,
+            task,
+            pool,
+            policy,
+            critic,
+            learnt,
+            shards,
+        })
+    }
+
+    /// The configuration it was made with.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// What the policy is made of, without its parameters.
+    pub fn model(&self) -> &Model {
+        &self.policy
+    }
+
+    /// The critic, without its parameters.
+    pub fn critic(&self) -> &Critic {
+        &self.critic
+    }
+
+    /// What the latest iteration learnt from; zeros before the first.
+    pub fn batch(&self) -> &Batch {
+        &self.batch
+    }
+
+    /// What is learnt, as it is now.
+    pub fn learnt(&self) -> &Learnt {
+        &self.learnt
+    }
+
+    /// Iterations done.
+    pub fn iteration(&self) -> u64 {
+        self.iteration
+    }
+
+    /// Environments whose episode began anew when the latest state was taken over
+    /// ([`Trainer::restore`], [`Trainer::roll_back`]), since they cannot save theirs
+    /// ([`fpo_env::Env::save_state`]). Everything else goes on exactly.
+    pub fn restarted_episodes(&self) -> usize {
+        self.shards.iter().map(|s| s.envs.restarted_episodes()).sum()
+    }
+
+    /// Environment steps done.
+    pub fn env_steps(&self) -> u64 {
+        self.iteration * self.steps_per_iteration()
+    }
+
+    /// Iterations of the whole run.
+    pub fn total_iterations(&self) -> u64 {
+        self.config.train.steps.div_ceil(self.steps_per_iteration())
+    }
+
+    fn steps_per_iteration(&self) -> u64 {
+        self.batch.dims.transitions() as u64
+    }
+
+    /// Collects a batch and learns from it.
+    ///
+    /// # Errors
+    /// If a number stopped being finite, or a ratio is not 1 before the first step. The trainer's state then is not to be saved.
+    pub fn iterate(&mut self) -> Result<Iteration, TrainError> {
+        let start = Instant::now();
+        self.collect();
+        for shard in &self.shards {
+            if let Some(fault) = shard.report.fault {
+                return Err(TrainError::Acting(fault));
+            }
+        }
+        self.compare_groups()?;
+        // Before the epochs, which may estimate targets anew with a critic that has moved on.
+        let explained_variance = explained_variance(&self.batch);
+        let collected = Instant::now();
+        let learning = self.learn()?;
+        if let Some(rule) = self.config.optimizer.adaptive_rate() {
+            self.rate_factor = rule.next(self.rate_factor, learning.kl);
+        }
+        if self.config.normalizer.enabled {
+            // Only now: ℓ_old and the ratios belong to the statistics that the rollout used.
+            for shard in &self.shards {
+                self.normalizer.update(&shard.report.moments);
+            }
+        }
+        self.check_parameters()?;
+        self.iteration += 1;
+        self.average_parameters();
+        let end = Instant::now();
+
+        let threads = self.pool.current_num_threads() as f64;
+        let sum = |seconds: fn(&RolloutShard) -> f64| self.shards.iter().map(seconds).sum::<f64>() / threads;
+        let seconds = (end - start).as_secs_f64();
+        let timing = vec![
+            ("iteration_seconds", seconds),
+            ("steps_per_second", self.steps_per_iteration() as f64 / seconds),
+            ("rollout_seconds", (collected - start).as_secs_f64()),
+            ("inference_seconds", sum(|s| s.report.inference.as_secs_f64())),
+            ("env_seconds", sum(|s| s.report.stepping.as_secs_f64())),
+            ("judge_seconds", sum(|s| s.report.judging.as_secs_f64())),
+            ("learn_seconds", (end - collected).as_secs_f64()),
+        ];
+        Ok(Iteration {
+            row: self.row(&learning, explained_variance, timing),
+        })
+    }
+
+    /// Group-relative advantages, where the critic's do not count. A group may lie in several shards.
+    fn compare_groups(&mut self) -> Result<(), TrainError> {
+        // Without a limit there are no groups: `check_groups` refused them.
+        let length = self.task.spec().step_limit;
+        let Some(group) = length.and_then(|length| self.config.advantage.group(length as usize)) else {
+            return Ok(());
+        };
+        let (steps, batch) = (self.batch.dims.steps(), &mut self.batch);
+        Ok(group.estimate(steps, &batch.rewards, &batch.ends, &mut batch.advantages)?)
+    }
+
+    /// Moves the average towards the policy, or keeps it at the policy until it is to begin.
+    fn average_parameters(&mut self) {
+        let Some(ema) = &mut self.average else { return };
+        let parameters = &self.learnt.policy.parameters;
+        if self.iteration > self.config.train.ema_after {
+            ema.update(parameters);
+        } else {
+            ema.average.copy_from_slice(parameters);
+        }
+    }
+
+    /// Nothing that is not finite may be saved or act.
+    fn check_parameters(&self) -> Result<(), TrainError> {
+        for (network, trained) in [("policy", &self.learnt.policy), ("critic", &self.learnt.critic)] {
+            if !trained.is_finite() {
+                return Err(TrainError::NonFiniteParameter {
+                    network,
+                    iteration: self.iteration,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Fills the batch.
+    fn collect(&mut self) {
+        let config = &self.config;
+        let actors = Actors {
+            policy: &self.policy,
+            policy_weights: &self.learnt.policy.weights,
+            critic: &self.critic,
+            critic_weights: &self.learnt.critic.weights,
+            normalizer: &self.normalizer,
+            action_map: &self.action_map,
+            action_noise: config.policy.action_noise,
+            views: self.parts.views,
+            loss: self.parts.loss,
+            gae: config.advantage.gae(),
+            reward_scale: config.env.reward_scale,
+            seed: config.seed,
+            first_step: self.iteration * self.batch.dims.steps() as u64,
+        };
+        let mut parts = self.batch.parts(self.shards.iter().map(|s| s.envs.len()));
+        let shards = &mut self.shards;
+        self.pool.install(|| {
+            shards
+                .par_iter_mut()
+                .zip(&mut parts)
+                .with_max_len(1)
+                .for_each(|(shard, part)| shard.collect(&actors, part));
+        });
+    }
+
+    /// All epochs over the batch.
+    fn learn(&mut self) -> Result<Learning, TrainError> {
+        let optimizer = &self.config.optimizer;
+        if self.config.advantage.wait_for_reward && self.batch.is_uniform() {
+            self.batch.advantages.fill(0.0);
+        }
+        if self.config.advantage.normalisation() == AdvantageNormalisation::Batch {
+            let (mean, std) = mean_std(self.batch.advantages.iter().copied());
+            let (mean, scale) = (mean as f32, (1.0 / (std + STD_FLOOR)) as f32);
+            self.batch
+                .advantages
+                .iter_mut()
+                .for_each(|a| *a = (*a - mean) * scale);
+        }
+        let fraction =
+            optimizer.rate_fraction(self.iteration, self.total_iterations()) as f32 * self.caution();
+        let factor = optimizer.adaptive_rate().map_or(1.0, |_| self.rate_factor as f32);
+        let (policy_rate, critic_rate) = (
+            optimizer.learning_rate * fraction * factor,
+            optimizer.critic_learning_rate * fraction,
+        );
+
+        let Self {
+            pool,
+            config,
+            parts,
+            policy,
+            critic,
+            learnt,
+            learner,
+            batch,
+            order,
+            iteration,
+            ..
+        } = self;
+        keep_awake(pool, || {
+            let mut learning = Learning {
+                rate: policy_rate,
+                ..Learning::default()
+            };
+            let movement = Movement::new(&parts.loss, batch.dims.action, mean(&batch.old_losses));
+            let limit = config.optimizer.max_kl();
+            let (epochs, iteration) = (config.optimizer.epochs as u64, *iteration);
+            let per_minibatch = order.len() / config.optimizer.minibatches;
+            'epochs: for epoch in 0..epochs {
+                // From the same start each time, so that an epoch's order depends on its number alone.
+                order.iter_mut().zip(0..).for_each(|(o, i)| *o = i);
+                let key = Key::new(config.seed, Stream::Shuffle).step(iteration * epochs + epoch);
+                order.shuffle(&mut Philox::new(key));
+                for (minibatch, units) in order.chunks_exact(per_minibatch).enumerate() {
+                    let stats = learner.differentiate(policy, critic, learnt, batch, units);
+                    if !stats.is_finite() {
+                        return Err(TrainError::NonFiniteGradient {
+                            iteration,
+                            epoch,
+                            minibatch,
+                            policy_loss: stats.ratio.loss / stats.rows as f64,
+                            value_loss: stats.value_loss / stats.rows as f64,
+                            ratio_max: stats.ratio.max,
+                        });
+                    }
+                    if epoch == 0 && minibatch == 0 {
+                        let off = (f64::from(stats.ratio.max) - 1.0).max(1.0 - f64::from(stats.ratio.min));
+                        if off > RATIO_TOLERANCE {
+                            return Err(TrainError::FirstRatio { iteration, off });
+                        }
+                        learning.first_ratio_error = off;
+                    }
+                    learning.kl = movement.kl(&stats);
+                    // Far enough: the rest of the epochs would carry the policy to where its batch says nothing. What rounding moved is no move.
+                    if learning.kl > limit && learning.steps > 0 {
+                        break 'epochs;
+                    }
+                    let rates = [policy_rate, critic_rate];
+                    learner.step(policy, critic, learnt, stats.grad_norm, rates);
+                    learning.stats.merge(&stats);
+                    learning.steps += 1;
+                }
+            }
+            Ok(learning)
+        })
+    }
+
+    fn row(&self, learning: &Learning, explained_variance: f64, timing: Vec<(&'static str, f64)>) -> Row {
+        let (batch, stats) = (&self.batch, &learning.stats);
+        let episodes: Vec<_> = self.shards.iter().flat_map(|s| &s.report.episodes).collect();
+        let whole: Vec<_> = episodes.iter().filter(|e| e.whole).collect();
+        let count = whole.len() as f64;
+        let diverged = episodes.iter().filter(|e| e.end == StepEnd::Diverged).count();
+        let (transitions, ratios) = (batch.dims.transitions(), stats.ratio.count as f64);
+        let saturation: f64 = self.shards.iter().map(|s| s.report.saturation).sum();
+        // Not numbers where there is no critic; `OF_CRITIC` lists them.
+        let of_critic = |x: f64| {
+            if self.config.advantage.has_critic() {
+                x
+            } else {
+                f64::NAN
+            }
+        };
+        let mut values = vec![
+            // Not a number while no whole episode has ended.
+            (
+                "episode_return",
+                whole.iter().map(|e| e.total_reward).sum::<f64>() / count,
+            ),
+            (
+                "episode_length",
+                whole.iter().map(|e| f64::from(e.length)).sum::<f64>() / count,
+            ),
+            ("episodes", count),
+            ("diverged", diverged as f64),
+            (
+                "reward",
+                mean(&batch.rewards) / f64::from(self.config.env.reward_scale),
+            ),
+            (
+                "policy_loss",
+                (stats.ratio.loss + stats.pull_loss) / stats.rows as f64,
+            ),
+            ("value_loss", of_critic(stats.value_loss / stats.rows as f64)),
+            (self.view_loss_name(), mean(&batch.old_losses)),
+            ("ratio_mean", stats.ratio.sum / ratios),
+            ("ratio_min", f64::from(stats.ratio.min)),
+            ("ratio_max", f64::from(stats.ratio.max)),
+            ("first_ratio_error", learning.first_ratio_error),
+            ("clip_fraction", stats.ratio.clipped as f64 / ratios),
+            ("kl", learning.kl),
+            ("gradient_steps", learning.steps as f64),
+            ("grad_norm", stats.grad_norm / learning.steps as f64),
+            ("explained_variance", of_critic(explained_variance)),
+            ("action_saturation", saturation / transitions as f64),
+            ("learning_rate", f64::from(learning.rate)),
+        ];
+        if let Model::Gaussian(_) = self.policy {
+            values.push(("entropy", stats.entropy / stats.rows as f64));
+            values.push(("policy_std", stats.std / stats.rows as f64));
+        }
+        if self.parts.objective.bounds_losses() {
+            // Every epoch counts all views again.
+            let views = stats.rows * batch.dims.views as u64;
+            values.push(("loss_clamp_fraction", stats.ratio.bounded as f64 / views as f64));
+        }
+        if self.parts.pull.is_some() {
+            let entries = stats.rows * (batch.dims.views * batch.dims.action) as u64;
+            values.push(("outside_bound", stats.outside as f64 / entries as f64));
+        }
+        if self.config.train.rollback {
+            values.push(("rollbacks", f64::from(self.rollbacks)));
+        }
+        if self.config.objective.neighbour_entropy > 0.0 {
+            let entropy: f64 = self.shards.iter().map(|s| s.report.entropy).sum();
+            values.push(("entropy", entropy / transitions as f64));
+        }
+        Row {
+            iteration: self.iteration,
+            env_steps: self.env_steps(),
+            values,
+            timing,
+        }
+    }
+
+    /// The metric that holds the mean loss of the views.
+    fn view_loss_name(&self) -> &'static str {
+        match self.parts.loss {
+            ViewLoss::FlowMatching(_) => "cfm_loss",
+            ViewLoss::Gaussian | ViewLoss::Step(_) => "negative_log_likelihood",
+        }
+    }
+
+    /// The current policy, as it would be deployed: with `train.ema_decay`, of averaged parameters.
+    pub fn policy(&self) -> Policy {
+        let spec = self.task.spec();
+        // Its outputs are the same bits; only a gradient would not be.
+        let learnt = &self.learnt.policy.parameters;
+        let parameters = self.average.as_ref().map_or(learnt, |ema| &ema.average);
+        let model = self.policy.clone().with_precision(Precision::F32);
+        Policy::new(
+            &spec.name,
+            &spec.observation,
+            model.expect("every machine has f32"),
+            parameters.clone(),
+            self.normalizer.clone(),
+            self.action_map.clone(),
+        )
+    }
+
+    /// Evaluates the current policy on `eval.episodes` episodes a column.
+    ///
+    /// # Errors
+    /// If the environments cannot be made, or a number that is not finite appears.
+    pub fn evaluate(&self) -> Result<Evaluation, TrainError> {
+        let (policy, task) = (self.policy(), self.task.as_ref());
+        let (seed, episodes) = (self.config.seed, self.config.eval.episodes);
+        Ok(self
+            .pool
+            .install(|| evaluate_both(&policy, task, seed, episodes))?)
+    }
+}
+
+/// Group-relative advantages need episodes of equal length that begin together and end within an iteration.
+fn check_groups(config: &Config, spec: &EnvSpec) -> Result<(), TrainError> {
+    let steps = config.env.sequences * config.env.unroll;
+    let refused = |why| Err(TrainError::Groups(why));
+    let length = match (spec.step_limit, config.advantage.estimator) {
+        (Some(length), _) => length as usize,
+        (None, AdvantageEstimator::Gae) => return Ok(()),
+        (None, AdvantageEstimator::Group) => {
+            return refused(format!(
+                "compares episodes of equal length, and {} has no step limit: \
+                 use advantage.estimator = \"gae\" for this task",
+                spec.name
+            ));
+        }
+    };
+    match config.advantage.estimator {
+        AdvantageEstimator::Group if length > 1 && config.env.stagger => refused(format!(
+            "needs env.stagger = false for episodes of {length} steps, so that those of a group begin together"
+        )),
+        AdvantageEstimator::Group if !steps.is_multiple_of(length) => refused(format!(
+            "needs whole episodes in an iteration: env.sequences × env.unroll = {steps} is no multiple of {}'s {length} steps",
+            spec.name
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Sums over an iteration's minibatches.
+#[derive(Default)]
+struct Learning {
+    stats: MinibatchStats,
+    /// How far the policy had moved before the last minibatch.
+    kl: f64,
+    /// Gradient steps.
+    steps: u64,
+    first_ratio_error: f64,
+    rate: f32,
+}
+
+/// The mean of many numbers.
+fn mean(x: &[f32]) -> f64 {
+    x.iter().map(|x| f64::from(*x)).sum::<f64>() / x.len() as f64
+}
+
+/// 1 − Var(target − value)/Var(target): 1 for a perfect critic, 0 for one that knows the mean only.
+fn explained_variance(batch: &Batch) -> f64 {
+    let values = |i: usize| batch.values[batch.dims.row(i)];
+    let (_, total) = mean_std(batch.targets.iter().copied());
+    let (_, rest) = mean_std(batch.targets.iter().enumerate().map(|(i, t)| t - values(i)));
+    if total > 0.0 {
+        1.0 - (rest / total).powi(2)
+    } else {
+        0.0
+    }
+}

@@ -1,0 +1,77 @@
+//! The minibatch that a training failed in, as a file to look into.
+
+use super::{TrainError, Trainer};
+use crate::advantage::GaeSchedule;
+use safetensors::tensor::{Dtype, TensorView};
+
+/// Name, numbers, which rows of them, and the shape of a row.
+type Part<'a> = (&'static str, &'a [f32], &'a [usize], &'a [usize]);
+
+impl Trainer {
+    /// The transitions of the minibatch whose gradient became non-finite, as the bytes of a safetensors file; none where no minibatch is to
+    /// blame. To be asked for right after [`Trainer::iterate`] gave `error`.
+    ///
+    /// R transitions with N views each: `transition` `[R]` (which of the batch), `observation` (normalised), `action` (unbounded), `reward`
+    /// (scaled), `advantage` (not normalised over the minibatch), `target`, `view_input`, `view_target`, `view_time` and `old_loss`
+    /// `[R, N, …]`.
+    ///
+    /// # Errors
+    /// None in practice: the container refuses no batch.
+    pub fn offending_minibatch(&self, error: &TrainError) -> Result<Option<Vec<u8>>, TrainError> {
+        let TrainError::NonFiniteGradient { minibatch, .. } = error else {
+            return Ok(None);
+        };
+        let (batch, dims) = (&self.batch, self.batch.dims);
+        let units = self.order.len() / self.config.optimizer.minibatches;
+        let length = match self.config.advantage.schedule() {
+            GaeSchedule::Once => 1,
+            GaeSchedule::PerMinibatch => dims.unroll,
+        };
+        let units = &self.order[minibatch * units..][..units];
+        let rows: Vec<usize> = units
+            .iter()
+            .flat_map(|unit| (0..length).map(move |k| *unit as usize * length + k))
+            .collect();
+        let views = dims.views;
+        let observation_rows: Vec<usize> = rows.iter().map(|&i| dims.row(i)).collect();
+        let parts: [Part; 9] = [
+            (
+                "observation",
+                &batch.observations,
+                &observation_rows,
+                &[dims.observation],
+            ),
+            ("action", &batch.actions, &rows, &[dims.action]),
+            ("reward", &batch.rewards, &rows, &[]),
+            ("advantage", &batch.advantages, &rows, &[]),
+            ("target", &batch.targets, &rows, &[]),
+            ("view_input", &batch.view_inputs, &rows, &[views, dims.tail]),
+            ("view_target", &batch.view_targets, &rows, &[views, dims.target]),
+            ("view_time", &batch.view_times, &rows, &[views]),
+            ("old_loss", &batch.old_losses, &rows, &[views]),
+        ];
+        let mut tensors = vec![(
+            "transition",
+            Dtype::U64,
+            vec![rows.len()],
+            rows.iter()
+                .flat_map(|i| (*i as u64).to_le_bytes())
+                .collect::<Vec<u8>>(),
+        )];
+        for (name, numbers, rows, shape) in parts {
+            let width: usize = shape.iter().product();
+            let of_row = |&i: &usize| numbers[i * width..][..width].iter().flat_map(|x| x.to_le_bytes());
+            let shape = [rows.len()].iter().chain(shape).copied().collect();
+            tensors.push((name, Dtype::F32, shape, rows.iter().flat_map(of_row).collect()));
+        }
+        let container = |e: safetensors::SafeTensorError| TrainError::State(e.to_string());
+        let mut named = Vec::new();
+        for (name, dtype, shape, bytes) in &tensors {
+            named.push((
+                *name,
+                TensorView::new(*dtype, shape.clone(), bytes).map_err(container)?,
+            ));
+        }
+        Ok(Some(safetensors::serialize(named, None).map_err(container)?))
+    }
+}

@@ -1,0 +1,99 @@
+//! Settings of a training: its length, its precision, evaluation and checkpoints.
+
+use fpo_nn::Precision;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Evaluation while training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct EvalConfig {
+    /// Evaluate every this many environment steps, and at the end; 0: at the end only.
+    pub every: u64,
+    /// Episodes of an evaluation, for each of its two columns (zero noise, random noise).
+    pub episodes: usize,
+}
+
+/// In which numbers networks are learnt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LearningPrecision {
+    /// The fastest this machine has; a run records which.
+    Auto,
+    /// Single precision throughout.
+    F32,
+    /// The critic, and the policy's gradient but not its outputs, on products of bfloat16: needs a processor with AMX.
+    Bf16,
+}
+
+impl LearningPrecision {
+    /// The precision of the policy's network, whose outputs, on which ratios rest, are f32 either way.
+    pub fn of_policy(self) -> Precision {
+        match self.decided() {
+            Self::Bf16 => Precision::Bf16Gradient,
+            _ => Precision::F32,
+        }
+    }
+
+    /// The precision of the critic.
+    pub fn of_critic(self) -> Precision {
+        match self.decided() {
+            Self::Bf16 => Precision::Bf16,
+            _ => Precision::F32,
+        }
+    }
+
+    /// What it is on this machine.
+    pub fn decided(self) -> Self {
+        match self {
+            Self::Auto if Precision::Bf16.is_available() => Self::Bf16,
+            Self::Auto => Self::F32,
+            decided => decided,
+        }
+    }
+}
+
+/// Length of the run and checkpoints.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainConfig {
+    /// Numbers that networks are learnt in.
+    pub precision: LearningPrecision,
+    /// Environment steps of the run, rounded up to whole iterations.
+    pub steps: u64,
+    /// Evaluate and export a moving average of the policy's parameters, of which each iteration keeps this share (FPO++: 0.95); 0: the
+    /// policy as it is. It acts in training either way.
+    pub ema_decay: f32,
+    /// Iterations before the average begins (FPO++: 500).
+    pub ema_after: u64,
+    /// Save a checkpoint every this many iterations, and at the end; 0: at the end only.
+    pub checkpoint_every: u64,
+    /// Checkpoints kept besides the best; older ones are deleted.
+    pub keep: usize,
+    /// When the return has collapsed or a number is no longer finite, go back to the best checkpoint and go on with half the learning
+    /// rates; three times at most. Needs eval.every.
+    pub rollback: bool,
+}
+
+impl Default for EvalConfig {
+    fn default() -> Self {
+        Self {
+            every: 0,
+            episodes: 64,
+        }
+    }
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            precision: LearningPrecision::Auto,
+            steps: 60_000_000,
+            ema_decay: 0.0,
+            ema_after: 0,
+            checkpoint_every: 0,
+            keep: 3,
+            rollback: false,
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! The whole training state as bytes, and back: resuming from it continues bit for bit.
+
+use super::{TrainError, Trainer};
+use crate::config::Config;
+use crate::learner::Trained;
+use fpo_env::Task;
+use fpo_nn::{Mlp, Normalizer, TensorRecord};
+use fpo_policy::moments;
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+const FORMAT: u32 = 1;
+/// The entry of the file's header that holds the [`Counters`].
+pub(super) const METADATA: &str = "fpo_state";
+/// The tensor that holds the states of all environments.
+pub(super) const ENVIRONMENTS: &str = "environments";
+
+/// The counters of the state. Random numbers have no state: they are functions of seed and counters.
+#[derive(Serialize, Deserialize)]
+struct Counters {
+    format: u32,
+    task: String,
+    seed: u64,
+    iteration: u64,
+    policy_adam_steps: u64,
+    critic_adam_steps: u64,
+    normalizer_count: u64,
+    /// Written where it is not 1.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    rate_factor: f64,
+    /// Absent where there was none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    rollbacks: u32,
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+fn is_one(x: &f64) -> bool {
+    *x == 1.0
+}
+
+/// What the names of the averaged policy's tensors begin with.
+const AVERAGE: &str = "policy_average.";
+
+/// The three flat vectors of a network in training, with the prefixes of their tensors.
+fn vectors<'a>(name: &str, trained: &'a Trained) -> [(String, &'a [f32]); 3] {
+    [
+        (format!("{name}."), &trained.parameters),
+        (format!("{name}_adam_first."), &trained.adam.first),
+        (format!("{name}_adam_second."), &trained.adam.second),
+    ]
+}
+
+impl Trainer {
+    /// The state, as the bytes of a safetensors file: parameters, optimisers, normaliser, environments, counters.
+    ///
+    /// # Errors
+    /// None in practice: the container refuses no state of a trainer.
+    pub fn state(&self) -> Result<Vec<u8>, TrainError> {
+        let networks = [
+            ("policy", self.policy.network(), &self.learnt.policy),
+            ("critic", &self.critic.network, &self.learnt.critic),
+        ];
+        let mut records: Vec<TensorRecord> = networks
+            .iter()
+            .flat_map(|(name, network, trained)| {
+                vectors(name, trained)
+                    .into_iter()
+                    .flat_map(|(prefix, flat)| network.store(&prefix, flat))
+            })
+            .collect();
+        if let Some(ema) = &self.average {
+            records.extend(self.policy.network().store(AVERAGE, &ema.average));
+        }
+        let moments = self.normalizer.moments();
+        let columns = moments::columns(moments);
+        let mut envs = Vec::new();
+        self.shards.iter().for_each(|s| s.envs.save_state(&mut envs));
+
+        let view = |dtype, shape, bytes| TensorView::new(dtype, shape, bytes).map_err(damaged);
+        let mut views = Vec::new();
+        for r in &records {
+            views.push((r.name.as_str(), view(Dtype::F32, r.shape.clone(), &r.bytes)?));
+        }
+        for (name, bytes) in &columns {
+            views.push((name, view(Dtype::F64, vec![moments.mean.len()], bytes)?));
+        }
+        views.push((ENVIRONMENTS, view(Dtype::U8, vec![envs.len()], &envs)?));
+        let counters = Counters {
+            format: FORMAT,
+            task: self.config.task.clone(),
+            seed: self.config.seed,
+            iteration: self.iteration,
+            policy_adam_steps: self.learnt.policy.adam.steps,
+            critic_adam_steps: self.learnt.critic.adam.steps,
+            normalizer_count: moments.count,
+            rate_factor: self.rate_factor,
+            rollbacks: self.rollbacks,
+        };
+        let text = serde_json::to_string(&counters).map_err(damaged)?;
+        safetensors::serialize(views, Some(HashMap::from([(METADATA.to_owned(), text)]))).map_err(damaged)
+    }
+
+    /// A trainer that continues from a [`Trainer::state`]. Environments that give no state begin a
+    /// new episode, the same from the same bytes; [`Trainer::restarted_episodes`] counts them.
+    ///
+    /// # Errors
+    /// If the bytes are not a state, or not one of this configuration's task, seed and sizes.
+    pub fn restore(
+        config: &Config,
+        task: Arc<dyn Task>,
+        threads: usize,
+        state: &[u8],
+    ) -> Result<Self, TrainError> {
+        let counters = Counters::read(state, config)?;
+        let mut trainer = Self::new(config, task, threads)?;
+        trainer.load(state, &counters)?;
+        trainer.iteration = counters.iteration;
+        trainer.rollbacks = counters.rollbacks;
+        Ok(trainer)
+    }
+
+    /// Takes all of the state over but the iteration and the rollbacks.
+    ///
+    /// # Errors
+    /// If the bytes are not a state, or not one of this configuration's task, seed and sizes; then some of it may be taken over.
+    pub(super) fn load_learnt(&mut self, state: &[u8]) -> Result<(), TrainError> {
+        let counters = Counters::read(state, &self.config)?;
+        self.load(state, &counters)
+    }
+
+    fn load(&mut self, state: &[u8], counters: &Counters) -> Result<(), TrainError> {
+        let file = SafeTensors::deserialize(state).map_err(damaged)?;
+        load(&mut self.learnt.policy, self.policy.network(), "policy", &file)?;
+        load(&mut self.learnt.critic, &self.critic.network, "critic", &file)?;
+        self.learnt.policy.adam.steps = counters.policy_adam_steps;
+        self.learnt.critic.adam.steps = counters.critic_adam_steps;
+        if !(self.learnt.policy.is_sound() && self.learnt.critic.is_sound()) {
+            return Err(refused(
+                "an optimiser holds a number that is not finite, or a negative square".into(),
+            ));
+        }
+        if let Some(ema) = &mut self.average {
+            // A run may begin to average later than its state was saved.
+            ema.average = match file.names().iter().any(|name| name.starts_with(AVERAGE)) {
+                true => self.policy.network().load(AVERAGE, &file).map_err(damaged)?,
+                false => self.learnt.policy.parameters.clone(),
+            };
+        }
+        let dim = self.normalizer.dim();
+        let moments = moments::load(&file, counters.normalizer_count, dim).map_err(damaged)?;
+        // Far beyond any run, and far from overflowing where they are multiplied.
+        let counters_hold = [
+            counters.iteration,
+            moments.count,
+            counters.policy_adam_steps,
+            counters.critic_adam_steps,
+        ]
+        .iter()
+        .all(|n| *n < 1 << 40);
+        if !counters_hold {
+            return Err(refused("a counter is impossibly large".into()));
+        }
+        if !(counters.rate_factor.is_finite() && counters.rate_factor > 0.0) {
+            return Err(refused(
+                "the factor of its learning rate is not a positive number".into(),
+            ));
+        }
+        self.rate_factor = counters.rate_factor;
+        self.normalizer = Normalizer::from_moments(self.normalizer.config(), moments);
+        let mut rest = file.tensor(ENVIRONMENTS).map_err(damaged)?.data();
+        for shard in &mut self.shards {
+            rest = shard.envs.load_state(rest).map_err(damaged)?;
+        }
+        if !rest.is_empty() {
+            return Err(refused("it has more environments than env.num_envs".into()));
+        }
+        Ok(())
+    }
+}
+
+impl Counters {
+    /// The counters of `state`, if it belongs to the task and the seed of `config`.
+    fn read(state: &[u8], config: &Config) -> Result<Self, TrainError> {
+        let (_, header) = SafeTensors::read_metadata(state).map_err(damaged)?;
+        let text = header.metadata().as_ref().and_then(|m| m.get(METADATA));
+        let text = text.ok_or_else(|| refused(format!("its header has no `{METADATA}` entry")))?;
+        let counters: Self = serde_json::from_str(text).map_err(damaged)?;
+        if counters.format != FORMAT {
+            return Err(refused(format!(
+                "it has format {}, this program reads {FORMAT}",
+                counters.format
+            )));
+        }
+        if counters.task != config.task || counters.seed != config.seed {
+            return Err(refused(format!(
+                "it belongs to {} with seed {}, the configuration to {} with seed {}",
+                counters.task, counters.seed, config.task, config.seed
+            )));
+        }
+        Ok(counters)
+    }
+}
+
+fn load(trained: &mut Trained, network: &Mlp, name: &str, file: &SafeTensors) -> Result<(), TrainError> {
+    let prefixes = vectors(name, trained).map(|(prefix, _)| prefix);
+    let [parameters, first, second] = prefixes.map(|prefix| network.load(&prefix, file));
+    trained.parameters = parameters.map_err(damaged)?;
+    trained.adam.first = first.map_err(damaged)?;
+    trained.adam.second = second.map_err(damaged)?;
+    network.pack(&trained.parameters, &mut trained.weights);
+    Ok(())
+}
+
+fn damaged(error: impl std::fmt::Display) -> TrainError {
+    refused(error.to_string())
+}
+
+fn refused(why: String) -> TrainError {
+    TrainError::State(why)
+}

@@ -1,0 +1,326 @@
+//! Every entry of a batch against a second simulation of the same environments, with episodes that are cut inside a sequence, at its
+//! end, and not at all; and advantages estimated once an iteration against those estimated per minibatch.
+
+use crate::toy::Toy;
+use fpo_env::{Shard, ShardOptions, StepEnd};
+use fpo_learn::config::{Config, GaeForm, GaeSchedule, Method, ValueScale};
+use fpo_learn::critic::Critic;
+use fpo_learn::learner::{Learner, Learnt, Trained};
+use fpo_learn::rollout::Batch;
+use fpo_learn::rollout::{Actors, RolloutShard};
+use fpo_nn::{Mlp, Normalizer, NormalizerConfig};
+use fpo_policy::{ActionMap, Model};
+use fpo_rng::{Key, Stream};
+
+const ENVS: usize = 3;
+const UNROLL: usize = 4;
+const SEQUENCES: usize = 2;
+
+/// What a rollout needs, and the batch it filled.
+struct Rollout {
+    config: Config,
+    policy: Model,
+    critic: Critic,
+    learnt: Learnt,
+    map: ActionMap,
+    normalizer: Normalizer,
+    shard: RolloutShard,
+    batch: Batch,
+}
+
+fn trained(config: &Config, network: &Mlp, index: u32) -> Trained {
+    let mut parameters = vec![0.0; network.parameter_count()];
+    network.init(
+        config.policy.initialisation,
+        1.0,
+        Key::new(3, Stream::Init).index(index),
+        &mut parameters,
+    );
+    Trained::new(network, parameters, config.optimizer.adam())
+}
+
+fn options() -> ShardOptions {
+    ShardOptions {
+        seed: 9,
+        stream: Stream::Reset,
+        stagger: true,
+        group: 1,
+    }
+}
+
+/// One rollout of `ENVS` environments whose episodes have `step_limit` steps.
+fn rollout(step_limit: u32) -> Rollout {
+    rollout_of(Method::Fpo, step_limit, 0.0)
+}
+
+fn rollout_of(method: Method, step_limit: u32, action_bound: f32) -> Rollout {
+    rollout_with(method, &Toy::new(step_limit), action_bound, 0.0)
+}
+
+fn rollout_with(method: Method, task: &Toy, action_bound: f32, action_noise: f32) -> Rollout {
+    let mut config = Config::default();
+    config.objective.method = method;
+    config.policy.action_noise = action_noise;
+    config.env.num_envs = ENVS;
+    config.env.unroll = UNROLL;
+    config.env.sequences = SEQUENCES;
+    config.env.reward_scale = 3.0;
+    config.policy.hidden = vec![8];
+    config.critic.hidden = vec![8];
+    config.critic.value_scale = ValueScale::Horizon;
+    config.advantage.form = GaeForm::Textbook;
+    config.advantage.gae = GaeSchedule::Once;
+    config.optimizer.minibatches = 1;
+    let policy = config.model(2, 1).unwrap();
+    let critic = Critic::new(&config.critic, 2, config.advantage.gamma).unwrap();
+    let learnt = Learnt {
+        policy: trained(&config, policy.network(), 0),
+        critic: trained(&config, &critic.network, 1),
+    };
+    let mut normalizer = Normalizer::new(NormalizerConfig::default(), 2);
+    let mut seen = fpo_nn::Moments::new(2);
+    seen.add_rows(&[0.5, 0.1, -0.5, 0.9, 0.3, 0.4], 2);
+    normalizer.update(&seen);
+    let dims = config.dims(2, 1);
+    let envs = Shard::new(task, 0, ENVS, options()).unwrap();
+    let mut rollout = Rollout {
+        map: ActionMap::new(config.policy.squash, action_bound, fpo_env::Task::spec(task)),
+        shard: RolloutShard::new(envs, &policy, &critic, config.parts().views_per_action, None),
+        batch: Batch::new(dims),
+        config,
+        policy,
+        critic,
+        learnt,
+        normalizer,
+    };
+    rollout.collect();
+    rollout
+}
+
+impl Rollout {
+    fn collect(&mut self) {
+        let actors = Actors {
+            policy: &self.policy,
+            policy_weights: &self.learnt.policy.weights,
+            critic: &self.critic,
+            critic_weights: &self.learnt.critic.weights,
+            normalizer: &self.normalizer,
+            action_map: &self.map,
+            action_noise: self.config.policy.action_noise,
+            views: self.config.parts().views,
+            loss: self.config.parts().loss,
+            gae: self.config.advantage.gae(),
+            reward_scale: self.config.env.reward_scale,
+            seed: 9,
+            first_step: 0,
+        };
+        let mut parts = self.batch.parts([ENVS]);
+        self.shard.collect(&actors, &mut parts[0]);
+    }
+
+    fn value(&self, observation: &[f32]) -> f32 {
+        let mut out = [0.0];
+        let mut scratch = self.critic.network.scratch(1, false);
+        self.critic
+            .values(&self.learnt.critic.weights, observation, &mut scratch, &mut out);
+        out[0]
+    }
+
+    fn normalised(&self, observation: &[f32]) -> [f32; 2] {
+        let mut out = [0.0; 2];
+        self.normalizer.normalize(observation, &mut out);
+        out
+    }
+}
+
+/// Returns at which steps of their sequences episodes were cut.
+fn every_entry(step_limit: u32) -> Vec<usize> {
+    let r = rollout(step_limit);
+    let b = &r.batch;
+    let mut twin = Shard::new(&Toy::new(step_limit), 0, ENVS, options()).unwrap();
+    let mut truncated = Vec::new();
+    let mut action = [0.0];
+    for env in 0..ENVS {
+        for t in 0..SEQUENCES * UNROLL {
+            let i = env * SEQUENCES * UNROLL + t;
+            let before = r.normalised(&twin.observations()[2 * env..][..2]);
+            assert_eq!(
+                b.observations[2 * b.dims.row(i)..][..2],
+                before,
+                "before transition {i}"
+            );
+            assert_eq!(b.values[b.dims.row(i)], r.value(&before));
+            r.map.apply(&b.actions[i..=i], &mut action);
+            let outcome = twin.step(env, &action);
+            assert_eq!(b.rewards[i], 3.0 * outcome.reward);
+            match outcome.ended.map(|e| e.end) {
+                None => assert_eq!(b.ends[i], StepEnd::Running),
+                Some(StepEnd::Truncated) => {
+                    assert_eq!(b.ends[i], StepEnd::Truncated);
+                    assert_eq!(
+                        b.final_values[i],
+                        r.value(&r.normalised(twin.final_observation()))
+                    );
+                    truncated.push(t % UNROLL);
+                }
+                Some(end) => panic!("{end:?}"),
+            }
+            if (t + 1) % UNROLL == 0 {
+                let after = r.normalised(&twin.observations()[2 * env..][..2]);
+                let row = b.dims.row(i) + 1;
+                assert_eq!(b.observations[2 * row..][..2], after, "after transition {i}");
+            }
+        }
+    }
+    assert_eq!(r.shard.report.moments.count, (ENVS * SEQUENCES * UNROLL) as u64);
+    assert_eq!(r.shard.report.episodes.len(), truncated.len());
+    truncated
+}
+
+#[test]
+fn every_entry_is_what_the_environments_did() {
+    let cuts = [2, 3, 5].map(every_entry).concat();
+    assert!(
+        (0..UNROLL).all(|t| cuts.contains(&t)),
+        "cut anywhere in a sequence: {cuts:?}"
+    );
+}
+
+/// Episodes that the environment itself ends after three steps, in the middle of a sequence and at
+/// its end.
+#[test]
+fn a_truncation_by_the_environment_bootstraps_and_a_termination_does_not() {
+    const LENGTH: u32 = 3;
+    let mut values_of_ends = Vec::new();
+    for end in [StepEnd::Truncated, StepEnd::Terminated, StepEnd::Diverged] {
+        let task = Toy::ending(LENGTH, end);
+        let r = rollout_with(Method::Fpo, &task, 0.0, 0.0);
+        let (b, gamma) = (&r.batch, r.config.advantage.gamma as f32);
+        let mut twin = Shard::new(&task, 0, ENVS, options()).unwrap();
+        let mut action = [0.0];
+        for env in 0..ENVS {
+            for t in 0..SEQUENCES * UNROLL {
+                let i = env * SEQUENCES * UNROLL + t;
+                r.map.apply(&b.actions[i..=i], &mut action);
+                let outcome = twin.step(env, &action);
+                if !(t + 1).is_multiple_of(LENGTH as usize) {
+                    assert_eq!((outcome.ended, b.ends[i]), (None, StepEnd::Running));
+                    continue;
+                }
+                assert_eq!((outcome.ended.unwrap().end, b.ends[i]), (end, end));
+                // The true last observation, whose time is up, and not that of the next episode,
+                // whose time is not.
+                let last = twin.final_observation();
+                assert_eq!(last[1], 1.0);
+                let follows = match end {
+                    StepEnd::Truncated => r.value(&r.normalised(last)),
+                    _ => 0.0,
+                };
+                let expected = b.rewards[i] + gamma * follows - b.values[b.dims.row(i)];
+                assert!((b.advantages[i] - expected).abs() < 1e-6, "{end:?} at {t}");
+                values_of_ends.push(follows);
+            }
+        }
+    }
+    assert!(values_of_ends.iter().any(|value| value.abs() > 1e-3));
+}
+
+#[test]
+fn once_and_per_minibatch_estimate_alike_while_the_critic_stands_still() {
+    let mut r = rollout(3);
+    let (advantages, targets) = (r.batch.advantages.clone(), r.batch.targets.clone());
+    let learner =
+        |config: &Config| Learner::new(config.learner(), &r.policy, &r.critic, r.batch.dims.transitions());
+    let mut once = learner(&r.config);
+    r.config.advantage.gae = GaeSchedule::PerMinibatch;
+    let mut per_minibatch = learner(&r.config);
+
+    let transitions: Vec<u32> = (0..r.batch.dims.transitions() as u32).collect();
+    let sequences: Vec<u32> = (0..r.batch.dims.sequences as u32).collect();
+    let first = once.differentiate(&r.policy, &r.critic, &r.learnt, &mut r.batch, &transitions);
+    let second = per_minibatch.differentiate(&r.policy, &r.critic, &r.learnt, &mut r.batch, &sequences);
+    assert_eq!((advantages, targets), (r.batch.advantages, r.batch.targets));
+    assert!((first.value_loss - second.value_loss).abs() < 1e-6 * first.value_loss.abs());
+    assert!(once.gradient().iter().any(|g| g.abs() > 1e-3));
+    for (a, b) in once.gradient().iter().zip(per_minibatch.gradient()) {
+        assert!((a - b).abs() < 1e-5, "{a} against {b}");
+    }
+}
+
+/// The steps of a noisy sampler lead from the noise to the action, and each has the likelihood of the noise it drew.
+#[test]
+fn stored_steps_are_those_of_the_sampler() {
+    let r = rollout_of(Method::Dppo, 3, 0.0);
+    let (b, steps) = (&r.batch, r.config.policy.flow_steps);
+    let (h, sigma) = (1.0 / steps as f32, r.config.policy.step_noise);
+    let mut z_of_all = Vec::new();
+    for i in 0..b.dims.transitions() {
+        for k in 0..steps {
+            let view = i * steps + k;
+            let (x, u) = (b.view_inputs[view * b.dims.tail], b.view_targets[view]);
+            let reached = if k + 1 < steps {
+                b.view_inputs[(view + 1) * b.dims.tail]
+            } else {
+                b.actions[i]
+            };
+            assert!((x - h * u - reached).abs() < 1e-6);
+            assert!((b.view_times[view] - (1.0 - k as f32 * h)).abs() < 1e-6);
+            // ℓ − ln σ − ½·ln 2π = ½z².
+            let constant = sigma.ln() + 0.5 * std::f32::consts::TAU.ln();
+            z_of_all.push(2.0 * (b.old_losses[view] - constant));
+        }
+    }
+    assert!(z_of_all.iter().all(|square| *square > -1e-4));
+    let mean = z_of_all.iter().sum::<f32>() / z_of_all.len() as f32;
+    // 240 numbers: the mean square of a standard normal one has a standard error of 0.09.
+    assert!((mean - 1.0).abs() < 0.45, "{mean} of {}", z_of_all.len());
+}
+
+/// A Gaussian's draw is judged by its own likelihood, whatever acts in its place; the flow's pairs belong to what acts.
+#[test]
+fn only_a_flow_learns_from_the_cut_action() {
+    const BOUND: f32 = 0.2;
+    let beyond = |method| {
+        let r = rollout_of(method, 3, BOUND);
+        let actions = r.batch.actions.iter();
+        (actions.filter(|a| a.abs() > BOUND).count(), r)
+    };
+    assert_eq!(beyond(Method::Fpo).0, 0);
+    let (count, r) = beyond(Method::Ppo);
+    assert!(count > 4, "{count} of {}", r.batch.actions.len());
+    assert_eq!(r.batch.old_losses.len(), r.batch.actions.len());
+    let mut scratch = r.policy.scratch(1);
+    for (i, &action) in r.batch.actions.iter().enumerate() {
+        let observation = &r.batch.observations[2 * r.batch.dims.row(i)..][..2];
+        let [mean, one] = [0.0, 1.0].map(|z| {
+            let (weights, mut x) = (&r.learnt.policy.weights, [f32::NAN]);
+            r.policy.sample(weights, observation, &[z], &mut x, &mut scratch);
+            x
+        });
+        let std = one[0] - mean[0];
+        let z = (action - mean[0]) / std;
+        let expected = 0.5 * z * z + std.ln() + 0.5 * std::f32::consts::TAU.ln();
+        assert!((r.batch.old_losses[i] - expected).abs() < 1e-5);
+    }
+}
+
+/// The toy's observations do not depend on actions, so two rollouts differ by their noise alone.
+#[test]
+fn action_noise_is_part_of_what_is_learnt_from() {
+    const SIGMA: f32 = 0.1;
+    let (plain, noisy) = (rollout(3), rollout_with(Method::Fpo, &Toy::new(3), 0.0, SIGMA));
+    let b = &noisy.batch;
+    let actions = plain.batch.actions.iter().zip(&b.actions);
+    let z: Vec<f32> = actions.map(|(a, noisy)| (noisy - a) / SIGMA).collect();
+    let mean = |f: fn(f32) -> f32| z.iter().copied().map(f).sum::<f32>() / z.len() as f32;
+    // 24 numbers: standard errors of 0.2 and 0.29.
+    assert!(
+        mean(|z| z).abs() < 0.8 && (mean(|z| z * z) - 1.0).abs() < 0.8,
+        "{z:?}"
+    );
+    for (pair, row) in b.view_inputs.chunks_exact(b.dims.tail).enumerate() {
+        let (t, action) = (b.view_times[pair], b.actions[pair / b.dims.views]);
+        let x = t * b.view_targets[pair] + (1.0 - t) * action;
+        assert!((row[0] - x).abs() < 1e-6, "{} and {x}", row[0]);
+    }
+}

@@ -1,0 +1,383 @@
+//! The policy file: everything needed to act, in one safetensors file.
+
+use super::{ActionMap, FlowPolicy, GaussianPolicy, Model, PolicyScratch};
+use crate::StdKind;
+use crate::moments;
+use fpo_flow::Sampler;
+use fpo_nn::{Mlp, MlpError, MlpSpec, Normalizer, NormalizerConfig, TensorError, Weights};
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+/// Version of the layout of policy files.
+const FORMAT: u32 = 2;
+/// The version before there were kinds of policies: all are flows.
+const FORMAT_OF_FLOWS: u32 = 1;
+/// The key of the header's metadata that holds ours.
+const METADATA: &str = "fpo_policy";
+
+/// A policy that can act: its kind, network and settings, normaliser, action mapping, task and observation layout.
+#[derive(Clone)]
+pub struct Policy {
+    header: Header,
+    model: Model,
+    parameters: Vec<f32>,
+    weights: Weights,
+    normalizer: Normalizer,
+}
+
+/// What the metadata of the file says, as JSON.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Header {
+    format: u32,
+    task: String,
+    observation: Vec<(String, usize)>,
+    action: ActionMap,
+    network: MlpSpec,
+    #[serde(flatten)]
+    kind: Kind,
+    normalizer: NormalizerConfig,
+    /// Observations the normaliser has seen.
+    normalizer_count: u64,
+}
+
+/// The kind of policy, and what it needs besides its network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum Kind {
+    Flow {
+        time_embedding: usize,
+        output_scale: f32,
+        flow_steps: usize,
+        sampler: Sampler,
+        #[serde(default)]
+        step_noise: f32,
+    },
+    Gaussian {
+        std: StdKind,
+    },
+}
+
+impl Kind {
+    fn of(model: &Model) -> Self {
+        match model {
+            Model::Flow(flow) => Self::Flow {
+                time_embedding: flow.embedding,
+                output_scale: flow.output_scale,
+                flow_steps: flow.steps,
+                sampler: flow.sampler,
+                step_noise: flow.step_noise,
+            },
+            Model::Gaussian(gaussian) => Self::Gaussian { std: gaussian.std },
+        }
+    }
+
+    /// Sizes of the input and the output of a network for such observations and actions, if they are numbers at all.
+    fn network_sizes(&self, observation_dim: usize, action_dim: usize) -> Option<(usize, usize)> {
+        Some(match self {
+            Self::Flow { time_embedding, .. } => {
+                let input = observation_dim.checked_add(action_dim)?;
+                (input.checked_add(*time_embedding)?, action_dim)
+            }
+            Self::Gaussian { .. } => (observation_dim, action_dim.checked_mul(2)?),
+        })
+    }
+
+    /// Whether the numbers are usable.
+    fn is_sound(&self) -> bool {
+        match self {
+            Self::Flow {
+                time_embedding,
+                output_scale,
+                flow_steps,
+                sampler,
+                step_noise,
+            } => {
+                time_embedding.is_multiple_of(2)
+                    && (1..=MAX_FLOW_STEPS).contains(flow_steps)
+                    && output_scale.is_finite()
+                    && step_noise.is_finite()
+                    && (*step_noise == 0.0 || (*step_noise > 0.0 && *sampler == Sampler::Euler))
+            }
+            Self::Gaussian { .. } => true,
+        }
+    }
+
+    fn model(&self, network: Mlp, observation_dim: usize, action_dim: usize) -> Model {
+        match *self {
+            Self::Flow {
+                time_embedding,
+                output_scale,
+                flow_steps,
+                sampler,
+                step_noise,
+            } => Model::Flow(FlowPolicy {
+                network,
+                observation_dim,
+                action_dim,
+                embedding: time_embedding,
+                output_scale,
+                steps: flow_steps,
+                sampler,
+                step_noise,
+            }),
+            Self::Gaussian { std } => Model::Gaussian(GaussianPolicy {
+                network,
+                observation_dim,
+                action_dim,
+                std,
+            }),
+        }
+    }
+}
+
+/// Why bytes are not a policy.
+#[derive(Debug, thiserror::Error)]
+pub enum PolicyError {
+    /// They are no safetensors file.
+    #[error("not a policy file: {0}")]
+    Container(#[from] safetensors::SafeTensorError),
+    /// They are a safetensors file of something else.
+    #[error("not a policy file: its header has no `{METADATA}` entry")]
+    Foreign,
+    /// The header cannot be read.
+    #[error("damaged policy file: {0}")]
+    Header(#[from] serde_json::Error),
+    /// Another version of the layout.
+    #[error("policy file of format {0}; this program reads format {FORMAT}")]
+    Format(u32),
+    /// Sizes or numbers that contradict each other.
+    #[error("damaged policy file: {0}")]
+    Inconsistent(&'static str),
+    /// Impossible network sizes.
+    #[error("damaged policy file: {0}")]
+    Network(#[from] MlpError),
+    /// Tensors that do not fit the network.
+    #[error("damaged policy file: {0}")]
+    Tensor(#[from] TensorError),
+}
+
+impl Policy {
+    /// Gathers a policy from its parts.
+    pub fn new(
+        task: &str,
+        observation: &[(String, usize)],
+        model: Model,
+        parameters: Vec<f32>,
+        normalizer: Normalizer,
+        action: ActionMap,
+    ) -> Self {
+        let header = Header {
+            format: FORMAT,
+            task: task.to_owned(),
+            observation: observation.to_vec(),
+            action,
+            network: model.network().spec().clone(),
+            kind: Kind::of(&model),
+            normalizer: normalizer.config(),
+            normalizer_count: normalizer.moments().count,
+        };
+        let mut weights = model.network().weights();
+        model.network().pack(&parameters, &mut weights);
+        Self {
+            header,
+            model,
+            parameters,
+            weights,
+            normalizer,
+        }
+    }
+
+    /// The bytes of the policy file; the same policy gives the same bytes.
+    ///
+    /// # Errors
+    /// None in practice: the container refuses no policy that [`Policy::new`] made.
+    pub fn save(&self) -> Result<Vec<u8>, PolicyError> {
+        let records = self.model.network().store("policy.", &self.parameters);
+        let seen = self.normalizer.moments();
+        let columns = moments::columns(seen);
+        let mut views = Vec::new();
+        for record in &records {
+            views.push((
+                record.name.as_str(),
+                TensorView::new(Dtype::F32, record.shape.clone(), &record.bytes)?,
+            ));
+        }
+        for (name, bytes) in &columns {
+            views.push((name, TensorView::new(Dtype::F64, vec![seen.mean.len()], bytes)?));
+        }
+        let metadata = HashMap::from([(METADATA.to_owned(), serde_json::to_string(&self.header)?)]);
+        Ok(safetensors::serialize(views, Some(metadata))?)
+    }
+
+    /// Reads a policy file from anyone: sizes are checked before anything is allocated by them, and numbers must be finite.
+    ///
+    /// # Errors
+    /// What is wrong with the bytes.
+    pub fn load(bytes: &[u8]) -> Result<Self, PolicyError> {
+        let (_, file_header) = SafeTensors::read_metadata(bytes)?;
+        let text = file_header
+            .metadata()
+            .as_ref()
+            .and_then(|m| m.get(METADATA))
+            .ok_or(PolicyError::Foreign)?;
+        let mut fields: serde_json::Value = serde_json::from_str(text)?;
+        match fields.get("format").and_then(serde_json::Value::as_u64) {
+            Some(f) if f == u64::from(FORMAT) => {}
+            Some(f) if f == u64::from(FORMAT_OF_FLOWS) => fields["kind"] = "flow".into(),
+            Some(f) => return Err(PolicyError::Format(u32::try_from(f).unwrap_or(u32::MAX))),
+            None => return Err(PolicyError::Inconsistent("the header names no format")),
+        }
+        let header: Header = serde_json::from_value(fields)?;
+        let sum =
+            |parts: &[(String, usize)]| parts.iter().try_fold(0usize, |sum, (_, n)| sum.checked_add(*n));
+        let action_dim = header.action.dim();
+        let (Some(observation_dim @ 1..), true) = (sum(&header.observation), header.action.is_sound()) else {
+            return Err(PolicyError::Inconsistent(
+                "impossible observation or action sizes",
+            ));
+        };
+        let sizes = header.kind.network_sizes(observation_dim, action_dim);
+        if sizes != Some((header.network.input, header.network.output)) || action_dim == 0 {
+            return Err(PolicyError::Inconsistent(
+                "the network's sizes are not those of observation and action",
+            ));
+        }
+        if !header.kind.is_sound() {
+            return Err(PolicyError::Inconsistent("impossible sampler settings"));
+        }
+        // Every layer has weights in the file, so a network larger than the file is a lie; look before allocating.
+        let widths = header.network.hidden.iter().chain([&header.network.output]);
+        let mut inputs = header.network.input;
+        for &outputs in widths {
+            if inputs.checked_mul(outputs).is_none_or(|n| n > bytes.len() / 4) {
+                return Err(PolicyError::Inconsistent("the network is larger than the file"));
+            }
+            inputs = outputs;
+        }
+        let network = Mlp::new(header.network.clone())?;
+        let file = SafeTensors::deserialize(bytes)?;
+        let parameters = network.load("policy.", &file)?;
+        let moments = moments::load(&file, header.normalizer_count, observation_dim)
+            .map_err(PolicyError::Inconsistent)?;
+        let config = header.normalizer;
+        // Within these floors both the variance and the inverse of its root are numbers.
+        if !(1e-30..=1e30).contains(&config.variance_floor)
+            || config.clip.is_some_and(|c| c.is_nan() || c <= 0.0)
+        {
+            return Err(PolicyError::Inconsistent("impossible normaliser settings"));
+        }
+        let normalizer = Normalizer::from_moments(config, moments);
+        let model = header.kind.model(network, observation_dim, action_dim);
+        let Header {
+            task,
+            observation,
+            action,
+            ..
+        } = header;
+        Ok(Self::new(
+            &task,
+            &observation,
+            model,
+            parameters,
+            normalizer,
+            action,
+        ))
+    }
+
+    /// The task it was trained on.
+    pub fn task(&self) -> &str {
+        &self.header.task
+    }
+
+    /// The parts of an observation in order: name and number of entries.
+    pub fn observation(&self) -> &[(String, usize)] {
+        &self.header.observation
+    }
+
+    /// The normaliser of observations.
+    pub fn normalizer(&self) -> &Normalizer {
+        &self.normalizer
+    }
+
+    /// How the policy's action reaches the environment's range.
+    pub fn action_map(&self) -> &ActionMap {
+        &self.header.action
+    }
+
+    /// Entries of an observation.
+    pub fn observation_dim(&self) -> usize {
+        self.model.observation_dim()
+    }
+
+    /// Entries of an action.
+    pub fn action_dim(&self) -> usize {
+        self.model.action_dim()
+    }
+
+    /// Numbers of noise an action is made of.
+    pub fn noise_dim(&self) -> usize {
+        self.model.noise_dim()
+    }
+
+    /// Buffers to act for up to `rows` observations at a time.
+    pub fn actor(&self, rows: usize) -> Actor<'_> {
+        Actor {
+            policy: self,
+            scratch: self.model.scratch(rows),
+            observations: vec![0.0; rows * self.model.observation_dim()],
+        }
+    }
+}
+
+/// The most steps a policy file may ask of its sampler.
+const MAX_FLOW_STEPS: usize = 10_000;
+
+/// An action that is not finite. Weights are, since no others are read, but large ones overflow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the policy's action for observation {row} is not finite: the observation is not, or the network overflows"
+)]
+pub struct NonFiniteAction {
+    /// The first row that has one.
+    pub row: usize,
+}
+
+/// A policy with the buffers to act.
+pub struct Actor<'a> {
+    policy: &'a Policy,
+    scratch: PolicyScratch,
+    observations: Vec<f32>,
+}
+
+impl Actor<'_> {
+    /// Turns observations and noise into actions.
+    ///
+    /// * `observations` `[rows, observation]`, as the environment gives them
+    /// * `noise` `[rows, noise_dim]`: standard normal numbers, or zeros for the deterministic action
+    /// * `actions` `[rows, action]`: written with actions in the environment's units
+    ///
+    /// # Errors
+    /// If a number is not finite on the way to the environment's range, which might hide it; then no action is to be taken.
+    pub fn act(
+        &mut self,
+        observations: &[f32],
+        noise: &[f32],
+        actions: &mut [f32],
+    ) -> Result<(), NonFiniteAction> {
+        let policy = self.policy;
+        let normalised = &mut self.observations[..observations.len()];
+        policy.normalizer.normalize(observations, normalised);
+        policy
+            .model
+            .sample(&policy.weights, normalised, noise, actions, &mut self.scratch);
+        for (row, action) in actions.chunks_exact_mut(policy.action_dim()).enumerate() {
+            if !action.iter().all(|a| a.is_finite()) {
+                return Err(NonFiniteAction { row });
+            }
+            policy.header.action.apply_in_place(action);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,11 @@
+//! Settings as text: presets, TOML files and `--set key=value`, in layers, to one checked [`Config`].
+
+mod layers;
+mod validate;
+
+pub use fpo_learn::config::*;
+pub use layers::{
+    ConfigError, DEFAULT_PRESET, Difference, PRESETS, check_continues, differences, documentation,
+    documented, from_documented, read_text, reopen, resolve,
+};
+pub use validate::validate;

@@ -1,0 +1,460 @@
+//! From defaults, preset, file and `--set` to one checked [`Config`].
+
+mod documentation;
+mod error;
+mod keys;
+
+pub use documentation::{documentation, documented};
+pub use error::ConfigError;
+
+pub(super) use keys::{Key, Kind, keys};
+
+use super::{Config, Method, validate::validate};
+use fpo_files::read_capped;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+use toml::{Table, Value};
+
+/// The presets that come with the program: name and TOML text.
+pub const PRESETS: [(&str, &str); 6] = [
+    ("dppo", include_str!("../../presets/dppo.toml")),
+    ("dppo-fast", include_str!("../../presets/dppo-fast.toml")),
+    ("fast", include_str!("../../presets/fast.toml")),
+    ("paper", include_str!("../../presets/paper.toml")),
+    ("ppo", include_str!("../../presets/ppo.toml")),
+    ("ppo-fast", include_str!("../../presets/ppo-fast.toml")),
+];
+
+/// The preset of a run that names none.
+pub const DEFAULT_PRESET: &str = "fast";
+
+/// The settings of a run of `task`, from the weakest layer to the strongest: [`Config::default`], the preset, the TOML
+/// `file`, then each of `sets` (`"optimizer.epochs=4"`). A preset or file may hold tables `[method.NAME.…]`, which count where
+/// that is the `objective.method` in the end, and tables `[task."NAME".…]`, which count for that task only; both win over the rest
+/// of their layer, the task's over the method's. A preset may begin from another. `preset` and `seed` win over what the file
+/// says; without either they are [`DEFAULT_PRESET`] and 0.
+///
+/// # Errors
+/// [`ConfigError`], one line each: an unknown key, preset or choice (with the nearest valid one), a value of the wrong
+/// type or outside its range, a file that cannot be read or is not TOML.
+pub fn resolve(
+    task: &str,
+    preset: Option<&str>,
+    file: Option<&Path>,
+    sets: &[String],
+    seed: Option<u64>,
+) -> Result<Config, ConfigError> {
+    let file = file.map(read).transpose()?;
+    let named_by_file = file
+        .as_ref()
+        .and_then(|(_, table)| Some(table.get("preset")?.as_str()?.to_owned()));
+    let preset = preset.or(named_by_file.as_deref()).unwrap_or(DEFAULT_PRESET);
+    let lay = |method: Option<Method>| {
+        let mut layers = Layers {
+            merged: Table::new(),
+            task,
+            method,
+        };
+        layers.add_preset(preset)?;
+        if let Some((origin, table)) = &file {
+            layers.add(table.clone(), origin)?;
+        }
+        for set in sets {
+            layers.set(set)?;
+        }
+        layers.finish()
+    };
+    // Which method it is, all layers have to say first.
+    let method = lay(None)?.objective.method;
+    let mut config = lay(Some(method))?;
+    // A method's table that changes the method would never be right.
+    config.objective.method = method;
+    config.task = task.to_owned();
+    config.preset = preset.to_owned();
+    config.seed = seed.unwrap_or(config.seed);
+    validate(&config)?;
+    Ok(config)
+}
+
+/// Reads the complete configuration that a run recorded and applies `sets` to it. What of it may change when the run
+/// goes on, [`check_continues`] says.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn reopen(file: &Path, sets: &[String]) -> Result<Config, ConfigError> {
+    let origin = file.display().to_string();
+    let unreadable = |e: std::io::Error| ConfigError::Read {
+        file: origin.clone(),
+        message: e.to_string(),
+    };
+    let bytes = read_capped(file, LARGEST_FILE).map_err(unreadable)?;
+    let table = parse(&utf8(bytes, &origin)?, &origin)?;
+    recorded(&origin, table, sets)
+}
+
+fn recorded(origin: &str, table: Table, sets: &[String]) -> Result<Config, ConfigError> {
+    let mut layers = Layers {
+        merged: Table::new(),
+        task: "",
+        method: None,
+    };
+    // What runs were learnt in before they recorded it.
+    layers.set("train.precision=f32")?;
+    layers.add(table, origin)?;
+    for set in sets {
+        layers.set(set)?;
+    }
+    let config = layers.finish()?;
+    validate(&config)?;
+    Ok(config)
+}
+
+/// What a resumed run can change: its length, checkpoints, evaluation and precision, which another machine may not have, and
+/// what keeps training stable, so that a run that diverged can go on more carefully from its last checkpoint. None of them
+/// changes what the numbers of a saved state mean.
+const CHANGEABLE: [&str; 17] = [
+    "train.*",
+    "eval.*",
+    "optimizer.learning_rate",
+    "optimizer.critic_learning_rate",
+    "optimizer.final_fraction",
+    "optimizer.target_kl",
+    "optimizer.max_kl",
+    "optimizer.kl_factor_min",
+    "optimizer.kl_factor_max",
+    "optimizer.max_grad_norm",
+    "objective.ratio_form",
+    "objective.clip",
+    "objective.log_ratio_clamp",
+    "objective.log_ratio_max",
+    "objective.loss_max",
+    "objective.bound_pull",
+    "objective.entropy",
+];
+
+/// Reads a configuration that [`documented`] wrote; `origin` names it in errors.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn from_documented(text: &str, origin: &str) -> Result<Config, ConfigError> {
+    recorded(origin, parse(text, origin)?, &[])
+}
+
+/// Checks that a run trained with `trained` can go on with the settings `now`.
+///
+/// # Errors
+/// [`ConfigError::Fixed`] with the first key that differs and cannot change.
+pub fn check_continues(now: &Config, trained: &Config) -> Result<(), ConfigError> {
+    let changeable = |path: &str| {
+        CHANGEABLE.iter().any(|key| match key.strip_suffix('*') {
+            Some(section) => path.starts_with(section),
+            None => path == *key,
+        })
+    };
+    let differences = differences(now, trained)?;
+    match differences
+        .into_iter()
+        .find(|difference| !changeable(&difference.key))
+    {
+        None => Ok(()),
+        Some(Difference { key, value, other }) => Err(ConfigError::Fixed {
+            key,
+            value,
+            trained: other,
+            changeable: CHANGEABLE.join(", "),
+        }),
+    }
+}
+
+/// The keys whose values in `now` are not those of `other`, in the order of the struct tree.
+///
+/// # Errors
+/// If one of the two cannot be written as TOML.
+pub fn differences(now: &Config, other: &Config) -> Result<Vec<Difference>, ConfigError> {
+    let (now, other) = (table(now)?, table(other)?);
+    let text = |value: Option<&Value>| value.map_or("nothing".to_owned(), Value::to_string);
+    let pairs = keys()
+        .iter()
+        .map(|key| (key, lookup(&now, &key.path), lookup(&other, &key.path)));
+    let differing = pairs.filter(|(_, value, other)| value != other);
+    let differences = differing.map(|(key, value, other)| Difference {
+        key: key.path.clone(),
+        value: text(value),
+        other: text(other),
+    });
+    Ok(differences.collect())
+}
+
+/// A key that two configurations have different values for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The key.
+    pub key: String,
+    /// The value that was asked about, as TOML.
+    pub value: String,
+    /// The value of the other.
+    pub other: String,
+}
+
+/// `config` as TOML values. Through text: it writes an f32 in the fewest digits that give it back, where a table would widen
+/// it to f64.
+pub(super) fn table(config: &Config) -> Result<Table, ConfigError> {
+    let unwritable = |e: String| ConfigError::Conflict(format!("configuration: {}", one_line(&e)));
+    let text = toml::to_string(config).map_err(|e| unwritable(e.to_string()))?;
+    text.parse()
+        .map_err(|e: toml::de::Error| unwritable(e.to_string()))
+}
+
+struct Layers<'a> {
+    merged: Table,
+    task: &'a str,
+    /// The method whose tables count, once it is known.
+    method: Option<Method>,
+}
+
+impl Layers<'_> {
+    /// Lays the preset `name` over what is there, after the one it begins from.
+    fn add_preset(&mut self, name: &str) -> Result<(), ConfigError> {
+        let table = preset_table(name)?;
+        if let Some(base) = table.get("preset").and_then(Value::as_str) {
+            self.add_preset(base)?;
+        }
+        self.add(table, &format!("preset `{name}`"))
+    }
+
+    /// Lays `table` over what is there, then its overrides for the method, then those for the task, which may have some for the method, too.
+    fn add(&mut self, mut table: Table, origin: &str) -> Result<(), ConfigError> {
+        let tasks = overrides(&mut table, "task", origin)?;
+        self.lay(table, origin, true)?;
+        for (name, own) in tasks {
+            self.lay(own, origin, name == self.task)?;
+        }
+        Ok(())
+    }
+
+    /// Lays `table` over what is there, then its overrides for the method, if it `counts`. It is checked either way: a typing error should not
+    /// wait for its task or method.
+    fn lay(&mut self, mut table: Table, origin: &str, counts: bool) -> Result<(), ConfigError> {
+        let methods = overrides(&mut table, "method", origin)?;
+        let mut tables = vec![checked(table, origin)?];
+        for (name, own) in methods {
+            let own = checked(own, origin)?;
+            if Some(method_named(&name, origin)?) == self.method {
+                tables.push(own);
+            }
+        }
+        if counts {
+            tables
+                .into_iter()
+                .for_each(|table| merge(&mut self.merged, table));
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, set: &str) -> Result<(), ConfigError> {
+        let (key, text) = split(set)?;
+        if key == "task" || key == "preset" {
+            return Err(ConfigError::NotASetting { key: key.to_owned() });
+        }
+        if !keys::is_section(key) && !keys().iter().any(|k| k.path == key) {
+            // Here rather than in the walk below, which would stop at the section and suggest only that.
+            return Err(ConfigError::unknown_key(key, "--set"));
+        }
+        let is_list = keys()
+            .iter()
+            .any(|k| k.path == key && matches!(k.kind, Kind::Integers));
+        let value: Value = if is_list && !text.starts_with('[') {
+            format!("[{text}]")
+                .parse()
+                .unwrap_or_else(|_| Value::String(text.to_owned()))
+        } else {
+            text.parse().unwrap_or_else(|_| Value::String(text.to_owned()))
+        };
+        if keys::is_section(key) {
+            let members = Key::members(key);
+            return Err(ConfigError::wrong_type(key, &value, &members, "--set"));
+        }
+        let mut table = Table::new();
+        let (sections, last) = key.rsplit_once('.').map_or((None, key), |(s, l)| (Some(s), l));
+        let leaf = sections
+            .into_iter()
+            .flat_map(|s| s.split('.'))
+            .fold(&mut table, |table, section| {
+                let entry = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
+                entry.as_table_mut().expect("every section was just made a table")
+            });
+        leaf.insert(last.to_owned(), value);
+        merge(&mut self.merged, checked(table, "--set")?);
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Config, ConfigError> {
+        self.merged
+            .try_into()
+            .map_err(|e: toml::de::Error| ConfigError::Toml {
+                file: "configuration".into(),
+                message: one_line(e.message()),
+            })
+    }
+}
+
+/// Takes the tables `[KIND.NAME.…]` out of `table`.
+fn overrides(table: &mut Table, kind: &str, origin: &str) -> Result<Vec<(String, Table)>, ConfigError> {
+    let Some(Value::Table(_)) = table.get(kind) else {
+        return Ok(Vec::new());
+    };
+    let Some(Value::Table(named)) = table.remove(kind) else {
+        return Ok(Vec::new());
+    };
+    let tables = named.into_iter().map(|(name, settings)| match settings {
+        Value::Table(settings) => Ok((name, settings)),
+        other => Err(ConfigError::wrong_type(
+            &format!("{kind}.{name}"),
+            &other,
+            "a table of settings",
+            origin,
+        )),
+    });
+    tables.collect()
+}
+
+/// The method called `name`.
+fn method_named(name: &str, origin: &str) -> Result<Method, ConfigError> {
+    let value = Value::String(name.to_owned());
+    let key = keys().iter().find(|key| key.path == "objective.method");
+    let value = key.map_or(Ok(value.clone()), |key| key.check(value, origin))?;
+    value.try_into().map_err(|e: toml::de::Error| ConfigError::Toml {
+        file: origin.to_owned(),
+        message: one_line(e.message()),
+    })
+}
+
+fn split(set: &str) -> Result<(&str, &str), ConfigError> {
+    let parts = set.split_once('=').map(|(key, value)| (key.trim(), value.trim()));
+    parts
+        .filter(|(key, _)| !key.is_empty())
+        .ok_or_else(|| ConfigError::NoValue { set: one_line(set) })
+}
+
+fn merge(base: &mut Table, over: Table) {
+    for (key, value) in over {
+        match (base.get_mut(&key), value) {
+            (Some(Value::Table(base)), Value::Table(over)) => merge(base, over),
+            (_, value) => drop(base.insert(key, value)),
+        }
+    }
+}
+
+/// `table` with every key known and every value of its key's type.
+fn checked(table: Table, origin: &str) -> Result<Table, ConfigError> {
+    fn walk(table: Table, prefix: &str, origin: &str) -> Result<Table, ConfigError> {
+        let mut out = Table::new();
+        for (name, value) in table {
+            let path = format!("{prefix}{name}");
+            let value = if let Some(key) = keys().iter().find(|key| key.path == path) {
+                key.check(value, origin)?
+            } else if keys::is_section(&path) {
+                match value {
+                    Value::Table(inner) => Value::Table(walk(inner, &format!("{path}."), origin)?),
+                    other => {
+                        return Err(ConfigError::wrong_type(
+                            &path,
+                            &other,
+                            &Key::members(&path),
+                            origin,
+                        ));
+                    }
+                }
+            } else {
+                return Err(ConfigError::unknown_key(&path, origin));
+            };
+            out.insert(name, value);
+        }
+        Ok(out)
+    }
+    walk(table, "", origin)
+}
+
+/// The value at a dotted path.
+pub(super) fn lookup<'a>(table: &'a Table, path: &str) -> Option<&'a Value> {
+    match path.split_once('.') {
+        None => table.get(path),
+        Some((section, rest)) => lookup(table.get(section)?.as_table()?, rest),
+    }
+}
+
+fn preset_table(name: &str) -> Result<Table, ConfigError> {
+    let Some((_, text)) = PRESETS.iter().find(|(preset, _)| *preset == name) else {
+        let known = PRESETS.map(|(preset, _)| preset);
+        return Err(ConfigError::UnknownPreset {
+            preset: one_line(name),
+            known: known.join(", "),
+        });
+    };
+    parse(text, &format!("preset `{name}`"))
+}
+
+fn read(path: &Path) -> Result<(String, Table), ConfigError> {
+    let origin = path.display().to_string();
+    let table = parse(&read_text(path)?, &origin)?;
+    Ok((origin, table))
+}
+
+/// No settings come near this size, 1 MiB.
+const LARGEST_FILE: u64 = 1 << 20;
+
+/// The text of a file of settings that the user named: it may be a pipe, too.
+///
+/// # Errors
+/// [`ConfigError::Read`] if it cannot be read, is longer than 1 MiB or is not UTF-8.
+pub fn read_text(path: &Path) -> Result<String, ConfigError> {
+    let unreadable = |message: String| ConfigError::Read {
+        file: path.display().to_string(),
+        message,
+    };
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|e| unreadable(e.to_string()))?;
+    file.take(LARGEST_FILE + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|e| unreadable(e.to_string()))?;
+    if bytes.len() as u64 > LARGEST_FILE {
+        return Err(unreadable(
+            "it is longer than 1 MiB, which no settings are".into(),
+        ));
+    }
+    utf8(bytes, &path.display().to_string())
+}
+
+fn utf8(bytes: Vec<u8>, origin: &str) -> Result<String, ConfigError> {
+    String::from_utf8(bytes).map_err(|_| ConfigError::Read {
+        file: origin.to_owned(),
+        message: "it is not UTF-8 text".into(),
+    })
+}
+
+fn parse(text: &str, origin: &str) -> Result<Table, ConfigError> {
+    text.parse().map_err(|e: toml::de::Error| {
+        let line = e.span().map_or(1, |span| {
+            text[..span.start.min(text.len())].matches('\n').count() + 1
+        });
+        ConfigError::Toml {
+            file: format!("{origin}, line {line}"),
+            message: one_line(e.message()),
+        }
+    })
+}
+
+/// `text` on one line, and what is beyond the length of a line left out.
+pub(super) fn one_line(text: &str) -> String {
+    const LONGEST: usize = 120;
+    let mut line = fpo_files::one_line(text);
+    if let Some((end, _)) = line.char_indices().nth(LONGEST) {
+        line.truncate(end);
+        line.push('…');
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests;

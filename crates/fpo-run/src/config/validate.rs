@@ -1,0 +1,386 @@
+//! The range of every number, and which settings go together.
+
+use super::layers::{ConfigError, lookup, one_line, table};
+use super::{AdvantageEstimator, AdvantageNormalisation, Config, GaeSchedule, Method, TimeKind};
+use fpo_flow::Sampler;
+use std::fmt;
+use toml::Value;
+
+/// The numbers a key may have; NaN and infinities are in no range.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Range {
+    min: f64,
+    max: f64,
+    /// Whether `min` itself is outside.
+    above: bool,
+    /// Whether `max` itself is outside.
+    below: bool,
+    /// Bounds on the length, for a list.
+    length: Option<(usize, usize)>,
+}
+
+const fn from_to(min: f64, max: f64) -> Range {
+    Range {
+        min,
+        max,
+        above: false,
+        below: false,
+        length: None,
+    }
+}
+
+/// Above `min`, at most `max`.
+const fn above(min: f64, max: f64) -> Range {
+    Range {
+        min,
+        max,
+        above: true,
+        below: false,
+        length: None,
+    }
+}
+
+/// From `min`, below `max`.
+const fn below(min: f64, max: f64) -> Range {
+    Range {
+        min,
+        max,
+        above: false,
+        below: true,
+        length: None,
+    }
+}
+
+const fn list(shortest: usize, longest: usize, of: Range) -> Range {
+    Range {
+        length: Some((shortest, longest)),
+        ..of
+    }
+}
+
+/// Upper bounds are far beyond any sensible use; they keep a typing error from taking all memory.
+const RANGES: &[(&str, Range)] = &[
+    ("seed", from_to(0.0, i64::MAX as f64)),
+    ("env.num_envs", from_to(1.0, 32_768.0)),
+    ("env.unroll", from_to(1.0, 65_536.0)),
+    ("env.sequences", from_to(1.0, 65_536.0)),
+    ("env.reward_scale", above(0.0, 1e6)),
+    ("policy.hidden", list(1, 16, from_to(1.0, 8192.0))),
+    ("policy.final_gain", from_to(0.0, 100.0)),
+    ("policy.output_scale", above(0.0, 100.0)),
+    ("policy.flow_steps", from_to(1.0, 1000.0)),
+    ("policy.step_noise", above(0.0, 100.0)),
+    ("policy.time_embedding", from_to(2.0, 32.0)),
+    ("policy.initial_std", above(0.0, 1e3)),
+    ("policy.action_noise", from_to(0.0, 100.0)),
+    ("policy.action_bound", from_to(0.0, 1e6)),
+    ("critic.hidden", list(1, 16, from_to(1.0, 8192.0))),
+    ("critic.final_gain", from_to(0.0, 100.0)),
+    ("critic.loss_coefficient", above(0.0, 1e6)),
+    ("objective.pairs", from_to(1.0, 1024.0)),
+    ("objective.huber_delta", from_to(0.0, 1e6)),
+    ("objective.clip", above(0.0, 10.0)),
+    ("objective.log_ratio_clamp", from_to(0.0, 80.0)),
+    ("objective.log_ratio_max", from_to(0.0, 80.0)),
+    ("objective.loss_max", from_to(0.0, 1e6)),
+    ("objective.bound_pull", from_to(0.0, 1e6)),
+    ("objective.time_beta", above(0.0, 100.0)),
+    ("objective.temperature", above(0.0, 1e6)),
+    ("objective.weight_max", above(0.0, 1e6)),
+    ("objective.final_steps", from_to(0.0, 1000.0)),
+    ("objective.neighbour_entropy", from_to(0.0, 100.0)),
+    ("objective.neighbour_samples", from_to(1.0, 64.0)),
+    ("objective.neighbour", from_to(1.0, 64.0)),
+    ("objective.entropy", from_to(0.0, 100.0)),
+    ("advantage.group_size", from_to(2.0, 32_768.0)),
+    ("advantage.gamma", below(0.0, 1.0)),
+    ("advantage.lambda", from_to(0.0, 1.0)),
+    ("optimizer.learning_rate", above(0.0, 1.0)),
+    ("optimizer.critic_learning_rate", above(0.0, 1.0)),
+    ("optimizer.final_fraction", from_to(0.0, 1.0)),
+    ("optimizer.target_kl", from_to(0.0, 100.0)),
+    ("optimizer.max_kl", from_to(0.0, 100.0)),
+    ("optimizer.kl_factor_min", above(0.0, 1.0)),
+    ("optimizer.kl_factor_max", from_to(1.0, 1e6)),
+    ("optimizer.beta1", below(0.0, 1.0)),
+    ("optimizer.beta2", below(0.0, 1.0)),
+    ("optimizer.eps", above(0.0, 1.0)),
+    ("optimizer.weight_decay", from_to(0.0, 10.0)),
+    ("optimizer.max_grad_norm", from_to(0.0, 1e6)),
+    ("optimizer.epochs", from_to(1.0, 1000.0)),
+    ("optimizer.minibatches", from_to(1.0, 1_048_576.0)),
+    ("normalizer.clip", from_to(0.0, 1e6)),
+    ("eval.every", from_to(0.0, 1e15)),
+    ("eval.episodes", from_to(1.0, 65_536.0)),
+    ("train.steps", from_to(1.0, 1e15)),
+    ("train.ema_decay", below(0.0, 1.0)),
+    ("train.ema_after", from_to(0.0, 1e15)),
+    ("train.checkpoint_every", from_to(0.0, 1e15)),
+    ("train.keep", from_to(1.0, 1_000_000.0)),
+];
+
+/// Most f32 numbers a batch may hold (16 GiB): the views' times, noises, losses and velocities, with room for 32 actions.
+const LARGEST_BATCH: f64 = 4.0 * 1024.0 * 1024.0 * 1024.0;
+
+/// Most weights between a network's hidden layers.
+const LARGEST_NETWORK: f64 = 50e6;
+/// Most numbers that the hidden layers of a network may hold for the rows it sees at once (256 MiB); up to 16 groups of
+/// environments, or 8 of gradients, hold as much.
+const LARGEST_TILE: f64 = 64.0 * 1024.0 * 1024.0;
+
+/// The range of a numeric key.
+pub(super) fn range_of(path: &str) -> Option<&'static Range> {
+    RANGES
+        .iter()
+        .find(|(key, _)| *key == path)
+        .map(|(_, range)| range)
+}
+
+/// Checks every range and what goes together.
+///
+/// # Errors
+/// The first value that is out of its range, or the first pair of settings that exclude each other.
+pub fn validate(config: &Config) -> Result<(), ConfigError> {
+    if i64::try_from(config.seed).is_err() {
+        // Beyond what TOML can say, so it cannot wait for the table below.
+        return Err(out_of_range("seed", &config.seed, &format!("0 to {}", i64::MAX)));
+    }
+    let table = table(config)?;
+    for (key, range) in RANGES {
+        if let Some(value) = lookup(&table, key) {
+            range.check(key, value)?;
+        }
+    }
+    together(config)
+}
+
+/// What single ranges cannot say.
+fn together(config: &Config) -> Result<(), ConfigError> {
+    let Config {
+        env,
+        policy,
+        critic,
+        objective,
+        advantage,
+        optimizer,
+        ..
+    } = config;
+    let conflict = |message: String| Err(ConfigError::Conflict(message));
+    if policy.time_embedding % 2 != 0 {
+        return Err(out_of_range(
+            "policy.time_embedding",
+            &policy.time_embedding,
+            &"an even number, 2 to 32",
+        ));
+    }
+    if objective.method == Method::Dppo {
+        if policy.sampler != Sampler::Euler {
+            return conflict("objective.method = \"dppo\" needs policy.sampler = \"euler\"".into());
+        }
+        if objective.final_steps > policy.flow_steps {
+            return conflict(format!(
+                "objective.final_steps = {} is more than policy.flow_steps = {}",
+                objective.final_steps, policy.flow_steps
+            ));
+        }
+    }
+    if objective.time == TimeKind::InnerGrid && policy.flow_steps < 2 {
+        return conflict("objective.time = \"inner_grid\" needs policy.flow_steps of 2 or more: the only time of one step is t = 1".into());
+    }
+    let (views, views_key) = (config.parts().views_per_action, views_key(objective.method));
+    let sizes = [env.num_envs, env.sequences, env.unroll].map(|n| n as f64);
+    if sizes.iter().product::<f64>() * (views as f64 * 66.0 + 256.0) > LARGEST_BATCH {
+        return conflict(format!(
+            "env.num_envs × env.sequences × env.unroll × {views_key} = {} × {} × {} × {views} needs more than 16 GiB for one batch",
+            env.num_envs, env.sequences, env.unroll
+        ));
+    }
+    let sequence = match advantage.schedule() {
+        GaeSchedule::PerMinibatch => env.unroll + 1,
+        GaeSchedule::Once => 1,
+    };
+    for (key, hidden, rows, cause) in [
+        ("policy.hidden", &policy.hidden, views, views_key),
+        ("policy.hidden", &policy.hidden, env.num_envs / 16, "env.num_envs"),
+        ("critic.hidden", &critic.hidden, sequence, "env.unroll"),
+    ] {
+        let weights: f64 = hidden.windows(2).map(|w| w[0] as f64 * w[1] as f64).sum();
+        if weights > LARGEST_NETWORK {
+            return conflict(format!(
+                "{key} = {hidden:?} is a network of {:.0} million weights; at most {:.0} million are possible",
+                weights / 1e6,
+                LARGEST_NETWORK / 1e6
+            ));
+        }
+        if rows as f64 * hidden.iter().sum::<usize>() as f64 > LARGEST_TILE {
+            return conflict(format!(
+                "{key} = {hidden:?} is too wide for this {cause}: {rows} rows at once do not fit in memory"
+            ));
+        }
+    }
+    if advantage.schedule() == GaeSchedule::PerMinibatch
+        && advantage.normalize == AdvantageNormalisation::Batch
+    {
+        return conflict(
+            "advantage.normalize = \"batch\" needs advantage.gae = \"once\": with \"per_minibatch\" the batch's advantages are \
+             never known together"
+                .into(),
+        );
+    }
+    let (what, number) = match advantage.schedule() {
+        GaeSchedule::PerMinibatch => ("env.num_envs × env.sequences", env.num_envs * env.sequences),
+        GaeSchedule::Once => ("env.num_envs × env.sequences × env.unroll", env.transitions()),
+    };
+    if number % optimizer.minibatches != 0 {
+        let why = match advantage.schedule() {
+            GaeSchedule::PerMinibatch => {
+                " (with advantage.gae = \"per_minibatch\" a minibatch holds whole sequences)"
+            }
+            GaeSchedule::Once => "",
+        };
+        return conflict(format!(
+            "optimizer.minibatches = {} must divide {what} = {number}{why}",
+            optimizer.minibatches
+        ));
+    }
+    if advantage.estimator == AdvantageEstimator::Group && env.num_envs % advantage.group_size != 0 {
+        return conflict(format!(
+            "advantage.group_size = {} must divide env.num_envs = {}",
+            advantage.group_size, env.num_envs
+        ));
+    }
+    if policy.action_noise > 0.0 && !matches!(objective.method, Method::Fpo | Method::Awfm) {
+        return conflict(format!(
+            "policy.action_noise = {} needs objective.method = \"fpo\" or \"awfm\": with likelihoods the policy has noise of its own \
+             (policy.initial_std, policy.step_noise)",
+            policy.action_noise
+        ));
+    }
+    if optimizer.max_kl > 0.0 && optimizer.target_kl > optimizer.max_kl {
+        return conflict(format!(
+            "optimizer.target_kl = {} is never reached where optimizer.max_kl = {} ends the epochs: raise optimizer.max_kl, or set it to 0",
+            optimizer.target_kl, optimizer.max_kl
+        ));
+    }
+    if config.train.rollback && config.eval.every == 0 {
+        return conflict(
+            "train.rollback goes back to the best checkpoint, so it needs evaluations while training: set eval.every".into(),
+        );
+    }
+    if objective.neighbour_entropy > 0.0 {
+        if objective.method == Method::Ppo {
+            return conflict(format!(
+                "objective.neighbour_entropy = {} is for flows: a Gaussian's entropy is known, and objective.entropy is its weight",
+                objective.neighbour_entropy
+            ));
+        }
+        if objective.neighbour > objective.neighbour_samples {
+            return conflict(format!(
+                "objective.neighbour = {} is more than objective.neighbour_samples = {}",
+                objective.neighbour, objective.neighbour_samples
+            ));
+        }
+    }
+    if objective.entropy > 0.0 && objective.method != Method::Ppo {
+        return conflict(format!(
+            "objective.entropy = {} needs objective.method = \"ppo\": a flow's entropy is not known",
+            objective.entropy
+        ));
+    }
+    if objective.antithetic
+        && matches!(objective.method, Method::Fpo | Method::Awfm)
+        && objective.pairs % 2 != 0
+    {
+        return conflict(format!(
+            "objective.antithetic needs an even objective.pairs, not {}",
+            objective.pairs
+        ));
+    }
+    Ok(())
+}
+
+/// What says how many views an action has.
+fn views_key(method: Method) -> &'static str {
+    match method {
+        Method::Fpo | Method::Awfm => "objective.pairs",
+        Method::Ppo => "1",
+        Method::Dppo => "policy.flow_steps",
+    }
+}
+
+fn out_of_range(key: &str, value: &dyn fmt::Display, allowed: &dyn fmt::Display) -> ConfigError {
+    ConfigError::OutOfRange {
+        key: key.to_owned(),
+        value: one_line(&value.to_string()),
+        allowed: allowed.to_string(),
+    }
+}
+
+impl Range {
+    fn check(&self, key: &str, value: &Value) -> Result<(), ConfigError> {
+        let inside = match value {
+            Value::Array(values) => {
+                let (shortest, longest) = self.length.unwrap_or((0, usize::MAX));
+                (shortest..=longest).contains(&values.len()) && values.iter().all(|v| self.contains(v))
+            }
+            value => self.contains(value),
+        };
+        if inside {
+            Ok(())
+        } else {
+            Err(out_of_range(key, value, self))
+        }
+    }
+
+    fn contains(&self, value: &Value) -> bool {
+        let x = match *value {
+            Value::Integer(i) => i as f64,
+            Value::Float(f) => f,
+            _ => f64::NAN,
+        };
+        let low = if self.above { x > self.min } else { x >= self.min };
+        let high = if self.below { x < self.max } else { x <= self.max };
+        low && high && x.is_finite()
+    }
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((shortest, longest)) = self.length {
+            write!(f, "{shortest} to {longest} numbers, each ")?;
+        }
+        let (min, max) = (bound(self.min), bound(self.max));
+        match (self.above, self.below) {
+            (true, _) => write!(f, "above {min}, at most {max}"),
+            (_, true) => write!(f, "{min} or more, below {max}"),
+            _ => write!(f, "{min} to {max}"),
+        }
+    }
+}
+
+/// A bound in all its digits; an f64 of this size prints zeros for those it does not need.
+fn bound(x: f64) -> String {
+    if x > 1e16 {
+        (x as i64).to_string()
+    } else {
+        x.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::layers::{Key, Kind, keys};
+    use super::*;
+
+    #[test]
+    fn every_number_has_a_range_and_every_range_a_number() {
+        let numeric = |key: &&Key| matches!(key.kind, Kind::Integer | Kind::Number | Kind::Integers);
+        let numeric: Vec<&str> = keys()
+            .iter()
+            .filter(numeric)
+            .map(|key| key.path.as_str())
+            .collect();
+        let ranged: Vec<&str> = RANGES.iter().map(|(key, _)| *key).collect();
+        assert_eq!(numeric, ranged);
+    }
+}

@@ -1,0 +1,181 @@
+//! What a detector says to made-up runs.
+
+use super::*;
+use crate::config::resolve;
+use fpo_learn::trainer::Row;
+
+/// Settings of the `fast` preset with some changed.
+pub(super) fn config(sets: &[&str]) -> Config {
+    let sets: Vec<String> = sets.iter().map(|set| set.to_string()).collect();
+    resolve("toy", Some("fast"), None, &sets, None).unwrap()
+}
+
+fn detector(sets: &[&str]) -> Detector {
+    Detector::new(&config(sets))
+}
+
+/// A healthy row of the `iteration`th iteration, with some figures in the place of its own.
+fn row(iteration: u64, other: &[(&'static str, f64)]) -> Row {
+    // A wave that no window averages away, as noise.
+    let noise = 20.0 * (iteration as f64 * 2.3).sin();
+    let mut values = vec![
+        ("episode_return", (10.0 * iteration as f64).min(800.0) + noise),
+        ("cfm_loss", 1.5),
+        ("ratio_min", 0.7),
+        ("ratio_max", 1.4),
+        ("grad_norm", 0.4),
+        ("loss_clamp_fraction", 0.0),
+    ];
+    values.retain(|(name, _)| !other.iter().any(|(known, _)| known == name));
+    values.extend(other);
+    Row {
+        iteration,
+        env_steps: 100 * iteration,
+        values,
+        timing: Vec::new(),
+    }
+}
+
+/// What a detector says to rows `from` to `to`, by iteration.
+fn says(
+    detector: &mut Detector,
+    rows: std::ops::RangeInclusive<u64>,
+    other: &[(&'static str, f64)],
+) -> Vec<(u64, Kind)> {
+    rows.flat_map(|i| {
+        let found = detector.observe(&row(i, other));
+        found.into_iter().map(move |finding| (i, finding.kind))
+    })
+    .collect()
+}
+
+#[test]
+fn a_run_that_learns_is_left_alone() {
+    let mut detector = detector(&[]);
+    assert_eq!(says(&mut detector, 1..=500, &[]), []);
+    assert!(detector.present().is_empty() && detector.has_learnt() == Some(true));
+}
+
+#[test]
+fn one_bad_iteration_is_none_but_a_fall_is_told_once() {
+    let mut detector = detector(&[]);
+    says(&mut detector, 1..=200, &[]);
+    assert_eq!(
+        says(
+            &mut detector,
+            201..=203,
+            &[("episode_return", 0.0), ("ratio_max", 1e9)]
+        ),
+        []
+    );
+    assert_eq!(says(&mut detector, 204..=260, &[]), []);
+    let found = says(&mut detector, 261..=400, &[("episode_return", 30.0)]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    let (when, kind) = found[0];
+    // Half of the window has to be low, and stay so.
+    assert!(
+        kind == Kind::ReturnCollapse && (275..=295).contains(&when),
+        "{found:?}"
+    );
+    assert!(detector.has_collapsed());
+    says(&mut detector, 401..=500, &[]);
+    assert!(!detector.has_collapsed(), "it has recovered");
+}
+
+#[test]
+fn each_figure_has_its_watch() {
+    for (other, kind) in [
+        (("ratio_max", 300.0), Kind::RatioTails),
+        (("ratio_min", 0.0), Kind::RatioTails),
+        (("ratio_max", f64::NAN), Kind::RatioTails),
+        (("loss_clamp_fraction", 0.05), Kind::LossClamp),
+        (("grad_norm", 40.0), Kind::GradientNorm),
+        (("cfm_loss", 40.0), Kind::LossGrowth),
+    ] {
+        let mut detector = detector(&[]);
+        says(&mut detector, 1..=150, &[]);
+        let found = says(&mut detector, 151..=180, &[other]);
+        assert_eq!(
+            found.iter().map(|(_, kind)| *kind).collect::<Vec<_>>(),
+            [kind],
+            "{other:?}"
+        );
+        // Once more of the median's window is high than is not.
+        assert_eq!(found[0].0, 156, "{other:?}");
+        assert_eq!(detector.present().len(), 1);
+        assert!(says(&mut detector, 181..=220, &[]).is_empty() && detector.present().is_empty());
+        assert_eq!(says(&mut detector, 221..=240, &[other]).len(), 1, "a new event");
+    }
+}
+
+/// Where a flow's loss grows because it heads out of its box, that is what is said, with the setting that brings it back.
+#[test]
+fn a_flow_that_leaves_its_box_is_told_from_one_that_is_unstable() {
+    for (outside, sets, cause) in [
+        (
+            0.6,
+            &["objective.bound_pull=0"][..],
+            "leaving its box: 60 % of what it heads for is beyond policy.action_bound; set objective.bound_pull=1",
+        ),
+        (
+            0.01,
+            &[],
+            "the flow is becoming unstable; lower optimizer.learning_rate",
+        ),
+    ] {
+        let mut detector = detector(sets);
+        says(&mut detector, 1..=150, &[("outside_bound", 0.01)]);
+        says(
+            &mut detector,
+            151..=180,
+            &[("cfm_loss", 40.0), ("outside_bound", outside)],
+        );
+        let found = detector.present();
+        assert!(found.len() == 1 && found[0].advice.contains(cause), "{found:?}");
+    }
+}
+
+#[test]
+fn evaluations_count_where_both_columns_fall() {
+    let evaluation = |zero: f64, random: f64| {
+        [
+            ("eval/zero_noise", zero),
+            ("eval/random_noise", random),
+            ("eval/zero_noise_std", 30.0),
+            ("eval/random_noise_std", 30.0),
+        ]
+    };
+    let mut detector = detector(&["train.rollback=true"]);
+    says(&mut detector, 1..=100, &[]);
+    assert_eq!(says(&mut detector, 101..=101, &evaluation(700.0, 650.0)), []);
+    assert_eq!(says(&mut detector, 102..=102, &evaluation(100.0, 650.0)), []);
+    assert_eq!(
+        says(&mut detector, 103..=103, &evaluation(100.0, 100.0)),
+        [(103, Kind::ReturnCollapse)]
+    );
+    // After the rollback the present is clear; what was reached is not forgotten.
+    let again = says(&mut detector, 104..=104, &[("rollbacks", 1.0)]);
+    assert!(again.is_empty() && !detector.has_collapsed());
+    let fallen = [&evaluation(90.0, 80.0)[..], &[("rollbacks", 1.0)]].concat();
+    assert_eq!(
+        says(&mut detector, 105..=105, &fallen),
+        [(105, Kind::ReturnCollapse)]
+    );
+}
+
+#[test]
+fn little_learnt_is_soon_lost() {
+    let mut detector = detector(&[]);
+    let evaluation = |mean: f64| {
+        [
+            ("episode_return", 70.0),
+            ("eval/zero_noise", mean),
+            ("eval/random_noise", mean),
+            ("eval/zero_noise_std", 60.0),
+            ("eval/random_noise_std", 60.0),
+        ]
+    };
+    assert_eq!(says(&mut detector, 1..=1, &evaluation(70.0)), []);
+    assert_eq!(says(&mut detector, 2..=2, &evaluation(84.0)), []);
+    assert_eq!(says(&mut detector, 3..=3, &evaluation(73.0)), []);
+}

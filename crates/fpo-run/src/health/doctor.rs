@@ -1,0 +1,403 @@
+//! Looking at a whole run: what is wrong at present, and what was.
+
+use super::limits::*;
+use super::series::median;
+use super::{Detector, Figures, Finding, Kind, NormaliserState, Recorded, RunRecord, Severity};
+use crate::config::Method;
+use fpo_learn::trainer::OF_CRITIC;
+
+/// Everything worth saying about a run, the worst first. The run is healthy if none of it [is unhealthy](Finding::is_unhealthy).
+///
+/// ```no_run
+/// use fpo_run::health::{RunRecord, examine};
+///
+/// let record = RunRecord::read("runs/cheetah-run-fast-seed0".as_ref())?;
+/// for finding in examine(&record) {
+///     println!("{:?}: {}; {}", finding.severity, finding.statement, finding.advice);
+/// }
+/// # Ok::<(), fpo_run::run::RunError>(())
+/// ```
+pub fn examine(record: &RunRecord) -> Vec<Finding> {
+    let mut found = record.damage.clone();
+    let mut detector = Detector::new(&record.config);
+    for row in &record.rows {
+        detector.observe(row);
+    }
+    if record.rows.is_empty() {
+        found.push(no_metrics(record));
+    }
+    found.extend(failure(record));
+    found.extend(detector.present());
+    found.extend(past(record, &detector));
+    let present = &record.rows[record.rows.len().saturating_sub(PRESENT)..];
+    if !present.is_empty() {
+        found.extend(nulls(record, present));
+        found.extend(clipping(record, present));
+        found.extend(critic(record, present, &detector));
+        found.extend(saturation(present));
+        found.extend(diverged(present));
+        found.extend(evaluations(record));
+        found.extend(progress(record, &detector));
+        found.extend(speed(record));
+    }
+    found.extend(rates(record));
+    found.extend(normaliser(record));
+    // The sort is stable: what belongs together stays together.
+    found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    found
+}
+
+/// A checkpoint that cannot be read.
+pub(super) fn damaged_checkpoint(error: &str) -> Finding {
+    Finding::new(
+        Kind::Normaliser,
+        Severity::Warning,
+        format!("a checkpoint cannot be read: {error}"),
+        "delete it, so that the run goes on from an earlier one",
+    )
+}
+
+fn no_metrics(record: &RunRecord) -> Finding {
+    let advice = if record.events.is_empty() {
+        "the run has only begun, or was stopped before its first iteration was over"
+    } else {
+        "it ended before its first iteration was over"
+    };
+    Finding::new(
+        Kind::NoMetrics,
+        Severity::Note,
+        "metrics.jsonl has no iteration yet",
+        advice,
+    )
+}
+
+/// Whether the run ended with a number that was not finite: nothing came after.
+fn failure(record: &RunRecord) -> Option<Finding> {
+    let last = record.events.last()?;
+    let done = record.rows.last().map_or(0, Figures::iteration);
+    (last.finding.kind == Kind::NonFinite && last.iteration > done).then(|| last.finding.clone())
+}
+
+/// What went wrong and was overcome.
+fn past(record: &RunRecord, detector: &Detector) -> Vec<Finding> {
+    let present: Vec<Kind> = detector.present().iter().map(|finding| finding.kind).collect();
+    let mut kinds: Vec<Kind> = Vec::new();
+    for event in &record.events {
+        let kind = event.finding.kind;
+        if !kinds.contains(&kind) && !present.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
+    let stopped = failure(record).is_some();
+    let kinds = kinds
+        .into_iter()
+        .filter(|kind| !(stopped && *kind == Kind::NonFinite));
+    let described = kinds.map(|kind| {
+        let all: Vec<_> = record.events.iter().filter(|e| e.finding.kind == kind).collect();
+        let last = all[all.len() - 1];
+        let times = match all.len() {
+            1 => String::new(),
+            n => format!(", the last of {n} times"),
+        };
+        let ended = if kind == Kind::Rollback {
+            ""
+        } else {
+            ", and is over"
+        };
+        Finding::new(
+            kind,
+            Severity::Note,
+            format!(
+                "in iteration {}{times}{ended}: {}",
+                last.iteration, last.finding.statement
+            ),
+            if kind == Kind::Rollback {
+                last.finding.advice.clone()
+            } else {
+                String::new()
+            },
+        )
+    });
+    described.collect()
+}
+
+/// The median of the last figures called `name`.
+fn recent(rows: &[impl Figures], name: &str) -> Option<f64> {
+    let middle = median(rows.iter().filter_map(|row| row.get(name)));
+    (!middle.is_nan()).then_some(middle)
+}
+
+/// Figures that are no numbers, but for those that do not exist in every iteration, or with these settings.
+fn nulls(record: &RunRecord, present: &[Recorded]) -> Option<Finding> {
+    let may_be = |name: &str| match name {
+        "episode_return" | "episode_length" => true,
+        name => OF_CRITIC.contains(&name) && !record.config.advantage.has_critic(),
+    };
+    let mut names: Vec<&str> = Vec::new();
+    for name in present.iter().flat_map(Recorded::nulls) {
+        if !may_be(name) && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    (!names.is_empty()).then(|| {
+        Finding::new(
+            Kind::NonFinite,
+            Severity::Failure,
+            format!(
+                "{} is null in the last {} iterations: no finite number",
+                names.join(", "),
+                present.len()
+            ),
+            "learning is about to fail; go back to the best checkpoint with a lower optimizer.learning_rate, or set train.rollback=true",
+        )
+    })
+}
+
+fn clipping(record: &RunRecord, present: &[Recorded]) -> Option<Finding> {
+    if record.config.objective.method == Method::Awfm {
+        return None;
+    }
+    let clipped = recent(present, "clip_fraction")?;
+    let optimizer = &record.config.optimizer;
+    let rate = recent(present, "learning_rate").unwrap_or(0.0);
+    let at_full_rate = rate > 0.5 * f64::from(optimizer.learning_rate);
+    // Where optimizer.max_kl ends them, more of them change nothing.
+    let steps = (optimizer.epochs * optimizer.minibatches) as f64;
+    let all_epochs = recent(present, "gradient_steps").is_none_or(|done| done >= steps);
+    if clipped > CLIPPED_MOST {
+        Some(Finding::new(
+            Kind::ClipFraction,
+            Severity::Warning,
+            format!(
+                "{:.0} % of ratios leave the trust region: the policy is thrown out of it at every step",
+                100.0 * clipped
+            ),
+            "lower optimizer.learning_rate or optimizer.epochs",
+        ))
+    } else if clipped < CLIPPED_LEAST && at_full_rate && all_epochs && record.rows.len() > YOUNG {
+        Some(Finding::new(
+            Kind::ClipFraction,
+            Severity::Note,
+            format!(
+                "only {:.2} % of ratios reach the edge of the trust region",
+                100.0 * clipped
+            ),
+            "a higher optimizer.learning_rate, or more optimizer.epochs, may learn faster",
+        ))
+    } else {
+        None
+    }
+}
+
+fn critic(record: &RunRecord, present: &[Recorded], detector: &Detector) -> Option<Finding> {
+    let explained = recent(present, "explained_variance")?;
+    if explained > 0.0 || record.rows.len() <= YOUNG {
+        return None;
+    }
+    let statement = format!("the critic explains nothing of the returns (explained variance {explained:.2})");
+    // Where every return is the same, as in a task that is mastered or of one step, nothing is left to explain.
+    Some(if detector.has_learnt() == Some(true) {
+        Finding::new(
+            Kind::ExplainedVariance,
+            Severity::Note,
+            statement,
+            "the return has risen all the same: where returns hardly differ there is nothing to explain",
+        )
+    } else {
+        Finding::new(
+            Kind::ExplainedVariance,
+            Severity::Warning,
+            statement,
+            "change optimizer.critic_learning_rate, or begin a new run with critic.value_scale=\"horizon\" or a larger critic",
+        )
+    })
+}
+
+fn saturation(present: &[Recorded]) -> Option<Finding> {
+    let size = recent(present, "action_saturation")?;
+    (size > SATURATED).then(|| {
+        Finding::new(
+            Kind::Saturation,
+            Severity::Warning,
+            format!("nearly all actions are at the bounds of their range (saturation {size:.2} of 1)"),
+            "the policy drifts beyond tanh; begin a new run with policy.action_bound=3 (a flow: and objective.bound_pull=1), and lower \
+             optimizer.learning_rate",
+        )
+    })
+}
+
+fn diverged(present: &[Recorded]) -> Option<Finding> {
+    let sum = |name: &str| -> f64 { present.iter().filter_map(|row| row.get(name)).sum() };
+    let (diverged, episodes) = (sum("diverged"), sum("episodes"));
+    (diverged > 0.0).then(|| {
+        let severity = if diverged > DIVERGED_SHARE * episodes.max(1.0) {
+            Severity::Warning
+        } else {
+            Severity::Note
+        };
+        Finding::new(
+            Kind::Diverged,
+            severity,
+            format!(
+                "the simulation diverged {diverged:.0} times in the last {} iterations",
+                present.len()
+            ),
+            "such episodes end as failed; a policy that seeks them out may need a smaller policy.action_bound",
+        )
+    })
+}
+
+fn evaluations(record: &RunRecord) -> Option<Finding> {
+    let evaluated = record.rows.iter().any(|row| row.get("eval/zero_noise").is_some());
+    let steps = record.rows.last().map_or(0, Figures::env_steps);
+    let every = record.config.eval.every;
+    if evaluated || steps < record.config.train.steps.min(every) {
+        return None;
+    }
+    Some(Finding::new(
+        Kind::Evaluation,
+        Severity::Note,
+        format!("there is no evaluation after {steps} environment steps"),
+        if every == 0 {
+            "set eval.every (a resumed run can), so that there is a best checkpoint to go back to"
+        } else {
+            "the evaluations of this run are missing from its metrics"
+        },
+    ))
+}
+
+fn progress(record: &RunRecord, detector: &Detector) -> Option<Finding> {
+    let done = record.rows.last()?.env_steps();
+    let half = 2 * done >= record.config.train.steps;
+    let stuck = detector.has_learnt() == Some(false) && !detector.has_collapsed();
+    (half && stuck).then(|| {
+        Finding::new(
+            Kind::NoProgress,
+            Severity::Note,
+            "the training return has not risen by more than its noise",
+            "it may have been good from the start; otherwise the reward may be too rare: try smaller batches or more steps",
+        )
+    })
+}
+
+/// Where the time goes.
+fn speed(record: &RunRecord) -> Option<Finding> {
+    let sum = |name: &str| -> f64 { record.rows.iter().filter_map(|row| row.seconds(name)).sum() };
+    let (training, evaluating) = (sum("iteration_seconds"), sum("eval_seconds"));
+    let share = evaluating / (training + evaluating);
+    (share > EVALUATION_SHARE).then(|| {
+        Finding::new(
+            Kind::Speed,
+            Severity::Note,
+            format!("evaluations take {:.0} % of the time", 100.0 * share),
+            "raise eval.every or lower eval.episodes",
+        )
+    })
+}
+
+fn rates(record: &RunRecord) -> Vec<Finding> {
+    let optimizer = &record.config.optimizer;
+    // The rate of a critic that does not exist is nobody's.
+    let critic = record.config.advantage.has_critic();
+    let rates = [
+        ("optimizer.learning_rate", optimizer.learning_rate, true),
+        (
+            "optimizer.critic_learning_rate",
+            optimizer.critic_learning_rate,
+            critic,
+        ),
+    ];
+    let used = rates.into_iter().filter(|(_, _, used)| *used);
+    let judged = used.filter_map(|(key, rate, _)| {
+        let advice = match f64::from(rate) {
+            rate if rate > HIGHEST_RATE => "few networks bear it; the presets have 1e-4 to 4e-3",
+            rate if rate < LOWEST_RATE => "hardly anything is learnt with it; the presets have 1e-4 to 4e-3",
+            _ => return None,
+        };
+        Some(Finding::new(
+            Kind::LearningRate,
+            Severity::Warning,
+            format!("{key} is {rate:e}"),
+            advice,
+        ))
+    });
+    judged.collect()
+}
+
+/// Names the entries of an observation that `is` is true of, as far as a line has room.
+fn entries(state: &NormaliserState, is: impl Fn(usize) -> bool) -> Option<String> {
+    const ROOM: usize = 4;
+    let parts = state.observation.iter();
+    let names: Vec<String> = parts
+        .flat_map(|(name, size)| (0..*size).map(move |i| format!("{name}[{i}]")))
+        .enumerate()
+        .filter(|(i, _)| *i < state.moments.mean.len() && is(*i))
+        .map(|(_, name)| name)
+        .collect();
+    match names.len() {
+        0 => None,
+        n if n <= ROOM => Some(names.join(", ")),
+        n => Some(format!("{} and {} more", names[..ROOM].join(", "), n - ROOM)),
+    }
+}
+
+fn normaliser(record: &RunRecord) -> Vec<Finding> {
+    let (mut found, states) = (Vec::new(), &record.normalisers);
+    let Some(newest) = states.last() else {
+        return found;
+    };
+    let moments = &newest.moments;
+    // Not enabled, or nothing seen yet.
+    if moments.count < 2 {
+        return found;
+    }
+    let std = |i: usize| moments.variance(i).sqrt();
+    if let Some(names) = entries(newest, |i| moments.variance(i) < CONSTANT_VARIANCE) {
+        found.push(Finding::new(
+            Kind::Normaliser,
+            Severity::Note,
+            format!("observations that never change: {names}"),
+            "they tell the policy nothing",
+        ));
+    }
+    if let Some(names) = entries(newest, |i| {
+        std(i).max(moments.mean[i].abs()) > LARGEST_OBSERVATION
+    }) {
+        found.push(Finding::new(
+            Kind::Normaliser,
+            Severity::Warning,
+            format!("observations of extreme size: {names}"),
+            "single precision loses their differences, and a few of them rule the statistics; scale or bound them in the task",
+        ));
+    }
+    let oldest = &states[0].moments;
+    // A young run has seen little, and every new state moves it.
+    let old = record.rows.len() > YOUNG;
+    if old && states.len() > 1 && oldest.count >= moments.count / 4 {
+        let moved = |i: usize| {
+            let before = oldest.variance(i).max(CONSTANT_VARIANCE).sqrt();
+            let now = moments.variance(i).max(CONSTANT_VARIANCE).sqrt();
+            let shift = (moments.mean[i] - oldest.mean[i]).abs() / before;
+            let scale = (now / before).max(before / now);
+            shift > NORMALISER_DRIFT || scale > NORMALISER_SCALE
+        };
+        if let Some(names) = entries(newest, moved) {
+            found.push(Finding::new(
+                Kind::Normaliser,
+                Severity::Warning,
+                format!(
+                    "the normaliser has drifted since the oldest checkpoint: {}",
+                    names
+                ),
+                "the policy sees other inputs than it learnt from; look for states that are new, or simulations that diverge",
+            ));
+        }
+    }
+    for name in found.iter_mut().map(|finding| &mut finding.statement) {
+        // Statistics are of the newest checkpoint, not of this moment.
+        if let Some(checkpoint) = newest.checkpoint.file_name() {
+            *name += &format!(" ({})", checkpoint.to_string_lossy());
+        }
+    }
+    found
+}

@@ -1,0 +1,180 @@
+//! The figures of a run, as it is trained or as its folder holds them.
+
+use super::Finding;
+use crate::checkpoint::{Checkpoint, Checkpoints};
+use crate::config::{Config, reopen};
+use crate::metrics::METRICS;
+use crate::run::{CHECKPOINTS, CONFIG, EVENTS, Event, LARGEST_POLICY, POLICY, RunError};
+use fpo_files::parse_lines;
+use fpo_learn::trainer::Row;
+use fpo_nn::Moments;
+use fpo_policy::Policy;
+use serde_json::{Map, Value};
+use std::path::{Path, PathBuf};
+
+/// The figures of one iteration.
+pub trait Figures {
+    /// Iterations done, counted from 1.
+    fn iteration(&self) -> u64;
+
+    /// Environment steps done.
+    fn env_steps(&self) -> u64;
+
+    /// The figure of this name: none if the row has no such figure, not a number if it is not finite.
+    fn get(&self, name: &str) -> Option<f64>;
+}
+
+impl Figures for Row {
+    fn iteration(&self) -> u64 {
+        self.iteration
+    }
+
+    fn env_steps(&self) -> u64 {
+        self.env_steps
+    }
+
+    fn get(&self, name: &str) -> Option<f64> {
+        let (_, value) = self.values.iter().find(|(known, _)| *known == name)?;
+        // As it comes back from the file.
+        Some(if value.is_finite() { *value } else { f64::NAN })
+    }
+}
+
+/// A row of `metrics.jsonl`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recorded {
+    iteration: u64,
+    env_steps: u64,
+    values: Map<String, Value>,
+}
+
+impl Recorded {
+    /// The row in a line.
+    ///
+    /// # Errors
+    /// If it is not one, with what the parser said.
+    pub fn parse(line: &[u8]) -> Result<Self, String> {
+        let values: Map<String, Value> = serde_json::from_slice(line).map_err(|e| e.to_string())?;
+        let count = |name: &str| {
+            let number = values.get(name).and_then(Value::as_u64);
+            number.ok_or_else(|| format!("it has no {name}"))
+        };
+        Ok(Self {
+            iteration: count("iteration")?,
+            env_steps: count("env_steps")?,
+            values,
+        })
+    }
+
+    /// The names of figures that are no numbers.
+    pub fn nulls(&self) -> impl Iterator<Item = &str> {
+        let nulls = self.values.iter().filter(|(_, value)| value.is_null());
+        nulls.map(|(name, _)| name.as_str())
+    }
+
+    /// Seconds that the part `name` took.
+    pub fn seconds(&self, name: &str) -> Option<f64> {
+        self.values.get("time")?.get(name)?.as_f64()
+    }
+}
+
+impl Figures for Recorded {
+    fn iteration(&self) -> u64 {
+        self.iteration
+    }
+
+    fn env_steps(&self) -> u64 {
+        self.env_steps
+    }
+
+    fn get(&self, name: &str) -> Option<f64> {
+        match self.values.get(name)? {
+            Value::Null => Some(f64::NAN),
+            value => value.as_f64(),
+        }
+    }
+}
+
+/// The normaliser of a checkpoint.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NormaliserState {
+    /// Where it is from.
+    pub checkpoint: PathBuf,
+    /// The observation's parts and their sizes.
+    pub observation: Vec<(String, usize)>,
+    /// What it has seen.
+    pub moments: Moments,
+}
+
+/// What a run's folder says about it.
+#[derive(Clone, Debug)]
+pub struct RunRecord {
+    /// Its settings.
+    pub config: Config,
+    /// Its rows, in order.
+    pub rows: Vec<Recorded>,
+    /// What was found while it was trained.
+    pub events: Vec<Event>,
+    /// The normalisers of the oldest and the newest checkpoint, if there are checkpoints that can be read.
+    pub normalisers: Vec<NormaliserState>,
+    /// What was wrong with the folder itself.
+    pub damage: Vec<Finding>,
+}
+
+impl RunRecord {
+    /// Reads the folder of a run, without changing anything in it. The run may be under way: a last line that is half written does
+    /// not count.
+    ///
+    /// # Errors
+    /// If it is no run's folder, or its settings or metrics cannot be read.
+    pub fn read(folder: &Path) -> Result<Self, RunError> {
+        let not_a_run = |reason: String| RunError::NotARun {
+            folder: folder.to_owned(),
+            reason,
+        };
+        if !folder.is_dir() {
+            return Err(not_a_run("there is no such folder".into()));
+        }
+        let config = folder.join(CONFIG);
+        if !config.is_file() {
+            return Err(not_a_run("it has no config.toml".into()));
+        }
+        let config = reopen(&config, &[])?;
+        let unreadable = |name: &str, error| RunError::of_lines("read", &folder.join(name), error);
+        let rows = parse_lines(&folder.join(METRICS), Recorded::parse).map_err(|e| unreadable(METRICS, e))?;
+        let events = parse_lines(&folder.join(EVENTS), Event::parse).map_err(|e| unreadable(EVENTS, e))?;
+        let mut record = Self {
+            config,
+            rows,
+            events,
+            normalisers: Vec::new(),
+            damage: Vec::new(),
+        };
+        record.read_checkpoints(folder)?;
+        Ok(record)
+    }
+
+    fn read_checkpoints(&mut self, folder: &Path) -> Result<(), RunError> {
+        let all = Checkpoints::list(&folder.join(CHECKPOINTS))?;
+        let ends = [all.first(), all.last().filter(|_| all.len() > 1)];
+        for path in ends.into_iter().flatten() {
+            let policy = Checkpoint::open(path)
+                .and_then(|checkpoint| checkpoint.read_capped(POLICY, LARGEST_POLICY))
+                .map_err(|error| error.to_string())
+                .and_then(|bytes| {
+                    Policy::load(&bytes).map_err(|error| format!("{}: {error}", path.display()))
+                });
+            match policy {
+                Ok(policy) => self.normalisers.push(NormaliserState {
+                    checkpoint: path.clone(),
+                    observation: policy.observation().to_vec(),
+                    moments: policy.normalizer().moments().clone(),
+                }),
+                // It may have been deleted just now, by the run itself.
+                Err(_) if !path.exists() => {}
+                Err(error) => self.damage.push(super::doctor::damaged_checkpoint(&error)),
+            }
+        }
+        Ok(())
+    }
+}

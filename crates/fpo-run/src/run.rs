@@ -1,0 +1,443 @@
+//! A run: a folder on disk, and the loop that trains, evaluates, records and saves.
+//!
+//! The folder holds `config.toml` (complete), `metrics.jsonl` and TensorBoard event files, `eval.csv`, `events.jsonl` if
+//! something went wrong, `failure/` if a number stopped being finite, and `checkpoints/`. But for times, everything in it follows from the configuration, whatever the number of threads. Stopping
+//! and resuming changes no metric, evaluation or policy; it only saves one checkpoint more, which counts among those kept.
+
+mod error;
+mod evaluations;
+mod events;
+mod failure;
+mod folder;
+mod rollback;
+
+pub use error::RunError;
+pub(crate) use events::EVENTS;
+pub use events::Event;
+pub use failure::{Reproduction, reproduce};
+pub(crate) use folder::{CHECKPOINTS, LARGEST_POLICY};
+pub use folder::{Pick, RunFolder, find_policy};
+
+use crate::checkpoint::{About, Checkpoint, CheckpointError, Checkpoints};
+use crate::config::{Config, check_continues, documented, from_documented};
+use crate::health::{Detector, Finding};
+use crate::metrics::MetricsWriter;
+use evaluations::{EVALUATIONS, Evaluations};
+use events::Events;
+use fpo_env::Task;
+use fpo_learn::evaluate::Evaluation;
+use fpo_learn::trainer::Row;
+use fpo_learn::trainer::{TrainError, Trainer};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// The files of a checkpoint.
+pub(crate) const STATE: &str = "state.safetensors";
+pub(crate) const POLICY: &str = "policy.safetensors";
+pub(crate) const CONFIG: &str = "config.toml";
+
+/// How a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The run has made all its iterations.
+    Finished,
+    /// It was asked to stop, and saved a checkpoint from which it can go on.
+    Stopped,
+}
+
+/// Whoever wants to know how a run goes.
+pub trait Observer {
+    /// An iteration is done, and evaluated if that was due.
+    fn iteration(&mut self, row: &Row) {
+        let _ = row;
+    }
+
+    /// An evaluation begins.
+    fn evaluating(&mut self) {}
+
+    /// The policy after iteration `iteration` was evaluated.
+    fn evaluated(&mut self, iteration: u64, env_steps: u64, evaluation: &Evaluation) {
+        let _ = (iteration, env_steps, evaluation);
+    }
+
+    /// A checkpoint was saved.
+    fn saved(&mut self, checkpoint: &Path) {
+        let _ = checkpoint;
+    }
+
+    /// Something began to go wrong in an iteration, or training went back because it had.
+    fn found(&mut self, event: &Event) {
+        let _ = event;
+    }
+}
+
+/// An observer that looks away.
+impl Observer for () {}
+
+/// A run being trained.
+pub struct Session {
+    folder: RunFolder,
+    config: Config,
+    trainer: Trainer,
+    metrics: MetricsWriter,
+    evaluations: Evaluations,
+    events: Events,
+    detector: Detector,
+    checkpoints: Checkpoints,
+    /// The highest mean zero-noise return so far.
+    best: Option<f64>,
+    /// The highest with which nothing was wrong, for a run that may go back.
+    best_sound: Option<f64>,
+    /// The last checkpoint of this run.
+    last_saved: Option<PathBuf>,
+    /// Iterations done when it was saved.
+    saved_iteration: Option<u64>,
+    /// `train.steps` when that checkpoint was saved, for a run that goes on.
+    planned_steps: Option<u64>,
+}
+
+impl Session {
+    /// Begins a new run of `task` in `folder`, on `threads` threads. Only once nothing but the disk can fail is what an
+    /// earlier run left in the folder deleted.
+    ///
+    /// # Errors
+    /// If an environment or a network cannot be made, or the folder cannot be written.
+    pub fn begin(
+        folder: RunFolder,
+        config: Config,
+        task: Arc<dyn Task>,
+        threads: usize,
+    ) -> Result<Self, RunError> {
+        let config = config.decided();
+        let trainer = Trainer::new(&config, task, threads)?;
+        folder.clear()?;
+        folder.write(CONFIG, documented(&config).as_bytes())?;
+        Ok(Self {
+            metrics: MetricsWriter::create(folder.path())?,
+            evaluations: Evaluations::create(&folder)?,
+            events: Events::create(&folder),
+            detector: Detector::new(&config),
+            checkpoints: Checkpoints::open(&folder.checkpoints(), config.train.keep)?,
+            best: None,
+            best_sound: None,
+            last_saved: None,
+            saved_iteration: None,
+            planned_steps: None,
+            folder,
+            config,
+            trainer,
+        })
+    }
+
+    /// Goes on with the run in `folder` from its newest checkpoint; what was recorded after that is forgotten.
+    /// `config` is [`RunFolder::config`] with changes that [`crate::config::check_continues`] allows.
+    ///
+    /// # Errors
+    /// If there is no checkpoint, it is damaged, `config` changes what it must not, or the run is complete already.
+    pub fn resume(
+        folder: RunFolder,
+        config: Config,
+        task: Arc<dyn Task>,
+        threads: usize,
+    ) -> Result<Self, RunError> {
+        if !folder.checkpoints().exists() {
+            return Err(RunError::NoCheckpoint {
+                folder: folder.path().to_owned(),
+            });
+        }
+        folder.sweep()?;
+        // Early on, since opening puts back what an interrupted save had moved away.
+        let checkpoints = Checkpoints::open(&folder.checkpoints(), config.train.keep)?;
+        let Saved {
+            path: newest,
+            about,
+            state,
+            config: trained,
+        } = Saved::newest(&folder)?;
+        check_continues(&config, &trained)?;
+        let config = config.decided();
+        let trainer = Trainer::restore(&config, task, threads, &state)?;
+        if (trainer.iteration(), trainer.env_steps()) != (about.iteration, about.env_steps) {
+            let reason = format!(
+                "its state is of iteration {}, not {}",
+                trainer.iteration(),
+                about.iteration
+            );
+            return Err(CheckpointError::Damaged { path: newest, reason }.into());
+        }
+        if trainer.iteration() >= trainer.total_iterations() {
+            return Err(RunError::Complete {
+                folder: folder.path().to_owned(),
+                steps: about.env_steps,
+            });
+        }
+        let evaluation = |found: Option<Checkpoint>| found.and_then(|c| c.about().evaluation);
+        let best = evaluation(Checkpoints::best(&folder.checkpoints())?);
+        let best_sound = evaluation(Checkpoints::best_sound(&folder.checkpoints())?);
+        let metrics = MetricsWriter::resume(folder.path(), about.iteration)?;
+        let evaluations = Evaluations::resume(&folder, about.iteration)?;
+        let events = Events::resume(&folder, about.iteration, trainer.rollbacks())?;
+        let detector = rollback::replayed(&config, folder.path(), about.iteration)?;
+        // All is well: now the folder changes.
+        folder.write(CONFIG, documented(&config).as_bytes())?;
+        Ok(Self {
+            detector,
+            metrics: metrics.commit()?,
+            evaluations: Evaluations::commit(evaluations, &folder)?,
+            events: Events::commit(events, &folder)?,
+            saved_iteration: Some(about.iteration),
+            checkpoints,
+            best,
+            best_sound,
+            last_saved: Some(newest),
+            planned_steps: Some(trained.train.steps),
+            folder,
+            config,
+            trainer,
+        })
+    }
+
+    /// The run's settings.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The run's folder.
+    pub fn folder(&self) -> &RunFolder {
+        &self.folder
+    }
+
+    /// What is being trained.
+    pub fn trainer(&self) -> &Trainer {
+        &self.trainer
+    }
+
+    /// The newest checkpoint, if one was saved.
+    pub fn last_saved(&self) -> Option<&Path> {
+        self.last_saved.as_deref()
+    }
+
+    /// `train.steps` when the checkpoint was saved from which the run goes on; none for a new run.
+    pub fn planned_steps(&self) -> Option<u64> {
+        self.planned_steps
+    }
+
+    /// The fraction of the initial learning rates that the next iteration has in a run of `steps` environment steps.
+    pub fn learning_rate_fraction(&self, steps: u64) -> f64 {
+        let iterations = steps.div_ceil(self.config.env.transitions() as u64);
+        self.config
+            .optimizer
+            .rate_fraction(self.trainer.iteration(), iterations)
+    }
+
+    /// Trains to the end of the run, or until `stop` is set: then the iteration in progress is completed and saved.
+    ///
+    /// # Errors
+    /// If training fails (a number that is not finite, a simulation that cannot go on) or the disk does. The
+    /// newest checkpoint stays as it is.
+    pub fn run(&mut self, stop: &AtomicBool, observer: &mut dyn Observer) -> Result<Outcome, RunError> {
+        let total = self.trainer.total_iterations();
+        while self.trainer.iteration() < total {
+            if stop.load(Ordering::Relaxed) {
+                // It may have come right after an iteration that was not saved, or before the first: there must be something to resume.
+                if self.saved_iteration != Some(self.trainer.iteration()) {
+                    self.save(None, observer)?;
+                }
+                return Ok(Outcome::Stopped);
+            }
+            let done = self.trainer.iteration();
+            // A small share of an iteration's time, and the only way to see again what goes wrong in it.
+            let before = self.trainer.state()?;
+            let (row, evaluation) = match advance(&mut self.trainer, observer) {
+                Ok(advanced) => advanced,
+                Err(error) => {
+                    let config = documented(&self.config);
+                    let written = failure::write(&self.folder, &config, &before, done, &self.trainer, &error);
+                    if let Err(why) = written {
+                        let why = Box::new(why);
+                        return Err(RunError::NotWrittenDown { error, why });
+                    }
+                    if !error.is_divergence() {
+                        return Err(error.into());
+                    }
+                    // The iteration that failed wrote no row, and will be made again.
+                    self.recover_from(done + 1, error, observer)?;
+                    continue;
+                }
+            };
+            let last = self.trainer.iteration() == total;
+            let evaluation = evaluation.map(|evaluation| {
+                self.evaluations.write(&row, &evaluation)?;
+                observer.evaluated(row.iteration, row.env_steps, &evaluation);
+                Ok::<_, RunError>(evaluation.zero_noise.mean)
+            });
+            let evaluation = evaluation.transpose()?;
+            self.metrics.write(&row)?;
+            observer.iteration(&row);
+            let findings = self.detector.observe(&row);
+            for finding in findings {
+                self.record(row.iteration, row.env_steps, finding, observer)?;
+            }
+            // What the last iteration leaves is the run's result, good or bad; the best checkpoint stays beside it.
+            if self.config.train.rollback && self.detector.has_collapsed() && !last {
+                self.roll_back(row.iteration, row.iteration, observer)?;
+                continue;
+            }
+
+            let every = self.config.train.checkpoint_every;
+            let due = every > 0 && self.trainer.iteration().is_multiple_of(every);
+            let best = self.is_best(evaluation);
+            if last || due || best || stop.load(Ordering::Relaxed) {
+                self.save(evaluation, observer)?;
+            }
+        }
+        Ok(Outcome::Finished)
+    }
+
+    /// Whether an evaluation is the best so far, or the best to go back to.
+    fn is_best(&mut self, evaluation: Option<f64>) -> bool {
+        let better = |best: &mut Option<f64>| {
+            let better = evaluation.is_some_and(|now| best.is_none_or(|best| now > best));
+            if better {
+                *best = evaluation;
+            }
+            better
+        };
+        let best = better(&mut self.best);
+        let sound = self.config.train.rollback && !self.is_warned();
+        let best_sound = sound && better(&mut self.best_sound);
+        best || best_sound
+    }
+
+    /// Whether something is wrong at present, in a run that may go back.
+    fn is_warned(&self) -> bool {
+        self.config.train.rollback && !self.detector.present().is_empty()
+    }
+
+    /// Writes down what was found in an iteration, and tells.
+    fn record(
+        &mut self,
+        iteration: u64,
+        env_steps: u64,
+        finding: Finding,
+        observer: &mut dyn Observer,
+    ) -> Result<(), RunError> {
+        let event = Event {
+            iteration,
+            env_steps,
+            rollbacks: self.trainer.rollbacks(),
+            finding,
+        };
+        self.events.write(&event)?;
+        observer.found(&event);
+        Ok(())
+    }
+
+    fn save(&mut self, evaluation: Option<f64>, observer: &mut dyn Observer) -> Result<(), RunError> {
+        // A checkpoint must never be ahead of what was recorded up to it, nor of the names of the files that record it.
+        self.metrics.flush()?;
+        self.evaluations.flush()?;
+        self.folder.flush()?;
+        let about = About {
+            task: self.config.task.clone(),
+            iteration: self.trainer.iteration(),
+            env_steps: self.trainer.env_steps(),
+            evaluation,
+            warned: self.is_warned(),
+        };
+        let (state, policy) = (self.trainer.state()?, self.trainer.policy().save()?);
+        let config = documented(&self.config);
+        let files = [
+            (STATE, &state[..]),
+            (POLICY, &policy),
+            (CONFIG, config.as_bytes()),
+        ];
+        let path = self.checkpoints.save(&about, &files)?;
+        observer.saved(&path);
+        self.last_saved = Some(path);
+        self.saved_iteration = Some(about.iteration);
+        Ok(())
+    }
+}
+
+/// One iteration with the evaluation that is due after it, if one is; the row holds both.
+fn advance(
+    trainer: &mut Trainer,
+    observer: &mut dyn Observer,
+) -> Result<(Row, Option<Evaluation>), TrainError> {
+    let steps_before = trainer.env_steps();
+    let mut row = trainer.iterate()?.row;
+    let last = trainer.iteration() == trainer.total_iterations();
+    let every = trainer.config().eval.every;
+    if !last && (every == 0 || steps_before / every == trainer.env_steps() / every) {
+        return Ok((row, None));
+    }
+    observer.evaluating();
+    let begun = Instant::now();
+    let evaluation = trainer.evaluate()?;
+    let (zero, random) = (&evaluation.zero_noise, &evaluation.random_noise);
+    row.values.extend([
+        ("eval/zero_noise", zero.mean),
+        ("eval/zero_noise_std", zero.std),
+        ("eval/random_noise", random.mean),
+        ("eval/random_noise_std", random.std),
+    ]);
+    row.timing.push(("eval_seconds", begun.elapsed().as_secs_f64()));
+    Ok((row, Some(evaluation)))
+}
+
+/// What a run goes on from.
+struct Saved {
+    path: PathBuf,
+    about: About,
+    state: Vec<u8>,
+    config: Config,
+}
+
+impl Saved {
+    fn newest(folder: &RunFolder) -> Result<Self, RunError> {
+        let all = Checkpoints::list(&folder.checkpoints())?;
+        let Some((path, older)) = all.split_last() else {
+            return Err(RunError::NoCheckpoint {
+                folder: folder.path().to_owned(),
+            });
+        };
+        let (about, state, config) = read_whole(path).map_err(|source| {
+            let older = older.iter().rev().find(|path| read_whole(path).is_ok());
+            match (older, source) {
+                // Deleting it is no answer where another version of the program can read it.
+                (None, source) | (_, source @ CheckpointError::Version { .. }) => {
+                    RunError::Checkpoint(source)
+                }
+                (Some(older), source) => RunError::NewestDamaged {
+                    source,
+                    newest: path.clone(),
+                    older: older.clone(),
+                },
+            }
+        })?;
+        let origin = path.join(CONFIG).display().to_string();
+        Ok(Self {
+            config: from_documented(&String::from_utf8_lossy(&config), &origin)?,
+            path: path.clone(),
+            about,
+            state,
+        })
+    }
+}
+
+/// The state and the configuration in the checkpoint at `path`, if all its files are good.
+fn read_whole(path: &Path) -> Result<(About, Vec<u8>, Vec<u8>), CheckpointError> {
+    let checkpoint = Checkpoint::open(path)?;
+    checkpoint.read(POLICY)?;
+    Ok((
+        checkpoint.about().clone(),
+        checkpoint.read(STATE)?,
+        checkpoint.read(CONFIG)?,
+    ))
+}
+
+#[cfg(test)]
+mod tests;
