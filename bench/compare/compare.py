@@ -93,7 +93,7 @@ def measure(workload: Workload, threads: int, numbers: Path, ours: Path, quick: 
     return results
 
 
-def summarise(workload: Workload, contender: Contender, results: dict[str, dict]) -> dict:
+def summarize(workload: Workload, contender: Contender, results: dict[str, dict]) -> dict:
     """What is recorded of a contender."""
     result = results[contender.name]
     if "rounds" not in result:
@@ -126,7 +126,7 @@ def compare(workload: Workload, threads: list[int], numbers: Path, ours: Path, q
             {
                 "name": contender.name,
                 "target": contender.target,
-                "threads": {str(n): summarise(workload, contender, by_threads[n]) for n in threads},
+                "threads": {str(n): summarize(workload, contender, by_threads[n]) for n in threads},
             }
             for contender in workload.contenders
         ],

@@ -22,7 +22,7 @@ class Spread:
 
 
 def quantile(numbers: Sequence[float], q: float) -> float:
-    """The q-quantile, linear between neighbours."""
+    """The q-quantile, linear between neighbors."""
     ordered = sorted(numbers)
     at = q * (len(ordered) - 1)
     below = int(at)

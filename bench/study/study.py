@@ -53,7 +53,7 @@ class Setting:
 
     def transitions(self):
         """Environment steps of an iteration."""
-        return self.settings["env.num_envs"] * self.settings["env.unroll"]
+        return self.settings["env.num_envs"] * self.settings["env.num_steps"]
 
 
 def toml(value):

@@ -3,7 +3,7 @@
 #![no_main]
 
 use fpo_fuzz::{folder, run, task};
-use fpo_run::config::reopen;
+use fpo_run::config::load_recorded;
 use fpo_run::run::{RunFolder, Session};
 use libfuzzer_sys::fuzz_target;
 use std::fs;
@@ -34,7 +34,7 @@ fuzz_target!(|input: &[u8]| {
         fs::write(path.join(name), content).unwrap();
     }
     let locked = RunFolder::open(path).unwrap();
-    let resumed = reopen(&locked.config(), &[]).map(|config| Session::resume(locked, config, task(), 1));
+    let resumed = load_recorded(&locked.config(), &[]).map(|config| Session::resume(locked, config, task(), 1));
     if let Ok(Ok(_)) = resumed {
         let metrics = fs::read_to_string(path.join("metrics.jsonl")).unwrap();
         assert!(metrics.is_empty() || metrics.ends_with('\n'));

@@ -4,7 +4,7 @@ import stats
 
 
 class Stats(unittest.TestCase):
-    def test_quantiles_lie_between_neighbours(self):
+    def test_quantiles_lie_between_neighbors(self):
         numbers = [4.0, 1.0, 3.0, 2.0]
         self.assertEqual([stats.quantile(numbers, q) for q in (0, 0.5, 1)], [1.0, 2.5, 4.0])
         self.assertAlmostEqual(stats.quantile(numbers, 0.1), 1.3)

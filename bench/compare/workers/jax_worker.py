@@ -31,7 +31,7 @@ def mlp(layers, x):
 
 
 def advantages_and_targets(rewards, values, follow):
-    """Brax's generalised advantages: `rewards` and `follow` [S, T], `values` [S, T + 1]."""
+    """Brax's generalized advantages: `rewards` and `follow` [S, T], `values` [S, T + 1]."""
     goes_on = jnp.where(follow == TERMINAL, 0.0, GAMMA)
     counts = jnp.where(follow == TRUNCATED, 0.0, 1.0)
     delta = (rewards + goes_on * values[:, 1:] - values[:, :-1]) * counts

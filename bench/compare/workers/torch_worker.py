@@ -24,7 +24,7 @@ def network(tensors: dict[str, torch.Tensor], prefix: str) -> nn.Sequential:
 
 
 def advantages_and_targets(rewards, values, follow):
-    """Brax's generalised advantages: `rewards` and `follow` [S, T], `values` [S, T + 1]."""
+    """Brax's generalized advantages: `rewards` and `follow` [S, T], `values` [S, T + 1]."""
     goes_on = (follow != TERMINAL).float() * GAMMA
     counts = (follow != TRUNCATED).float()
     delta = (rewards + goes_on * values[:, 1:] - values[:, :-1]) * counts

@@ -17,7 +17,7 @@ pub struct Options {
 }
 
 /// A part of the rows.
-struct Part {
+struct BatchSlice {
     observations: Vec<f32>,
     noises: Vec<f32>,
     actions: Vec<f32>,
@@ -36,18 +36,18 @@ pub fn prepare(options: &Options, inputs: &Inputs, pool: ThreadPool) -> Result<W
     policy.network().pack(&parameters, &mut weights);
 
     let share = options.rows.div_ceil(SHARDS);
-    let mut parts: Vec<Part> = observations[..options.rows * od]
+    let mut parts: Vec<BatchSlice> = observations[..options.rows * od]
         .chunks(share * od)
         .zip(noises[..options.rows * ad].chunks(share * ad))
-        .map(|(observations, noises)| Part {
+        .map(|(observations, noises)| BatchSlice {
             observations: observations.to_vec(),
             noises: noises.to_vec(),
             actions: noises.to_vec(),
             scratch: policy.scratch(share),
         })
         .collect();
-    let sample = move |part: &mut Part| {
-        let Part {
+    let sample = move |part: &mut BatchSlice| {
+        let BatchSlice {
             observations,
             noises,
             actions,

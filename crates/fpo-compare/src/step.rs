@@ -3,7 +3,7 @@
 use crate::inputs::Inputs;
 use crate::{SHARDS, Workload};
 use anyhow::{Context, Result, ensure};
-use fpo_env::{Shard, ShardOptions};
+use fpo_env::{EnvGroup, EnvGroupOptions};
 use fpo_rng::Stream;
 use rayon::ThreadPool;
 use rayon::prelude::*;
@@ -45,7 +45,7 @@ impl Actions {
 
 /// A shard, and where its environments' steps are stored, as a rollout stores them.
 struct Walker {
-    shard: Shard,
+    worker: EnvGroup,
     /// Steps to store of each environment.
     steps: usize,
     /// `[environments, steps, observation]`
@@ -61,14 +61,14 @@ impl Walker {
     /// Steps every environment once; the results go to column `t`.
     fn step(&mut self, actions: &Actions, t: usize) {
         let od = self.observations.len() / self.rewards.len();
-        for i in 0..self.shard.len() {
+        for i in 0..self.worker.len() {
             let outcome = self
-                .shard
-                .step(i, actions.at(self.round, self.shard.first() as usize + i));
+                .worker
+                .step(i, actions.at(self.round, self.worker.first() as usize + i));
             let at = i * self.steps + t;
             self.rewards[at] = outcome.reward;
             self.ended[at] = outcome.ended.is_some();
-            let observation = &self.shard.observations()[i * od..][..od];
+            let observation = &self.worker.observations()[i * od..][..od];
             self.observations[at * od..][..od].copy_from_slice(observation);
         }
         self.round += 1;
@@ -76,7 +76,7 @@ impl Walker {
 
     /// Sum of each environment's rewards over the first steps.
     fn compared(&mut self, actions: &Actions) -> Vec<f64> {
-        let mut returns = vec![0.0; self.shard.len()];
+        let mut returns = vec![0.0; self.worker.len()];
         for _ in 0..COMPARED {
             self.step(actions, 0);
             for (sum, reward) in returns.iter_mut().zip(self.rewards.iter().step_by(self.steps)) {
@@ -88,10 +88,10 @@ impl Walker {
 
     /// Steps environment i of n through i/n of an episode.
     fn spread(&mut self, actions: &Actions) {
-        for i in 0..self.shard.len() {
-            let env = self.shard.first() as usize + i;
+        for i in 0..self.worker.len() {
+            let env = self.worker.first() as usize + i;
             for round in 0..EPISODE * env / actions.envs {
-                self.shard.step(i, actions.at(round, env));
+                self.worker.step(i, actions.at(round, env));
             }
         }
     }
@@ -120,15 +120,15 @@ pub fn prepare(options: &Options, inputs: &Inputs, pool: ThreadPool) -> Result<W
             .into_par_iter()
             .map(|k| {
                 let (first, end) = (envs * k / count, envs * (k + 1) / count);
-                let options = ShardOptions {
+                let options = EnvGroupOptions {
                     seed: 1,
                     stream: Stream::Reset,
-                    stagger: false,
+                    random_initial_length: false,
                     group: 1,
                 };
                 let n = end - first;
                 Ok(Walker {
-                    shard: Shard::new(task.as_ref(), first as u32, n, options)?,
+                    worker: EnvGroup::new(task.as_ref(), first as u32, n, options)?,
                     steps,
                     observations: vec![0.0; n * steps * od],
                     rewards: vec![0.0; n * steps],
@@ -170,7 +170,7 @@ fn each(pool: &ThreadPool, walkers: &mut [Walker], work: impl Fn(&mut Walker) + 
 
 /// Root mean square of each environment's current observation of `od` entries.
 fn sizes(walkers: &[Walker], od: usize) -> Vec<f64> {
-    let observations = walkers.iter().flat_map(|w| w.shard.observations().chunks(od));
+    let observations = walkers.iter().flat_map(|w| w.worker.observations().chunks(od));
     let squares = observations.map(|o| o.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>());
     squares.map(|sum| (sum / od as f64).sqrt()).collect()
 }

@@ -5,7 +5,7 @@ use crate::inputs::Inputs;
 use anyhow::{Result, ensure};
 use fpo_env::StepEnd;
 use fpo_learn::critic::Critic;
-use fpo_learn::learner::{Learner, Learnt, Trained};
+use fpo_learn::learner::{ActorCritic, Learner, TrainState};
 use fpo_learn::rollout::Batch;
 use fpo_nn::{Mlp, global_norm};
 use fpo_policy::Model;
@@ -25,9 +25,9 @@ struct Update {
     policy: Model,
     critic: Critic,
     learner: Learner,
-    learnt: Learnt,
+    networks: ActorCritic,
     batch: Batch,
-    units: Vec<u32>,
+    indices: Vec<u32>,
     rates: [f32; 2],
     pool: ThreadPool,
 }
@@ -41,17 +41,17 @@ impl Update {
             .with_precision(precision.of_policy())?;
         let mut critic = Critic::new(&config.critic, batch.dims.observation, config.advantage.gamma)?;
         critic.network = critic.network.with_precision(precision.of_critic())?;
-        let trained = |network: &Mlp, prefix| -> Result<Trained> {
+        let trained = |network: &Mlp, prefix| -> Result<TrainState> {
             let parameters = inputs.parameters(network, prefix)?;
-            Ok(Trained::new(network, parameters, config.optimizer.adam()))
+            Ok(TrainState::new(network, parameters, config.optimizer.adam()))
         };
         Ok(Self {
-            learnt: Learnt {
+            networks: ActorCritic {
                 policy: trained(policy.network(), "policy.")?,
                 critic: trained(&critic.network, "critic.")?,
             },
             learner: Learner::new(config.learner(), &policy, &critic, batch.dims.transitions()),
-            units: (0..batch.dims.sequences as u32).collect(),
+            indices: (0..batch.dims.sequences as u32).collect(),
             rates: [
                 config.optimizer.learning_rate,
                 config.optimizer.critic_learning_rate,
@@ -69,15 +69,15 @@ impl Update {
             policy,
             critic,
             learner,
-            learnt,
+            networks,
             batch,
-            units,
+            indices,
             rates,
             pool,
         } = self;
         let stats = pool.install(|| {
-            let stats = learner.differentiate(policy, critic, learnt, batch, units);
-            learner.step(policy, critic, learnt, stats.grad_norm, *rates);
+            let stats = learner.differentiate(policy, critic, networks, batch, indices);
+            learner.step(policy, critic, networks, stats.grad_norm, *rates);
             stats
         });
         [stats.ratio.loss, stats.value_loss].map(|sum| sum / stats.rows as f64)
@@ -87,14 +87,18 @@ impl Update {
 pub fn prepare(options: &Options, inputs: &Inputs, pool: ThreadPool) -> Result<Workload> {
     let config = config::resolve("cheetah-run", Some("paper"), None, &options.sets, None)?;
     let mut update = Update::new(&config, inputs, pool)?;
-    let start = update.learnt.clone();
+    let start = update.networks.clone();
     let [policy_loss, value_loss] = update.call();
     let (for_policy, for_critic) = update.learner.gradient().split_at(start.policy.parameters.len());
     let gradients = [for_policy, for_critic].map(|gradient| global_norm(&[gradient]));
     update.call();
     update.call();
-    let learnt = &update.learnt;
-    let changes = [(&learnt.policy, &start.policy), (&learnt.critic, &start.critic)].map(|(now, then)| {
+    let networks = &update.networks;
+    let changes = [
+        (&networks.policy, &start.policy),
+        (&networks.critic, &start.critic),
+    ]
+    .map(|(now, then)| {
         let change = now.parameters.iter().zip(&then.parameters).map(|(a, b)| a - b);
         global_norm(&[&change.collect::<Vec<f32>>()])
     });
@@ -120,9 +124,9 @@ fn batch(config: &Config, inputs: &Inputs) -> Result<Batch> {
         (&mut batch.observations, "observations", Some(observations)),
         (&mut batch.actions, "actions", Some(actions)),
         (&mut batch.rewards, "rewards", None),
-        (&mut batch.view_inputs, "pair_inputs", None),
-        (&mut batch.view_targets, "noises", None),
-        (&mut batch.view_times, "times", None),
+        (&mut batch.sample_inputs, "pair_inputs", None),
+        (&mut batch.sample_targets, "noises", None),
+        (&mut batch.sample_times, "times", None),
         (&mut batch.old_losses, "old_losses", None),
     ] {
         let numbers = match numbers {

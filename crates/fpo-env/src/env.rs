@@ -21,7 +21,7 @@ pub struct EnvSpec {
     /// ends all its episodes.
     ///
     /// Without a limit first episodes are not cut to random lengths
-    /// ([`crate::ShardOptions::stagger`]), and group-relative advantages, which compare episodes of
+    /// ([`crate::EnvGroupOptions::random_initial_length`]), and group-relative advantages, which compare episodes of
     /// equal length, are refused.
     pub step_limit: Option<u32>,
 }
@@ -55,7 +55,7 @@ pub enum StepEnd {
     /// It reached a terminal state: nothing follows, there is no value to bootstrap from.
     Terminated,
     /// It was cut: it could have gone on, so the value of its final observation is bootstrapped
-    /// from. By the environment, or by [`crate::Shard`] at [`EnvSpec::step_limit`].
+    /// from. By the environment, or by [`crate::EnvGroup`] at [`EnvSpec::step_limit`].
     Truncated,
     /// The simulation failed. The observation holds the last finite one, the reward is zero, and
     /// the environment must be reset before the next step. The episode counts as failed; estimators

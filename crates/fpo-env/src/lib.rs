@@ -1,6 +1,6 @@
 //! Environments: the interface, vectorised stepping, and the small environments that need no physics.
 //!
-//! An [`Env`] is one world with a beginning and a step; a [`Task`] makes them; a [`Shard`] steps a fixed group of them
+//! An [`Env`] is one world with a beginning and a step; a [`Task`] makes them; a [`EnvGroup`] steps a fixed group of them
 //! on one thread, resets what has ended and hands over final observations.
 //!
 //! [`tasks`] lists the tasks that are defined here: [`gridworld`] and [`bandit`].
@@ -9,11 +9,11 @@
 
 pub mod bandit;
 mod env;
+mod env_group;
 pub mod gridworld;
-mod shard;
 
 pub use env::{Env, EnvSpec, MakeError, NoState, Picture, RenderError, StateError, Step, StepEnd, Task};
-pub use shard::{Episode, Outcome, Shard, ShardOptions};
+pub use env_group::{EnvGroup, EnvGroupOptions, Episode, Outcome};
 
 use std::sync::Arc;
 

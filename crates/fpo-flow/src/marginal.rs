@@ -51,7 +51,7 @@ impl Softmax {
     }
 
     /// Turns the sums into means.
-    fn normalise(&self, out: &mut [f64]) {
+    fn normalize(&self, out: &mut [f64]) {
         for out in out {
             *out /= self.sum;
         }

@@ -97,7 +97,7 @@ fn ode_samples_have_the_mixtures_mean_variance_and_mode_weights() {
             "{sampler:?}, {steps} steps: mean {m:.4} ({mean:.4}), variance {v:.4} ({variance:.4}), left {:.4}",
             left(&x)
         );
-        // Five standard errors of 20 000 samples, and the discretisation.
+        // Five standard errors of 20 000 samples, and the discretization.
         assert!((m - mean).abs() < 0.035, "{sampler:?}: mean {m}");
         assert!((v - variance).abs() < 0.03, "{sampler:?}: variance {v}");
         assert!((left(&x) - 1.0 / 3.0).abs() < 0.02, "{sampler:?}: {}", left(&x));

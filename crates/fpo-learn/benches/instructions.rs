@@ -9,8 +9,8 @@
 mod setup;
 
 use fpo_learn::critic::Critic;
-use fpo_learn::learner::{Learner, Learnt};
-use fpo_nn::{Activation, Adam, AdamConfig, Initialisation, Mlp, MlpSpec};
+use fpo_learn::learner::{ActorCritic, Learner};
+use fpo_nn::{Activation, Adam, AdamConfig, Initialization, Mlp, MlpSpec};
 use fpo_rng::{Key, Stream, fill_normal};
 use setup::{ACTION, OBSERVATION, batch, config, trained};
 use std::collections::BTreeMap;
@@ -64,7 +64,7 @@ fn network(input: usize, hidden: &[usize], output: usize, rounds: usize) {
     .expect("a network");
     let mut parameters = vec![0.0; mlp.parameter_count()];
     let key = Key::new(0, Stream::Test);
-    mlp.init(Initialisation::LecunUniform, 1.0, key, &mut parameters);
+    mlp.init(Initialization::LecunUniform, 1.0, key, &mut parameters);
     let (mut weights, mut gradient) = (mlp.weights(), vec![0.0; parameters.len()]);
     mlp.pack(&parameters, &mut weights);
     let rows = mlp.tile_rows();
@@ -101,12 +101,12 @@ fn gradient_step(rounds: usize) {
     let config = config(SEQUENCES);
     let policy = config.model(OBSERVATION, ACTION).expect("published sizes");
     let critic = Critic::new(&config.critic, OBSERVATION, config.advantage.gamma).expect("published sizes");
-    let mut learnt = Learnt {
+    let mut networks = ActorCritic {
         policy: trained(&config, policy.network(), 0),
         critic: trained(&config, &critic.network, 1),
     };
     let mut batch = batch(&config);
-    let units: Vec<u32> = (0..SEQUENCES as u32).collect();
+    let indices: Vec<u32> = (0..SEQUENCES as u32).collect();
     let mut learner = Learner::new(config.learner(), &policy, &critic, batch.dims.transitions());
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(1)
@@ -114,8 +114,8 @@ fn gradient_step(rounds: usize) {
         .expect("a thread");
     pool.install(|| {
         for _ in 0..rounds {
-            let stats = learner.differentiate(&policy, &critic, &learnt, &mut batch, &units);
-            learner.step(&policy, &critic, &mut learnt, stats.grad_norm, [0.0; 2]);
+            let stats = learner.differentiate(&policy, &critic, &networks, &mut batch, &indices);
+            learner.step(&policy, &critic, &mut networks, stats.grad_norm, [0.0; 2]);
         }
     });
 }

@@ -7,7 +7,7 @@ mod setup;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use fpo_learn::config::LearningPrecision;
 use fpo_learn::critic::Critic;
-use fpo_learn::learner::{Learner, Learnt};
+use fpo_learn::learner::{ActorCritic, Learner};
 use fpo_nn::{Mlp, peak::peak_gflops};
 use fpo_rng::{Key, Stream, fill_normal};
 use rayon::ThreadPoolBuilder;
@@ -58,15 +58,15 @@ fn update_in(c: &mut Criterion, precision: LearningPrecision) {
         .network
         .with_precision(precision.of_critic())
         .expect(available);
-    let mut learnt = Learnt {
+    let mut networks = ActorCritic {
         policy: trained(&config, policy.network(), 0),
         critic: trained(&config, &critic.network, 1),
     };
     let mut batch = batch(&config);
     let rows = batch.dims.transitions();
-    let units: Vec<u32> = (0..SEQUENCES as u32).collect();
+    let indices: Vec<u32> = (0..SEQUENCES as u32).collect();
     let mut learner = Learner::new(config.learner(), &policy, &critic, rows);
-    let flops = training_flops(policy.network(), rows * config.objective.pairs)
+    let flops = training_flops(policy.network(), rows * config.objective.samples)
         + training_flops(&critic.network, rows + SEQUENCES);
 
     let mut group = c.benchmark_group(format!("update in {precision:?}"));
@@ -79,8 +79,8 @@ fn update_in(c: &mut Criterion, precision: LearningPrecision) {
         group.bench_function(format!("{threads} threads"), |bencher| {
             bencher.iter(|| {
                 pool.install(|| {
-                    let stats = learner.differentiate(&policy, &critic, &learnt, &mut batch, &units);
-                    learner.step(&policy, &critic, &mut learnt, stats.grad_norm, [0.0; 2]);
+                    let stats = learner.differentiate(&policy, &critic, &networks, &mut batch, &indices);
+                    learner.step(&policy, &critic, &mut networks, stats.grad_norm, [0.0; 2]);
                 })
             });
         });
@@ -96,7 +96,7 @@ fn inference(c: &mut Criterion) {
     let mut observations = vec![0.0; ENVS * OBSERVATION];
     fill_normal(Key::new(2, Stream::Test), &mut observations);
     let share = ENVS / SHARDS;
-    let mut shards: Vec<_> = (0..SHARDS)
+    let mut workers: Vec<_> = (0..SHARDS)
         .map(|_| (policy.scratch(share), [(); 2].map(|()| vec![0.0; share * ACTION])))
         .collect();
 
@@ -111,7 +111,7 @@ fn inference(c: &mut Criterion) {
             bencher.iter(|| {
                 pool.install(|| {
                     let parts = observations.par_chunks(share * OBSERVATION);
-                    shards.par_iter_mut().zip(parts).enumerate().for_each(
+                    workers.par_iter_mut().zip(parts).enumerate().for_each(
                         |(i, ((scratch, [noise, x]), part))| {
                             fill_normal(Key::new(3, Stream::Action).index(i as u32), noise);
                             policy.sample(&weights, part, noise, x, scratch);

@@ -1,11 +1,11 @@
-//! Generalised advantage estimation (Schulman et al., arXiv 1506.02438) and normalisation; in [`GroupAdvantage`], what does without
+//! Generalized advantage estimation (Schulman et al., arXiv 1506.02438) and normalization; in [`GroupAdvantage`], what does without
 //! a critic.
 
 mod group;
 mod settings;
 
 pub use group::{GroupAdvantage, UnequalEpisode};
-pub use settings::{AdvantageConfig, AdvantageEstimator, AdvantageNormalisation, GaeForm, GaeSchedule};
+pub use settings::{AdvantageConfig, AdvantageEstimator, AdvantageNormalization, GaeForm, Recompute};
 
 use fpo_env::StepEnd;
 
@@ -28,7 +28,7 @@ impl Gae {
     /// * `ends` `[T]`: how each step ended; a diverged one is worth as little as a terminal one
     /// * `final_value(step)`: value of the final observation of the episode truncated at `step`; asked for with
     ///   [`GaeForm::Textbook`] only
-    /// * `advantages`, `targets` `[T]`: written
+    /// * `advantages`, `returns` `[T]`: written
     ///
     /// Textbook: A = Σ (γλ)^k δ with δ = r + γV' − V, target = A + V; a truncated step bootstraps from its final
     /// observation. Brax: the same λ-return G gives A = r + γG' − V, and truncated steps get A = 0 and no value target
@@ -53,7 +53,7 @@ impl Gae {
         ends: &[StepEnd],
         final_value: impl Fn(usize) -> f32,
         advantages: &mut [f32],
-        targets: &mut [f32],
+        returns: &mut [f32],
     ) {
         let (gamma, lambda) = (self.gamma as f32, self.lambda as f32);
         // The advantage carried back, and the λ-return of the following step.
@@ -81,8 +81,8 @@ impl Gae {
                 trace = 0.0;
                 advantages[t] = 0.0;
             }
-            targets[t] = trace + values[t];
-            next_return = targets[t];
+            returns[t] = trace + values[t];
+            next_return = returns[t];
         }
     }
 }
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn brax_masks_truncated_steps_and_keeps_their_neighbours_apart() {
+    fn brax_masks_truncated_steps_and_keeps_their_neighbors_apart() {
         use StepEnd::{Running, Truncated};
         let ends = [Running, Truncated, Running, Running, Running];
         let (a, target) = run(GaeForm::Brax, &ends, f32::NAN);

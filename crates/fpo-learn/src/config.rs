@@ -5,9 +5,7 @@
 //! comment is its documentation. Settings stand with the part that they set; here they are only put
 //! together, and turned into the parts of a training ([`crate::trainer::Trainer`]).
 
-pub use crate::advantage::{
-    AdvantageConfig, AdvantageEstimator, AdvantageNormalisation, GaeForm, GaeSchedule,
-};
+pub use crate::advantage::{AdvantageConfig, AdvantageEstimator, AdvantageNormalization, GaeForm, Recompute};
 pub use crate::critic::{CriticConfig, ValueScale};
 pub use crate::learner::OptimizerConfig;
 pub use crate::method::Method;
@@ -19,7 +17,7 @@ pub use fpo_policy::{PolicyConfig, Squash, StdKind};
 use crate::learner::LearnerSettings;
 use crate::method::MethodParts;
 use crate::objective::ValueLoss;
-use crate::rollout::Dims;
+use crate::rollout::BatchDims;
 use fpo_nn::{MlpError, PrecisionError};
 use fpo_policy::Model;
 use schemars::JsonSchema;
@@ -41,13 +39,13 @@ pub struct Config {
     pub policy: PolicyConfig,
     /// The value network.
     pub critic: CriticConfig,
-    /// What the policy maximises.
+    /// What the policy maximizes.
     pub objective: ObjectiveConfig,
     /// Advantages and value targets.
     pub advantage: AdvantageConfig,
-    /// Optimiser, epochs and minibatches.
+    /// Optimizer, epochs and minibatches.
     pub optimizer: OptimizerConfig,
-    /// Observation normaliser.
+    /// Observation normalizer.
     pub normalizer: NormalizerConfig,
     /// Evaluation while training.
     pub eval: EvalConfig,
@@ -70,16 +68,16 @@ impl Config {
     }
 
     /// The sizes of an iteration's batch, for observations and actions of these sizes.
-    pub fn dims(&self, observation: usize, action: usize) -> Dims {
+    pub fn dims(&self, observation: usize, action: usize) -> BatchDims {
         let parts = self.parts();
-        Dims {
+        BatchDims {
             sequences: self.env.num_envs * self.env.sequences,
-            unrolls: self.env.sequences,
-            unroll: self.env.unroll,
+            sequences_per_env: self.env.sequences,
+            num_steps: self.env.num_steps,
             observation,
             action,
-            views: parts.views_per_action,
-            tail: parts.policy.sample_input_dim(&self.policy, action),
+            samples: parts.samples_per_action,
+            sample_input: parts.policy.sample_input_dim(&self.policy, action),
             target: parts.policy.target_dim(action),
         }
     }
@@ -87,10 +85,10 @@ impl Config {
     /// What the learner needs to know.
     pub fn learner(&self) -> LearnerSettings {
         let (parts, advantage) = (self.parts(), &self.advantage);
-        let per_minibatch = advantage.schedule() == GaeSchedule::PerMinibatch;
+        let per_minibatch = advantage.schedule() == Recompute::PerMinibatch;
         LearnerSettings {
             seed: self.seed,
-            views_per_action: parts.views_per_action,
+            samples_per_action: parts.samples_per_action,
             loss: parts.loss,
             objective: parts.objective,
             pull: parts.pull,
@@ -100,17 +98,17 @@ impl Config {
             },
             critic: advantage.has_critic(),
             gae: advantage.gae().filter(|_| per_minibatch),
-            sequence: per_minibatch.then_some(self.env.unroll),
+            sequence: per_minibatch.then_some(self.env.num_steps),
             mask_truncated: advantage.form == GaeForm::Brax,
-            normalize: advantage.normalisation(),
-            bonus: self.objective.neighbour_entropy,
+            normalize: advantage.normalization(),
+            bonus: self.objective.knn_entropy,
             max_grad_norm: self.optimizer.max_grad_norm,
         }
     }
 
     /// The same settings with what they leave to the machine decided, as a run records them.
-    pub fn decided(mut self) -> Self {
-        self.train.precision = self.train.precision.decided();
+    pub fn resolved(mut self) -> Self {
+        self.train.precision = self.train.precision.resolved();
         self
     }
 

@@ -1,6 +1,6 @@
 //! The value network.
 
-use fpo_nn::{Activation, Initialisation, Mlp, MlpError, MlpSpec, Scratch, Weights};
+use fpo_nn::{Activation, Initialization, Mlp, MlpError, MlpSpec, Scratch, Weights};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -22,8 +22,8 @@ pub struct CriticConfig {
     pub hidden: Vec<usize>,
     /// Activation of the hidden layers.
     pub activation: Activation,
-    /// Initialisation of the weights; biases start at zero.
-    pub initialisation: Initialisation,
+    /// Initialization of the weights; biases start at zero.
+    pub initialization: Initialization,
     /// Factor on the initial weights of the output layer.
     pub final_gain: f32,
     /// Units of the prediction.
@@ -37,7 +37,7 @@ impl Default for CriticConfig {
         Self {
             hidden: vec![256; 5],
             activation: Activation::Silu,
-            initialisation: Initialisation::LecunUniform,
+            initialization: Initialization::LecunUniform,
             final_gain: 1.0,
             value_scale: ValueScale::None,
             loss_coefficient: 0.25,
@@ -48,7 +48,7 @@ impl Default for CriticConfig {
 /// A value network and the units it predicts in, without its parameters: V(o) = `unit` × its output.
 #[derive(Clone, Debug)]
 pub struct Critic {
-    /// The network, from a normalised observation to one number.
+    /// The network, from a normalized observation to one number.
     pub network: Mlp,
     /// Value of a prediction of 1.
     pub unit: f32,
@@ -77,7 +77,7 @@ impl Critic {
         })
     }
 
-    /// Values of normalised `observations` `[rows, observation]` into `out` `[rows]`, in tiles that fit `scratch`.
+    /// Values of normalized `observations` `[rows, observation]` into `out` `[rows]`, in tiles that fit `scratch`.
     pub fn values(&self, weights: &Weights, observations: &[f32], scratch: &mut Scratch, out: &mut [f32]) {
         let od = self.network.spec().input;
         let tile = scratch.capacity();

@@ -1,7 +1,7 @@
 //! Evaluation: whole episodes with fixed parameters, from zero noise and from random noise.
 
 use crate::rollout::{NonFinite, Quantity};
-use fpo_env::{Env, EnvSpec, MakeError, Shard, ShardOptions, StepEnd, Task};
+use fpo_env::{Env, EnvGroup, EnvGroupOptions, EnvSpec, MakeError, StepEnd, Task};
 use fpo_policy::{NonFiniteAction, Policy};
 use fpo_rng::{Key, Philox, Stream, fill_normal};
 use rayon::prelude::*;
@@ -168,13 +168,13 @@ fn run_group(
     count: usize,
     noise: Noise,
 ) -> Result<Vec<(f64, StepEnd)>, EvaluateError> {
-    let options = ShardOptions {
+    let options = EnvGroupOptions {
         seed,
         stream: Stream::EvalReset,
-        stagger: false,
+        random_initial_length: false,
         group: 1,
     };
-    let mut envs = Shard::new(task, first as u32, count, options)?;
+    let mut envs = EnvGroup::new(task, first as u32, count, options)?;
     let mut actor = policy.actor(count);
     let (od, ad, width) = (policy.observation_dim(), policy.action_dim(), policy.noise_dim());
     let mut observations = vec![0.0; count * od];

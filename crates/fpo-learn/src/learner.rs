@@ -1,33 +1,33 @@
 //! One gradient step: tiles of a minibatch through both networks, gradients per shard, a reduction in fixed order, Adam.
 
-mod adaptive_rate;
+mod adaptive_lr;
 mod movement;
 mod settings;
-mod shard;
+mod worker;
 
-pub use adaptive_rate::AdaptiveRate;
+pub use adaptive_lr::AdaptiveLr;
 pub use movement::Movement;
 pub use settings::OptimizerConfig;
-pub use shard::MinibatchStats;
+pub use worker::MinibatchStats;
 
-use crate::advantage::{AdvantageNormalisation, Gae, STD_FLOOR, mean_std};
+use crate::advantage::{AdvantageNormalization, Gae, STD_FLOOR, mean_std};
 use crate::critic::Critic;
-use crate::objective::{BoundPull, EntropyBonus, PolicyObjective, ValueLoss, ViewLoss};
+use crate::objective::{BoundPull, EntropyBonus, PolicyObjective, SampleLoss, ValueLoss};
 use crate::rollout::Batch;
 use fpo_nn::{Adam, AdamConfig, Mlp, Weights, clip_to_norm, global_norm};
 use fpo_policy::Model;
 use fpo_rng::{Key, Stream};
 use rayon::prelude::*;
-use shard::{Advantages, GradientShard, Pass};
+use worker::{Advantages, GradientWorker, PassContext};
 
 /// Gradient shards a minibatch is cut into, at most; the number of threads changes nothing about them.
-const MAX_SHARDS: usize = 8;
+const MAX_WORKERS: usize = 8;
 /// Transitions a gradient shard has at least: below, its reduction costs more than its share of the work is worth.
-const MIN_SHARD_ROWS: usize = 128;
+const MIN_WORKER_ROWS: usize = 128;
 
 /// Gradient steps on a policy and a critic.
 pub struct Learner {
-    shards: Vec<GradientShard>,
+    workers: Vec<GradientWorker>,
     /// The reduced gradient, the policy's then the critic's.
     gradient: Vec<f32>,
     policy_parameters: usize,
@@ -39,11 +39,11 @@ pub struct Learner {
 pub struct LearnerSettings {
     /// Seed of the run.
     pub seed: u64,
-    /// Views N of an action.
-    pub views_per_action: usize,
-    /// The loss ℓ of a view.
-    pub loss: ViewLoss,
-    /// What the policy minimises.
+    /// SampleSource N of an action.
+    pub samples_per_action: usize,
+    /// The loss ℓ of a sample.
+    pub loss: SampleLoss,
+    /// What the policy minimizes.
     pub objective: PolicyObjective,
     /// What keeps a flow within the bound on actions.
     pub pull: Option<BoundPull>,
@@ -59,9 +59,9 @@ pub struct LearnerSettings {
     pub sequence: Option<usize>,
     /// Whether truncated steps have no value target.
     pub mask_truncated: bool,
-    /// Over what advantages are normalised.
-    pub normalize: AdvantageNormalisation,
-    /// Weight of an action's rarity.
+    /// Over what advantages are normalized.
+    pub normalize: AdvantageNormalization,
+    /// Weight of an action's surprisal.
     pub bonus: f32,
     /// Bound on the norm of the gradient over both networks; 0 for none.
     pub max_grad_norm: f32,
@@ -69,16 +69,16 @@ pub struct LearnerSettings {
 
 /// A network's parameters while they are learnt.
 #[derive(Clone)]
-pub struct Trained {
+pub struct TrainState {
     /// The parameters.
     pub parameters: Vec<f32>,
-    /// Their optimiser.
+    /// Their optimizer.
     pub adam: Adam,
     /// The parameters as the kernels read them.
     pub weights: Weights,
 }
 
-impl Trained {
+impl TrainState {
     /// `parameters` of `network` before the first step.
     pub fn new(network: &Mlp, parameters: Vec<f32>, adam: AdamConfig) -> Self {
         let mut weights = network.weights();
@@ -98,33 +98,33 @@ impl Trained {
     }
 
     /// Whether it can be what training left: finite, with non-negative second moments.
-    pub fn is_sound(&self) -> bool {
+    pub fn is_valid(&self) -> bool {
         self.is_finite() && self.adam.second.iter().all(|x| *x >= 0.0)
     }
 
-    fn step(&mut self, network: &Mlp, gradient: &[f32], rate: f32) {
-        self.adam.step(&mut self.parameters, gradient, rate);
+    fn step(&mut self, network: &Mlp, gradient: &[f32], lr: f32) {
+        self.adam.step(&mut self.parameters, gradient, lr);
         network.pack(&self.parameters, &mut self.weights);
     }
 }
 
 /// What is learnt: a policy and a critic.
 #[derive(Clone)]
-pub struct Learnt {
+pub struct ActorCritic {
     /// The policy's network.
-    pub policy: Trained,
+    pub policy: TrainState,
     /// The critic's.
-    pub critic: Trained,
+    pub critic: TrainState,
 }
 
 impl Learner {
     /// Buffers for minibatches of `rows` transitions.
     pub fn new(settings: LearnerSettings, policy: &Model, critic: &Critic, rows: usize) -> Self {
-        let shards = (rows / MIN_SHARD_ROWS).clamp(1, MAX_SHARDS);
-        let (views, sequence) = (settings.views_per_action, settings.sequence);
+        let workers = (rows / MIN_WORKER_ROWS).clamp(1, MAX_WORKERS);
+        let (samples, sequence) = (settings.samples_per_action, settings.sequence);
         Self {
-            shards: (0..shards)
-                .map(|_| GradientShard::new(policy, critic, views, sequence))
+            workers: (0..workers)
+                .map(|_| GradientWorker::new(policy, critic, samples, sequence))
                 .collect(),
             gradient: vec![0.0; policy.network().parameter_count() + critic.network.parameter_count()],
             policy_parameters: policy.network().parameter_count(),
@@ -134,68 +134,68 @@ impl Learner {
 
     /// Gradient of a minibatch, left in [`Learner::gradient`].
     ///
-    /// `units` are transitions of `batch`, or its sequences when advantages are computed per minibatch. Advantages and targets
+    /// `indices` are transitions of `batch`, or its sequences when advantages are computed per minibatch. Advantages and targets
     /// of the latter are written into the batch.
     pub fn differentiate(
         &mut self,
         policy: &Model,
         critic: &Critic,
-        learnt: &Learnt,
+        networks: &ActorCritic,
         batch: &mut Batch,
-        units: &[u32],
+        indices: &[u32],
     ) -> MinibatchStats {
-        let rows = units.len()
+        let rows = indices.len()
             * if self.settings.gae.is_some() {
-                batch.dims.unroll
+                batch.dims.num_steps
             } else {
                 1
             };
-        let share = units.len().div_ceil(self.shards.len());
-        let pass = Pass {
+        let share = indices.len().div_ceil(self.workers.len());
+        let pass = PassContext {
             policy,
-            policy_weights: &learnt.policy.weights,
+            policy_weights: &networks.policy.weights,
             critic,
-            critic_weights: &learnt.critic.weights,
+            critic_weights: &networks.critic.weights,
             loss: self.settings.loss,
             objective: self.settings.objective,
             pull: self.settings.pull,
             entropy: self.settings.entropy,
-            noise: Key::new(self.settings.seed, Stream::Entropy).step(learnt.policy.adam.steps),
+            noise: Key::new(self.settings.seed, Stream::Entropy).step(networks.policy.adam.steps),
             value: self.settings.value,
             mask_truncated: self.settings.mask_truncated,
             scale: 1.0 / rows as f32,
         };
         match self.settings.gae {
             None => {
-                let advantages = self.advantages(batch, units);
+                let advantages = self.advantages(batch, indices);
                 let critic = self.settings.critic;
-                self.for_each_shard(units, share, |shard, units| {
-                    shard.begin();
+                self.for_each_worker(indices, share, |worker, indices| {
+                    worker.begin();
                     if critic {
-                        shard.critic_pass(&pass, batch, units, None);
+                        worker.critic_pass(&pass, batch, indices, None);
                     }
-                    shard.policy_pass(&pass, batch, units, 1, advantages);
+                    worker.policy_pass(&pass, batch, indices, 1, advantages);
                 });
             }
             gae => {
                 // The policy's loss needs the advantages that the critic's pass estimates.
-                self.for_each_shard(units, share, |shard, units| {
-                    shard.begin();
-                    shard.critic_pass(&pass, batch, units, gae);
+                self.for_each_worker(indices, share, |worker, indices| {
+                    worker.begin();
+                    worker.critic_pass(&pass, batch, indices, gae);
                 });
-                for (shard, units) in self.shards.iter().zip(units.chunks(share)) {
-                    shard.hand_over_targets(batch, units);
+                for (worker, indices) in self.workers.iter().zip(indices.chunks(share)) {
+                    worker.hand_over_returns(batch, indices);
                 }
-                let (advantages, unroll) = (self.advantages(batch, units), batch.dims.unroll);
-                self.for_each_shard(units, share, |shard, units| {
-                    shard.policy_pass(&pass, batch, units, unroll, advantages);
+                let (advantages, num_steps) = (self.advantages(batch, indices), batch.dims.num_steps);
+                self.for_each_worker(indices, share, |worker, indices| {
+                    worker.policy_pass(&pass, batch, indices, num_steps, advantages);
                 });
             }
         }
-        self.reduce(units.len().div_ceil(share));
+        self.reduce(indices.len().div_ceil(share));
         policy.freeze(&mut self.gradient[..self.policy_parameters]);
         let mut stats = MinibatchStats::default();
-        self.shards[..units.len().div_ceil(share)]
+        self.workers[..indices.len().div_ceil(share)]
             .iter()
             .for_each(|s| stats.merge(&s.stats));
         stats.rows = rows as u64;
@@ -208,53 +208,60 @@ impl Learner {
         &self.gradient
     }
 
-    /// Clips the gradient, whose norm is `norm`, and steps both optimisers with their learning rates: the policy's, the critic's. A
+    /// Clips the gradient, whose norm is `norm`, and steps both optimizers with their learning rates: the policy's, the critic's. A
     /// critic that is not learnt stays as it is.
-    pub fn step(&mut self, policy: &Model, critic: &Critic, learnt: &mut Learnt, norm: f64, rates: [f32; 2]) {
+    pub fn step(
+        &mut self,
+        policy: &Model,
+        critic: &Critic,
+        networks: &mut ActorCritic,
+        norm: f64,
+        lrs: [f32; 2],
+    ) {
         let limit = f64::from(self.settings.max_grad_norm);
         if limit > 0.0 {
             clip_to_norm(&mut self.gradient, norm, limit);
         }
         let (for_policy, for_critic) = self.gradient.split_at(self.policy_parameters);
-        let Learnt {
+        let ActorCritic {
             policy: of_policy,
             critic: of_critic,
-        } = learnt;
+        } = networks;
         if !self.settings.critic {
-            return of_policy.step(policy.network(), for_policy, rates[0]);
+            return of_policy.step(policy.network(), for_policy, lrs[0]);
         }
         rayon::join(
-            || of_policy.step(policy.network(), for_policy, rates[0]),
-            || of_critic.step(&critic.network, for_critic, rates[1]),
+            || of_policy.step(policy.network(), for_policy, lrs[0]),
+            || of_critic.step(&critic.network, for_critic, lrs[1]),
         );
     }
 
-    fn for_each_shard(
+    fn for_each_worker(
         &mut self,
-        units: &[u32],
+        indices: &[u32],
         share: usize,
-        work: impl Fn(&mut GradientShard, &[u32]) + Sync + Send,
+        work: impl Fn(&mut GradientWorker, &[u32]) + Sync + Send,
     ) {
-        self.shards
+        self.workers
             .par_iter_mut()
-            .zip(units.par_chunks(share))
+            .zip(indices.par_chunks(share))
             .for_each(|(s, u)| work(s, u));
     }
 
-    /// How the minibatch's advantages are to be normalised.
-    fn advantages(&self, batch: &Batch, units: &[u32]) -> Advantages {
+    /// How the minibatch's advantages are to be normalized.
+    fn advantages(&self, batch: &Batch, indices: &[u32]) -> Advantages {
         match self.settings.gae {
-            None => self.advantages_among(batch, units.iter().map(|&i| i as usize)),
+            None => self.advantages_among(batch, indices.iter().map(|&i| i as usize)),
             Some(_) => {
-                let unroll = batch.dims.unroll;
-                let sequence = |&s: &u32| s as usize * unroll..(s as usize + 1) * unroll;
-                self.advantages_among(batch, units.iter().flat_map(sequence))
+                let num_steps = batch.dims.num_steps;
+                let sequence = |&s: &u32| s as usize * num_steps..(s as usize + 1) * num_steps;
+                self.advantages_among(batch, indices.iter().flat_map(sequence))
             }
         }
     }
 
     fn advantages_among(&self, batch: &Batch, all: impl Iterator<Item = usize> + Clone) -> Advantages {
-        let (mean, inverse_std) = if self.settings.normalize == AdvantageNormalisation::Minibatch {
+        let (mean, inverse_std) = if self.settings.normalize == AdvantageNormalization::Minibatch {
             let (mean, std) = mean_std(all.clone().map(|i| batch.advantages[i]));
             (mean as f32, (1.0 / (std + STD_FLOOR)) as f32)
         } else {
@@ -275,15 +282,15 @@ impl Learner {
     fn reduce(&mut self, count: usize) {
         const CHUNK: usize = 4096;
         let (policy, critic) = self.gradient.split_at_mut(self.policy_parameters);
-        let shards = &self.shards[..count];
+        let workers = &self.workers[..count];
         for (total, part) in [(policy, 0), (critic, 1)] {
             total.par_chunks_mut(CHUNK).enumerate().for_each(|(i, total)| {
                 let at = i * CHUNK..i * CHUNK + total.len();
-                total.copy_from_slice(&shards[0].gradients()[part][at.clone()]);
-                for shard in &shards[1..] {
+                total.copy_from_slice(&workers[0].gradients()[part][at.clone()]);
+                for worker in &workers[1..] {
                     total
                         .iter_mut()
-                        .zip(&shard.gradients()[part][at.clone()])
+                        .zip(&worker.gradients()[part][at.clone()])
                         .for_each(|(t, g)| *t += g);
                 }
             });

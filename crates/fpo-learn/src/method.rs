@@ -1,31 +1,31 @@
 //! The methods, and the table of what each is made of.
 
 use crate::objective::{
-    BoundPull, EntropyBonus, ObjectiveConfig, PolicyObjective, RatioKind, RatioObjective, StepLikelihood,
-    ViewLoss,
+    BoundPull, EntropyBonus, ObjectiveConfig, PolicyObjective, RatioKind, RatioObjective, SampleLoss,
+    StepLikelihood,
 };
-use crate::rollout::Views;
+use crate::rollout::SampleSource;
 use fpo_policy::{PolicyConfig, PolicyKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The method that learns. It decides what kind of policy is learnt.
 ///
-/// All have in common that an action has N stored views, each with a loss ℓ that the policy's network has for it, and that
+/// All have in common that an action has N stored samples, each with a loss ℓ that the policy's network has for it, and that
 /// exp(ℓ_old − ℓ) stands for the ratio of probabilities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
-    /// Flow Policy Optimization (arXiv 2507.21053, FPO++: 2602.02481): a flow policy; the views of an action are (t, ε) pairs, ℓ is
+    /// Flow Policy Optimization (arXiv 2507.21053, FPO++: 2602.02481): a flow policy; the samples of an action are (t, ε) pairs, ℓ is
     /// the flow-matching loss.
     Fpo,
-    /// Proximal Policy Optimization (arXiv 1707.06347): a Gaussian policy; an action has one view, ℓ is its negative log-likelihood.
+    /// Proximal Policy Optimization (arXiv 1707.06347): a Gaussian policy; an action has one sample, ℓ is its negative log-likelihood.
     Ppo,
     /// Policy gradients through the denoising steps (DPPO, arXiv 2409.00588; the denoising MDP of 2507.21053): a flow policy whose steps
-    /// add noise; the views of an action are its steps, ℓ is a step's negative log-likelihood, and each step has its ratio.
+    /// add noise; the samples of an action are its steps, ℓ is a step's negative log-likelihood, and each step has its ratio.
     Dppo,
-    /// Advantage-weighted flow matching: a flow policy and the views of fpo, but no ratio; the flow-matching losses of the actions taken
-    /// are minimised, those of better actions with more weight.
+    /// Advantage-weighted flow matching: a flow policy and the samples of fpo, but no ratio; the flow-matching losses of the actions taken
+    /// are minimized, those of better actions with more weight.
     Awfm,
 }
 
@@ -34,13 +34,13 @@ pub enum Method {
 pub struct MethodParts {
     /// The policy that it learns.
     pub policy: PolicyKind,
-    /// How the views of an action come about.
-    pub views: Views,
+    /// How the samples of an action come about.
+    pub samples: SampleSource,
     /// Their number N.
-    pub views_per_action: usize,
-    /// The loss ℓ of a view.
-    pub loss: ViewLoss,
-    /// What the policy minimises, given those losses.
+    pub samples_per_action: usize,
+    /// The loss ℓ of a sample.
+    pub loss: SampleLoss,
+    /// What the policy minimizes, given those losses.
     pub objective: PolicyObjective,
     /// What keeps a flow within the bound on actions, if there is one; of weight 0 it only watches.
     pub pull: Option<BoundPull>,
@@ -54,9 +54,9 @@ impl Method {
         match self {
             Self::Fpo => MethodParts {
                 policy: PolicyKind::Flow,
-                views: Views::Pairs(objective.pair_sampler(policy.flow_steps)),
-                views_per_action: objective.pairs,
-                loss: ViewLoss::FlowMatching(objective.cfm()),
+                samples: SampleSource::Pairs(objective.pair_sampler(policy.flow_steps)),
+                samples_per_action: objective.samples,
+                loss: SampleLoss::FlowMatching(objective.cfm()),
                 objective: PolicyObjective::Ratio(objective.ratio_objective()),
                 pull: (policy.action_bound > 0.0).then_some(BoundPull {
                     weight: objective.bound_pull,
@@ -71,9 +71,9 @@ impl Method {
             },
             Self::Ppo => MethodParts {
                 policy: PolicyKind::Gaussian,
-                views: Views::Action,
-                views_per_action: 1,
-                loss: ViewLoss::Gaussian,
+                samples: SampleSource::Action,
+                samples_per_action: 1,
+                loss: SampleLoss::Gaussian,
                 objective: PolicyObjective::Ratio(RatioObjective {
                     // A likelihood has no natural bound, and its loss may be negative.
                     loss_max: f32::INFINITY,
@@ -93,11 +93,11 @@ impl Method {
                 let step = StepLikelihood::new(1.0 / policy.flow_steps as f32, policy.step_noise);
                 MethodParts {
                     policy: PolicyKind::NoisyFlow,
-                    views: Views::Steps {
+                    samples: SampleSource::Steps {
                         first: policy.flow_steps.saturating_sub(steps),
                     },
-                    views_per_action: steps,
-                    loss: ViewLoss::Step(step),
+                    samples_per_action: steps,
+                    loss: SampleLoss::Step(step),
                     objective: PolicyObjective::Ratio(RatioObjective {
                         ratio: RatioKind::PerSample,
                         loss_max: f32::INFINITY,

@@ -1,11 +1,11 @@
 //! Objectives: pure functions from predictions and stored data to a loss and its gradient at the predictions.
 //!
 //! They know no network, no thread and no buffer, so each can be held against published numbers and finite differences.
-//! [`ViewLoss`] turns predictions into the losses of views, [`PolicyObjective`] those into what is minimised.
+//! [`SampleLoss`] turns predictions into the losses of samples, [`PolicyObjective`] those into what is minimized.
 
 mod bound_pull;
 mod gaussian;
-mod neighbours;
+mod knn_entropy;
 mod ratio;
 mod sample_loss;
 mod settings;
@@ -15,15 +15,15 @@ mod weighted;
 
 pub use bound_pull::{BoundPull, Pulled};
 pub use gaussian::EntropyBonus;
-pub use neighbours::NeighbourEntropy;
+pub use knn_entropy::KnnEntropy;
 pub use ratio::{RatioObjective, RatioStats};
-pub use sample_loss::ViewLoss;
+pub use sample_loss::SampleLoss;
 pub use settings::{ObjectiveConfig, RatioForm, RatioKind, TimeKind, TrustRegion, WeightKind};
 pub use step::StepLikelihood;
 pub use value::ValueLoss;
 pub use weighted::WeightedObjective;
 
-/// What a policy minimises, given the losses of its actions' views.
+/// What a policy minimizes, given the losses of its actions' samples.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum PolicyObjective {
     /// A trust region around the ratios.
@@ -33,12 +33,12 @@ pub enum PolicyObjective {
 }
 
 impl PolicyObjective {
-    /// Whether losses of views beyond a bound have no gradient.
+    /// Whether losses of samples beyond a bound have no gradient.
     pub fn bounds_losses(&self) -> bool {
         matches!(self, Self::Ratio(o) if o.loss_max.is_finite())
     }
 
-    /// Loss and gradient of n actions with N views each; see [`RatioObjective::evaluate`] and [`WeightedObjective::evaluate`].
+    /// Loss and gradient of n actions with N samples each; see [`RatioObjective::evaluate`] and [`WeightedObjective::evaluate`].
     pub fn evaluate(
         &self,
         losses: &[f32],

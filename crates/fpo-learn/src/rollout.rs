@@ -5,26 +5,26 @@ mod pairs;
 mod samples;
 mod settings;
 
-pub use batch::{Batch, Dims, Part};
+pub use batch::{Batch, BatchDims, BatchSlice};
 pub use pairs::PairSampler;
-pub use samples::{View, Views};
+pub use samples::{LossSample, SampleSource};
 pub use settings::{EnvConfig, NormalizerConfig};
 
-pub(crate) use batch::view_rows;
+pub(crate) use batch::gather_inputs;
 
 use crate::advantage::Gae;
 use crate::critic::Critic;
-use crate::objective::{NeighbourEntropy, ViewLoss};
-use fpo_env::{Episode, Shard, StepEnd};
+use crate::objective::{KnnEntropy, SampleLoss};
+use fpo_env::{EnvGroup, Episode, StepEnd};
 use fpo_flow::embed_time;
 use fpo_nn::{Moments, Normalizer, Scratch, Weights};
 use fpo_policy::{ActionMap, Model, PolicyScratch};
 use fpo_rng::{Key, Stream, fill_normal};
-use samples::StoredViews;
+use samples::StoredSamples;
 use std::time::{Duration, Instant};
 
 /// What acts and judges during a rollout; the same for all shards, frozen until it ends.
-pub struct Actors<'a> {
+pub struct RolloutContext<'a> {
     /// The policy.
     pub policy: &'a Model,
     /// Its weights.
@@ -33,16 +33,16 @@ pub struct Actors<'a> {
     pub critic: &'a Critic,
     /// Its weights.
     pub critic_weights: &'a Weights,
-    /// Statistics that observations are normalised with.
+    /// Statistics that observations are normalized with.
     pub normalizer: &'a Normalizer,
     /// From the policy's action to the environment's.
     pub action_map: &'a ActionMap,
-    /// Standard deviation of the noise added to actions, with [`Views::Pairs`].
+    /// Standard deviation of the noise added to actions, with [`SampleSource::Pairs`].
     pub action_noise: f32,
-    /// How the views of an action come about.
-    pub views: Views,
-    /// The loss of a view.
-    pub loss: ViewLoss,
+    /// How the samples of an action come about.
+    pub samples: SampleSource,
+    /// The loss of a sample.
+    pub loss: SampleLoss,
     /// The estimator of advantages; without one, values and advantages are left as they are, and the critic is not asked.
     pub gae: Option<Gae>,
     /// Factor on rewards.
@@ -77,7 +77,7 @@ pub struct NonFinite {
 
 /// What a shard saw during a rollout, besides the transitions.
 #[derive(Clone, Debug)]
-pub struct Report {
+pub struct RolloutStats {
     /// Episodes that ended, in order of time, then environment.
     pub episodes: Vec<Episode>,
     /// Moments of the raw observations acted on.
@@ -90,33 +90,33 @@ pub struct Report {
     pub inference: Duration,
     /// Time spent in the environments.
     pub stepping: Duration,
-    /// Time spent on values, views and advantages.
-    pub judging: Duration,
+    /// Time spent on values, samples and advantages.
+    pub scoring: Duration,
     /// The first non-finite number, if any: the transitions then are not to be learnt from.
     pub fault: Option<NonFinite>,
 }
 
 /// What it takes to tell how rare an action is among others of the policy.
-struct Neighbours {
+struct KnnBuffers {
     /// Further actions for each observation.
     samples: usize,
-    entropy: NeighbourEntropy,
+    entropy: KnnEntropy,
     /// The further actions of all environments `[n, action]`.
     actions: Vec<f32>,
     /// For each environment the action taken, then the others, squashed `[n, samples + 1, action]`.
     points: Vec<f32>,
     /// −ln p of one environment's points.
-    rarity: Vec<f32>,
+    surprisal: Vec<f32>,
 }
 
-impl Neighbours {
-    fn new((samples, entropy): (usize, NeighbourEntropy), envs: usize, action: usize) -> Self {
+impl KnnBuffers {
+    fn new((samples, entropy): (usize, KnnEntropy), envs: usize, action: usize) -> Self {
         Self {
             samples,
             entropy,
             actions: vec![0.0; envs * action],
             points: vec![0.0; envs * (samples + 1) * action],
-            rarity: vec![0.0; samples + 1],
+            surprisal: vec![0.0; samples + 1],
         }
     }
 
@@ -130,45 +130,45 @@ impl Neighbours {
 }
 
 /// A group of environments with all buffers that acting in them needs.
-pub struct RolloutShard {
+pub struct RolloutWorker {
     /// The environments.
-    pub envs: Shard,
+    pub envs: EnvGroup,
     policy_scratch: PolicyScratch,
     actor_scratch: Scratch,
     critic_scratch: Scratch,
-    /// Normalised observations `[n, observation]`.
+    /// Normalized observations `[n, observation]`.
     observations: Vec<f32>,
     /// Noise `[n, noise_dim]`, and the actions made of it `[n, action]`.
     noise: Vec<f32>,
     actions: Vec<f32>,
     /// The embedding of a step's time.
     embedding: Vec<f32>,
-    /// Predictions for a tile of views `[rows, output]`.
+    /// Predictions for a tile of samples `[rows, output]`.
     predictions: Vec<f32>,
     /// One action in the environment's units.
     env_action: Vec<f32>,
     /// If rare actions have a bonus.
-    neighbours: Option<Neighbours>,
-    /// Normalised final observations of truncated episodes, their transitions and values.
+    neighbors: Option<KnnBuffers>,
+    /// Normalized final observations of truncated episodes, their transitions and values.
     final_observations: Vec<f32>,
     final_transitions: Vec<usize>,
     final_values: Vec<f32>,
     /// What the shard saw in the latest rollout.
-    pub report: Report,
+    pub stats: RolloutStats,
 }
 
-impl RolloutShard {
-    /// Buffers for the environments of `envs`. `neighbours` is [`crate::objective::ObjectiveConfig::neighbours`].
+impl RolloutWorker {
+    /// Buffers for the environments of `envs`. `neighbors` is [`crate::objective::ObjectiveConfig::knn`].
     pub fn new(
-        envs: Shard,
+        envs: EnvGroup,
         policy: &Model,
         critic: &Critic,
-        views: usize,
-        neighbours: Option<(usize, NeighbourEntropy)>,
+        samples: usize,
+        neighbors: Option<(usize, KnnEntropy)>,
     ) -> Self {
         let n = envs.len();
         let network = policy.network();
-        let actor_rows = network.tile_rows().next_multiple_of(views);
+        let actor_rows = network.tile_rows().next_multiple_of(samples);
         Self {
             policy_scratch: policy.scratch(n),
             actor_scratch: network.scratch(actor_rows, false),
@@ -179,80 +179,80 @@ impl RolloutShard {
             embedding: vec![0.0; policy.embedding()],
             predictions: vec![0.0; actor_rows * network.spec().output],
             env_action: vec![0.0; policy.action_dim()],
-            neighbours: neighbours.map(|settings| Neighbours::new(settings, n, policy.action_dim())),
+            neighbors: neighbors.map(|settings| KnnBuffers::new(settings, n, policy.action_dim())),
             final_observations: Vec::new(),
             final_transitions: Vec::new(),
             final_values: Vec::new(),
-            report: Report {
+            stats: RolloutStats {
                 episodes: Vec::new(),
                 moments: Moments::new(policy.observation_dim()),
                 saturation: 0.0,
                 entropy: 0.0,
                 inference: Duration::ZERO,
                 stepping: Duration::ZERO,
-                judging: Duration::ZERO,
+                scoring: Duration::ZERO,
                 fault: None,
             },
             envs,
         }
     }
 
-    /// Steps every environment until `part` is full; what else happened is in [`RolloutShard::report`].
-    pub fn collect(&mut self, actors: &Actors, part: &mut Part) {
-        let report = &mut self.report;
-        report.episodes.clear();
-        report.moments = Moments::new(part.dims.observation);
-        (report.saturation, report.entropy) = (0.0, 0.0);
-        (report.inference, report.stepping, report.judging) = Default::default();
-        report.fault = None;
+    /// Steps every environment until `part` is full; what else happened is in [`RolloutWorker::stats`].
+    pub fn collect(&mut self, context: &RolloutContext, part: &mut BatchSlice) {
+        let stats = &mut self.stats;
+        stats.episodes.clear();
+        stats.moments = Moments::new(part.dims.observation);
+        (stats.saturation, stats.entropy) = (0.0, 0.0);
+        (stats.inference, stats.stepping, stats.scoring) = Default::default();
+        stats.fault = None;
         self.final_observations.clear();
         self.final_transitions.clear();
 
         for t in 0..part.dims.steps() {
-            self.act(actors, t, part);
-            self.step(actors, t, part);
+            self.act(context, t, part);
+            self.step(context, t, part);
         }
         let start = Instant::now();
-        self.observe(actors, part.dims.steps(), part);
-        self.judge(actors, part);
-        self.report.judging = start.elapsed();
+        self.observe(context, part.dims.steps(), part);
+        self.score(context, part);
+        self.stats.scoring = start.elapsed();
     }
 
-    /// Normalises the current observations and stores them as those before step `t` of the environments.
-    fn observe(&mut self, actors: &Actors, t: usize, part: &mut Part) {
+    /// Normalizes the current observations and stores them as those before step `t` of the environments.
+    fn observe(&mut self, context: &RolloutContext, t: usize, part: &mut BatchSlice) {
         let dims = part.dims;
-        let (od, rows) = (dims.observation, dims.unroll + 1);
-        actors
+        let (od, rows) = (dims.observation, dims.num_steps + 1);
+        context
             .normalizer
             .normalize(self.envs.observations(), &mut self.observations);
         for (i, observation) in self.observations.chunks_exact(od).enumerate() {
             let mut store = |row: usize| part.observations[row * od..][..od].copy_from_slice(observation);
-            let sequence = i * dims.unrolls + t / dims.unroll;
+            let sequence = i * dims.sequences_per_env + t / dims.num_steps;
             if t < dims.steps() {
-                store(sequence * rows + t % dims.unroll);
+                store(sequence * rows + t % dims.num_steps);
             }
             // Between two sequences it is both the last observation of one and the first of the next.
-            if t > 0 && t.is_multiple_of(dims.unroll) {
+            if t > 0 && t.is_multiple_of(dims.num_steps) {
                 store(sequence * rows - 1);
             }
         }
     }
 
     /// Draws an action for every environment.
-    fn act(&mut self, actors: &Actors, t: usize, part: &mut Part) {
+    fn act(&mut self, context: &RolloutContext, t: usize, part: &mut BatchSlice) {
         let start = Instant::now();
-        self.report
+        self.stats
             .moments
             .add_rows(self.envs.observations(), part.dims.observation);
-        self.observe(actors, t, part);
-        let width = actors.policy.noise_dim();
+        self.observe(context, t, part);
+        let width = context.policy.noise_dim();
         for (i, noise) in self.noise.chunks_exact_mut(width).enumerate() {
-            fill_normal(key(actors, &self.envs, Stream::Action, i, t), noise);
+            fill_normal(key(context, &self.envs, Stream::Action, i, t), noise);
         }
-        let (weights, scratch) = (actors.policy_weights, &mut self.policy_scratch);
+        let (weights, scratch) = (context.policy_weights, &mut self.policy_scratch);
         let (observations, noise, actions) = (&self.observations, &self.noise, &mut self.actions);
-        match (&actors.views, actors.policy) {
-            (&Views::Steps { first }, Model::Flow(flow)) => {
+        match (&context.samples, context.policy) {
+            (&SampleSource::Steps { first }, Model::Flow(flow)) => {
                 let embedding = &mut self.embedding;
                 flow.sample(weights, observations, noise, actions, scratch, |k, time, x| {
                     embed_time(time, embedding);
@@ -260,123 +260,123 @@ impl RolloutShard {
                     store_step(part, t, first, flow.steps, &step, x);
                 });
             }
-            _ => actors
+            _ => context
                 .policy
                 .sample(weights, observations, noise, actions, scratch),
         }
-        if let Views::Pairs(_) = actors.views {
+        if let SampleSource::Pairs(_) = context.samples {
             // Pairs are made of what acted, noise and all. A likelihood is that of what was drawn.
-            if actors.action_noise > 0.0 {
-                self.disturb(actors, t);
+            if context.action_noise > 0.0 {
+                self.disturb(context, t);
             }
-            actors.action_map.cut(&mut self.actions);
+            context.action_map.cut(&mut self.actions);
         }
-        if self.neighbours.is_some() {
-            self.judge_rarity(actors, t, part);
+        if self.neighbors.is_some() {
+            self.score_surprisal(context, t, part);
         }
-        self.report.inference += start.elapsed();
+        self.stats.inference += start.elapsed();
     }
 
     /// Samples further actions for the same observations, and stores how much rarer than their mean the ones taken are.
-    fn judge_rarity(&mut self, actors: &Actors, t: usize, part: &mut Part) {
-        let Some(neighbours) = &mut self.neighbours else {
+    fn score_surprisal(&mut self, context: &RolloutContext, t: usize, part: &mut BatchSlice) {
+        let Some(neighbors) = &mut self.neighbors else {
             return;
         };
-        let Neighbours {
+        let KnnBuffers {
             samples,
             entropy,
             actions,
             points,
-            rarity,
-        } = neighbours;
-        let (samples, d, width) = (*samples, part.dims.action, actors.policy.noise_dim());
-        Neighbours::place(points, 0, samples, d, &self.actions);
+            surprisal,
+        } = neighbors;
+        let (samples, d, width) = (*samples, part.dims.action, context.policy.noise_dim());
+        KnnBuffers::place(points, 0, samples, d, &self.actions);
         for k in 0..samples {
             for (i, noise) in self.noise.chunks_exact_mut(width).enumerate() {
-                let at = key(actors, &self.envs, Stream::Particles, i, t);
+                let at = key(context, &self.envs, Stream::Particles, i, t);
                 fill_normal(at.step(at.step * samples as u64 + k as u64), noise);
             }
-            let (weights, scratch) = (actors.policy_weights, &mut self.policy_scratch);
-            actors
+            let (weights, scratch) = (context.policy_weights, &mut self.policy_scratch);
+            context
                 .policy
                 .sample(weights, &self.observations, &self.noise, actions, scratch);
-            Neighbours::place(points, k + 1, samples, d, actions);
+            KnnBuffers::place(points, k + 1, samples, d, actions);
         }
-        actors.action_map.squash(points);
+        context.action_map.squash(points);
         for (i, points) in points.chunks_exact((samples + 1) * d).enumerate() {
-            entropy.estimate(points, rarity);
-            let mean = rarity.iter().sum::<f32>() / rarity.len() as f32;
-            part.rarities[i * part.dims.steps() + t] = rarity[0] - mean;
-            self.report.entropy += f64::from(mean);
+            entropy.estimate(points, surprisal);
+            let mean = surprisal.iter().sum::<f32>() / surprisal.len() as f32;
+            part.surprisals[i * part.dims.steps() + t] = surprisal[0] - mean;
+            self.stats.entropy += f64::from(mean);
         }
     }
 
     /// Adds noise to the actions.
-    fn disturb(&mut self, actors: &Actors, t: usize) {
+    fn disturb(&mut self, context: &RolloutContext, t: usize) {
         // Of a flow without noisy steps, x₁ is as large as the action, and no longer needed.
-        let width = actors.policy.action_dim();
+        let width = context.policy.action_dim();
         for (i, noise) in self.noise.chunks_exact_mut(width).enumerate() {
-            fill_normal(key(actors, &self.envs, Stream::ActionNoise, i, t), noise);
+            fill_normal(key(context, &self.envs, Stream::ActionNoise, i, t), noise);
         }
         for (a, z) in self.actions.iter_mut().zip(&self.noise) {
-            *a += actors.action_noise * z;
+            *a += context.action_noise * z;
         }
     }
 
     /// Steps every environment with its action and stores what came of it.
-    fn step(&mut self, actors: &Actors, t: usize, part: &mut Part) {
+    fn step(&mut self, context: &RolloutContext, t: usize, part: &mut BatchSlice) {
         let start = Instant::now();
         let (ad, steps) = (part.dims.action, part.dims.steps());
         for (i, action) in self.actions.chunks_exact(ad).enumerate() {
             let transition = i * steps + t;
             part.actions[transition * ad..][..ad].copy_from_slice(action);
-            let (env, at) = (self.envs.first() + i as u32, actors.first_step + t as u64);
+            let (env, at) = (self.envs.first() + i as u32, context.first_step + t as u64);
             let fault = |what| NonFinite { what, env, step: at };
             if action.iter().all(|a| a.is_finite()) {
-                actors.action_map.apply(action, &mut self.env_action);
+                context.action_map.apply(action, &mut self.env_action);
             } else {
-                self.report.fault.get_or_insert(fault(Quantity::Action));
+                self.stats.fault.get_or_insert(fault(Quantity::Action));
                 // Never let it act.
                 self.env_action.fill(0.0);
             }
-            self.report.saturation += actors.action_map.saturation(&self.env_action);
+            self.stats.saturation += context.action_map.saturation(&self.env_action);
             let outcome = self.envs.step(i, &self.env_action);
             let observation = &self.envs.observations()[i * part.dims.observation..][..part.dims.observation];
             if !outcome.reward.is_finite() {
-                self.report.fault.get_or_insert(fault(Quantity::Reward));
+                self.stats.fault.get_or_insert(fault(Quantity::Reward));
             } else if !observation.iter().all(|x| x.is_finite()) {
-                self.report.fault.get_or_insert(fault(Quantity::Observation));
+                self.stats.fault.get_or_insert(fault(Quantity::Observation));
             }
-            part.rewards[transition] = outcome.reward * actors.reward_scale;
+            part.rewards[transition] = outcome.reward * context.reward_scale;
             let end = outcome.ended.map_or(StepEnd::Running, |episode| episode.end);
             part.ends[transition] = end;
             if end == StepEnd::Truncated {
                 let at = self.final_observations.len();
                 self.final_observations.resize(at + part.dims.observation, 0.0);
                 let out = &mut self.final_observations[at..];
-                actors.normalizer.normalize(self.envs.final_observation(), out);
+                context.normalizer.normalize(self.envs.final_observation(), out);
                 self.final_transitions.push(transition);
             }
-            self.report.episodes.extend(outcome.ended);
+            self.stats.episodes.extend(outcome.ended);
         }
-        self.report.stepping += start.elapsed();
+        self.stats.stepping += start.elapsed();
     }
 
-    /// Values, advantages, views and their losses under the policy that acted.
-    fn judge(&mut self, actors: &Actors, part: &mut Part) {
-        if let Some(gae) = &actors.gae {
-            self.estimate_advantages(actors, gae, part);
+    /// Values, advantages, samples and their losses under the policy that acted.
+    fn score(&mut self, context: &RolloutContext, part: &mut BatchSlice) {
+        if let Some(gae) = &context.gae {
+            self.estimate_advantages(context, gae, part);
         }
         let dims = part.dims;
-        if let Views::Pairs(sampler) = &actors.views {
-            self.draw_pairs(actors, sampler, part);
+        if let SampleSource::Pairs(sampler) = &context.samples {
+            self.draw_pairs(context, sampler, part);
         }
-        let n = dims.views;
-        let views = StoredViews {
+        let n = dims.samples;
+        let samples = StoredSamples {
             dims,
             actions: part.actions,
-            targets: part.view_targets,
-            times: part.view_times,
+            targets: part.sample_targets,
+            times: part.sample_times,
         };
         let tile = self.actor_scratch.capacity() / n;
         for first in (0..dims.transitions()).step_by(tile) {
@@ -384,26 +384,26 @@ impl RolloutShard {
             let input = self.actor_scratch.input_mut(count * n);
             let width = input.len() / count;
             for (i, rows) in input.chunks_exact_mut(width).enumerate() {
-                view_rows(&dims, part.observations, part.view_inputs, first + i, rows);
+                gather_inputs(&dims, part.observations, part.sample_inputs, first + i, rows);
             }
-            let network = actors.policy.network();
-            let outputs = network.infer(actors.policy_weights, &mut self.actor_scratch, count * n);
+            let network = context.policy.network();
+            let outputs = network.infer(context.policy_weights, &mut self.actor_scratch, count * n);
             let predictions = &mut self.predictions[..outputs.len()];
-            actors.policy.predict(outputs, predictions);
+            context.policy.predict(outputs, predictions);
             if dims.target > 0 {
                 let velocities = &mut part.old_velocities[first * n * dims.target..];
                 velocities[..predictions.len()].copy_from_slice(predictions);
             }
             let losses = &mut part.old_losses[first * n..][..count * n];
-            let view = |j| views.get(first + j / n, j % n);
-            actors.loss.evaluate(predictions, view, losses);
+            let sample = |j| samples.get(first + j / n, j % n);
+            context.loss.evaluate(predictions, sample, losses);
         }
     }
 
     /// Values, and the advantages that follow from them.
-    fn estimate_advantages(&mut self, actors: &Actors, gae: &Gae, part: &mut Part) {
+    fn estimate_advantages(&mut self, context: &RolloutContext, gae: &Gae, part: &mut BatchSlice) {
         let dims = part.dims;
-        let (critic, weights) = (actors.critic, actors.critic_weights);
+        let (critic, weights) = (context.critic, context.critic_weights);
         critic.values(weights, part.observations, &mut self.critic_scratch, part.values);
         self.final_values.resize(self.final_transitions.len(), 0.0);
         let out = &mut self.final_values;
@@ -412,26 +412,29 @@ impl RolloutShard {
             part.final_values[transition] = value;
         }
         for s in 0..dims.sequences {
-            let (steps, rows) = (dims.unroll * s..dims.unroll * (s + 1), (dims.unroll + 1) * s);
+            let (steps, rows) = (
+                dims.num_steps * s..dims.num_steps * (s + 1),
+                (dims.num_steps + 1) * s,
+            );
             let final_values = &part.final_values[steps.clone()];
             gae.estimate(
                 &part.rewards[steps.clone()],
-                &part.values[rows..][..dims.unroll + 1],
+                &part.values[rows..][..dims.num_steps + 1],
                 &part.ends[steps.clone()],
                 |t| final_values[t],
                 &mut part.advantages[steps.clone()],
-                &mut part.targets[steps],
+                &mut part.returns[steps],
             );
         }
     }
 
     /// The (t, ε) pairs of all transitions.
-    fn draw_pairs(&self, actors: &Actors, sampler: &PairSampler, part: &mut Part) {
+    fn draw_pairs(&self, context: &RolloutContext, sampler: &PairSampler, part: &mut BatchSlice) {
         let dims = part.dims;
-        let (d, n) = (dims.action, dims.views);
+        let (d, n) = (dims.action, dims.samples);
         for i in 0..dims.transitions() {
             let key = key(
-                actors,
+                context,
                 &self.envs,
                 Stream::PairTime,
                 i / dims.steps(),
@@ -440,9 +443,9 @@ impl RolloutShard {
             sampler.draw(
                 key,
                 &part.actions[i * d..][..d],
-                &mut part.view_targets[i * n * d..][..n * d],
-                &mut part.view_times[i * n..][..n],
-                &mut part.view_inputs[i * n * dims.tail..][..n * dims.tail],
+                &mut part.sample_targets[i * n * d..][..n * d],
+                &mut part.sample_times[i * n..][..n],
+                &mut part.sample_inputs[i * n * dims.sample_input..][..n * dims.sample_input],
             );
         }
     }
@@ -459,32 +462,32 @@ struct Step<'a> {
 
 /// Stores the point `x` `[n, action]` that all environments' samplers have reached at step `t` of the rollout: as the input of
 /// the step that begins there, and in the velocity of the one that ends there. Steps before `first` are not stored.
-fn store_step(part: &mut Part, t: usize, first: usize, steps: usize, step: &Step, x: &[f32]) {
+fn store_step(part: &mut BatchSlice, t: usize, first: usize, steps: usize, step: &Step, x: &[f32]) {
     let dims = part.dims;
-    let (d, tail) = (dims.action, dims.tail);
+    let (d, sample_input) = (dims.action, dims.sample_input);
     for (i, x) in x.chunks_exact(d).enumerate() {
-        let views = (i * dims.steps() + t) * dims.views;
+        let samples = (i * dims.steps() + t) * dims.samples;
         if step.k > first {
-            let view = views + step.k - 1 - first;
-            let before = &part.view_inputs[view * tail..][..d];
-            let velocity = &mut part.view_targets[view * d..][..d];
+            let sample = samples + step.k - 1 - first;
+            let before = &part.sample_inputs[sample * sample_input..][..d];
+            let velocity = &mut part.sample_targets[sample * d..][..d];
             for ((u, from), to) in velocity.iter_mut().zip(before).zip(x) {
                 *u = (from - to) * steps as f32;
             }
         }
         if (first..steps).contains(&step.k) {
-            let view = views + step.k - first;
-            let (input, rest) = part.view_inputs[view * tail..][..tail].split_at_mut(d);
+            let sample = samples + step.k - first;
+            let (input, rest) = part.sample_inputs[sample * sample_input..][..sample_input].split_at_mut(d);
             input.copy_from_slice(x);
             rest.copy_from_slice(step.embedding);
-            part.view_times[view] = step.time;
+            part.sample_times[sample] = step.time;
         }
     }
 }
 
 /// The key of what environment `env` of a shard draws at step `t` of the rollout.
-fn key(actors: &Actors, envs: &Shard, stream: Stream, env: usize, t: usize) -> Key {
-    Key::new(actors.seed, stream)
+fn key(context: &RolloutContext, envs: &EnvGroup, stream: Stream, env: usize, t: usize) -> Key {
+    Key::new(context.seed, stream)
         .index(envs.first() + env as u32)
-        .step(actors.first_step + t as u64)
+        .step(context.first_step + t as u64)
 }

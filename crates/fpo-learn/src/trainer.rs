@@ -1,4 +1,4 @@
-//! One training iteration after another: rollout, advantages, epochs of minibatches, normaliser.
+//! One training iteration after another: rollout, advantages, epochs of minibatches, normalizer.
 
 mod awake;
 mod error;
@@ -11,20 +11,20 @@ mod state;
 
 pub use error::TrainError;
 pub use parts::part_digests;
-pub use rollback::RATE_FACTOR;
+pub use rollback::ROLLBACK_LR_SCALE;
 pub use row::{OF_CRITIC, Row};
 pub use settings::{EvalConfig, LearningPrecision, TrainConfig};
 
-use crate::advantage::{AdvantageEstimator, AdvantageNormalisation, GaeSchedule, STD_FLOOR, mean_std};
+use crate::advantage::{AdvantageEstimator, AdvantageNormalization, Recompute, STD_FLOOR, mean_std};
 use crate::config::Config;
 use crate::critic::Critic;
 use crate::evaluate::{Evaluation, evaluate_both};
-use crate::learner::{Learner, Learnt, MinibatchStats, Movement, Trained};
+use crate::learner::{ActorCritic, Learner, MinibatchStats, Movement, TrainState};
 use crate::method::MethodParts;
-use crate::objective::ViewLoss;
-use crate::rollout::{Actors, Batch, NormalizerConfig as NormalizerSettings, RolloutShard};
+use crate::objective::SampleLoss;
+use crate::rollout::{Batch, NormalizerConfig as NormalizerSettings, RolloutContext, RolloutWorker};
 use awake::keep_awake;
-use fpo_env::{EnvSpec, Shard, ShardOptions, StepEnd, Task};
+use fpo_env::{EnvGroup, EnvGroupOptions, EnvSpec, StepEnd, Task};
 use fpo_nn::{Ema, Mlp, Normalizer, NormalizerConfig, Precision};
 use fpo_policy::{ActionMap, Model, Policy};
 use fpo_rng::{Key, Philox, Stream};
@@ -35,7 +35,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// Groups that the environments are cut into, at most; the number of threads changes nothing about them.
-const MAX_SHARDS: usize = 16;
+const MAX_WORKERS: usize = 16;
 /// How far the ratios of an iteration's first minibatch may be from 1: rounding, and no more.
 const RATIO_TOLERANCE: f64 = 1e-5;
 
@@ -49,15 +49,15 @@ pub struct Trainer {
     critic: Critic,
     action_map: ActionMap,
     normalizer: Normalizer,
-    learnt: Learnt,
+    networks: ActorCritic,
     learner: Learner,
-    shards: Vec<RolloutShard>,
+    workers: Vec<RolloutWorker>,
     batch: Batch,
     /// Transitions, or sequences, in the order of the current epoch.
     order: Vec<u32>,
     iteration: u64,
     /// What the adaptive learning rate has made of the policy's, if there is one: 1 at first.
-    rate_factor: f64,
+    lr_scale: f64,
     /// The moving average of the policy's parameters, if it is what is evaluated and exported.
     average: Option<Ema>,
     /// Times that training went back to an earlier state.
@@ -94,48 +94,48 @@ impl Trainer {
         let train = |network: &Mlp, index: u32, init: &dyn Fn(Key, &mut [f32])| {
             let mut parameters = vec![0.0; network.parameter_count()];
             init(Key::new(config.seed, Stream::Init).index(index), &mut parameters);
-            Trained::new(network, parameters, config.optimizer.adam())
+            TrainState::new(network, parameters, config.optimizer.adam())
         };
-        let learnt = Learnt {
+        let networks = ActorCritic {
             policy: train(policy.network(), 0, &|key, parameters| {
                 policy.init(&config.policy, key, parameters);
             }),
             critic: train(&critic.network, 1, &|key, parameters| {
                 let settings = &config.critic;
                 let network = &critic.network;
-                network.init(settings.initialisation, settings.final_gain, key, parameters);
+                network.init(settings.initialization, settings.final_gain, key, parameters);
             }),
         };
 
         let envs = config.env.num_envs;
-        let options = ShardOptions {
+        let options = EnvGroupOptions {
             seed: config.seed,
             stream: Stream::Reset,
-            stagger: config.env.stagger,
+            random_initial_length: config.env.random_initial_length,
             group: config.advantage.envs_alike() as u32,
         };
-        let count = envs.min(MAX_SHARDS);
+        let count = envs.min(MAX_WORKERS);
         let bounds: Vec<_> = (0..=count).map(|i| envs * i / count).collect();
-        let shards = pool.install(|| {
+        let workers = pool.install(|| {
             bounds
                 .par_windows(2)
                 .map(|w| {
-                    let envs = Shard::new(task.as_ref(), w[0] as u32, w[1] - w[0], options)?;
-                    Ok(RolloutShard::new(
+                    let envs = EnvGroup::new(task.as_ref(), w[0] as u32, w[1] - w[0], options)?;
+                    Ok(RolloutWorker::new(
                         envs,
                         &policy,
                         &critic,
-                        parts.views_per_action,
-                        config.objective.neighbours(ad),
+                        parts.samples_per_action,
+                        config.objective.knn(ad),
                     ))
                 })
                 .collect::<Result<Vec<_>, TrainError>>()
         })?;
 
         let dims = config.dims(od, ad);
-        let units = match config.advantage.schedule() {
-            GaeSchedule::Once => dims.transitions(),
-            GaeSchedule::PerMinibatch => dims.sequences,
+        let indices = match config.advantage.schedule() {
+            Recompute::PerIteration => dims.transitions(),
+            Recompute::PerMinibatch => dims.sequences,
         };
         let rows = dims.transitions() / config.optimizer.minibatches;
         let NormalizerSettings { enabled, clip } = config.normalizer;
@@ -151,20 +151,20 @@ impl Trainer {
                 od,
             ),
             batch: Batch::new(dims),
-            order: (0..units as u32).collect(),
+            order: (0..indices as u32).collect(),
             config: config.clone(),
             parts,
             iteration: 0,
-            rate_factor: 1.0,
+            lr_scale: 1.0,
             average: (config.train.ema_decay > 0.0)
-                .then(|| Ema::new(config.train.ema_decay, &learnt.policy.parameters)),
+                .then(|| Ema::new(config.train.ema_decay, &networks.policy.parameters)),
             rollbacks: 0,
             task,
             pool,
             policy,
             critic,
-            learnt,
-            shards,
+            networks,
+            workers,
         })
     }
 
@@ -189,8 +189,8 @@ impl Trainer {
     }
 
     /// What is learnt, as it is now.
-    pub fn learnt(&self) -> &Learnt {
-        &self.learnt
+    pub fn networks(&self) -> &ActorCritic {
+        &self.networks
     }
 
     /// Iterations done.
@@ -202,7 +202,7 @@ impl Trainer {
     /// ([`Trainer::restore`], [`Trainer::roll_back`]), since they cannot save theirs
     /// ([`fpo_env::Env::save_state`]). Everything else goes on exactly.
     pub fn restarted_episodes(&self) -> usize {
-        self.shards.iter().map(|s| s.envs.restarted_episodes()).sum()
+        self.workers.iter().map(|s| s.envs.restarted_episodes()).sum()
     }
 
     /// Environment steps done.
@@ -226,8 +226,8 @@ impl Trainer {
     pub fn iterate(&mut self) -> Result<Iteration, TrainError> {
         let start = Instant::now();
         self.collect();
-        for shard in &self.shards {
-            if let Some(fault) = shard.report.fault {
+        for worker in &self.workers {
+            if let Some(fault) = worker.stats.fault {
                 return Err(TrainError::Acting(fault));
             }
         }
@@ -236,13 +236,13 @@ impl Trainer {
         let explained_variance = explained_variance(&self.batch);
         let collected = Instant::now();
         let learning = self.learn()?;
-        if let Some(rule) = self.config.optimizer.adaptive_rate() {
-            self.rate_factor = rule.next(self.rate_factor, learning.kl);
+        if let Some(rule) = self.config.optimizer.adaptive_lr() {
+            self.lr_scale = rule.next(self.lr_scale, learning.kl);
         }
         if self.config.normalizer.enabled {
             // Only now: ℓ_old and the ratios belong to the statistics that the rollout used.
-            for shard in &self.shards {
-                self.normalizer.update(&shard.report.moments);
+            for worker in &self.workers {
+                self.normalizer.update(&worker.stats.moments);
             }
         }
         self.check_parameters()?;
@@ -251,15 +251,16 @@ impl Trainer {
         let end = Instant::now();
 
         let threads = self.pool.current_num_threads() as f64;
-        let sum = |seconds: fn(&RolloutShard) -> f64| self.shards.iter().map(seconds).sum::<f64>() / threads;
+        let sum =
+            |seconds: fn(&RolloutWorker) -> f64| self.workers.iter().map(seconds).sum::<f64>() / threads;
         let seconds = (end - start).as_secs_f64();
         let timing = vec![
             ("iteration_seconds", seconds),
             ("steps_per_second", self.steps_per_iteration() as f64 / seconds),
             ("rollout_seconds", (collected - start).as_secs_f64()),
-            ("inference_seconds", sum(|s| s.report.inference.as_secs_f64())),
-            ("env_seconds", sum(|s| s.report.stepping.as_secs_f64())),
-            ("judge_seconds", sum(|s| s.report.judging.as_secs_f64())),
+            ("inference_seconds", sum(|s| s.stats.inference.as_secs_f64())),
+            ("env_seconds", sum(|s| s.stats.stepping.as_secs_f64())),
+            ("score_seconds", sum(|s| s.stats.scoring.as_secs_f64())),
             ("learn_seconds", (end - collected).as_secs_f64()),
         ];
         Ok(Iteration {
@@ -281,7 +282,7 @@ impl Trainer {
     /// Moves the average towards the policy, or keeps it at the policy until it is to begin.
     fn average_parameters(&mut self) {
         let Some(ema) = &mut self.average else { return };
-        let parameters = &self.learnt.policy.parameters;
+        let parameters = &self.networks.policy.parameters;
         if self.iteration > self.config.train.ema_after {
             ema.update(parameters);
         } else {
@@ -291,7 +292,10 @@ impl Trainer {
 
     /// Nothing that is not finite may be saved or act.
     fn check_parameters(&self) -> Result<(), TrainError> {
-        for (network, trained) in [("policy", &self.learnt.policy), ("critic", &self.learnt.critic)] {
+        for (network, trained) in [
+            ("policy", &self.networks.policy),
+            ("critic", &self.networks.critic),
+        ] {
             if !trained.is_finite() {
                 return Err(TrainError::NonFiniteParameter {
                     network,
@@ -305,29 +309,29 @@ impl Trainer {
     /// Fills the batch.
     fn collect(&mut self) {
         let config = &self.config;
-        let actors = Actors {
+        let context = RolloutContext {
             policy: &self.policy,
-            policy_weights: &self.learnt.policy.weights,
+            policy_weights: &self.networks.policy.weights,
             critic: &self.critic,
-            critic_weights: &self.learnt.critic.weights,
+            critic_weights: &self.networks.critic.weights,
             normalizer: &self.normalizer,
             action_map: &self.action_map,
             action_noise: config.policy.action_noise,
-            views: self.parts.views,
+            samples: self.parts.samples,
             loss: self.parts.loss,
             gae: config.advantage.gae(),
             reward_scale: config.env.reward_scale,
             seed: config.seed,
             first_step: self.iteration * self.batch.dims.steps() as u64,
         };
-        let mut parts = self.batch.parts(self.shards.iter().map(|s| s.envs.len()));
-        let shards = &mut self.shards;
+        let mut parts = self.batch.parts(self.workers.iter().map(|s| s.envs.len()));
+        let workers = &mut self.workers;
         self.pool.install(|| {
-            shards
+            workers
                 .par_iter_mut()
                 .zip(&mut parts)
                 .with_max_len(1)
-                .for_each(|(shard, part)| shard.collect(&actors, part));
+                .for_each(|(worker, part)| worker.collect(&context, part));
         });
     }
 
@@ -337,7 +341,7 @@ impl Trainer {
         if self.config.advantage.wait_for_reward && self.batch.is_uniform() {
             self.batch.advantages.fill(0.0);
         }
-        if self.config.advantage.normalisation() == AdvantageNormalisation::Batch {
+        if self.config.advantage.normalization() == AdvantageNormalization::Batch {
             let (mean, std) = mean_std(self.batch.advantages.iter().copied());
             let (mean, scale) = (mean as f32, (1.0 / (std + STD_FLOOR)) as f32);
             self.batch
@@ -346,9 +350,9 @@ impl Trainer {
                 .for_each(|a| *a = (*a - mean) * scale);
         }
         let fraction =
-            optimizer.rate_fraction(self.iteration, self.total_iterations()) as f32 * self.caution();
-        let factor = optimizer.adaptive_rate().map_or(1.0, |_| self.rate_factor as f32);
-        let (policy_rate, critic_rate) = (
+            optimizer.lr_fraction(self.iteration, self.total_iterations()) as f32 * self.rollback_lr_scale();
+        let factor = optimizer.adaptive_lr().map_or(1.0, |_| self.lr_scale as f32);
+        let (policy_lr, critic_lr) = (
             optimizer.learning_rate * fraction * factor,
             optimizer.critic_learning_rate * fraction,
         );
@@ -359,7 +363,7 @@ impl Trainer {
             parts,
             policy,
             critic,
-            learnt,
+            networks,
             learner,
             batch,
             order,
@@ -368,7 +372,7 @@ impl Trainer {
         } = self;
         keep_awake(pool, || {
             let mut learning = Learning {
-                rate: policy_rate,
+                lr: policy_lr,
                 ..Learning::default()
             };
             let movement = Movement::new(&parts.loss, batch.dims.action, mean(&batch.old_losses));
@@ -380,8 +384,8 @@ impl Trainer {
                 order.iter_mut().zip(0..).for_each(|(o, i)| *o = i);
                 let key = Key::new(config.seed, Stream::Shuffle).step(iteration * epochs + epoch);
                 order.shuffle(&mut Philox::new(key));
-                for (minibatch, units) in order.chunks_exact(per_minibatch).enumerate() {
-                    let stats = learner.differentiate(policy, critic, learnt, batch, units);
+                for (minibatch, indices) in order.chunks_exact(per_minibatch).enumerate() {
+                    let stats = learner.differentiate(policy, critic, networks, batch, indices);
                     if !stats.is_finite() {
                         return Err(TrainError::NonFiniteGradient {
                             iteration,
@@ -393,19 +397,20 @@ impl Trainer {
                         });
                     }
                     if epoch == 0 && minibatch == 0 {
-                        let off = (f64::from(stats.ratio.max) - 1.0).max(1.0 - f64::from(stats.ratio.min));
-                        if off > RATIO_TOLERANCE {
-                            return Err(TrainError::FirstRatio { iteration, off });
+                        let deviation =
+                            (f64::from(stats.ratio.max) - 1.0).max(1.0 - f64::from(stats.ratio.min));
+                        if deviation > RATIO_TOLERANCE {
+                            return Err(TrainError::FirstRatio { iteration, deviation });
                         }
-                        learning.first_ratio_error = off;
+                        learning.first_ratio_error = deviation;
                     }
                     learning.kl = movement.kl(&stats);
                     // Far enough: the rest of the epochs would carry the policy to where its batch says nothing. What rounding moved is no move.
                     if learning.kl > limit && learning.steps > 0 {
                         break 'epochs;
                     }
-                    let rates = [policy_rate, critic_rate];
-                    learner.step(policy, critic, learnt, stats.grad_norm, rates);
+                    let lrs = [policy_lr, critic_lr];
+                    learner.step(policy, critic, networks, stats.grad_norm, lrs);
                     learning.stats.merge(&stats);
                     learning.steps += 1;
                 }
@@ -416,12 +421,12 @@ impl Trainer {
 
     fn row(&self, learning: &Learning, explained_variance: f64, timing: Vec<(&'static str, f64)>) -> Row {
         let (batch, stats) = (&self.batch, &learning.stats);
-        let episodes: Vec<_> = self.shards.iter().flat_map(|s| &s.report.episodes).collect();
+        let episodes: Vec<_> = self.workers.iter().flat_map(|s| &s.stats.episodes).collect();
         let whole: Vec<_> = episodes.iter().filter(|e| e.whole).collect();
         let count = whole.len() as f64;
         let diverged = episodes.iter().filter(|e| e.end == StepEnd::Diverged).count();
         let (transitions, ratios) = (batch.dims.transitions(), stats.ratio.count as f64);
-        let saturation: f64 = self.shards.iter().map(|s| s.report.saturation).sum();
+        let saturation: f64 = self.workers.iter().map(|s| s.stats.saturation).sum();
         // Not numbers where there is no critic; `OF_CRITIC` lists them.
         let of_critic = |x: f64| {
             if self.config.advantage.has_critic() {
@@ -451,37 +456,37 @@ impl Trainer {
                 (stats.ratio.loss + stats.pull_loss) / stats.rows as f64,
             ),
             ("value_loss", of_critic(stats.value_loss / stats.rows as f64)),
-            (self.view_loss_name(), mean(&batch.old_losses)),
+            (self.sample_loss_name(), mean(&batch.old_losses)),
             ("ratio_mean", stats.ratio.sum / ratios),
             ("ratio_min", f64::from(stats.ratio.min)),
             ("ratio_max", f64::from(stats.ratio.max)),
             ("first_ratio_error", learning.first_ratio_error),
             ("clip_fraction", stats.ratio.clipped as f64 / ratios),
-            ("kl", learning.kl),
+            ("approx_kl", learning.kl),
             ("gradient_steps", learning.steps as f64),
             ("grad_norm", stats.grad_norm / learning.steps as f64),
             ("explained_variance", of_critic(explained_variance)),
             ("action_saturation", saturation / transitions as f64),
-            ("learning_rate", f64::from(learning.rate)),
+            ("learning_rate", f64::from(learning.lr)),
         ];
         if let Model::Gaussian(_) = self.policy {
             values.push(("entropy", stats.entropy / stats.rows as f64));
             values.push(("policy_std", stats.std / stats.rows as f64));
         }
         if self.parts.objective.bounds_losses() {
-            // Every epoch counts all views again.
-            let views = stats.rows * batch.dims.views as u64;
-            values.push(("loss_clamp_fraction", stats.ratio.bounded as f64 / views as f64));
+            // Every epoch counts all samples again.
+            let samples = stats.rows * batch.dims.samples as u64;
+            values.push(("loss_clamp_fraction", stats.ratio.bounded as f64 / samples as f64));
         }
         if self.parts.pull.is_some() {
-            let entries = stats.rows * (batch.dims.views * batch.dims.action) as u64;
+            let entries = stats.rows * (batch.dims.samples * batch.dims.action) as u64;
             values.push(("outside_bound", stats.outside as f64 / entries as f64));
         }
         if self.config.train.rollback {
             values.push(("rollbacks", f64::from(self.rollbacks)));
         }
-        if self.config.objective.neighbour_entropy > 0.0 {
-            let entropy: f64 = self.shards.iter().map(|s| s.report.entropy).sum();
+        if self.config.objective.knn_entropy > 0.0 {
+            let entropy: f64 = self.workers.iter().map(|s| s.stats.entropy).sum();
             values.push(("entropy", entropy / transitions as f64));
         }
         Row {
@@ -492,11 +497,11 @@ impl Trainer {
         }
     }
 
-    /// The metric that holds the mean loss of the views.
-    fn view_loss_name(&self) -> &'static str {
+    /// The metric that holds the mean loss of the samples.
+    fn sample_loss_name(&self) -> &'static str {
         match self.parts.loss {
-            ViewLoss::FlowMatching(_) => "cfm_loss",
-            ViewLoss::Gaussian | ViewLoss::Step(_) => "negative_log_likelihood",
+            SampleLoss::FlowMatching(_) => "cfm_loss",
+            SampleLoss::Gaussian | SampleLoss::Step(_) => "negative_log_likelihood",
         }
     }
 
@@ -504,8 +509,8 @@ impl Trainer {
     pub fn policy(&self) -> Policy {
         let spec = self.task.spec();
         // Its outputs are the same bits; only a gradient would not be.
-        let learnt = &self.learnt.policy.parameters;
-        let parameters = self.average.as_ref().map_or(learnt, |ema| &ema.average);
+        let networks = &self.networks.policy.parameters;
+        let parameters = self.average.as_ref().map_or(networks, |ema| &ema.average);
         let model = self.policy.clone().with_precision(Precision::F32);
         Policy::new(
             &spec.name,
@@ -532,7 +537,7 @@ impl Trainer {
 
 /// Group-relative advantages need episodes of equal length that begin together and end within an iteration.
 fn check_groups(config: &Config, spec: &EnvSpec) -> Result<(), TrainError> {
-    let steps = config.env.sequences * config.env.unroll;
+    let steps = config.env.sequences * config.env.num_steps;
     let refused = |why| Err(TrainError::Groups(why));
     let length = match (spec.step_limit, config.advantage.estimator) {
         (Some(length), _) => length as usize,
@@ -546,11 +551,11 @@ fn check_groups(config: &Config, spec: &EnvSpec) -> Result<(), TrainError> {
         }
     };
     match config.advantage.estimator {
-        AdvantageEstimator::Group if length > 1 && config.env.stagger => refused(format!(
-            "needs env.stagger = false for episodes of {length} steps, so that those of a group begin together"
+        AdvantageEstimator::Group if length > 1 && config.env.random_initial_length => refused(format!(
+            "needs env.random_initial_length = false for episodes of {length} steps, so that those of a group begin together"
         )),
         AdvantageEstimator::Group if !steps.is_multiple_of(length) => refused(format!(
-            "needs whole episodes in an iteration: env.sequences × env.unroll = {steps} is no multiple of {}'s {length} steps",
+            "needs whole episodes in an iteration: env.sequences × env.num_steps = {steps} is no multiple of {}'s {length} steps",
             spec.name
         )),
         _ => Ok(()),
@@ -566,7 +571,7 @@ struct Learning {
     /// Gradient steps.
     steps: u64,
     first_ratio_error: f64,
-    rate: f32,
+    lr: f32,
 }
 
 /// The mean of many numbers.
@@ -577,8 +582,8 @@ fn mean(x: &[f32]) -> f64 {
 /// 1 − Var(target − value)/Var(target): 1 for a perfect critic, 0 for one that knows the mean only.
 fn explained_variance(batch: &Batch) -> f64 {
     let values = |i: usize| batch.values[batch.dims.row(i)];
-    let (_, total) = mean_std(batch.targets.iter().copied());
-    let (_, rest) = mean_std(batch.targets.iter().enumerate().map(|(i, t)| t - values(i)));
+    let (_, total) = mean_std(batch.returns.iter().copied());
+    let (_, rest) = mean_std(batch.returns.iter().enumerate().map(|(i, t)| t - values(i)));
     if total > 0.0 {
         1.0 - (rest / total).powi(2)
     } else {

@@ -107,7 +107,7 @@ impl Model {
         };
         let mut message = [0; 1000];
         let file = CString::new(file).expect("no NUL");
-        // SAFETY: an initialised table of files, NUL-terminated names, a buffer of the given length.
+        // SAFETY: an initialized table of files, NUL-terminated names, a buffer of the given length.
         unsafe {
             c::mj_defaultVFS(&raw mut vfs);
             for (name, text) in files {

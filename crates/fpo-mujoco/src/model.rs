@@ -255,7 +255,7 @@ impl Files {
         let mut vfs = Box::new(mjVFS {
             impl_: std::ptr::null_mut(),
         });
-        // SAFETY: the functions initialise the table and copy name and contents.
+        // SAFETY: the functions initialize the table and copy name and contents.
         guard(|| unsafe {
             ffi::mj_defaultVFS(&raw mut *vfs);
             files.iter().all(|(name, text)| {
@@ -281,7 +281,7 @@ impl Files {
     fn load(&self, name: &str) -> Result<NonNull<mjModel>, MakeError> {
         let path = CString::new(name).map_err(|_| MakeError(format!("`{name}` is no file name")))?;
         let mut message = [0; 1024];
-        // SAFETY: a NUL-terminated name, an initialised table, and a buffer of the given length.
+        // SAFETY: a NUL-terminated name, an initialized table, and a buffer of the given length.
         let raw = guard(|| unsafe {
             ffi::mj_loadXML(
                 path.as_ptr(),
@@ -301,7 +301,7 @@ impl Files {
 
 impl Drop for Files {
     fn drop(&mut self) {
-        // SAFETY: initialised in `new`, deleted once. It frees memory and raises no error.
+        // SAFETY: initialized in `new`, deleted once. It frees memory and raises no error.
         unsafe { ffi::mj_deleteVFS(&raw mut *self.0) };
     }
 }

@@ -328,9 +328,9 @@ macro_rules! arrays_mut {
 
 impl Physics {
     arrays! {
-        /// Generalised positions, `[nq]`.
+        /// Generalized positions, `[nq]`.
         qpos: 1 * nq;
-        /// Generalised velocities, `[nv]`.
+        /// Generalized velocities, `[nv]`.
         qvel: 1 * nv;
         /// Controls, `[nu]`.
         ctrl: 1 * nu;
@@ -340,7 +340,7 @@ impl Physics {
         xpos: 3 * nbody;
         /// Orientations of the bodies' frames in the world, `[nbody, 3, 3]`.
         xmat: 9 * nbody;
-        /// Positions of the bodies' centres of mass in the world, `[nbody, 3]`.
+        /// Positions of the bodies' centers of mass in the world, `[nbody, 3]`.
         xipos: 3 * nbody;
         /// Positions of the geoms in the world, `[ngeom, 3]`.
         geom_xpos: 3 * ngeom;
@@ -353,9 +353,9 @@ impl Physics {
     }
 
     arrays_mut! {
-        /// Generalised positions, to set.
+        /// Generalized positions, to set.
         qpos_mut: qpos * nq;
-        /// Generalised velocities, to set.
+        /// Generalized velocities, to set.
         qvel_mut: qvel * nv;
         /// Controls, to set.
         ctrl_mut: ctrl * nu;

@@ -90,7 +90,7 @@ impl Renderer {
         let model = &raw const *head;
         let scene = Scene::new(model)?;
         let make = || {
-            // SAFETY: all zeros is a value of this plain struct, and the first function initialises it.
+            // SAFETY: all zeros is a value of this plain struct, and the first function initializes it.
             let mut resources = unsafe { Box::<mjrContext>::new_zeroed().assume_init() };
             // SAFETY: a valid model, fresh resources, and an OpenGL context that is current.
             guard(|| unsafe {
@@ -184,7 +184,7 @@ struct Scene {
 
 impl Scene {
     fn new(model: *const mjModel) -> Result<Self, RenderError> {
-        // SAFETY: all zeros is a value of these plain structs, which the functions initialise.
+        // SAFETY: all zeros is a value of these plain structs, which the functions initialize.
         let mut scene = unsafe {
             let mut raw = Box::<mjvScene>::new_zeroed().assume_init();
             let mut options = std::mem::zeroed();
@@ -203,7 +203,7 @@ impl Scene {
 
 impl Drop for Scene {
     fn drop(&mut self) {
-        // SAFETY: initialised in `new`, freed once; freeing memory raises no error.
+        // SAFETY: initialized in `new`, freed once; freeing memory raises no error.
         unsafe { c::mjv_freeScene(&mut *self.raw) };
     }
 }
@@ -211,7 +211,7 @@ impl Drop for Scene {
 /// The named camera, or what stands in for it.
 fn find_camera(physics: &Physics, name: Option<&str>) -> Result<mjvCamera, RenderError> {
     let model = physics.raw_model();
-    // SAFETY: all zeros is a value of this plain struct, which the function initialises for a valid model.
+    // SAFETY: all zeros is a value of this plain struct, which the function initializes for a valid model.
     let mut camera = unsafe {
         let mut camera = std::mem::zeroed();
         c::mjv_defaultFreeCamera(model, &mut camera);

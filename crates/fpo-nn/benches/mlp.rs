@@ -4,7 +4,7 @@
 //! products for a layer (two for the first); activations count nothing.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use fpo_nn::{Activation, Initialisation, Mlp, MlpSpec, Precision, Scratch, Weights, peak::peak_gflops};
+use fpo_nn::{Activation, Initialization, Mlp, MlpSpec, Precision, Scratch, Weights, peak::peak_gflops};
 use fpo_rng::{Key, Stream, fill_normal};
 use std::thread;
 
@@ -118,7 +118,7 @@ fn passes(c: &mut Criterion) {
         .expect("a network");
         let mut parameters = vec![0.0; mlp.parameter_count()];
         mlp.init(
-            Initialisation::LecunUniform,
+            Initialization::LecunUniform,
             1.0,
             Key::new(0, Stream::Test),
             &mut parameters,

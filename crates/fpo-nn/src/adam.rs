@@ -1,4 +1,4 @@
-//! The Adam optimiser.
+//! The Adam optimizer.
 
 use fpo_rng::simd::dispatch;
 use pulp::{Simd, WithSimd};
@@ -47,7 +47,7 @@ pub struct Adam {
 }
 
 impl Adam {
-    /// The optimiser of `parameters` parameters before its first step.
+    /// The optimizer of `parameters` parameters before its first step.
     pub fn new(config: AdamConfig, parameters: usize) -> Self {
         Self {
             config,
@@ -60,7 +60,7 @@ impl Adam {
     /// One step with learning rate `lr_now` (a schedule's value; `config.learning_rate` for a constant one).
     ///
     /// # Panics
-    /// If the lengths differ from the optimiser's.
+    /// If the lengths differ from the optimizer's.
     pub fn step(&mut self, parameters: &mut [f32], gradient: &[f32], lr_now: f32) {
         let Self {
             config:
@@ -76,9 +76,9 @@ impl Adam {
         assert_eq!(
             parameters.len(),
             self.first.len(),
-            "parameters of another optimiser"
+            "parameters of another optimizer"
         );
-        assert_eq!(gradient.len(), self.first.len(), "gradient of another optimiser");
+        assert_eq!(gradient.len(), self.first.len(), "gradient of another optimizer");
         assert_eq!(
             self.second.len(),
             self.first.len(),

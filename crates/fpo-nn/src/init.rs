@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// How weights are drawn; biases start at zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Initialisation {
+pub enum Initialization {
     /// Uniform with variance 1/inputs (LeCun et al., *Efficient BackProp*, 1998).
     #[default]
     LecunUniform,
@@ -22,7 +22,7 @@ impl Mlp {
     ///
     /// # Panics
     /// If `parameters` is not [`Mlp::parameter_count`] long.
-    pub fn init(&self, how: Initialisation, final_gain: f32, key: Key, parameters: &mut [f32]) {
+    pub fn init(&self, how: Initialization, final_gain: f32, key: Key, parameters: &mut [f32]) {
         assert_eq!(
             parameters.len(),
             self.parameter_count(),
@@ -34,11 +34,11 @@ impl Mlp {
             parameters[layer.bias.clone()].fill(0.0);
             let weight = &mut parameters[layer.weight.clone()];
             let gain = match how {
-                Initialisation::LecunUniform => {
+                Initialization::LecunUniform => {
                     lecun_uniform(key, layer.inputs, weight);
                     if i == last { final_gain } else { 1.0 }
                 }
-                Initialisation::Orthogonal => {
+                Initialization::Orthogonal => {
                     orthogonal(key, layer.inputs, layer.outputs, weight);
                     if i == last {
                         final_gain
@@ -58,7 +58,7 @@ fn lecun_uniform(key: Key, inputs: usize, weight: &mut [f32]) {
     weight.iter_mut().for_each(|w| *w = (2.0 * *w - 1.0) * bound);
 }
 
-/// Orthonormalises a normal matrix by modified Gram–Schmidt in f64, which leaves the uniform (Haar) distribution.
+/// Orthonormalizes a normal matrix by modified Gram–Schmidt in f64, which leaves the uniform (Haar) distribution.
 fn orthogonal(key: Key, inputs: usize, outputs: usize, weight: &mut [f32]) {
     fill_normal(key, weight);
     let (vectors, length) = (inputs.min(outputs), inputs.max(outputs));

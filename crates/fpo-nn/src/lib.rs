@@ -7,16 +7,16 @@
 //! a gradient each.
 //!
 //! ```
-//! use fpo_nn::{Activation, Initialisation, Mlp, MlpSpec};
+//! use fpo_nn::{Activation, Initialization, Mlp, MlpSpec};
 //! use fpo_rng::{Key, Stream};
 //!
 //! let spec = MlpSpec { input: 3, hidden: vec![16, 16], output: 2, activation: Activation::Silu };
 //! let mlp = Mlp::new(spec)?;
 //! let mut parameters = vec![0.0; mlp.parameter_count()];
-//! mlp.init(Initialisation::LecunUniform, 1.0, Key::new(0, Stream::Init), &mut parameters);
+//! mlp.init(Initialization::LecunUniform, 1.0, Key::new(0, Stream::Init), &mut parameters);
 //!
 //! let mut weights = mlp.weights();
-//! mlp.pack(&parameters, &mut weights); // again after every step of the optimiser
+//! mlp.pack(&parameters, &mut weights); // again after every step of the optimizer
 //! let mut scratch = mlp.scratch(8, true);
 //! scratch.input_mut(8).fill(0.5);
 //! mlp.forward(&weights, &mut scratch, 8);
@@ -53,7 +53,7 @@ pub use activation::Activation;
 pub use adam::{Adam, AdamConfig};
 pub use clip::{clip_to_norm, global_norm};
 pub use ema::Ema;
-pub use init::Initialisation;
+pub use init::Initialization;
 pub use mlp::{Layer, Mlp, MlpError, MlpSpec};
 pub use moments::{Moments, Normalizer, NormalizerConfig};
 pub use precision::{Precision, PrecisionError};

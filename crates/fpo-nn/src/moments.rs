@@ -1,4 +1,4 @@
-//! Running mean and variance, and the normalisation of observations by them.
+//! Running mean and variance, and the normalization of observations by them.
 
 use serde::{Deserialize, Serialize};
 
@@ -90,7 +90,7 @@ impl Moments {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NormalizerConfig {
-    /// Normalised values are clipped to ±clip; `None` leaves them.
+    /// Normalized values are clipped to ±clip; `None` leaves them.
     pub clip: Option<f32>,
     /// Smallest variance divided by, which keeps constant columns finite.
     pub variance_floor: f64,
@@ -116,12 +116,12 @@ pub struct Normalizer {
 }
 
 impl Normalizer {
-    /// A normaliser of `dim` columns that has seen nothing: the identity, but for clipping.
+    /// A normalizer of `dim` columns that has seen nothing: the identity, but for clipping.
     pub fn new(config: NormalizerConfig, dim: usize) -> Self {
         Self::from_moments(config, Moments::new(dim))
     }
 
-    /// The normaliser with the given statistics.
+    /// The normalizer with the given statistics.
     pub fn from_moments(config: NormalizerConfig, moments: Moments) -> Self {
         let mut normalizer = Self {
             config,
@@ -167,7 +167,7 @@ impl Normalizer {
         &self.scale
     }
 
-    /// Writes the normalised rows of `x` ([rows, dim]) to `out` of the same shape.
+    /// Writes the normalized rows of `x` ([rows, dim]) to `out` of the same shape.
     ///
     /// # Panics
     /// If the lengths differ or are no whole rows.

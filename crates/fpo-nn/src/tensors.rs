@@ -65,7 +65,7 @@ impl Mlp {
         })
     }
 
-    /// The tensors of a flat vector (parameters, an average, or an optimiser's moments) named with `prefix`, such
+    /// The tensors of a flat vector (parameters, an average, or an optimizer's moments) named with `prefix`, such
     /// as `"policy."`.
     ///
     /// # Panics

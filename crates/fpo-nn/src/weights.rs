@@ -7,7 +7,7 @@ use crate::kernel::PANEL;
 use crate::{Layer, Mlp, MlpSpec, Precision};
 
 /// A network's parameters packed for the matrix kernels: every weight matrix, and its transpose for the backward
-/// pass, cut into panels of 32 columns that are contiguous in memory. Pack once per optimiser step and
+/// pass, cut into panels of 32 columns that are contiguous in memory. Pack once per optimizer step and
 /// share by reference between threads.
 #[derive(Clone)]
 pub struct Weights {

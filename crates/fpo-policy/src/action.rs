@@ -81,7 +81,7 @@ impl ActionMap {
     }
 
     /// Whether the numbers are usable: equal lengths, finite.
-    pub(super) fn is_sound(&self) -> bool {
+    pub(super) fn is_valid(&self) -> bool {
         self.bound >= 0.0
             && self.middle.len() == self.half_range.len()
             && self.middle.iter().chain(&self.half_range).all(|x| x.is_finite())

@@ -17,7 +17,7 @@ const FORMAT_OF_FLOWS: u32 = 1;
 /// The key of the header's metadata that holds ours.
 const METADATA: &str = "fpo_policy";
 
-/// A policy that can act: its kind, network and settings, normaliser, action mapping, task and observation layout.
+/// A policy that can act: its kind, network and settings, normalizer, action mapping, task and observation layout.
 #[derive(Clone)]
 pub struct Policy {
     header: Header,
@@ -36,16 +36,16 @@ struct Header {
     action: ActionMap,
     network: MlpSpec,
     #[serde(flatten)]
-    kind: Kind,
+    kind: HeaderKind,
     normalizer: NormalizerConfig,
-    /// Observations the normaliser has seen.
+    /// Observations the normalizer has seen.
     normalizer_count: u64,
 }
 
 /// The kind of policy, and what it needs besides its network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-enum Kind {
+enum HeaderKind {
     Flow {
         time_embedding: usize,
         output_scale: f32,
@@ -59,7 +59,7 @@ enum Kind {
     },
 }
 
-impl Kind {
+impl HeaderKind {
     fn of(model: &Model) -> Self {
         match model {
             Model::Flow(flow) => Self::Flow {
@@ -85,7 +85,7 @@ impl Kind {
     }
 
     /// Whether the numbers are usable.
-    fn is_sound(&self) -> bool {
+    fn is_valid(&self) -> bool {
         match self {
             Self::Flow {
                 time_embedding,
@@ -174,7 +174,7 @@ impl Policy {
             observation: observation.to_vec(),
             action,
             network: model.network().spec().clone(),
-            kind: Kind::of(&model),
+            kind: HeaderKind::of(&model),
             normalizer: normalizer.config(),
             normalizer_count: normalizer.moments().count,
         };
@@ -233,7 +233,7 @@ impl Policy {
         let sum =
             |parts: &[(String, usize)]| parts.iter().try_fold(0usize, |sum, (_, n)| sum.checked_add(*n));
         let action_dim = header.action.dim();
-        let (Some(observation_dim @ 1..), true) = (sum(&header.observation), header.action.is_sound()) else {
+        let (Some(observation_dim @ 1..), true) = (sum(&header.observation), header.action.is_valid()) else {
             return Err(PolicyError::Inconsistent(
                 "impossible observation or action sizes",
             ));
@@ -244,7 +244,7 @@ impl Policy {
                 "the network's sizes are not those of observation and action",
             ));
         }
-        if !header.kind.is_sound() {
+        if !header.kind.is_valid() {
             return Err(PolicyError::Inconsistent("impossible sampler settings"));
         }
         // Every layer has weights in the file, so a network larger than the file is a lie; look before allocating.
@@ -266,7 +266,7 @@ impl Policy {
         if !(1e-30..=1e30).contains(&config.variance_floor)
             || config.clip.is_some_and(|c| c.is_nan() || c <= 0.0)
         {
-            return Err(PolicyError::Inconsistent("impossible normaliser settings"));
+            return Err(PolicyError::Inconsistent("impossible normalizer settings"));
         }
         let normalizer = Normalizer::from_moments(config, moments);
         let model = header.kind.model(network, observation_dim, action_dim);
@@ -296,7 +296,7 @@ impl Policy {
         &self.header.observation
     }
 
-    /// The normaliser of observations.
+    /// The normalizer of observations.
     pub fn normalizer(&self) -> &Normalizer {
         &self.normalizer
     }
@@ -367,11 +367,11 @@ impl Actor<'_> {
         actions: &mut [f32],
     ) -> Result<(), NonFiniteAction> {
         let policy = self.policy;
-        let normalised = &mut self.observations[..observations.len()];
-        policy.normalizer.normalize(observations, normalised);
+        let normalized = &mut self.observations[..observations.len()];
+        policy.normalizer.normalize(observations, normalized);
         policy
             .model
-            .sample(&policy.weights, normalised, noise, actions, &mut self.scratch);
+            .sample(&policy.weights, normalized, noise, actions, &mut self.scratch);
         for (row, action) in actions.chunks_exact_mut(policy.action_dim()).enumerate() {
             if !action.iter().all(|a| a.is_finite()) {
                 return Err(NonFiniteAction { row });

@@ -70,7 +70,7 @@ impl FlowPolicy {
 
     /// Turns noise into actions, showing the whole way: `observe(k, t_k, x)` for k = 0 (the noise) to `steps` (the action).
     ///
-    /// * `observations` `[rows, observation_dim]`, normalised
+    /// * `observations` `[rows, observation_dim]`, normalized
     /// * `noise` `[rows, noise_dim]`
     /// * `x` `[rows, action_dim]`: written with the unbounded actions
     pub fn sample(

@@ -106,7 +106,7 @@ impl GaussianPolicy {
 
     /// Turns noise into actions.
     ///
-    /// * `observations` `[rows, observation_dim]`, normalised
+    /// * `observations` `[rows, observation_dim]`, normalized
     /// * `noise` `[rows, action_dim]`: z
     /// * `x` `[rows, action_dim]`: written with the unbounded actions
     pub fn sample(

@@ -138,7 +138,7 @@ impl Model {
     /// Draws initial parameters.
     pub fn init(&self, settings: &PolicyConfig, key: Key, parameters: &mut [f32]) {
         self.network()
-            .init(settings.initialisation, settings.final_gain, key, parameters);
+            .init(settings.initialization, settings.final_gain, key, parameters);
         if let Self::Gaussian(p) = self {
             p.start(settings.initial_std, parameters);
         }
@@ -151,7 +151,7 @@ impl Model {
 
     /// Turns noise into actions.
     ///
-    /// * `observations` `[rows, observation_dim]`, normalised
+    /// * `observations` `[rows, observation_dim]`, normalized
     /// * `noise` `[rows, noise_dim]`
     /// * `x` `[rows, action_dim]`: written with the unbounded actions
     pub fn sample(

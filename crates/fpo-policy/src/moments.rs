@@ -1,4 +1,4 @@
-//! The normaliser's statistics as tensors, shared by policy files and training states.
+//! The normalizer's statistics as tensors, shared by policy files and training states.
 
 use fpo_nn::Moments;
 use safetensors::SafeTensors;
@@ -20,7 +20,7 @@ pub fn columns(moments: &Moments) -> [(&'static str, Vec<u8>); 2] {
 pub fn dim(file: &SafeTensors) -> Result<usize, &'static str> {
     let mean = file
         .tensor(MEAN)
-        .map_err(|_| "a column of the normaliser is missing")?;
+        .map_err(|_| "a column of the normalizer is missing")?;
     Ok(mean.shape().iter().product())
 }
 
@@ -32,9 +32,9 @@ pub fn load(file: &SafeTensors, count: u64, dim: usize) -> Result<Moments, &'sta
     let column = |name: &str| {
         let tensor = file
             .tensor(name)
-            .map_err(|_| "a column of the normaliser is missing")?;
+            .map_err(|_| "a column of the normalizer is missing")?;
         if tensor.dtype() != Dtype::F64 || tensor.shape() != [dim] {
-            return Err("a column of the normaliser has another type or length than the observation");
+            return Err("a column of the normalizer has another type or length than the observation");
         }
         let numbers = tensor.data().as_chunks::<8>().0.iter();
         Ok(numbers.map(|b| f64::from_le_bytes(*b)).collect::<Vec<_>>())
@@ -52,6 +52,6 @@ pub fn load(file: &SafeTensors, count: u64, dim: usize) -> Result<Moments, &'sta
     if possible {
         Ok(moments)
     } else {
-        Err("the normaliser holds a number that is not finite or impossibly large, or a negative variance")
+        Err("the normalizer holds a number that is not finite or impossibly large, or a negative variance")
     }
 }

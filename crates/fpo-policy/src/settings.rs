@@ -1,7 +1,7 @@
 //! The policy's network and how its actions come about.
 
 use fpo_flow::Sampler;
-use fpo_nn::{Activation, Initialisation};
+use fpo_nn::{Activation, Initialization};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -33,8 +33,8 @@ pub struct PolicyConfig {
     pub hidden: Vec<usize>,
     /// Activation of the hidden layers.
     pub activation: Activation,
-    /// Initialisation of the weights; biases start at zero.
-    pub initialisation: Initialisation,
+    /// Initialization of the weights; biases start at zero.
+    pub initialization: Initialization,
     /// Factor on the initial weights of the output layer.
     pub final_gain: f32,
     /// Factor on the network's output, the velocity (flow).
@@ -67,7 +67,7 @@ impl Default for PolicyConfig {
         Self {
             hidden: vec![32; 4],
             activation: Activation::Silu,
-            initialisation: Initialisation::LecunUniform,
+            initialization: Initialization::LecunUniform,
             final_gain: 1.0,
             output_scale: 0.25,
             flow_steps: 10,

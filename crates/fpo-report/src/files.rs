@@ -2,7 +2,7 @@
 
 use crate::plot;
 use crate::results::{Noise, Results};
-use crate::tables::{self, About};
+use crate::tables::{self, ReportInfo};
 use fpo_files::replace;
 use std::io;
 use std::path::PathBuf;
@@ -49,7 +49,7 @@ pub fn pictures(results: &Results) -> Vec<Picture> {
 ///
 /// # Errors
 /// If one cannot be written.
-pub fn write(results: &Results, about: &About) -> io::Result<Vec<PathBuf>> {
+pub fn write(results: &Results, about: &ReportInfo) -> io::Result<Vec<PathBuf>> {
     let mut written = Vec::new();
     let mut put = |name: &str, text: &str| {
         let file = results.folder.join(name);

@@ -1,7 +1,7 @@
 //! Numbers and names as people read them.
 
 /// A figure of unknown size in about `digits` digits, without an exponent where that reads well; a dash if it is not finite.
-pub fn figure(x: f64, digits: usize) -> String {
+pub fn format_number(x: f64, digits: usize) -> String {
     if !x.is_finite() {
         return "–".to_owned();
     }
@@ -19,7 +19,7 @@ pub fn figure(x: f64, digits: usize) -> String {
 /// Figures that belong together, all with the decimals that give the largest of them about `digits` digits.
 pub fn alike<const N: usize>(figures: [f64; N], digits: usize) -> [String; N] {
     let sizes = figures.iter().map(|x| x.abs()).filter(|x| x.is_finite());
-    let largest = figure(sizes.fold(0.0, f64::max), digits);
+    let largest = format_number(sizes.fold(0.0, f64::max), digits);
     // An exponent is shared, too, so that the digits can be compared.
     let (digits_of_it, exponent) = largest.split_once('e').unwrap_or((&largest, ""));
     let decimals = digits_of_it.split_once('.').map_or(0, |(_, after)| after.len());
@@ -76,7 +76,8 @@ mod tests {
 
     #[test]
     fn numbers_read_well() {
-        let figures = [0.0, 0.5, 0.0312, 812.34, 1_234_567.8, 1e9, -2e-7, f64::NAN].map(|x| figure(x, 3));
+        let figures =
+            [0.0, 0.5, 0.0312, 812.34, 1_234_567.8, 1e9, -2e-7, f64::NAN].map(|x| format_number(x, 3));
         assert_eq!(
             figures,
             [

@@ -19,7 +19,7 @@ const FAINT: &str = "#5d6975";
 const GRID: &str = "#e4e7eb";
 const FONT: &str = "system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif";
 
-/// Colours that people with any colour vision tell apart (Okabe and Ito, *Color universal design*, 2008), without the yellow, which is
+/// Colors that people with any color vision tell apart (Okabe and Ito, *Color universal design*, 2008), without the yellow, which is
 /// too light for lines on white.
 const COLOURS: [&str; 7] = [
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#333333",
@@ -28,14 +28,14 @@ const COLOURS: [&str; 7] = [
 /// The look of one method, the same in every picture.
 #[derive(Clone, Copy, Debug)]
 struct Style {
-    colour: &'static str,
-    /// Dashes of its line; the colours come round again with others.
+    color: &'static str,
+    /// Dashes of its line; the colors come round again with others.
     dashes: &'static str,
 }
 
 fn style(method: usize) -> Style {
     Style {
-        colour: COLOURS[method % COLOURS.len()],
+        color: COLOURS[method % COLOURS.len()],
         dashes: ["none", "6 3", "2 2.5", "8 3 2 3"][method / COLOURS.len() % 4],
     }
 }
@@ -64,22 +64,22 @@ fn n(x: f64) -> String {
     text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
 }
 
-fn text(x: f64, y: f64, size: f64, colour: &str, anchor: &str, content: &str) -> Text {
+fn text(x: f64, y: f64, size: f64, color: &str, anchor: &str, content: &str) -> Text {
     Text::new(content)
         .set("x", n(x))
         .set("y", n(y))
         .set("font-size", n(size))
-        .set("fill", colour)
+        .set("fill", color)
         .set("text-anchor", anchor)
 }
 
-fn line(x1: f64, y1: f64, x2: f64, y2: f64, colour: &str) -> Line {
+fn line(x1: f64, y1: f64, x2: f64, y2: f64, color: &str) -> Line {
     Line::new()
         .set("x1", n(x1))
         .set("y1", n(y1))
         .set("x2", n(x2))
         .set("y2", n(y2))
-        .set("stroke", colour)
+        .set("stroke", color)
 }
 
 fn moved(x: f64, y: f64) -> Group {
@@ -109,7 +109,7 @@ fn legend(entries: &[(String, Style)], width: f64) -> (Group, f64) {
         }
         group = group
             .add(
-                line(x, y + 10.0, x + 20.0, y + 10.0, style.colour)
+                line(x, y + 10.0, x + 20.0, y + 10.0, style.color)
                     .set("stroke-width", 2.5)
                     .set("stroke-dasharray", style.dashes),
             )

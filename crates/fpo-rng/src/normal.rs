@@ -209,7 +209,7 @@ mod tests {
         let lag1: f64 = z.windows(2).map(|w| f64::from(w[0] * w[1])).sum::<f64>() / n as f64;
         assert!(
             lag1.abs() < 5.0 / (n as f64).sqrt(),
-            "neighbours correlate: {lag1}"
+            "neighbors correlate: {lag1}"
         );
     }
 

@@ -24,7 +24,7 @@ pub(crate) const LARGEST_FILE: u64 = 8 << 30;
 
 /// What a checkpoint is a checkpoint of.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct About {
+pub struct CheckpointInfo {
     /// The task's name.
     pub task: String,
     /// Iterations done.
@@ -51,7 +51,7 @@ struct Manifest {
     /// Version of the program that wrote it.
     program: String,
     #[serde(flatten)]
-    about: About,
+    about: CheckpointInfo,
     files: Vec<FileRecord>,
 }
 
@@ -196,7 +196,7 @@ impl Checkpoint {
     }
 
     /// What it is a checkpoint of.
-    pub fn about(&self) -> &About {
+    pub fn about(&self) -> &CheckpointInfo {
         &self.manifest.about
     }
 

@@ -6,6 +6,6 @@ mod validate;
 pub use fpo_learn::config::*;
 pub use layers::{
     ConfigError, DEFAULT_PRESET, Difference, PRESETS, check_continues, differences, documentation,
-    documented, from_documented, read_text, reopen, resolve,
+    documented, from_documented, load_recorded, read_text, resolve,
 };
 pub use validate::validate;

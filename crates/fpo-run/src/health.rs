@@ -12,5 +12,5 @@ mod series;
 
 pub use detector::Detector;
 pub use doctor::examine;
-pub use finding::{Finding, Kind, Severity};
-pub use record::{Figures, NormaliserState, Recorded, RunRecord};
+pub use finding::{Finding, FindingKind, Severity};
+pub use record::{Metrics, NormalizerState, Recorded, RunRecord};

@@ -18,7 +18,7 @@ pub use failure::{Reproduction, reproduce};
 pub(crate) use folder::{CHECKPOINTS, LARGEST_POLICY};
 pub use folder::{Pick, RunFolder, find_policy};
 
-use crate::checkpoint::{About, Checkpoint, CheckpointError, Checkpoints};
+use crate::checkpoint::{Checkpoint, CheckpointError, CheckpointInfo, Checkpoints};
 use crate::config::{Config, check_continues, documented, from_documented};
 use crate::health::{Detector, Finding};
 use crate::metrics::MetricsWriter;
@@ -110,7 +110,7 @@ impl Session {
         task: Arc<dyn Task>,
         threads: usize,
     ) -> Result<Self, RunError> {
-        let config = config.decided();
+        let config = config.resolved();
         let trainer = Trainer::new(&config, task, threads)?;
         folder.clear()?;
         folder.write(CONFIG, documented(&config).as_bytes())?;
@@ -157,7 +157,7 @@ impl Session {
             config: trained,
         } = Saved::newest(&folder)?;
         check_continues(&config, &trained)?;
-        let config = config.decided();
+        let config = config.resolved();
         let trainer = Trainer::restore(&config, task, threads, &state)?;
         if (trainer.iteration(), trainer.env_steps()) != (about.iteration, about.env_steps) {
             let reason = format!(
@@ -229,7 +229,7 @@ impl Session {
         let iterations = steps.div_ceil(self.config.env.transitions() as u64);
         self.config
             .optimizer
-            .rate_fraction(self.trainer.iteration(), iterations)
+            .lr_fraction(self.trainer.iteration(), iterations)
     }
 
     /// Trains to the end of the run, or until `stop` is set: then the iteration in progress is completed and saved.
@@ -340,7 +340,7 @@ impl Session {
         self.metrics.flush()?;
         self.evaluations.flush()?;
         self.folder.flush()?;
-        let about = About {
+        let about = CheckpointInfo {
             task: self.config.task.clone(),
             iteration: self.trainer.iteration(),
             env_steps: self.trainer.env_steps(),
@@ -391,7 +391,7 @@ fn advance(
 /// What a run goes on from.
 struct Saved {
     path: PathBuf,
-    about: About,
+    about: CheckpointInfo,
     state: Vec<u8>,
     config: Config,
 }
@@ -429,7 +429,7 @@ impl Saved {
 }
 
 /// The state and the configuration in the checkpoint at `path`, if all its files are good.
-fn read_whole(path: &Path) -> Result<(About, Vec<u8>, Vec<u8>), CheckpointError> {
+fn read_whole(path: &Path) -> Result<(CheckpointInfo, Vec<u8>, Vec<u8>), CheckpointError> {
     let checkpoint = Checkpoint::open(path)?;
     checkpoint.read(POLICY)?;
     Ok((

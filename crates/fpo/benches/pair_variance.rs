@@ -8,7 +8,7 @@
 
 use fpo_flow::CfmTarget;
 use fpo_learn::critic::Critic;
-use fpo_learn::learner::{Learner, Learnt};
+use fpo_learn::learner::{ActorCritic, Learner};
 use fpo_learn::rollout::Batch;
 use fpo_learn::rollout::PairSampler;
 use fpo_learn::trainer::Trainer;
@@ -48,8 +48,8 @@ struct Frozen {
     config: Config,
     rollout: Batch,
     /// The policy that acted, and the one an epoch later.
-    acted: Learnt,
-    moved: Learnt,
+    acted: ActorCritic,
+    moved: ActorCritic,
     model: Model,
     critic: Critic,
     minibatches: Vec<Vec<u32>>,
@@ -120,14 +120,14 @@ fn freeze(threads: usize) -> Result<Frozen, Box<dyn std::error::Error>> {
     let state = trainer.state()?;
     config.optimizer.epochs = 1;
     let mut trainer = Trainer::restore(&config, task, threads, &state)?;
-    let acted = trainer.learnt().clone();
+    let acted = trainer.networks().clone();
     trainer.iterate()?;
     let mut order: Vec<u32> = (0..trainer.batch().dims.transitions() as u32).collect();
     order.shuffle(&mut Philox::new(Key::new(0, Stream::Test)));
     Ok(Frozen {
         rollout: trainer.batch().clone(),
         acted,
-        moved: trainer.learnt().clone(),
+        moved: trainer.networks().clone(),
         model: trainer.model().clone(),
         critic: trainer.critic().clone(),
         minibatches: order
@@ -143,7 +143,7 @@ impl Design {
     fn config(&self, base: &Config) -> Config {
         let mut config = base.clone();
         let objective = &mut config.objective;
-        (objective.target, objective.time, objective.pairs) = (self.target, self.time, self.pairs);
+        (objective.target, objective.time, objective.samples) = (self.target, self.time, self.pairs);
         (objective.stratified, objective.antithetic) = (self.stratified, self.antithetic);
         objective.time_beta = 2.0;
         config
@@ -173,7 +173,7 @@ impl<'a> Worker<'a> {
             final_values: old.final_values.clone(),
             values: old.values.clone(),
             advantages: old.advantages.clone(),
-            targets: old.targets.clone(),
+            returns: old.returns.clone(),
             ..Batch::new(dims)
         };
         Self {
@@ -187,7 +187,7 @@ impl<'a> Worker<'a> {
     }
 
     /// Draws the pairs of a minibatch for the `draw`-th time, with their losses under the policy that acted.
-    fn redraw(&mut self, units: &[u32], draw: u64) {
+    fn redraw(&mut self, indices: &[u32], draw: u64) {
         let Model::Flow(FlowPolicy {
             network,
             output_scale,
@@ -197,22 +197,22 @@ impl<'a> Worker<'a> {
             unreachable!("`fast` learns a flow");
         };
         let (dims, cfm) = (self.batch.dims, self.config.objective.cfm());
-        let (n, d, tail) = (dims.views, dims.action, dims.tail);
+        let (n, d, sample_input) = (dims.samples, dims.action, dims.sample_input);
         let mut velocity = vec![0.0; d];
-        for &unit in units {
+        for &unit in indices {
             let i = unit as usize;
             let action = &self.batch.actions[i * d..][..d];
-            let noises = &mut self.batch.view_targets[i * n * d..][..n * d];
-            let times = &mut self.batch.view_times[i * n..][..n];
-            let inputs = &mut self.batch.view_inputs[i * n * tail..][..n * tail];
+            let noises = &mut self.batch.sample_targets[i * n * d..][..n * d];
+            let times = &mut self.batch.sample_times[i * n..][..n];
+            let inputs = &mut self.batch.sample_inputs[i * n * sample_input..][..n * sample_input];
             let key = Key::new(1, Stream::PairTime).index(unit).step(draw);
             self.sampler.draw(key, action, noises, times, inputs);
             let observation = &self.batch.observations[dims.row(i) * dims.observation..][..dims.observation];
             let rows = self
                 .scratch
                 .input_mut(n)
-                .chunks_exact_mut(dims.observation + tail);
-            for (row, input) in rows.zip(inputs.chunks_exact(tail)) {
+                .chunks_exact_mut(dims.observation + sample_input);
+            for (row, input) in rows.zip(inputs.chunks_exact(sample_input)) {
                 row[..dims.observation].copy_from_slice(observation);
                 row[dims.observation..].copy_from_slice(input);
             }
@@ -229,21 +229,21 @@ impl<'a> Worker<'a> {
     }
 
     /// The policy's gradient, as `fast` has it.
-    fn gradient(&mut self, learnt: &Learnt, units: &[u32]) -> Vec<f64> {
+    fn gradient(&mut self, networks: &ActorCritic, indices: &[u32]) -> Vec<f64> {
         let Frozen { model, critic, .. } = self.frozen;
         self.learner
-            .differentiate(model, critic, learnt, &mut self.batch, units);
+            .differentiate(model, critic, networks, &mut self.batch, indices);
         let of_policy = &self.learner.gradient()[..model.network().parameter_count()];
         of_policy.iter().map(|g| f64::from(*g)).collect()
     }
 
     /// Mean of the gradients over the draws, and the sum of squares of their distances from it.
-    fn draws(&mut self, learnt: &Learnt, minibatch: usize) -> (Vec<f64>, f64) {
-        let units = &self.frozen.minibatches[minibatch];
+    fn draws(&mut self, networks: &ActorCritic, minibatch: usize) -> (Vec<f64>, f64) {
+        let indices = &self.frozen.minibatches[minibatch];
         let gradients: Vec<Vec<f64>> = (0..DRAWS)
             .map(|draw| {
-                self.redraw(units, (minibatch * DRAWS + draw) as u64);
-                self.gradient(learnt, units)
+                self.redraw(indices, (minibatch * DRAWS + draw) as u64);
+                self.gradient(networks, indices)
             })
             .collect();
         let mean = mean(&gradients);
@@ -263,13 +263,13 @@ fn distance2(a: &[f64], b: &[f64]) -> f64 {
 }
 
 /// Unbiased estimates: the finite number of draws and minibatches is subtracted.
-fn measure(frozen: &Frozen, design: &Design, learnt: &Learnt) -> Figures {
+fn measure(frozen: &Frozen, design: &Design, networks: &ActorCritic) -> Figures {
     let mut worker = Worker::new(frozen, design);
-    let (means, scatters): (Vec<_>, Vec<_>) = (0..MINIBATCHES).map(|m| worker.draws(learnt, m)).unzip();
+    let (means, scatters): (Vec<_>, Vec<_>) = (0..MINIBATCHES).map(|m| worker.draws(networks, m)).unzip();
     let (draws, minibatches) = (DRAWS as f64, MINIBATCHES as f64);
     let pairs = scatters.iter().sum::<f64>() / (minibatches * (draws - 1.0));
-    let centre = mean(&means);
-    let spread = means.iter().map(|m| distance2(m, &centre)).sum::<f64>() / (minibatches - 1.0);
+    let center = mean(&means);
+    let spread = means.iter().map(|m| distance2(m, &center)).sum::<f64>() / (minibatches - 1.0);
     let norms = means
         .iter()
         .map(|m| m.iter().map(|g| g * g).sum::<f64>())
@@ -290,18 +290,18 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let frozen = freeze(threads)?;
     println!("{MINIBATCHES} minibatches of {ROWS} transitions, {DRAWS} draws of their pairs each");
-    let jobs: Vec<(&str, &Learnt, Design)> = [("acted", &frozen.acted), ("moved", &frozen.moved)]
+    let jobs: Vec<(&str, &ActorCritic, Design)> = [("acted", &frozen.acted), ("moved", &frozen.moved)]
         .into_iter()
-        .flat_map(|(name, learnt)| designs().into_iter().map(move |design| (name, learnt, design)))
+        .flat_map(|(name, networks)| designs().into_iter().map(move |design| (name, networks, design)))
         .collect();
     let lines: Vec<String> = jobs
         .par_iter()
-        .map(|(policy, learnt, design)| {
+        .map(|(policy, networks, design)| {
             let Figures {
                 signal,
                 pairs,
                 minibatch,
-            } = measure(&frozen, design, learnt);
+            } = measure(&frozen, design, networks);
             let mut line = format!("{policy},{},{},", name(design.target), name(design.time));
             let Design {
                 stratified,

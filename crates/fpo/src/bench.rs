@@ -7,14 +7,14 @@ mod work;
 use crate::args;
 use crate::failure::Failure;
 use crate::format::count;
-use crate::output::{note, say};
+use crate::output::{log, print};
 use crate::policy::threads;
 use crate::tasks::Tasks;
 use crate::{interrupt, machine, policy};
 use fpo_report::number::nearest;
 use fpo_report::results::Results;
 use fpo_report::suite::Suite;
-use fpo_report::tables::{self, About, Grid};
+use fpo_report::tables::{self, Grid, ReportInfo};
 use fpo_report::{files, results};
 use fpo_run::config::read_text;
 use plan::Job;
@@ -49,7 +49,7 @@ pub(crate) fn run(args: &args::Bench, tasks: &Tasks) -> Result<(), Failure> {
             )));
         }
         let remarks = plan::remarks(&jobs);
-        remarks.iter().for_each(|remark| note(&format!("note: {remark}")));
+        remarks.iter().for_each(|remark| log(&format!("note: {remark}")));
         keep_suite(&folder, &text)?;
         return report(&suite, &folder, remarks, tasks.program());
     }
@@ -63,12 +63,12 @@ pub(crate) fn run(args: &args::Bench, tasks: &Tasks) -> Result<(), Failure> {
         .map(|job| if args.force { job.anew() } else { job })
         .collect();
     if to_run.is_empty() {
-        note("every run is over already; --force runs them anew");
+        log("every run is over already; --force runs them anew");
         return report(&suite, &folder, Vec::new(), tasks.program());
     }
     let side_by_side = threads(args.jobs).min(to_run.len());
     let runs = if to_run.len() == 1 { "run" } else { "runs" };
-    note(&format!(
+    log(&format!(
         "{}: {} {runs} to go in {}, {side_by_side} side by side",
         suite.name,
         to_run.len(),
@@ -82,7 +82,7 @@ pub(crate) fn run(args: &args::Bench, tasks: &Tasks) -> Result<(), Failure> {
     progress.finish();
     let reported = report(&suite, &folder, Vec::new(), tasks.program());
     if stop.load(Ordering::Relaxed) {
-        say(&format!(
+        print(&format!(
             "stopped; everything is saved. Go on with: {}",
             resumed(&command(tasks.program()))
         ));
@@ -181,7 +181,7 @@ fn list(suite: &Suite, jobs: &[Job]) {
         .iter()
         .map(|seed| format!("{:>12}", format!("seed {seed}")))
         .collect();
-    say(&format!(
+    print(&format!(
         "{:method_width$}  {:task_width$}{seeds}",
         "method", "task"
     ));
@@ -193,7 +193,7 @@ fn list(suite: &Suite, jobs: &[Job]) {
             let cells: String = cells
                 .map(|job| format!("{:>12}", job.state.word(&job.config)))
                 .collect();
-            say(&format!(
+            print(&format!(
                 "{:method_width$}  {task:task_width$}{cells}",
                 method.name
             ));
@@ -201,7 +201,7 @@ fn list(suite: &Suite, jobs: &[Job]) {
     }
     let over = jobs.iter().filter(|job| job.state.is_over()).count();
     let left: u64 = jobs.iter().map(Job::steps_left).sum();
-    say(&format!(
+    print(&format!(
         "{over} of {} runs are over; {} environment steps to go",
         jobs.len(),
         count(left)
@@ -211,22 +211,22 @@ fn list(suite: &Suite, jobs: &[Job]) {
 /// Writes tables and plots, and prints the most important.
 fn report(suite: &Suite, folder: &Path, remarks: Vec<String>, program: &str) -> Result<(), Failure> {
     let results = Results::read(suite, folder).map_err(Failure::input)?;
-    let about = About {
+    let about = ReportInfo {
         command: command(program),
         here: machine::here(1, 0),
         remarks,
     };
     let written = files::write(&results, &about)
         .map_err(|e| Failure::runtime(format!("cannot write the report in {}: {e}", folder.display())))?;
-    print(&tables::aggregates(&results));
+    print_table(&tables::aggregates(&results));
     for run in &results.runs {
         if let results::Status::Failed(why) = &run.status {
             let run = Suite::run_name(&suite.tasks[run.task], run.seed);
-            note(&format!("failed: {run}: {why}"));
+            log(&format!("failed: {run}: {why}"));
         }
     }
     let files: Vec<String> = written.iter().map(|file| policy::quoted(file)).collect();
-    say(&format!("written: {}", files.join(", ")));
+    print(&format!("written: {}", files.join(", ")));
     let failed = results
         .runs
         .iter()
@@ -242,7 +242,7 @@ fn report(suite: &Suite, folder: &Path, remarks: Vec<String>, program: &str) -> 
 }
 
 /// A table on the terminal.
-fn print(grid: &Grid) {
+fn print_table(grid: &Grid) {
     let rows = || [&grid.header].into_iter().chain(&grid.rows);
     let width = |column: usize| rows().map(|row| row[column].chars().count()).max().unwrap_or(0);
     for row in rows().filter(|_| !grid.rows.is_empty()) {
@@ -250,7 +250,7 @@ fn print(grid: &Grid) {
             .iter()
             .enumerate()
             .map(|(column, cell)| format!("{cell:width$}", width = width(column)));
-        say(cells.collect::<Vec<_>>().join("  ").trim_end());
+        print(cells.collect::<Vec<_>>().join("  ").trim_end());
     }
 }
 

@@ -1,11 +1,11 @@
 //! How a training is shown: a live block on a terminal, plain lines elsewhere.
 
-use crate::format::{count, duration, figure, rate};
-use crate::output::note;
+use crate::format::{count, duration, format_number, rate};
+use crate::output::log;
 use fpo_learn::evaluate::Evaluation;
 use fpo_learn::trainer::Row;
 use fpo_learn::trainer::Trainer;
-use fpo_run::health::Figures;
+use fpo_run::health::Metrics;
 use fpo_run::run::{Event, Observer};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
@@ -90,8 +90,8 @@ impl Display {
     /// A line that stays.
     fn line(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| note(text)),
-            None => note(text),
+            Some(bar) => bar.suspend(|| log(text)),
+            None => log(text),
         }
     }
 
@@ -99,19 +99,19 @@ impl Display {
     fn parts(&self, row: &Row, speed: f64) -> [String; 2] {
         let steps = self.steps_total as f64 / self.iterations as f64;
         let returned = match self.episode_return {
-            Some(episode_return) => format!("return {}", figure(Some(episode_return))),
+            Some(episode_return) => format!("return {}", format_number(Some(episode_return))),
             // The first episodes are cut to random lengths and do not count.
-            None => format!("reward {} a step", figure(row.get("reward"))),
+            None => format!("reward {} a step", format_number(row.get("reward"))),
         };
         // Without a critic there is none.
         let value_loss = row.get("value_loss").filter(|loss| loss.is_finite());
         let value_loss = value_loss.map_or(String::new(), |loss| {
-            format!("  value loss {}", figure(Some(loss)))
+            format!("  value loss {}", format_number(Some(loss)))
         });
         let learnt = format!(
             "{returned}  policy loss {}{value_loss}  clipped {}%",
-            figure(row.get("policy_loss")),
-            figure(row.get("clip_fraction").map(|c| 100.0 * c)),
+            format_number(row.get("policy_loss")),
+            format_number(row.get("clip_fraction").map(|c| 100.0 * c)),
         );
         let fast = format!(
             "{} steps/s (env {}, inference {}, learning {})",
@@ -155,7 +155,7 @@ impl Observer for Display {
             .is_none_or(|last| last.elapsed().as_secs_f64() >= PLAIN_EVERY);
         if due || row.iteration == self.iterations {
             self.last_line = Some(Instant::now());
-            note(&format!(
+            log(&format!(
                 "iteration {}/{}  {done}  {learnt}  {fast}  {eta} left",
                 row.iteration, self.iterations
             ));
@@ -196,7 +196,7 @@ impl Observer for Display {
 
     fn saved(&mut self, checkpoint: &Path) {
         if self.bar.is_none() {
-            note(&format!("saved {}", checkpoint.display()));
+            log(&format!("saved {}", checkpoint.display()));
         }
     }
 }

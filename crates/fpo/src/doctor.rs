@@ -3,10 +3,10 @@
 use crate::args;
 use crate::failure::Failure;
 use crate::format::count;
-use crate::output::say;
+use crate::output::print;
 use crate::policy::quoted;
 use fpo_files::one_line;
-use fpo_run::health::{Figures, Finding, RunRecord, Severity, examine};
+use fpo_run::health::{Finding, Metrics, RunRecord, Severity, examine};
 use serde_json::json;
 
 /// Says what looks wrong in a run; a failure if anything does.
@@ -29,9 +29,9 @@ pub(crate) fn run(args: &args::Doctor) -> Result<(), Failure> {
             "healthy": problems == 0,
             "findings": findings,
         });
-        say(&format!("{result:#}"));
+        print(&format!("{result:#}"));
     } else {
-        say(&format!(
+        print(&format!(
             "{} ({}, seed {}): {iterations} iterations, {} of {} environment steps",
             record.config.task,
             record.config.preset,
@@ -39,9 +39,9 @@ pub(crate) fn run(args: &args::Doctor) -> Result<(), Failure> {
             count(env_steps),
             count(record.config.train.steps)
         ));
-        findings.iter().for_each(print);
+        findings.iter().for_each(print_finding);
         if problems == 0 {
-            say("  healthy");
+            print("  healthy");
         }
     }
     match problems {
@@ -58,14 +58,14 @@ pub(crate) fn run(args: &args::Doctor) -> Result<(), Failure> {
 }
 
 /// A finding in one line, or two with what to do.
-fn print(finding: &Finding) {
+fn print_finding(finding: &Finding) {
     let severity = match finding.severity {
         Severity::Note => "note",
         Severity::Warning => "WARNING",
         Severity::Failure => "FAILURE",
     };
-    say(&format!("  {severity:8} {}", one_line(&finding.statement)));
+    print(&format!("  {severity:8} {}", one_line(&finding.statement)));
     if !finding.advice.is_empty() {
-        say(&format!("  {:8} {}", "", one_line(&finding.advice)));
+        print(&format!("  {:8} {}", "", one_line(&finding.advice)));
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::args;
 use crate::failure::Failure;
-use crate::output::say;
+use crate::output::print;
 use crate::policy::{load, threads};
 use crate::tasks::Tasks;
 use fpo_learn::evaluate::{Evaluation, evaluate_both};
@@ -31,16 +31,16 @@ pub(crate) fn run(args: &args::Eval, tasks: &Tasks) -> Result<(), Failure> {
             "zero_noise": zero_noise,
             "random_noise": random_noise,
         });
-        say(&format!("{result:#}"));
+        print(&format!("{result:#}"));
     } else {
-        say(&format!(
+        print(&format!(
             "{} ({}), {} episodes, seed {}",
             policy.task(),
             loaded.source.display(),
             args.episodes,
             args.seed
         ));
-        table(&evaluation).iter().for_each(|line| say(line));
+        table(&evaluation).iter().for_each(|line| print(line));
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ pub(crate) fn rate(x: f64) -> String {
 }
 
 /// A figure of unknown size in about four digits, or a dash if there is none.
-pub(crate) fn figure(x: Option<f64>) -> String {
+pub(crate) fn format_number(x: Option<f64>) -> String {
     match x {
         Some(x) if !x.is_finite() => "–".to_owned(),
         None => "–".to_owned(),
@@ -71,7 +71,7 @@ mod tests {
                 Some(f64::NAN),
                 None
             ]
-            .map(figure),
+            .map(format_number),
             ["812.3", "0.0312", "2.00e-5", "-3.50", "–", "–"]
         );
     }

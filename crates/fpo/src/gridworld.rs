@@ -5,7 +5,7 @@ mod samples;
 
 use crate::args::{self, GridworldCommand};
 use crate::failure::Failure;
-use crate::output::say;
+use crate::output::print;
 use crate::picture;
 use crate::policy::load;
 use crate::tasks::Tasks;
@@ -68,10 +68,10 @@ fn plot(args: &args::GridworldPlot, tasks: &Tasks) -> Result<(), Failure> {
             },
             "walks": { "goal": ends.goal, "death": ends.death, "time": ends.time },
         });
-        say(&format!("{result:#}"));
+        print(&format!("{result:#}"));
     } else {
         let percent = |share: f64| format!("{:.1} %", 100.0 * share);
-        say(&format!(
+        print(&format!(
             "{} ({}): {}",
             task.name,
             loaded.source.display(),
@@ -81,7 +81,7 @@ fn plot(args: &args::GridworldPlot, tasks: &Tasks) -> Result<(), Failure> {
                 .collect::<Vec<_>>()
                 .join(", ")
         ));
-        say(&format!(
+        print(&format!(
             "  {} actions in the cell ({}, {}), each counted once along each axis:",
             samples.at_fork.len(),
             fork.x,
@@ -91,7 +91,7 @@ fn plot(args: &args::GridworldPlot, tasks: &Tasks) -> Result<(), Failure> {
             ("vertical", [("up", shares.up), ("down", shares.down)]),
             ("horizontal", [("left", shares.left), ("right", shares.right)]),
         ] {
-            say(&format!(
+            print(&format!(
                 "    {axis:11} {one} {}, {other} {}, neither {}",
                 percent(a),
                 percent(b),
@@ -99,7 +99,7 @@ fn plot(args: &args::GridworldPlot, tasks: &Tasks) -> Result<(), Failure> {
                 percent((1.0 - a - b).max(0.0))
             ));
         }
-        say(&format!("  {}", samples.ends_in_words()));
+        print(&format!("  {}", samples.ends_in_words()));
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Ctrl-C and SIGTERM: the first asks to stop, the second stops at once.
 
 use crate::failure::Failure;
-use crate::output::note;
+use crate::output::log;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ pub(crate) fn stop_flag(message: &'static str) -> Result<Arc<AtomicBool>, Failur
         None => {
             first = Some(Instant::now());
             set.store(true, Ordering::Relaxed);
-            note(&format!("\n{message}"));
+            log(&format!("\n{message}"));
         }
         Some(first) if first.elapsed() < BURST => {}
         Some(_) => std::process::exit(130),

@@ -92,7 +92,7 @@ fn exit(result: Result<(), Failure>) -> ExitCode {
     match result.and_then(|()| output::lost()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            output::note(&format!("error: {failure}"));
+            output::log(&format!("error: {failure}"));
             failure.exit_code()
         }
     }

@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 static LOST: OnceLock<String> = OnceLock::new();
 
 /// A line of result, on standard output.
-pub(crate) fn say(line: &str) {
+pub(crate) fn print(line: &str) {
     match writeln!(stdout(), "{}", Shown(line)) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             let _ = LOST.set(error.to_string());
@@ -32,7 +32,7 @@ pub(crate) fn lost() -> Result<(), Failure> {
 }
 
 /// A line about what is going on, on standard error.
-pub(crate) fn note(line: &str) {
+pub(crate) fn log(line: &str) {
     let _ = writeln!(stderr(), "{}", Shown(line));
 }
 

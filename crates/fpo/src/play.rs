@@ -2,7 +2,7 @@
 
 use crate::args;
 use crate::failure::Failure;
-use crate::output::{note, say};
+use crate::output::{log, print};
 use crate::policy::load;
 use crate::tasks::Tasks;
 use crate::video::{Format, Video};
@@ -36,7 +36,7 @@ pub(crate) fn run(args: &args::Play, tasks: &Tasks) -> Result<(), Failure> {
     let mut video =
         Video::create(&out, args.width, args.height, fps).map_err(|e| Failure::input(format!("{e:#}")))?;
     let stop = interrupt::stop_flag("stopping")?;
-    note(&format!(
+    log(&format!(
         "filming {} ({}), {frames} frames",
         loaded.policy.task(),
         loaded.source.display()
@@ -68,7 +68,7 @@ pub(crate) fn run(args: &args::Play, tasks: &Tasks) -> Result<(), Failure> {
             },
         )
         .map_err(|e| Failure::runtime(format!("{}: {e}", loaded.source.display())))?;
-        returns.push(format::figure(Some(total)));
+        returns.push(format::format_number(Some(total)));
         if let Some(failure) = end {
             return Err(failure);
         }
@@ -77,7 +77,7 @@ pub(crate) fn run(args: &args::Play, tasks: &Tasks) -> Result<(), Failure> {
         }
     }
     video.finish()?;
-    say(&format!(
+    print(&format!(
         "{}: {:.1} s at {fps:.0} frames a second; return of the whole episode{}: {}",
         out.display(),
         frames as f64 / fps,

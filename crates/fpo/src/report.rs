@@ -3,7 +3,7 @@
 use crate::args;
 use crate::failure::Failure;
 use crate::machine;
-use crate::output::{save, say};
+use crate::output::{print, save};
 use crate::policy::quoted;
 use fpo_files::read_own;
 use fpo_report::files::SUITE;
@@ -11,7 +11,7 @@ use fpo_report::page::{self, Film};
 use fpo_report::record::{Record, RecordError};
 use fpo_report::results::Results;
 use fpo_report::suite::Suite;
-use fpo_report::tables::About;
+use fpo_report::tables::ReportInfo;
 use fpo_run::config::read_text;
 use fpo_run::health::{RunRecord, Severity, examine};
 use std::collections::BTreeSet;
@@ -31,7 +31,7 @@ pub(crate) fn run(args: &args::Report) -> Result<(), Failure> {
         of_run(folder, &out)?
     };
     save(&out, args.out.is_some(), page.as_bytes())?;
-    say(&format!("written: {}", out.display()));
+    print(&format!("written: {}", out.display()));
     Ok(())
 }
 
@@ -99,7 +99,7 @@ fn of_suite(folder: &Path) -> Result<String, Failure> {
     let mut suite = Suite::parse(&name, &text, &file.display().to_string()).map_err(Failure::input)?;
     suite.seeds = seeds(&suite, folder);
     let results = Results::read(&suite, folder).map_err(Failure::input)?;
-    let about = About {
+    let about = ReportInfo {
         command: format!("fpo report {}", quoted(folder)),
         here: machine::here(1, 0),
         remarks: Vec::new(),

@@ -2,7 +2,7 @@
 
 use crate::args;
 use crate::failure::Failure;
-use crate::output::say;
+use crate::output::print;
 use crate::policy::{quoted, threads};
 use crate::tasks::Tasks;
 use fpo_files::one_line;
@@ -11,17 +11,17 @@ use fpo_run::run::reproduce;
 /// Makes the iteration that a run failed in again; a failure if it ends otherwise this time.
 pub(crate) fn run(args: &args::Reproduce, tasks: &Tasks) -> Result<(), Failure> {
     let result = reproduce(&args.run, threads(args.threads), |name| tasks.find(name))?;
-    say(&format!(
+    print(&format!(
         "after {} iterations: {}",
         result.iteration,
         one_line(&result.recorded)
     ));
     if let Some(path) = &result.minibatch {
-        say(&format!("  the minibatch: {}", path.display()));
+        print(&format!("  the minibatch: {}", path.display()));
     }
     match result.again {
         Some(again) if again == result.recorded => {
-            say("  again: the same");
+            print("  again: the same");
             Ok(())
         }
         again => Err(Failure::runtime(format!(

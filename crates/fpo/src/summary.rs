@@ -2,7 +2,7 @@
 
 use crate::display::Display;
 use crate::format::{count, duration, rate};
-use crate::output::say;
+use crate::output::print;
 use crate::{eval, policy};
 use fpo_run::run::Session;
 
@@ -11,16 +11,16 @@ pub(crate) fn finished(session: &Session, display: &Display, program: &str) {
     let config = session.config();
     let (steps, seconds) = display.trained();
     let (steps_done, time, speed) = (count(steps), duration(seconds), rate(steps as f64 / seconds));
-    say(&format!(
+    print(&format!(
         "trained {} for {steps_done} environment steps in {time} ({speed} a second)",
         config.task
     ));
     if let Some(evaluation) = display.evaluation() {
-        say(&format!(
+        print(&format!(
             "evaluation of the final policy, {} episodes each:",
             config.eval.episodes
         ));
-        eval::table(evaluation).iter().for_each(|line| say(line));
+        eval::table(evaluation).iter().for_each(|line| print(line));
     }
     let folder = policy::quoted(session.folder().path());
     let longer = 2 * config.train.steps.max(session.trainer().env_steps());
@@ -46,9 +46,9 @@ pub(crate) fn finished(session: &Session, display: &Display, program: &str) {
         ),
     ];
     let width = next.iter().map(|(command, _)| command.len()).max().unwrap_or(0);
-    say("next:");
+    print("next:");
     for (command, what) in next {
-        say(&format!("  {command:width$}  # {what}"));
+        print(&format!("  {command:width$}  # {what}"));
     }
 }
 
@@ -56,10 +56,10 @@ pub(crate) fn finished(session: &Session, display: &Display, program: &str) {
 pub(crate) fn stopped(session: &Session, program: &str) {
     let trainer = session.trainer();
     let (done, total) = (count(trainer.env_steps()), count(session.config().train.steps));
-    say(&format!(
+    print(&format!(
         "stopped after {done} of {total} environment steps; saved"
     ));
-    say(&format!(
+    print(&format!(
         "resume with: {program} train --resume {}",
         policy::quoted(session.folder().path())
     ));

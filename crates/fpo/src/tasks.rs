@@ -2,7 +2,7 @@
 
 use crate::args;
 use crate::failure::Failure;
-use crate::output::say;
+use crate::output::print;
 use crate::policy::quoted;
 use fpo_env::{EnvSpec, Task};
 use serde_json::json;
@@ -124,15 +124,15 @@ pub(crate) fn run(args: &args::Tasks, tasks: &Tasks) -> Result<(), Failure> {
     let tasks = &tasks.all;
     if args.json {
         let all: Vec<_> = tasks.iter().map(|task| describe(task.as_ref())).collect();
-        say(&format!("{:#}", json!(all)));
+        print(&format!("{:#}", json!(all)));
         return Ok(());
     }
     let width = tasks.iter().map(|task| task.spec().name.len()).max().unwrap_or(0);
-    say(&format!("{:width$}  obs  act  summary", "task"));
+    print(&format!("{:width$}  obs  act  summary", "task"));
     for task in tasks {
         let spec = task.spec();
         let (observation, action) = (spec.observation_dim(), spec.action_dim());
-        say(&format!(
+        print(&format!(
             "{:width$}  {observation:3}  {action:3}  {}",
             spec.name, spec.summary
         ));

@@ -4,7 +4,7 @@ use crate::args;
 use crate::display::Display;
 use crate::failure::Failure;
 use crate::format::count;
-use crate::output::{note, say};
+use crate::output::{log, print};
 use crate::policy::threads;
 use crate::tasks::Tasks;
 use crate::{interrupt, machine, policy, summary};
@@ -27,15 +27,15 @@ pub(crate) fn run(args: &args::Train, tasks: &Tasks) -> Result<(), Failure> {
     machine::record(&session, threads(args.threads))?;
     let config = session.config();
     let folder = session.folder().path().display();
-    note(&format!(
+    log(&format!(
         "training {} ({}, seed {}) in {folder}",
         config.task, config.preset, config.seed
     ));
     if let Some(change) = learning_rate_change(&session) {
-        note(&change);
+        log(&change);
     }
     if let Some(restarted) = restarted_episodes(session.trainer().restarted_episodes()) {
-        note(&restarted);
+        log(&restarted);
     }
     let mut display = Display::new(session.trainer());
     let outcome = session.run(&stop, &mut display);
@@ -108,7 +108,7 @@ fn resume(args: &args::Train, tasks: &Tasks, folder: Option<&Path>) -> Result<Se
         }
     }
     let folder = RunFolder::open(&folder)?;
-    let config = config::reopen(&folder.config(), &sets(args))?;
+    let config = config::load_recorded(&folder.config(), &sets(args))?;
     if args.task.as_ref().is_some_and(|task| *task != config.task) {
         return Err(Failure::input(format!(
             "{} is a run of {}",
@@ -165,12 +165,12 @@ fn help_config(args: &args::Train, tasks: &Tasks) -> Result<(), Failure> {
         tasks.find(task)?;
     }
     let config = resolve(args, task)?;
-    say(&format!(
+    print(&format!(
         "# Every setting, with the values of the preset `{}`.",
         config.preset
     ));
-    say("# Change one with --set section.key=value, or several in a file for --config.\n");
-    say(config::documented(&config).trim_end());
+    print("# Change one with --set section.key=value, or several in a file for --config.\n");
+    print(config::documented(&config).trim_end());
     Ok(())
 }
 

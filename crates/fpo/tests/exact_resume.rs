@@ -40,7 +40,7 @@ const OBJECTIVES: [(&str, &[&str]); 11] = [
     (
         "published",
         &[
-            "advantage.gae=per_minibatch",
+            "advantage.recompute=per_minibatch",
             "advantage.form=brax",
             "objective.ratio=per_action",
             "objective.ratio_form=exp",
@@ -77,7 +77,7 @@ const OBJECTIVES: [(&str, &[&str]); 11] = [
     ("epochs that end early", &["optimizer.max_kl=1e-7"]),
     (
         "entropy bonus",
-        &["objective.neighbour_entropy=0.1", "objective.time=inner_grid"],
+        &["objective.knn_entropy=0.1", "objective.time=inner_grid"],
     ),
     ("ppo", &["objective.method=ppo", "objective.entropy=0.01"]),
     (
@@ -115,7 +115,7 @@ impl Observer for StopAfter<'_> {
 fn run(folder: &Path, name: &str, sets: &[&str], threads: &[usize]) {
     let tiny = [
         "env.num_envs=24",
-        "env.unroll=8",
+        "env.num_steps=8",
         "optimizer.minibatches=4",
         "optimizer.epochs=2",
         "policy.hidden=[16]",
@@ -154,7 +154,7 @@ fn run(folder: &Path, name: &str, sets: &[&str], threads: &[usize]) {
         .unwrap();
     drop(first);
     if let [_, second] = threads {
-        let config = fpo_run::config::reopen(&RunFolder::open(folder).unwrap().config(), &[]).unwrap();
+        let config = fpo_run::config::load_recorded(&RunFolder::open(folder).unwrap().config(), &[]).unwrap();
         let mut rest =
             Session::resume(RunFolder::open(folder).unwrap(), config, task(name), *second).unwrap();
         rest.run(&AtomicBool::new(false), &mut ()).unwrap();

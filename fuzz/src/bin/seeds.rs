@@ -36,11 +36,11 @@ fn main() {
     let network = network();
     let flat: Vec<f32> = (0..network.parameter_count()).map(|i| i as f32).collect();
     let records = network.store("policy.", &flat);
-    let views = records.iter().map(|r| {
-        let view = TensorView::new(Dtype::F32, r.shape.clone(), &r.bytes).expect("a tensor");
-        (r.name.as_str(), view)
+    let samples = records.iter().map(|r| {
+        let sample = TensorView::new(Dtype::F32, r.shape.clone(), &r.bytes).expect("a tensor");
+        (r.name.as_str(), sample)
     });
-    let file = safetensors::serialize(views, None).expect("a container");
+    let file = safetensors::serialize(samples, None).expect("a container");
     seed("tensors", "raw", &file);
     seed("tensors", "parts", &parts(&file));
 
@@ -71,7 +71,7 @@ fn main() {
         seed("config", name, text.as_bytes());
     }
     let sets =
-        "\0env.num_envs=16\npolicy.hidden=[64, 64]\noptimizer.learning_rate=1e-3\nadvantage.gae=once\n";
+        "\0env.num_envs=16\npolicy.hidden=[64, 64]\noptimizer.learning_rate=1e-3\nadvantage.recompute=once\n";
     seed("config", "sets", sets.as_bytes());
 
     seed(

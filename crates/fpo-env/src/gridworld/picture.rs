@@ -35,8 +35,8 @@ pub(super) fn draw(layout: &Layout, agent: Position, width: u32, height: u32) ->
                 let inside = |k: u32| (k as f32 + 0.5) / SAMPLES as f32;
                 let x = column(px as f32 + inside(sample % SAMPLES));
                 let y = row(py as f32 + inside(sample / SAMPLES));
-                let colour = colour(layout, agent, x, y);
-                sum.iter_mut().zip(colour).for_each(|(s, c)| *s += c);
+                let color = color(layout, agent, x, y);
+                sum.iter_mut().zip(color).for_each(|(s, c)| *s += c);
             }
             rgb.extend(sum.map(|s| (s / (SAMPLES * SAMPLES) as f32).round() as u8));
         }
@@ -44,8 +44,8 @@ pub(super) fn draw(layout: &Layout, agent: Position, width: u32, height: u32) ->
     Picture { width, height, rgb }
 }
 
-/// The colour at a point of the plane.
-fn colour(layout: &Layout, agent: Position, x: f32, y: f32) -> Rgb {
+/// The color at a point of the plane.
+fn color(layout: &Layout, agent: Position, x: f32, y: f32) -> Rgb {
     let size = SIZE as f32;
     if !(0.0..size).contains(&x) || !(0.0..size).contains(&y) {
         return PAPER;

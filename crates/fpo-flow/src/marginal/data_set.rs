@@ -119,7 +119,7 @@ impl DataSet {
             for point in self.points.chunks_exact(self.dim) {
                 softmax.accumulate(logit(x, point, t), out, |j| point[j]);
             }
-            softmax.normalise(out);
+            softmax.normalize(out);
             for (out, &x) in out.iter_mut().zip(x) {
                 *out = value(x, *out);
             }

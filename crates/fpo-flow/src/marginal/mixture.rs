@@ -180,7 +180,7 @@ impl GaussianMixture {
                     value((x[j] - mean) / variance, c.mean[j], c.std[j] * c.std[j])
                 });
             }
-            softmax.normalise(out);
+            softmax.normalize(out);
         }
     }
 }

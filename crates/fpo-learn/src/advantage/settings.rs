@@ -8,19 +8,19 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AdvantageEstimator {
-    /// Generalised advantage estimation, with a critic.
+    /// Generalized advantage estimation, with a critic.
     Gae,
     /// Its episode's return among those of advantage.group_size episodes that began in the same state, without a critic. For episodes of
-    /// equal length, above all of one step (bandits). Discount, λ and normalisation then have no say.
+    /// equal length, above all of one step (bandits). Discount, λ and normalization then have no say.
     Group,
 }
 
-/// When generalised advantages are computed.
+/// When generalized advantages are computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum GaeSchedule {
+pub enum Recompute {
     /// Once an iteration, with the critic the rollout began with.
-    Once,
+    PerIteration,
     /// Again for every minibatch, with the critic as it moves; minibatches are whole sequences. (The published code.)
     PerMinibatch,
 }
@@ -38,7 +38,7 @@ pub enum GaeForm {
 /// Over what advantages are brought to mean 0 and standard deviation 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum AdvantageNormalisation {
+pub enum AdvantageNormalization {
     /// Over each minibatch.
     Minibatch,
     /// Over the iteration's whole batch.
@@ -60,13 +60,13 @@ pub struct AdvantageConfig {
     /// λ of GAE.
     pub lambda: f64,
     /// When they are computed (gae).
-    pub gae: GaeSchedule,
+    pub recompute: Recompute,
     /// Their formula, and what a truncated step is worth (gae).
     pub form: GaeForm,
-    /// Over what they are normalised (gae).
-    pub normalize: AdvantageNormalisation,
+    /// Over what they are normalized (gae).
+    pub normalize: AdvantageNormalization,
     /// Whether the policy waits while no reward tells one action from another: in an iteration whose rewards are all alike and in which no episode
-    /// ends early, advantages are the critic's errors, which normalisation makes as large as any; they count as 0 then (gae, "once").
+    /// ends early, advantages are the critic's errors, which normalization makes as large as any; they count as 0 then (gae, "once").
     pub wait_for_reward: bool,
 }
 
@@ -76,7 +76,7 @@ impl AdvantageConfig {
         self.estimator == AdvantageEstimator::Gae
     }
 
-    /// The estimator of generalised advantages, where there is a critic.
+    /// The estimator of generalized advantages, where there is a critic.
     pub fn gae(&self) -> Option<Gae> {
         (self.estimator == AdvantageEstimator::Gae).then_some(Gae {
             gamma: self.gamma,
@@ -102,18 +102,18 @@ impl AdvantageConfig {
     }
 
     /// When advantages are computed; those of groups are, once the rollout is over.
-    pub fn schedule(&self) -> GaeSchedule {
+    pub fn schedule(&self) -> Recompute {
         match self.estimator {
-            AdvantageEstimator::Gae => self.gae,
-            AdvantageEstimator::Group => GaeSchedule::Once,
+            AdvantageEstimator::Gae => self.recompute,
+            AdvantageEstimator::Group => Recompute::PerIteration,
         }
     }
 
-    /// Over what advantages are normalised; those of groups are, in their group.
-    pub fn normalisation(&self) -> AdvantageNormalisation {
+    /// Over what advantages are normalized; those of groups are, in their group.
+    pub fn normalization(&self) -> AdvantageNormalization {
         match self.estimator {
             AdvantageEstimator::Gae => self.normalize,
-            AdvantageEstimator::Group => AdvantageNormalisation::None,
+            AdvantageEstimator::Group => AdvantageNormalization::None,
         }
     }
 }
@@ -125,9 +125,9 @@ impl Default for AdvantageConfig {
             group_size: 16,
             gamma: 0.995,
             lambda: 0.95,
-            gae: GaeSchedule::PerMinibatch,
+            recompute: Recompute::PerMinibatch,
             form: GaeForm::Brax,
-            normalize: AdvantageNormalisation::Minibatch,
+            normalize: AdvantageNormalization::Minibatch,
             wait_for_reward: false,
         }
     }

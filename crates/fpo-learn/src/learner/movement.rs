@@ -1,7 +1,7 @@
 //! How far a policy has moved from the one that acted, in nats.
 
 use super::MinibatchStats;
-use crate::objective::ViewLoss;
+use crate::objective::SampleLoss;
 
 /// An estimate of KL(old ‖ new), from what a minibatch saw before its gradient step.
 ///
@@ -22,18 +22,18 @@ pub enum Movement {
     Ratios,
     /// By velocities.
     Velocities {
-        /// Nats for each unit of [`ViewLoss::distance`].
+        /// Nats for each unit of [`SampleLoss::distance`].
         scale: f64,
     },
 }
 
 impl Movement {
-    /// For actions of `action` entries, whose views had a loss of `mean_loss` on average when they acted.
-    pub fn new(loss: &ViewLoss, action: usize, mean_loss: f64) -> Self {
+    /// For actions of `action` entries, whose samples had a loss of `mean_loss` on average when they acted.
+    pub fn new(loss: &SampleLoss, action: usize, mean_loss: f64) -> Self {
         match loss {
-            ViewLoss::Gaussian => Self::Ratios,
-            ViewLoss::Step(_) => Self::Velocities { scale: 1.0 },
-            ViewLoss::FlowMatching(_) => Self::Velocities {
+            SampleLoss::Gaussian => Self::Ratios,
+            SampleLoss::Step(_) => Self::Velocities { scale: 1.0 },
+            SampleLoss::FlowMatching(_) => Self::Velocities {
                 // A flow without any spread left: every move is a long way.
                 scale: 0.5 * action as f64 / mean_loss.max(f64::MIN_POSITIVE),
             },
@@ -44,7 +44,7 @@ impl Movement {
     pub fn kl(&self, stats: &MinibatchStats) -> f64 {
         match self {
             Self::Ratios => stats.ratio.divergence / stats.ratio.count as f64,
-            Self::Velocities { scale } => scale * stats.moved / stats.views as f64,
+            Self::Velocities { scale } => scale * stats.moved / stats.samples as f64,
         }
     }
 }
@@ -53,7 +53,7 @@ impl Movement {
 mod tests {
     use super::*;
     use crate::objective::StepLikelihood;
-    use crate::rollout::View;
+    use crate::rollout::LossSample;
     use fpo_flow::{CfmLoss, CfmTarget, Reduction, interpolate};
     use fpo_rng::{Key, Stream, fill_normal};
 
@@ -69,12 +69,12 @@ mod tests {
 
     /// What is estimated for a Gaussian whose mean moves by `shift` in every entry, at the times of ten Euler steps.
     fn estimate(sigma: f32, shift: f32, reduction: Reduction) -> f64 {
-        let loss = ViewLoss::FlowMatching(CfmLoss {
+        let loss = SampleLoss::FlowMatching(CfmLoss {
             target: CfmTarget::Velocity,
             reduction,
             ..CfmLoss::default()
         });
-        let (mut mean_loss, mut moved, mut views) = (0.0, 0.0, 0u64);
+        let (mut mean_loss, mut moved, mut samples) = (0.0, 0.0, 0u64);
         for k in 0..20_000u32 {
             let t = (1 + k % 10) as f32 / 10.0;
             let (mut noise, mut action, mut x) = ([0.0; D], [0.0; D], [0.0; D]);
@@ -83,20 +83,20 @@ mod tests {
             action.iter_mut().for_each(|a| *a = 0.3 + sigma * *a);
             interpolate(&action, &noise, t, &mut x);
             let [old, new] = [0.3, 0.3 + shift].map(|mean| best_velocity(&x, t, mean, sigma));
-            let view = |_| View {
+            let sample = |_| LossSample {
                 action: &action,
                 target: &noise,
                 time: t,
             };
             let mut of_one = [0.0];
-            loss.evaluate(&old, view, &mut of_one);
+            loss.evaluate(&old, sample, &mut of_one);
             mean_loss += f64::from(of_one[0]) / 20_000.0;
-            moved += loss.distance(&new, |_| &old, view);
-            views += 1;
+            moved += loss.distance(&new, |_| &old, sample);
+            samples += 1;
         }
         let stats = MinibatchStats {
             moved,
-            views,
+            samples,
             ..MinibatchStats::default()
         };
         Movement::new(&loss, D, mean_loss).kl(&stats)
@@ -117,15 +117,15 @@ mod tests {
     /// KL(N(x − h·u, σ²) ‖ N(x − h·v, σ²)) = h²‖v − u‖²/(2σ²).
     #[test]
     fn a_noisy_step_has_moved_by_the_divergence_of_its_gaussians() {
-        let loss = ViewLoss::Step(StepLikelihood::new(0.1, 0.3));
-        let view = |_| View {
+        let loss = SampleLoss::Step(StepLikelihood::new(0.1, 0.3));
+        let sample = |_| LossSample {
             action: &[0.0; 2],
             target: &[0.0; 2],
             time: 0.5,
         };
         let stats = MinibatchStats {
-            moved: loss.distance(&[1.0, -2.0, 0.0, 0.0], |_| &[0.5, 0.0], view),
-            views: 2,
+            moved: loss.distance(&[1.0, -2.0, 0.0, 0.0], |_| &[0.5, 0.0], sample),
+            samples: 2,
             ..MinibatchStats::default()
         };
         let expected = 0.5 * (0.1f64 / 0.3).powi(2) * (0.25 + 4.0 + 0.25) / 2.0;

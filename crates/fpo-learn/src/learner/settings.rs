@@ -1,11 +1,11 @@
 //! Settings of the optimizer: learning rates, epochs and minibatches.
 
-use super::AdaptiveRate;
+use super::AdaptiveLr;
 use fpo_nn::AdamConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Optimiser, epochs and minibatches.
+/// Optimizer, epochs and minibatches.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OptimizerConfig {
@@ -14,17 +14,17 @@ pub struct OptimizerConfig {
     /// Adam's learning rate for the critic.
     pub critic_learning_rate: f32,
     /// Learning rates fall linearly to this fraction at the end of the run; 1 keeps them.
-    pub final_fraction: f32,
-    /// How far the policy is to move in an iteration, in nats: where the metric `kl` is more than twice this, the policy's learning rate falls
+    pub final_lr_fraction: f32,
+    /// How far the policy is to move in an iteration, in nats: where the metric `approx_kl` is more than twice this, the policy's learning rate falls
     /// by a third, where it is less than half of it, it rises by half; 0: the rate follows nothing.
     pub target_kl: f32,
-    /// How far the policy may move in an iteration, in nats (the metric `kl`): its epochs end before the first minibatch in which it has moved
+    /// How far the policy may move in an iteration, in nats (the metric `approx_kl`): its epochs end before the first minibatch in which it has moved
     /// further; 0: never. For a flow this is relative to its spread, so that steps become smaller as the policy sharpens.
     pub max_kl: f32,
     /// Lower bound on the factor that optimizer.target_kl makes of the learning rate.
-    pub kl_factor_min: f32,
+    pub lr_scale_min: f32,
     /// Upper bound on it.
-    pub kl_factor_max: f32,
+    pub lr_scale_max: f32,
     /// Adam's β₁.
     pub beta1: f32,
     /// Adam's β₂.
@@ -43,16 +43,16 @@ pub struct OptimizerConfig {
 
 impl OptimizerConfig {
     /// The fraction of the learning rates that `iteration` of `iterations` learns with.
-    pub fn rate_fraction(&self, iteration: u64, iterations: u64) -> f64 {
+    pub fn lr_fraction(&self, iteration: u64, iterations: u64) -> f64 {
         let progress = iteration as f64 / iterations.max(1) as f64;
-        1.0 - (1.0 - f64::from(self.final_fraction)) * progress.min(1.0)
+        1.0 - (1.0 - f64::from(self.final_lr_fraction)) * progress.min(1.0)
     }
 
     /// What the policy's learning rate follows, if anything.
-    pub fn adaptive_rate(&self) -> Option<AdaptiveRate> {
-        (self.target_kl > 0.0).then(|| AdaptiveRate {
+    pub fn adaptive_lr(&self) -> Option<AdaptiveLr> {
+        (self.target_kl > 0.0).then(|| AdaptiveLr {
             target: self.target_kl.into(),
-            bounds: [self.kl_factor_min.into(), self.kl_factor_max.into()],
+            bounds: [self.lr_scale_min.into(), self.lr_scale_max.into()],
         })
     }
 
@@ -82,11 +82,11 @@ impl Default for OptimizerConfig {
         Self {
             learning_rate: 3e-4,
             critic_learning_rate: 3e-4,
-            final_fraction: 1.0,
+            final_lr_fraction: 1.0,
             target_kl: 0.0,
             max_kl: 0.0,
-            kl_factor_min: 0.01,
-            kl_factor_max: 10.0,
+            lr_scale_min: 0.01,
+            lr_scale_max: 10.0,
             beta1: 0.9,
             beta2: 0.999,
             eps: 1e-8,

@@ -8,7 +8,7 @@
 //!
 //! which is zero inside the box |a| ≤ b and whose gradient at â never exceeds 2w.
 
-use crate::rollout::View;
+use crate::rollout::LossSample;
 use fpo_flow::Penalty;
 
 /// ψ: of a distance from the box.
@@ -36,24 +36,24 @@ impl BoundPull {
     /// The penalties of some pairs; adds `upstream`·∂penalty/∂v̂ to `gradient`.
     ///
     /// * `velocities`, `gradient` `[rows, d]`: v̂ at (x_t, t)
-    /// * `view(row)`: the row's pair, an action a and a noise ε, of which x_t = t·ε + (1 − t)·a
+    /// * `sample(row)`: the row's pair, an action a and a noise ε, of which x_t = t·ε + (1 − t)·a
     pub fn evaluate<'a>(
         &self,
         velocities: &[f32],
-        view: impl Fn(usize) -> View<'a>,
+        sample: impl Fn(usize) -> LossSample<'a>,
         upstream: f32,
         gradient: &mut [f32],
     ) -> Pulled {
-        let d = view(0).action.len();
+        let d = sample(0).action.len();
         let share = self.weight / d as f32;
         let mut pulled = Pulled::default();
         let rows = velocities.chunks_exact(d).zip(gradient.chunks_exact_mut(d));
         for (row, (velocity, gradient)) in rows.enumerate() {
-            let View {
+            let LossSample {
                 action,
                 target: noise,
                 time: t,
-            } = view(row);
+            } = sample(row);
             for (((g, v), a), e) in gradient.iter_mut().zip(velocity).zip(action).zip(noise) {
                 // â = x_t − t·v̂ = a + t·((ε − a) − v̂).
                 let predicted = a + t * (e - a - v);
@@ -82,8 +82,8 @@ mod tests {
         bound: 3.0,
     };
 
-    fn view<'a>(_: usize) -> View<'a> {
-        View {
+    fn sample<'a>(_: usize) -> LossSample<'a> {
+        LossSample {
             action: &ACTION,
             target: &NOISE,
             time: T,
@@ -91,7 +91,7 @@ mod tests {
     }
 
     fn penalty(velocity: &[f32]) -> f64 {
-        PULL.evaluate(velocity, view, 1.0, &mut [0.0; 3]).loss
+        PULL.evaluate(velocity, sample, 1.0, &mut [0.0; 3]).loss
     }
 
     /// Far outside, where the pull is constant; a little outside, on the other side; inside.
@@ -99,7 +99,7 @@ mod tests {
     fn gradient_equals_finite_differences() {
         let velocity = [-7.0f32, 2.6, 0.3];
         let mut gradient = [10.0f32; 3];
-        let pulled = PULL.evaluate(&velocity, view, -2.0, &mut gradient);
+        let pulled = PULL.evaluate(&velocity, sample, -2.0, &mut gradient);
         assert_eq!(pulled.outside, 2);
         for i in 0..3 {
             let moved = |h: f32| {
@@ -127,7 +127,7 @@ mod tests {
     fn it_pulls_inward() {
         let velocity = [NOISE[0] - ACTION[0] - 4.0, NOISE[1] - ACTION[1] + 4.0, 0.0];
         let mut gradient = [0.0; 3];
-        PULL.evaluate(&velocity, view, 1.0, &mut gradient);
+        PULL.evaluate(&velocity, sample, 1.0, &mut gradient);
         for i in 0..2 {
             let predicted = |v: f32| ACTION[i] + T * (NOISE[i] - ACTION[i] - v);
             let (before, after) = (predicted(velocity[i]), predicted(velocity[i] - 0.1 * gradient[i]));

@@ -1,4 +1,4 @@
-//! A trust region around ratios ρ = exp(ℓ_old − ℓ_θ) of the losses of an action's views.
+//! A trust region around ratios ρ = exp(ℓ_old − ℓ_θ) of the losses of an action's samples.
 //!
 //! Where ℓ is a negative log-likelihood, ρ is the likelihood ratio of PPO (Schulman et al., arXiv 1707.06347). Where ℓ is a conditional
 //! flow-matching loss, which stands in for it, this is Flow Policy Optimization (McAllister et al., arXiv 2507.21053); with one
@@ -16,7 +16,7 @@ const LARGEST_EXPONENT: f32 = 80.0;
 /// The objective on ratios.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RatioObjective {
-    /// One ratio per action, from the mean loss of its views, or one per view.
+    /// One ratio per action, from the mean loss of its samples, or one per sample.
     pub ratio: RatioKind,
     /// What ρ is of the difference ℓ_old − ℓ_θ. Statistics are of exp, in either form.
     pub form: RatioForm,
@@ -49,7 +49,7 @@ pub struct RatioStats {
     pub min: f32,
     /// Their largest.
     pub max: f32,
-    /// Views whose loss was beyond [`RatioObjective::loss_max`].
+    /// SampleSource whose loss was beyond [`RatioObjective::loss_max`].
     pub bounded: u64,
 }
 
@@ -94,11 +94,11 @@ impl RatioStats {
 }
 
 impl RatioObjective {
-    /// Loss and gradient of n actions with N views each.
+    /// Loss and gradient of n actions with N samples each.
     ///
-    /// * `losses`, `old_losses` `[n, N]`: ℓ_θ and ℓ_old of the same views
+    /// * `losses`, `old_losses` `[n, N]`: ℓ_θ and ℓ_old of the same samples
     /// * `advantages` `[n]`
-    /// * `gradient` `[n, N]`: written with ∂(Σ −ψ)/∂ℓ_θ, ψ being taken per action or averaged over the action's views:
+    /// * `gradient` `[n, N]`: written with ∂(Σ −ψ)/∂ℓ_θ, ψ being taken per action or averaged over the action's samples:
     ///
     /// ρ = exp(ℓ_old − ℓ_θ), or its tangent 1 + ℓ_old − ℓ_θ.
     /// PPO: ψ = min(ρA, clip(ρ, 1 ± ε)·A). SPO: ψ = ρA − |A|/(2ε)·(ρ − 1)². ASPO: PPO where A > 0, SPO elsewhere.
@@ -121,10 +121,10 @@ impl RatioObjective {
         gradient: &mut [f32],
         stats: &mut RatioStats,
     ) {
-        let views = losses.len() / advantages.len().max(1);
-        let weight = 1.0 / views as f32;
+        let samples = losses.len() / advantages.len().max(1);
+        let weight = 1.0 / samples as f32;
         for (n, &advantage) in advantages.iter().enumerate() {
-            let at = n * views..(n + 1) * views;
+            let at = n * samples..(n + 1) * samples;
             let (new, old) = (&losses[at.clone()], &old_losses[at.clone()]);
             let gradient = &mut gradient[at];
             match self.ratio {
@@ -195,14 +195,14 @@ impl RatioObjective {
         (plain.min(clipped), if plain <= clipped { advantage } else { 0.0 })
     }
 
-    /// ψ and ∂ψ/∂ρ of simple policy optimisation (Xie et al., arXiv 2401.16025): a penalty that pulls back a ratio that has
+    /// ψ and ∂ψ/∂ρ of simple policy optimization (Xie et al., arXiv 2401.16025): a penalty that pulls back a ratio that has
     /// moved more than ε, where clipping only stops pushing it.
     #[inline]
     fn spo(&self, ratio: f32, advantage: f32) -> (f32, f32) {
-        let (off, stiffness) = (ratio - 1.0, advantage.abs() / self.clip);
+        let (deviation, stiffness) = (ratio - 1.0, advantage.abs() / self.clip);
         (
-            ratio * advantage - 0.5 * stiffness * off * off,
-            advantage - stiffness * off,
+            ratio * advantage - 0.5 * stiffness * deviation * deviation,
+            advantage - stiffness * deviation,
         )
     }
 }
@@ -378,7 +378,7 @@ mod tests {
         assert!((stats.divergence - expected).abs() < 1e-6, "{}", stats.divergence);
     }
 
-    /// Every view beyond the bound counts, whether ratios are of actions or of views.
+    /// Every sample beyond the bound counts, whether ratios are of actions or of samples.
     #[test]
     fn losses_beyond_their_bound_are_counted() {
         for ratio in [RatioKind::PerAction, RatioKind::PerSample] {

@@ -1,13 +1,13 @@
-//! The loss ℓ of a view: what the methods differ in.
+//! The loss ℓ of a sample: what the methods differ in.
 
 use super::StepLikelihood;
 use super::gaussian::{negative_log_likelihood, negative_log_likelihood_gradient};
-use crate::rollout::View;
+use crate::rollout::LossSample;
 use fpo_flow::CfmLoss;
 
-/// ℓ of a view: a negative log-likelihood, or what stands in for one.
+/// ℓ of a sample: a negative log-likelihood, or what stands in for one.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum ViewLoss {
+pub enum SampleLoss {
     /// The flow-matching loss of a (t, ε) pair; the prediction is a velocity.
     FlowMatching(CfmLoss),
     /// −log π(action) of a Gaussian; the prediction is (μ, σ).
@@ -16,14 +16,19 @@ pub enum ViewLoss {
     Step(StepLikelihood),
 }
 
-impl ViewLoss {
-    /// The losses of some views into `losses` `[rows]`.
+impl SampleLoss {
+    /// The losses of some samples into `losses` `[rows]`.
     ///
     /// * `predictions` `[rows, width]`
-    /// * `view(row)`: the row's view
-    pub fn evaluate<'a>(&self, predictions: &[f32], view: impl Fn(usize) -> View<'a>, losses: &mut [f32]) {
+    /// * `sample(row)`: the row's sample
+    pub fn evaluate<'a>(
+        &self,
+        predictions: &[f32],
+        sample: impl Fn(usize) -> LossSample<'a>,
+        losses: &mut [f32],
+    ) {
         let rows = predictions.chunks_exact(predictions.len() / losses.len().max(1));
-        let rows = rows.zip(losses).enumerate().map(|(i, (p, l))| (p, l, view(i)));
+        let rows = rows.zip(losses).enumerate().map(|(i, (p, l))| (p, l, sample(i)));
         // Chosen here, once for all rows.
         match self {
             Self::FlowMatching(cfm) => {
@@ -34,30 +39,30 @@ impl ViewLoss {
         }
     }
 
-    /// Σ over some views of the squared distance between velocities and others, weighted as the loss weighs squared errors (its constant and
+    /// Σ over some samples of the squared distance between velocities and others, weighted as the loss weighs squared errors (its constant and
     /// Huber's bound aside); 0 for a Gaussian, which has none.
     ///
     /// * `velocities` `[rows, d]`
     /// * `old(row)` `[d]`: the velocity that the row's is compared with
-    /// * `view(row)`: the row's view
+    /// * `sample(row)`: the row's sample
     pub fn distance<'a, 'b>(
         &self,
         velocities: &[f32],
         old: impl Fn(usize) -> &'b [f32],
-        view: impl Fn(usize) -> View<'a>,
+        sample: impl Fn(usize) -> LossSample<'a>,
     ) -> f64 {
         let weight = |t: f32, d: usize| match self {
             Self::FlowMatching(cfm) => cfm.weight(t, d),
             Self::Step(step) => step.weight(),
             Self::Gaussian => 0.0,
         };
-        let d = view(0).target.len();
+        let d = sample(0).target.len();
         if d == 0 {
             return 0.0;
         }
         let rows = velocities.chunks_exact(d).enumerate().map(|(row, v)| {
             let squares: f32 = v.iter().zip(old(row)).map(|(v, o)| (v - o) * (v - o)).sum();
-            f64::from(weight(view(row).time, d) * squares)
+            f64::from(weight(sample(row).time, d) * squares)
         });
         rows.sum()
     }
@@ -66,7 +71,7 @@ impl ViewLoss {
     pub fn backward<'a>(
         &self,
         predictions: &[f32],
-        view: impl Fn(usize) -> View<'a>,
+        sample: impl Fn(usize) -> LossSample<'a>,
         upstream: impl ExactSizeIterator<Item = f32>,
         gradient: &mut [f32],
     ) {
@@ -77,7 +82,7 @@ impl ViewLoss {
         let rows = rows
             .zip(upstream)
             .enumerate()
-            .map(|(i, ((p, g), u))| (p, g, u, view(i)));
+            .map(|(i, ((p, g), u))| (p, g, u, sample(i)));
         match self {
             Self::FlowMatching(cfm) => {
                 rows.for_each(|(p, g, u, v)| cfm.backward(p, v.action, v.target, v.time, u, g));

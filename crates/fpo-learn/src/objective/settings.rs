@@ -1,13 +1,13 @@
-//! Settings of the objective: what the policy maximises.
+//! Settings of the objective: what the policy maximizes.
 
-use super::{NeighbourEntropy, RatioObjective, WeightedObjective};
+use super::{KnnEntropy, RatioObjective, WeightedObjective};
 use crate::method::Method;
 use crate::rollout::PairSampler;
 use fpo_flow::{CfmLoss, CfmTarget, Penalty, Prediction, Reduction, TimeSampler};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How advantage-weighted flow matching weighs an action of (normalised) advantage A.
+/// How advantage-weighted flow matching weighs an action of (normalized) advantage A.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WeightKind {
@@ -68,14 +68,14 @@ pub enum TimeKind {
     LogitNormal,
 }
 
-/// What the policy maximises.
+/// What the policy maximizes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ObjectiveConfig {
     /// The method, which decides the kind of the policy too.
     pub method: Method,
     /// (t, ε) pairs drawn for each action (fpo, awfm).
-    pub pairs: usize,
+    pub samples: usize,
     /// What the flow-matching loss of a pair compares (fpo, awfm).
     pub target: CfmTarget,
     /// How the squared errors of the action entries become one number (fpo, awfm).
@@ -118,13 +118,13 @@ pub struct ObjectiveConfig {
     /// How many of the sampler's last steps are learnt from (dppo); 0 for all. All add noise.
     pub final_steps: usize,
     /// Weight of a bonus on a flow's entropy (fpo, awfm, dppo; 0 for none): this times how much rarer the action taken is than the mean of
-    /// actions that the policy proposes for the same observation is added to its normalised advantage. How rare, the distance to a near
-    /// neighbour among them tells, after squashing. Samples objective.neighbour_samples more actions for each that is taken.
-    pub neighbour_entropy: f32,
+    /// actions that the policy proposes for the same observation is added to its normalized advantage. How rare, the distance to a near
+    /// neighbor among them tells, after squashing. Samples objective.knn_samples more actions for each that is taken.
+    pub knn_entropy: f32,
     /// Further actions sampled for each observation, among which the one taken is judged.
-    pub neighbour_samples: usize,
-    /// Which nearest neighbour's distance counts: 1 for the nearest.
-    pub neighbour: usize,
+    pub knn_samples: usize,
+    /// Which nearest neighbor's distance counts: 1 for the nearest.
+    pub knn_k: usize,
     /// Weight of the policy's entropy (ppo; 0.01 in the published comparison with FPO). With policy.squash = "tanh" it is that of
     /// the squashed action, estimated at a fresh sample, otherwise that of the Gaussian.
     pub entropy: f32,
@@ -134,7 +134,7 @@ impl Default for ObjectiveConfig {
     fn default() -> Self {
         Self {
             method: Method::Fpo,
-            pairs: 8,
+            samples: 8,
             target: CfmTarget::Epsilon,
             reduction: Reduction::Mean,
             huber_delta: 0.0,
@@ -154,9 +154,9 @@ impl Default for ObjectiveConfig {
             temperature: 1.0,
             weight_max: 20.0,
             final_steps: 0,
-            neighbour_entropy: 0.0,
-            neighbour_samples: 8,
-            neighbour: 2,
+            knn_entropy: 0.0,
+            knn_samples: 8,
+            knn_k: 2,
             entropy: 0.0,
         }
     }
@@ -187,11 +187,11 @@ impl ObjectiveConfig {
         }
     }
 
-    /// Further actions sampled for each observation, of `action_dim` entries, and how rarity among them is told; none without a bonus.
-    pub fn neighbours(&self, action_dim: usize) -> Option<(usize, NeighbourEntropy)> {
-        let samples = self.neighbour_samples;
-        (self.neighbour_entropy > 0.0).then(|| {
-            let among = NeighbourEntropy::new(samples + 1, action_dim, self.neighbour);
+    /// Further actions sampled for each observation, of `action_dim` entries, and how surprisal among them is told; none without a bonus.
+    pub fn knn(&self, action_dim: usize) -> Option<(usize, KnnEntropy)> {
+        let samples = self.knn_samples;
+        (self.knn_entropy > 0.0).then(|| {
+            let among = KnnEntropy::new(samples + 1, action_dim, self.knn_k);
             (samples, among)
         })
     }

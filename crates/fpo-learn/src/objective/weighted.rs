@@ -5,7 +5,7 @@
 use super::RatioStats;
 use super::WeightKind;
 
-/// Minimises w(A)·ℓ_θ with w ≥ 0, ℓ averaged over the action's views.
+/// Minimizes w(A)·ℓ_θ with w ≥ 0, ℓ averaged over the action's samples.
 ///
 /// A weight is never negative: pushing a flow away from an action has no bound, and losses would run away.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,9 +21,9 @@ pub struct WeightedObjective {
 }
 
 impl WeightedObjective {
-    /// Loss and gradient of n actions with N views each.
+    /// Loss and gradient of n actions with N samples each.
     ///
-    /// * `losses`, `old_losses` `[n, N]`: ℓ_θ and ℓ_old of the same views; the latter for `stats` only
+    /// * `losses`, `old_losses` `[n, N]`: ℓ_θ and ℓ_old of the same samples; the latter for `stats` only
     /// * `advantages` `[n]`; `lowest`: the lowest of the minibatch
     /// * `gradient` `[n, N]`: written with ∂(Σ w·mean ℓ)/∂ℓ_θ
     pub fn evaluate(
@@ -35,10 +35,10 @@ impl WeightedObjective {
         gradient: &mut [f32],
         stats: &mut RatioStats,
     ) {
-        let views = losses.len() / advantages.len().max(1);
-        let share = 1.0 / views as f32;
+        let samples = losses.len() / advantages.len().max(1);
+        let share = 1.0 / samples as f32;
         for (n, &advantage) in advantages.iter().enumerate() {
-            let at = n * views..(n + 1) * views;
+            let at = n * samples..(n + 1) * samples;
             let sum = |x: &[f32]| x.iter().sum::<f32>();
             let (new, old) = (sum(&losses[at.clone()]), sum(&old_losses[at.clone()]));
             let weight = self.weight(advantage, lowest);

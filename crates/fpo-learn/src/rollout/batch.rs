@@ -1,48 +1,48 @@
 //! Everything one iteration learns from, stored environment by environment.
 
-use super::samples::StoredViews;
+use super::samples::StoredSamples;
 use fpo_env::StepEnd;
 
 /// Sizes of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Dims {
+pub struct BatchDims {
     /// Sequences S; those of an environment follow each other.
     pub sequences: usize,
     /// Sequences each environment contributes.
-    pub unrolls: usize,
+    pub sequences_per_env: usize,
     /// Steps T of a sequence.
-    pub unroll: usize,
+    pub num_steps: usize,
     /// Entries of an observation.
     pub observation: usize,
     /// Entries of an action.
     pub action: usize,
-    /// Views N of an action.
-    pub views: usize,
-    /// Entries of the part of the network's input that differs from view to view: x_t and the embedding of t of a pair or a step.
-    pub tail: usize,
-    /// Entries of what a view's prediction is compared with, besides the action: ε of a pair, the velocity of a step.
+    /// SampleSource N of an action.
+    pub samples: usize,
+    /// Entries of the part of the network's input that differs from sample to sample: x_t and the embedding of t of a pair or a step.
+    pub sample_input: usize,
+    /// Entries of what a sample's prediction is compared with, besides the action: ε of a pair, the velocity of a step.
     pub target: usize,
 }
 
-impl Dims {
+impl BatchDims {
     /// Environments.
     pub fn envs(&self) -> usize {
-        self.sequences / self.unrolls
+        self.sequences / self.sequences_per_env
     }
 
     /// Steps of each environment.
     pub fn steps(&self) -> usize {
-        self.unrolls * self.unroll
+        self.sequences_per_env * self.num_steps
     }
 
     /// Transitions S·T.
     pub fn transitions(&self) -> usize {
-        self.sequences * self.unroll
+        self.sequences * self.num_steps
     }
 
     /// The observation row before transition `i`: sequences have T + 1 observations.
     pub fn row(&self, transition: usize) -> usize {
-        transition + transition / self.unroll
+        transition + transition / self.num_steps
     }
 }
 
@@ -50,8 +50,8 @@ impl Dims {
 #[derive(Clone, Debug)]
 pub struct Batch {
     /// The sizes.
-    pub dims: Dims,
-    /// Normalised observations `[S, T + 1, observation]`, the last of a sequence being that after its last step.
+    pub dims: BatchDims,
+    /// Normalized observations `[S, T + 1, observation]`, the last of a sequence being that after its last step.
     pub observations: Vec<f32>,
     /// Unbounded actions `[S, T, action]`.
     pub actions: Vec<f32>,
@@ -66,24 +66,24 @@ pub struct Batch {
     /// Advantages `[S, T]`.
     pub advantages: Vec<f32>,
     /// Value targets `[S, T]`.
-    pub targets: Vec<f32>,
+    pub returns: Vec<f32>,
     /// How much rarer than others of the policy the actions are, in nats `[S, T]`; zeros unless a bonus asks for it.
-    pub rarities: Vec<f32>,
-    /// The views' part of the network's input `[S, T, N, tail]`.
-    pub view_inputs: Vec<f32>,
-    /// What the views' predictions are compared with, besides the action `[S, T, N, target]`.
-    pub view_targets: Vec<f32>,
-    /// Times of the views `[S, T, N]`.
-    pub view_times: Vec<f32>,
-    /// Losses of the views under the policy that acted, `[S, T, N]`.
+    pub surprisals: Vec<f32>,
+    /// The samples' part of the network's input `[S, T, N, sample_input]`.
+    pub sample_inputs: Vec<f32>,
+    /// What the samples' predictions are compared with, besides the action `[S, T, N, target]`.
+    pub sample_targets: Vec<f32>,
+    /// Times of the samples `[S, T, N]`.
+    pub sample_times: Vec<f32>,
+    /// Losses of the samples under the policy that acted, `[S, T, N]`.
     pub old_losses: Vec<f32>,
-    /// What a flow's network answered to the views then, the velocities v̂_old `[S, T, N, target]`.
+    /// What a flow's network answered to the samples then, the velocities v̂_old `[S, T, N, target]`.
     pub old_velocities: Vec<f32>,
 }
 
 impl Batch {
     /// A batch of zeros.
-    pub fn new(dims: Dims) -> Self {
+    pub fn new(dims: BatchDims) -> Self {
         let (s, n) = (dims.sequences, dims.transitions());
         Self {
             dims,
@@ -94,13 +94,13 @@ impl Batch {
             final_values: vec![0.0; n],
             values: vec![0.0; n + s],
             advantages: vec![0.0; n],
-            targets: vec![0.0; n],
-            rarities: vec![0.0; n],
-            view_inputs: vec![0.0; n * dims.views * dims.tail],
-            view_targets: vec![0.0; n * dims.views * dims.target],
-            view_times: vec![0.0; n * dims.views],
-            old_losses: vec![0.0; n * dims.views],
-            old_velocities: vec![0.0; n * dims.views * dims.target],
+            returns: vec![0.0; n],
+            surprisals: vec![0.0; n],
+            sample_inputs: vec![0.0; n * dims.samples * dims.sample_input],
+            sample_targets: vec![0.0; n * dims.samples * dims.target],
+            sample_times: vec![0.0; n * dims.samples],
+            old_losses: vec![0.0; n * dims.samples],
+            old_velocities: vec![0.0; n * dims.samples * dims.target],
         }
     }
 
@@ -112,7 +112,7 @@ impl Batch {
     }
 
     /// Cuts the batch into parts of whole environments, for the shards to fill.
-    pub fn parts(&mut self, envs: impl IntoIterator<Item = usize>) -> Vec<Part<'_>> {
+    pub fn parts(&mut self, envs: impl IntoIterator<Item = usize>) -> Vec<BatchSlice<'_>> {
         let dims = self.dims;
         let mut observations = self.observations.as_mut_slice();
         let mut actions = self.actions.as_mut_slice();
@@ -121,21 +121,21 @@ impl Batch {
         let mut final_values = self.final_values.as_mut_slice();
         let mut values = self.values.as_mut_slice();
         let mut advantages = self.advantages.as_mut_slice();
-        let mut targets = self.targets.as_mut_slice();
-        let mut rarities = self.rarities.as_mut_slice();
-        let mut view_inputs = self.view_inputs.as_mut_slice();
-        let mut view_targets = self.view_targets.as_mut_slice();
-        let mut view_times = self.view_times.as_mut_slice();
+        let mut returns = self.returns.as_mut_slice();
+        let mut surprisals = self.surprisals.as_mut_slice();
+        let mut sample_inputs = self.sample_inputs.as_mut_slice();
+        let mut sample_targets = self.sample_targets.as_mut_slice();
+        let mut sample_times = self.sample_times.as_mut_slice();
         let mut old_losses = self.old_losses.as_mut_slice();
         let mut old_velocities = self.old_velocities.as_mut_slice();
         let mut parts = Vec::new();
-        for count in envs.into_iter().map(|n| n * dims.unrolls) {
-            let dims = Dims {
+        for count in envs.into_iter().map(|n| n * dims.sequences_per_env) {
+            let dims = BatchDims {
                 sequences: count,
                 ..dims
             };
             let n = dims.transitions();
-            parts.push(Part {
+            parts.push(BatchSlice {
                 dims,
                 observations: take(&mut observations, (n + count) * dims.observation),
                 actions: take(&mut actions, n * dims.action),
@@ -144,32 +144,32 @@ impl Batch {
                 final_values: take(&mut final_values, n),
                 values: take(&mut values, n + count),
                 advantages: take(&mut advantages, n),
-                targets: take(&mut targets, n),
-                rarities: take(&mut rarities, n),
-                view_inputs: take(&mut view_inputs, n * dims.views * dims.tail),
-                view_targets: take(&mut view_targets, n * dims.views * dims.target),
-                view_times: take(&mut view_times, n * dims.views),
-                old_losses: take(&mut old_losses, n * dims.views),
-                old_velocities: take(&mut old_velocities, n * dims.views * dims.target),
+                returns: take(&mut returns, n),
+                surprisals: take(&mut surprisals, n),
+                sample_inputs: take(&mut sample_inputs, n * dims.samples * dims.sample_input),
+                sample_targets: take(&mut sample_targets, n * dims.samples * dims.target),
+                sample_times: take(&mut sample_times, n * dims.samples),
+                old_losses: take(&mut old_losses, n * dims.samples),
+                old_velocities: take(&mut old_velocities, n * dims.samples * dims.target),
             });
         }
         parts
     }
 
-    /// What a flow's network answered to view `n` of `transition` when it acted; empty for a Gaussian.
+    /// What a flow's network answered to sample `n` of `transition` when it acted; empty for a Gaussian.
     #[inline]
     pub(crate) fn old_velocity(&self, transition: usize, n: usize) -> &[f32] {
-        let Dims { target, views, .. } = self.dims;
-        &self.old_velocities[(transition * views + n) * target..][..target]
+        let BatchDims { target, samples, .. } = self.dims;
+        &self.old_velocities[(transition * samples + n) * target..][..target]
     }
 
-    /// The views of all transitions.
-    pub(crate) fn views(&self) -> StoredViews<'_> {
-        StoredViews {
+    /// The samples of all transitions.
+    pub(crate) fn samples(&self) -> StoredSamples<'_> {
+        StoredSamples {
             dims: self.dims,
             actions: &self.actions,
-            targets: &self.view_targets,
-            times: &self.view_times,
+            targets: &self.sample_targets,
+            times: &self.sample_times,
         }
     }
 }
@@ -183,8 +183,8 @@ fn take<'a, T>(slice: &mut &'a mut [T], n: usize) -> &'a mut [T] {
 
 /// Some sequences of a [`Batch`]; the fields are its fields.
 #[expect(missing_docs, reason = "the fields are those of `Batch`")]
-pub struct Part<'a> {
-    pub dims: Dims,
+pub struct BatchSlice<'a> {
+    pub dims: BatchDims,
     pub observations: &'a mut [f32],
     pub actions: &'a mut [f32],
     pub rewards: &'a mut [f32],
@@ -192,31 +192,31 @@ pub struct Part<'a> {
     pub final_values: &'a mut [f32],
     pub values: &'a mut [f32],
     pub advantages: &'a mut [f32],
-    pub targets: &'a mut [f32],
-    pub rarities: &'a mut [f32],
-    pub view_inputs: &'a mut [f32],
-    pub view_targets: &'a mut [f32],
-    pub view_times: &'a mut [f32],
+    pub returns: &'a mut [f32],
+    pub surprisals: &'a mut [f32],
+    pub sample_inputs: &'a mut [f32],
+    pub sample_targets: &'a mut [f32],
+    pub sample_times: &'a mut [f32],
     pub old_losses: &'a mut [f32],
     pub old_velocities: &'a mut [f32],
 }
 
-/// Writes the N network inputs of one transition's views: `rows` `[N, observation + tail]`.
+/// Writes the N network inputs of one transition's samples: `rows` `[N, observation + sample_input]`.
 ///
-/// `observations` and `view_inputs` are those of a [`Batch`] or a [`Part`] of these `dims`.
-pub(crate) fn view_rows(
-    dims: &Dims,
+/// `observations` and `sample_inputs` are those of a [`Batch`] or a [`BatchSlice`] of these `dims`.
+pub(crate) fn gather_inputs(
+    dims: &BatchDims,
     observations: &[f32],
-    view_inputs: &[f32],
+    sample_inputs: &[f32],
     transition: usize,
     rows: &mut [f32],
 ) {
-    let (od, tail) = (dims.observation, dims.tail);
+    let (od, sample_input) = (dims.observation, dims.sample_input);
     let observation = &observations[dims.row(transition) * od..][..od];
-    let mut tails = &view_inputs[transition * dims.views * tail..];
-    for row in rows.chunks_exact_mut(od + tail) {
+    let mut tails = &sample_inputs[transition * dims.samples * sample_input..];
+    for row in rows.chunks_exact_mut(od + sample_input) {
         let (head, rest) = row.split_at_mut(od);
-        let (first, others) = tails.split_at(tail);
+        let (first, others) = tails.split_at(sample_input);
         head.copy_from_slice(observation);
         rest.copy_from_slice(first);
         tails = others;

@@ -1,14 +1,14 @@
-//! The views of an action: what the policy's network is asked about it, before and after learning.
+//! The samples of an action: what the policy's network is asked about it, before and after learning.
 //!
-//! An action has N views. Each has an input of the network besides the observation, and a loss ℓ of what the network answers
-//! ([`crate::objective::ViewLoss`]); exp(ℓ_old − ℓ) is, or stands for, the ratio of its probabilities. Methods differ in their
-//! views and losses, and share everything else.
+//! An action has N samples. Each has an input of the network besides the observation, and a loss ℓ of what the network answers
+//! ([`crate::objective::SampleLoss`]); exp(ℓ_old − ℓ) is, or stands for, the ratio of its probabilities. Methods differ in their
+//! samples and losses, and share everything else.
 
-use super::{Dims, PairSampler};
+use super::{BatchDims, PairSampler};
 
-/// How the views of an action come about.
+/// How the samples of an action come about.
 #[derive(Clone, Copy, Debug)]
-pub enum Views {
+pub enum SampleSource {
     /// (t, ε) pairs: the network is asked for the velocity at x_t.
     Pairs(PairSampler),
     /// One, without further input: the network is asked for the action's distribution.
@@ -21,41 +21,41 @@ pub enum Views {
     },
 }
 
-/// What the loss of a view is measured on.
+/// What the loss of a sample is measured on.
 #[derive(Clone, Copy, Debug)]
-pub struct View<'a> {
+pub struct LossSample<'a> {
     /// The action.
     pub action: &'a [f32],
-    /// What else the prediction is compared with: ε of a pair, the velocity of a step; nothing for an action's only view.
+    /// What else the prediction is compared with: ε of a pair, the velocity of a step; nothing for an action's only sample.
     pub target: &'a [f32],
     /// Its time t, if it has one.
     pub time: f32,
 }
 
-/// The stored views of a batch or a part of one.
+/// The stored samples of a batch or a part of one.
 #[derive(Clone, Copy)]
-pub(crate) struct StoredViews<'a> {
-    pub dims: Dims,
+pub(crate) struct StoredSamples<'a> {
+    pub dims: BatchDims,
     pub actions: &'a [f32],
     pub targets: &'a [f32],
     pub times: &'a [f32],
 }
 
-impl<'a> StoredViews<'a> {
-    /// View `n` of `transition`.
+impl<'a> StoredSamples<'a> {
+    /// LossSample `n` of `transition`.
     #[inline]
-    pub fn get(&self, transition: usize, n: usize) -> View<'a> {
-        let Dims {
+    pub fn get(&self, transition: usize, n: usize) -> LossSample<'a> {
+        let BatchDims {
             action,
             target,
-            views,
+            samples,
             ..
         } = self.dims;
-        let view = transition * views + n;
-        View {
+        let sample = transition * samples + n;
+        LossSample {
             action: &self.actions[transition * action..][..action],
-            target: &self.targets[view * target..][..target],
-            time: self.times[view],
+            target: &self.targets[sample * target..][..target],
+            time: self.times[sample],
         }
     }
 }

@@ -10,30 +10,30 @@ pub struct EnvConfig {
     /// Environments that step in parallel.
     pub num_envs: usize,
     /// Steps of a sequence, over which advantages are estimated.
-    pub unroll: usize,
+    pub num_steps: usize,
     /// Sequences each environment makes in an iteration; num_envs × sequences × unroll transitions are learnt from at a time.
     pub sequences: usize,
     /// Factor on the reward before advantages and value targets.
     pub reward_scale: f32,
     /// Cut first episodes to random lengths, so that environments do not all end in the same
     /// iteration; of no effect on a task without a step limit.
-    pub stagger: bool,
+    pub random_initial_length: bool,
 }
 
-/// Observation normaliser.
+/// Observation normalizer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct NormalizerConfig {
-    /// Whether observations are normalised by their running mean and standard deviation.
+    /// Whether observations are normalized by their running mean and standard deviation.
     pub enabled: bool,
-    /// Bound on a normalised observation's entries; 0 for none.
+    /// Bound on a normalized observation's entries; 0 for none.
     pub clip: f32,
 }
 
 impl EnvConfig {
     /// Transitions of an iteration.
     pub fn transitions(&self) -> usize {
-        self.num_envs * self.sequences * self.unroll
+        self.num_envs * self.sequences * self.num_steps
     }
 }
 
@@ -41,10 +41,10 @@ impl Default for EnvConfig {
     fn default() -> Self {
         Self {
             num_envs: 2048,
-            unroll: 30,
+            num_steps: 30,
             sequences: 16,
             reward_scale: 10.0,
-            stagger: true,
+            random_initial_length: true,
         }
     }
 }

@@ -68,14 +68,14 @@ pub enum TrainError {
     },
     /// The stored losses do not belong to the parameters that are to be improved.
     #[error(
-        "ratios of iteration {} are off 1 by {off:.3e} before its first gradient step: stored and recomputed losses of its \
+        "ratios of iteration {} are deviation 1 by {deviation:.3e} before its first gradient step: stored and recomputed losses of its \
          actions disagree; if losses are huge the policy has diverged (lower optimizer.learning_rate), otherwise please report this", iteration + 1
     )]
     FirstRatio {
         /// Iterations done before.
         iteration: u64,
         /// The largest deviation.
-        off: f64,
+        deviation: f64,
     },
     /// A saved state that does not fit.
     #[error("the saved training state cannot be restored: {0}")]

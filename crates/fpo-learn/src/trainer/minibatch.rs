@@ -1,18 +1,18 @@
 //! The minibatch that a training failed in, as a file to look into.
 
 use super::{TrainError, Trainer};
-use crate::advantage::GaeSchedule;
+use crate::advantage::Recompute;
 use safetensors::tensor::{Dtype, TensorView};
 
 /// Name, numbers, which rows of them, and the shape of a row.
-type Part<'a> = (&'static str, &'a [f32], &'a [usize], &'a [usize]);
+type BatchSlice<'a> = (&'static str, &'a [f32], &'a [usize], &'a [usize]);
 
 impl Trainer {
     /// The transitions of the minibatch whose gradient became non-finite, as the bytes of a safetensors file; none where no minibatch is to
     /// blame. To be asked for right after [`Trainer::iterate`] gave `error`.
     ///
-    /// R transitions with N views each: `transition` `[R]` (which of the batch), `observation` (normalised), `action` (unbounded), `reward`
-    /// (scaled), `advantage` (not normalised over the minibatch), `target`, `view_input`, `view_target`, `view_time` and `old_loss`
+    /// R transitions with N views each: `transition` `[R]` (which of the batch), `observation` (normalized), `action` (unbounded), `reward`
+    /// (scaled), `advantage` (not normalized over the minibatch), `return`, `sample_input`, `sample_target`, `sample_time` and `old_loss`
     /// `[R, N, …]`.
     ///
     /// # Errors
@@ -22,19 +22,19 @@ impl Trainer {
             return Ok(None);
         };
         let (batch, dims) = (&self.batch, self.batch.dims);
-        let units = self.order.len() / self.config.optimizer.minibatches;
+        let indices = self.order.len() / self.config.optimizer.minibatches;
         let length = match self.config.advantage.schedule() {
-            GaeSchedule::Once => 1,
-            GaeSchedule::PerMinibatch => dims.unroll,
+            Recompute::PerIteration => 1,
+            Recompute::PerMinibatch => dims.num_steps,
         };
-        let units = &self.order[minibatch * units..][..units];
-        let rows: Vec<usize> = units
+        let indices = &self.order[minibatch * indices..][..indices];
+        let rows: Vec<usize> = indices
             .iter()
             .flat_map(|unit| (0..length).map(move |k| *unit as usize * length + k))
             .collect();
-        let views = dims.views;
+        let samples = dims.samples;
         let observation_rows: Vec<usize> = rows.iter().map(|&i| dims.row(i)).collect();
-        let parts: [Part; 9] = [
+        let parts: [BatchSlice; 9] = [
             (
                 "observation",
                 &batch.observations,
@@ -44,11 +44,21 @@ impl Trainer {
             ("action", &batch.actions, &rows, &[dims.action]),
             ("reward", &batch.rewards, &rows, &[]),
             ("advantage", &batch.advantages, &rows, &[]),
-            ("target", &batch.targets, &rows, &[]),
-            ("view_input", &batch.view_inputs, &rows, &[views, dims.tail]),
-            ("view_target", &batch.view_targets, &rows, &[views, dims.target]),
-            ("view_time", &batch.view_times, &rows, &[views]),
-            ("old_loss", &batch.old_losses, &rows, &[views]),
+            ("return", &batch.returns, &rows, &[]),
+            (
+                "sample_input",
+                &batch.sample_inputs,
+                &rows,
+                &[samples, dims.sample_input],
+            ),
+            (
+                "sample_target",
+                &batch.sample_targets,
+                &rows,
+                &[samples, dims.target],
+            ),
+            ("sample_time", &batch.sample_times, &rows, &[samples]),
+            ("old_loss", &batch.old_losses, &rows, &[samples]),
         ];
         let mut tensors = vec![(
             "transition",

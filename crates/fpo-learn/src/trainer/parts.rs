@@ -2,13 +2,13 @@
 
 use super::TrainError;
 use super::state::{ENVIRONMENTS, METADATA};
-use fpo_env::Shard;
+use fpo_env::EnvGroup;
 use fpo_policy::moments;
 use safetensors::SafeTensors;
 use std::collections::BTreeMap;
 
 /// The digest (BLAKE3, hexadecimal) of every part of a [`super::Trainer::state`]: each counter (`counter iteration`), each tensor of networks,
-/// optimisers and normaliser by its name (`policy.0.weight`), and each environment (`environment 17`).
+/// optimizers and normalizer by its name (`policy.0.weight`), and each environment (`environment 17`).
 ///
 /// Random numbers have no state of their own: they are functions of the seed and the counters.
 ///
@@ -35,7 +35,7 @@ pub fn part_digests(state: &[u8]) -> Result<BTreeMap<String, String>, TrainError
     }
     let dim = moments::dim(&file).map_err(|e| refused(&e))?;
     let environments = file.tensor(ENVIRONMENTS).map_err(|e| refused(&e))?;
-    let states = Shard::states(environments.data(), dim).map_err(|e| refused(&e))?;
+    let states = EnvGroup::states(environments.data(), dim).map_err(|e| refused(&e))?;
     for (k, bytes) in states.iter().enumerate() {
         parts.insert(format!("environment {k}"), digest(bytes));
     }

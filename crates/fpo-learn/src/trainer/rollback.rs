@@ -5,7 +5,7 @@ use crate::evaluate::EvaluateError;
 use crate::rollout::Quantity;
 
 /// What a rollback does to both learning rates, for the rest of the run.
-pub const RATE_FACTOR: f32 = 0.5;
+pub const ROLLBACK_LR_SCALE: f32 = 0.5;
 
 impl Trainer {
     /// Times that training went back.
@@ -14,15 +14,15 @@ impl Trainer {
     }
 
     /// What is left of the learning rates after the rollbacks so far.
-    pub(super) fn caution(&self) -> f32 {
+    pub(super) fn rollback_lr_scale(&self) -> f32 {
         // Exact, since the factor is a power of two.
-        RATE_FACTOR.powi(self.rollbacks as i32)
+        ROLLBACK_LR_SCALE.powi(self.rollbacks as i32)
     }
 
     /// Takes everything that is learnt, and the environments, from a [`Trainer::state`] of this run, or from its beginning if there
-    /// is none, and goes on after `done` iterations with learning rates lowered by [`RATE_FACTOR`].
+    /// is none, and goes on after `done` iterations with learning rates lowered by [`ROLLBACK_LR_SCALE`].
     ///
-    /// Iterations go on counting. Random numbers of acting, of views and of shuffling have the iteration in their address, so what comes
+    /// Iterations go on counting. Random numbers of acting, of samples and of shuffling have the iteration in their address, so what comes
     /// now is drawn anew and not the way that led here.
     ///
     /// # Errors

@@ -29,7 +29,7 @@ pub enum LearningPrecision {
 impl LearningPrecision {
     /// The precision of the policy's network, whose outputs, on which ratios rest, are f32 either way.
     pub fn of_policy(self) -> Precision {
-        match self.decided() {
+        match self.resolved() {
             Self::Bf16 => Precision::Bf16Gradient,
             _ => Precision::F32,
         }
@@ -37,18 +37,18 @@ impl LearningPrecision {
 
     /// The precision of the critic.
     pub fn of_critic(self) -> Precision {
-        match self.decided() {
+        match self.resolved() {
             Self::Bf16 => Precision::Bf16,
             _ => Precision::F32,
         }
     }
 
     /// What it is on this machine.
-    pub fn decided(self) -> Self {
+    pub fn resolved(self) -> Self {
         match self {
             Self::Auto if Precision::Bf16.is_available() => Self::Bf16,
             Self::Auto => Self::F32,
-            decided => decided,
+            resolved => resolved,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{TrainError, Trainer};
 use crate::config::Config;
-use crate::learner::Trained;
+use crate::learner::TrainState;
 use fpo_env::Task;
 use fpo_nn::{Mlp, Normalizer, TensorRecord};
 use fpo_policy::moments;
@@ -30,7 +30,7 @@ struct Counters {
     normalizer_count: u64,
     /// Written where it is not 1.
     #[serde(default = "one", skip_serializing_if = "is_one")]
-    rate_factor: f64,
+    lr_scale: f64,
     /// Absent where there was none.
     #[serde(default, skip_serializing_if = "is_zero")]
     rollbacks: u32,
@@ -52,7 +52,7 @@ fn is_one(x: &f64) -> bool {
 const AVERAGE: &str = "policy_average.";
 
 /// The three flat vectors of a network in training, with the prefixes of their tensors.
-fn vectors<'a>(name: &str, trained: &'a Trained) -> [(String, &'a [f32]); 3] {
+fn vectors<'a>(name: &str, trained: &'a TrainState) -> [(String, &'a [f32]); 3] {
     [
         (format!("{name}."), &trained.parameters),
         (format!("{name}_adam_first."), &trained.adam.first),
@@ -61,14 +61,14 @@ fn vectors<'a>(name: &str, trained: &'a Trained) -> [(String, &'a [f32]); 3] {
 }
 
 impl Trainer {
-    /// The state, as the bytes of a safetensors file: parameters, optimisers, normaliser, environments, counters.
+    /// The state, as the bytes of a safetensors file: parameters, optimizers, normalizer, environments, counters.
     ///
     /// # Errors
     /// None in practice: the container refuses no state of a trainer.
     pub fn state(&self) -> Result<Vec<u8>, TrainError> {
         let networks = [
-            ("policy", self.policy.network(), &self.learnt.policy),
-            ("critic", &self.critic.network, &self.learnt.critic),
+            ("policy", self.policy.network(), &self.networks.policy),
+            ("critic", &self.critic.network, &self.networks.critic),
         ];
         let mut records: Vec<TensorRecord> = networks
             .iter()
@@ -84,7 +84,7 @@ impl Trainer {
         let moments = self.normalizer.moments();
         let columns = moments::columns(moments);
         let mut envs = Vec::new();
-        self.shards.iter().for_each(|s| s.envs.save_state(&mut envs));
+        self.workers.iter().for_each(|s| s.envs.save_state(&mut envs));
 
         let view = |dtype, shape, bytes| TensorView::new(dtype, shape, bytes).map_err(damaged);
         let mut views = Vec::new();
@@ -100,10 +100,10 @@ impl Trainer {
             task: self.config.task.clone(),
             seed: self.config.seed,
             iteration: self.iteration,
-            policy_adam_steps: self.learnt.policy.adam.steps,
-            critic_adam_steps: self.learnt.critic.adam.steps,
+            policy_adam_steps: self.networks.policy.adam.steps,
+            critic_adam_steps: self.networks.critic.adam.steps,
             normalizer_count: moments.count,
-            rate_factor: self.rate_factor,
+            lr_scale: self.lr_scale,
             rollbacks: self.rollbacks,
         };
         let text = serde_json::to_string(&counters).map_err(damaged)?;
@@ -140,20 +140,20 @@ impl Trainer {
 
     fn load(&mut self, state: &[u8], counters: &Counters) -> Result<(), TrainError> {
         let file = SafeTensors::deserialize(state).map_err(damaged)?;
-        load(&mut self.learnt.policy, self.policy.network(), "policy", &file)?;
-        load(&mut self.learnt.critic, &self.critic.network, "critic", &file)?;
-        self.learnt.policy.adam.steps = counters.policy_adam_steps;
-        self.learnt.critic.adam.steps = counters.critic_adam_steps;
-        if !(self.learnt.policy.is_sound() && self.learnt.critic.is_sound()) {
+        load(&mut self.networks.policy, self.policy.network(), "policy", &file)?;
+        load(&mut self.networks.critic, &self.critic.network, "critic", &file)?;
+        self.networks.policy.adam.steps = counters.policy_adam_steps;
+        self.networks.critic.adam.steps = counters.critic_adam_steps;
+        if !(self.networks.policy.is_valid() && self.networks.critic.is_valid()) {
             return Err(refused(
-                "an optimiser holds a number that is not finite, or a negative square".into(),
+                "an optimizer holds a number that is not finite, or a negative square".into(),
             ));
         }
         if let Some(ema) = &mut self.average {
             // A run may begin to average later than its state was saved.
             ema.average = match file.names().iter().any(|name| name.starts_with(AVERAGE)) {
                 true => self.policy.network().load(AVERAGE, &file).map_err(damaged)?,
-                false => self.learnt.policy.parameters.clone(),
+                false => self.networks.policy.parameters.clone(),
             };
         }
         let dim = self.normalizer.dim();
@@ -170,16 +170,16 @@ impl Trainer {
         if !counters_hold {
             return Err(refused("a counter is impossibly large".into()));
         }
-        if !(counters.rate_factor.is_finite() && counters.rate_factor > 0.0) {
+        if !(counters.lr_scale.is_finite() && counters.lr_scale > 0.0) {
             return Err(refused(
                 "the factor of its learning rate is not a positive number".into(),
             ));
         }
-        self.rate_factor = counters.rate_factor;
+        self.lr_scale = counters.lr_scale;
         self.normalizer = Normalizer::from_moments(self.normalizer.config(), moments);
         let mut rest = file.tensor(ENVIRONMENTS).map_err(damaged)?.data();
-        for shard in &mut self.shards {
-            rest = shard.envs.load_state(rest).map_err(damaged)?;
+        for worker in &mut self.workers {
+            rest = worker.envs.load_state(rest).map_err(damaged)?;
         }
         if !rest.is_empty() {
             return Err(refused("it has more environments than env.num_envs".into()));
@@ -211,7 +211,7 @@ impl Counters {
     }
 }
 
-fn load(trained: &mut Trained, network: &Mlp, name: &str, file: &SafeTensors) -> Result<(), TrainError> {
+fn load(trained: &mut TrainState, network: &Mlp, name: &str, file: &SafeTensors) -> Result<(), TrainError> {
     let prefixes = vectors(name, trained).map(|(prefix, _)| prefix);
     let [parameters, first, second] = prefixes.map(|prefix| network.load(&prefix, file));
     trained.parameters = parameters.map_err(damaged)?;

@@ -8,10 +8,10 @@ const BANDIT: &str = "bandit-two_modes";
 /// The policy's entropy, estimated in the last iteration of a short run.
 fn entropy(weight: &str) -> f64 {
     let sets = [
-        "env.unroll=8",
+        "env.num_steps=8",
         "optimizer.minibatches=4",
         "optimizer.learning_rate=2e-3",
-        "objective.neighbour_samples=4",
+        "objective.knn_samples=4",
         "train.steps=60000",
         weight,
     ];
@@ -28,9 +28,9 @@ fn entropy(weight: &str) -> f64 {
 }
 
 #[test]
-fn a_neighbour_bonus_keeps_a_flow_wide() {
-    let without = entropy("objective.neighbour_entropy=1e-9");
-    let with = entropy("objective.neighbour_entropy=1");
+fn a_neighbor_bonus_keeps_a_flow_wide() {
+    let without = entropy("objective.knn_entropy=1e-9");
+    let with = entropy("objective.knn_entropy=1");
     println!("{without} nats without, {with} with");
     assert!(with > without + 0.2, "{without} without, {with} with");
 }

@@ -9,8 +9,8 @@ mod gaussian_ppo;
 use fpo_env::StepEnd;
 use fpo_learn::config::Config;
 use fpo_learn::critic::Critic;
-use fpo_learn::learner::{Learner, Learnt, MinibatchStats, Trained};
-use fpo_learn::rollout::{Batch, Dims};
+use fpo_learn::learner::{ActorCritic, Learner, MinibatchStats, TrainState};
+use fpo_learn::rollout::{Batch, BatchDims};
 use fpo_nn::Mlp;
 use fpo_policy::Model;
 use safetensors::SafeTensors;
@@ -72,7 +72,7 @@ impl Golden {
         flat
     }
 
-    fn normalised(&self, observations: &[f32]) -> Vec<f32> {
+    fn normalized(&self, observations: &[f32]) -> Vec<f32> {
         let (mean, std) = (self.tensor("obs_mean"), self.tensor("obs_std"));
         let columns = mean.iter().zip(std).cycle();
         observations
@@ -98,7 +98,7 @@ fn close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
 /// What all files of the authors' JAX code set alike; the rest is theirs.
 fn config(golden: &Golden) -> Config {
     let mut c = Config::default();
-    c.env.unroll = golden.tensors["reward"].0[0];
+    c.env.num_steps = golden.tensors["reward"].0[0];
     c.env.num_envs = golden.tensors["reward"].0[1];
     c.env.sequences = 1;
     c.policy.hidden = vec![16, 16];
@@ -111,19 +111,19 @@ fn config(golden: &Golden) -> Config {
     c
 }
 
-/// What the environments did; the views and their losses are missing.
+/// What the environments did; the samples and their losses are missing.
 fn batch(golden: &Golden, config: &Config) -> Batch {
     let (observation, action) = (golden.tensors["obs"].0[2], golden.tensors["action"].0[2]);
     let dims = config.dims(observation, action);
     let mut batch = Batch::new(dims);
     let (obs, next) = (golden.by_sequence("obs"), golden.by_sequence("next_obs"));
-    let sequence = dims.unroll * observation;
+    let sequence = dims.num_steps * observation;
     batch.observations.clear();
     for (obs, next) in obs.chunks(sequence).zip(next.chunks(sequence)) {
-        batch.observations.extend(golden.normalised(obs));
+        batch.observations.extend(golden.normalized(obs));
         batch
             .observations
-            .extend(golden.normalised(&next[sequence - observation..]));
+            .extend(golden.normalized(&next[sequence - observation..]));
     }
     batch.actions = golden.by_sequence("action");
     let reward_scale = golden.setting("reward_scaling") as f32;
@@ -154,19 +154,19 @@ fn batch(golden: &Golden, config: &Config) -> Batch {
 struct Setup {
     policy: Model,
     critic: Critic,
-    learnt: Learnt,
+    networks: ActorCritic,
     learner: Learner,
 }
 
 impl Setup {
-    fn new(golden: &Golden, config: &Config, dims: Dims) -> Self {
+    fn new(golden: &Golden, config: &Config, dims: BatchDims) -> Self {
         let policy = config.model(dims.observation, dims.action).unwrap();
         let critic = Critic::new(&config.critic, dims.observation, config.advantage.gamma).unwrap();
         let trained = |network: &Mlp, prefix: &str| {
-            Trained::new(network, golden.flat(network, prefix), config.optimizer.adam())
+            TrainState::new(network, golden.flat(network, prefix), config.optimizer.adam())
         };
         Self {
-            learnt: Learnt {
+            networks: ActorCritic {
                 policy: trained(policy.network(), "params.policy"),
                 critic: trained(&critic.network, "params.value"),
             },
@@ -178,14 +178,14 @@ impl Setup {
 
     /// Differentiates the whole batch and holds losses and every gradient against the file.
     fn check_gradients(&mut self, golden: &Golden, batch: &mut Batch) -> MinibatchStats {
-        let units: Vec<u32> = (0..batch.dims.sequences as u32).collect();
+        let indices: Vec<u32> = (0..batch.dims.sequences as u32).collect();
         let Self {
             policy,
             critic,
-            learnt,
+            networks,
             learner,
         } = self;
-        let stats = learner.differentiate(policy, critic, learnt, batch, &units);
+        let stats = learner.differentiate(policy, critic, networks, batch, &indices);
         let n = batch.dims.transitions() as f64;
         let (policy_loss, value_loss) = ((stats.ratio.loss / n) as f32, (stats.value_loss / n) as f32);
         close("policy loss", &[policy_loss], golden.tensor("policy_loss"), 1e-4);

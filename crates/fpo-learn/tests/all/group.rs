@@ -46,7 +46,7 @@ fn modes(trainer: &Trainer) -> ([f64; 2], f64) {
 }
 
 /// A policy after 100 iterations.
-fn learnt(method: &str) -> Trainer {
+fn networks(method: &str) -> Trainer {
     let more = [method, "optimizer.learning_rate=2e-3", "train.steps=200000"];
     let mut trainer = Trainer::new(&settings(BANDIT, &more).unwrap(), bandit(), 2).unwrap();
     while trainer.iteration() < trainer.total_iterations() {
@@ -58,7 +58,7 @@ fn learnt(method: &str) -> Trainer {
 #[test]
 fn fpo_learns_a_bandit_and_keeps_both_modes() {
     let before = modes(&Trainer::new(&settings(BANDIT, &[]).unwrap(), bandit(), 1).unwrap()).1;
-    let (shares, reward) = modes(&learnt("objective.method=fpo"));
+    let (shares, reward) = modes(&networks("objective.method=fpo"));
     println!("reward {before:.3} to {reward:.3}, shares {shares:?}");
     assert!(before < 0.3 && reward > 0.6, "{before} to {reward}");
     assert!(shares.iter().all(|s| *s > 0.2), "{shares:?}");
@@ -68,7 +68,7 @@ fn fpo_learns_a_bandit_and_keeps_both_modes() {
 /// keeps, it hits.
 #[test]
 fn awfm_learns_a_bandit() {
-    let (shares, reward) = modes(&learnt("objective.method=awfm"));
+    let (shares, reward) = modes(&networks("objective.method=awfm"));
     println!("reward {reward:.3}, shares {shares:?}");
     assert!(reward > 0.9, "{reward}");
 }
@@ -81,8 +81,8 @@ fn whole_episodes_are_learnt_from_and_go_on_bit_for_bit() {
         "toy",
         &[
             "env.num_envs=32",
-            "env.unroll=8",
-            "env.stagger=false",
+            "env.num_steps=8",
+            "env.random_initial_length=false",
             "advantage.group_size=8",
             "policy.hidden=[32,32]",
             "critic.hidden=[8]",
@@ -97,7 +97,7 @@ fn whole_episodes_are_learnt_from_and_go_on_bit_for_bit() {
     let mut straight = Trainer::new(&config, task(), 2).unwrap();
     let (before, critic) = (
         straight.evaluate().unwrap(),
-        straight.learnt().critic.parameters.clone(),
+        straight.networks().critic.parameters.clone(),
     );
     for _ in 0..3 {
         straight.iterate().unwrap();
@@ -118,7 +118,7 @@ fn whole_episodes_are_learnt_from_and_go_on_bit_for_bit() {
     while straight.iteration() < straight.total_iterations() {
         straight.iterate().unwrap();
     }
-    assert_eq!(straight.learnt().critic.parameters, critic);
+    assert_eq!(straight.networks().critic.parameters, critic);
     // Of 4 at most.
     let after = straight.evaluate().unwrap();
     println!("{before:?} to {after:?}");
@@ -144,10 +144,10 @@ fn what_cannot_be_compared_is_refused_in_one_line() {
         "critic.hidden=[8]",
     ];
     let with = |more: &[&'static str]| settings("toy", &[&small, more].concat()).unwrap();
-    let staggered = refused(with(&["env.unroll=8"]), Arc::new(Toy::new(4)));
+    let staggered = refused(with(&["env.num_steps=8"]), Arc::new(Toy::new(4)));
     assert!(matches!(staggered, TrainError::Groups(_)), "{staggered}");
     let cut = refused(
-        with(&["env.unroll=6", "env.stagger=false"]),
+        with(&["env.num_steps=6", "env.random_initial_length=false"]),
         Arc::new(Toy::new(4)),
     );
     assert!(
@@ -156,7 +156,7 @@ fn what_cannot_be_compared_is_refused_in_one_line() {
     );
 
     let endless = refused(
-        with(&["env.unroll=8", "env.stagger=false"]),
+        with(&["env.num_steps=8", "env.random_initial_length=false"]),
         Arc::new(Toy::ending(4, StepEnd::Truncated)),
     );
     let expected = "advantage.estimator = \"group\" compares episodes of equal length, \
@@ -170,8 +170,8 @@ fn what_cannot_be_compared_is_refused_in_one_line() {
         .unwrap();
     let more = [
         "env.num_envs=16",
-        "env.unroll=100",
-        "env.stagger=false",
+        "env.num_steps=100",
+        "env.random_initial_length=false",
         "optimizer.minibatches=1",
     ];
     let early = refused(settings(grid, &more).unwrap(), task);

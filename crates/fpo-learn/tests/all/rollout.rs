@@ -2,12 +2,12 @@
 //! end, and not at all; and advantages estimated once an iteration against those estimated per minibatch.
 
 use crate::toy::Toy;
-use fpo_env::{Shard, ShardOptions, StepEnd};
-use fpo_learn::config::{Config, GaeForm, GaeSchedule, Method, ValueScale};
+use fpo_env::{EnvGroup, EnvGroupOptions, StepEnd};
+use fpo_learn::config::{Config, GaeForm, Method, Recompute, ValueScale};
 use fpo_learn::critic::Critic;
-use fpo_learn::learner::{Learner, Learnt, Trained};
+use fpo_learn::learner::{ActorCritic, Learner, TrainState};
 use fpo_learn::rollout::Batch;
-use fpo_learn::rollout::{Actors, RolloutShard};
+use fpo_learn::rollout::{RolloutContext, RolloutWorker};
 use fpo_nn::{Mlp, Normalizer, NormalizerConfig};
 use fpo_policy::{ActionMap, Model};
 use fpo_rng::{Key, Stream};
@@ -21,29 +21,29 @@ struct Rollout {
     config: Config,
     policy: Model,
     critic: Critic,
-    learnt: Learnt,
+    networks: ActorCritic,
     map: ActionMap,
     normalizer: Normalizer,
-    shard: RolloutShard,
+    worker: RolloutWorker,
     batch: Batch,
 }
 
-fn trained(config: &Config, network: &Mlp, index: u32) -> Trained {
+fn trained(config: &Config, network: &Mlp, index: u32) -> TrainState {
     let mut parameters = vec![0.0; network.parameter_count()];
     network.init(
-        config.policy.initialisation,
+        config.policy.initialization,
         1.0,
         Key::new(3, Stream::Init).index(index),
         &mut parameters,
     );
-    Trained::new(network, parameters, config.optimizer.adam())
+    TrainState::new(network, parameters, config.optimizer.adam())
 }
 
-fn options() -> ShardOptions {
-    ShardOptions {
+fn options() -> EnvGroupOptions {
+    EnvGroupOptions {
         seed: 9,
         stream: Stream::Reset,
-        stagger: true,
+        random_initial_length: true,
         group: 1,
     }
 }
@@ -62,18 +62,18 @@ fn rollout_with(method: Method, task: &Toy, action_bound: f32, action_noise: f32
     config.objective.method = method;
     config.policy.action_noise = action_noise;
     config.env.num_envs = ENVS;
-    config.env.unroll = UNROLL;
+    config.env.num_steps = UNROLL;
     config.env.sequences = SEQUENCES;
     config.env.reward_scale = 3.0;
     config.policy.hidden = vec![8];
     config.critic.hidden = vec![8];
     config.critic.value_scale = ValueScale::Horizon;
     config.advantage.form = GaeForm::Textbook;
-    config.advantage.gae = GaeSchedule::Once;
+    config.advantage.recompute = Recompute::PerIteration;
     config.optimizer.minibatches = 1;
     let policy = config.model(2, 1).unwrap();
     let critic = Critic::new(&config.critic, 2, config.advantage.gamma).unwrap();
-    let learnt = Learnt {
+    let networks = ActorCritic {
         policy: trained(&config, policy.network(), 0),
         critic: trained(&config, &critic.network, 1),
     };
@@ -82,15 +82,15 @@ fn rollout_with(method: Method, task: &Toy, action_bound: f32, action_noise: f32
     seen.add_rows(&[0.5, 0.1, -0.5, 0.9, 0.3, 0.4], 2);
     normalizer.update(&seen);
     let dims = config.dims(2, 1);
-    let envs = Shard::new(task, 0, ENVS, options()).unwrap();
+    let envs = EnvGroup::new(task, 0, ENVS, options()).unwrap();
     let mut rollout = Rollout {
         map: ActionMap::new(config.policy.squash, action_bound, fpo_env::Task::spec(task)),
-        shard: RolloutShard::new(envs, &policy, &critic, config.parts().views_per_action, None),
+        worker: RolloutWorker::new(envs, &policy, &critic, config.parts().samples_per_action, None),
         batch: Batch::new(dims),
         config,
         policy,
         critic,
-        learnt,
+        networks,
         normalizer,
     };
     rollout.collect();
@@ -99,15 +99,15 @@ fn rollout_with(method: Method, task: &Toy, action_bound: f32, action_noise: f32
 
 impl Rollout {
     fn collect(&mut self) {
-        let actors = Actors {
+        let context = RolloutContext {
             policy: &self.policy,
-            policy_weights: &self.learnt.policy.weights,
+            policy_weights: &self.networks.policy.weights,
             critic: &self.critic,
-            critic_weights: &self.learnt.critic.weights,
+            critic_weights: &self.networks.critic.weights,
             normalizer: &self.normalizer,
             action_map: &self.map,
             action_noise: self.config.policy.action_noise,
-            views: self.config.parts().views,
+            samples: self.config.parts().samples,
             loss: self.config.parts().loss,
             gae: self.config.advantage.gae(),
             reward_scale: self.config.env.reward_scale,
@@ -115,18 +115,18 @@ impl Rollout {
             first_step: 0,
         };
         let mut parts = self.batch.parts([ENVS]);
-        self.shard.collect(&actors, &mut parts[0]);
+        self.worker.collect(&context, &mut parts[0]);
     }
 
     fn value(&self, observation: &[f32]) -> f32 {
         let mut out = [0.0];
         let mut scratch = self.critic.network.scratch(1, false);
         self.critic
-            .values(&self.learnt.critic.weights, observation, &mut scratch, &mut out);
+            .values(&self.networks.critic.weights, observation, &mut scratch, &mut out);
         out[0]
     }
 
-    fn normalised(&self, observation: &[f32]) -> [f32; 2] {
+    fn normalized(&self, observation: &[f32]) -> [f32; 2] {
         let mut out = [0.0; 2];
         self.normalizer.normalize(observation, &mut out);
         out
@@ -137,13 +137,13 @@ impl Rollout {
 fn every_entry(step_limit: u32) -> Vec<usize> {
     let r = rollout(step_limit);
     let b = &r.batch;
-    let mut twin = Shard::new(&Toy::new(step_limit), 0, ENVS, options()).unwrap();
+    let mut twin = EnvGroup::new(&Toy::new(step_limit), 0, ENVS, options()).unwrap();
     let mut truncated = Vec::new();
     let mut action = [0.0];
     for env in 0..ENVS {
         for t in 0..SEQUENCES * UNROLL {
             let i = env * SEQUENCES * UNROLL + t;
-            let before = r.normalised(&twin.observations()[2 * env..][..2]);
+            let before = r.normalized(&twin.observations()[2 * env..][..2]);
             assert_eq!(
                 b.observations[2 * b.dims.row(i)..][..2],
                 before,
@@ -159,21 +159,21 @@ fn every_entry(step_limit: u32) -> Vec<usize> {
                     assert_eq!(b.ends[i], StepEnd::Truncated);
                     assert_eq!(
                         b.final_values[i],
-                        r.value(&r.normalised(twin.final_observation()))
+                        r.value(&r.normalized(twin.final_observation()))
                     );
                     truncated.push(t % UNROLL);
                 }
                 Some(end) => panic!("{end:?}"),
             }
             if (t + 1) % UNROLL == 0 {
-                let after = r.normalised(&twin.observations()[2 * env..][..2]);
+                let after = r.normalized(&twin.observations()[2 * env..][..2]);
                 let row = b.dims.row(i) + 1;
                 assert_eq!(b.observations[2 * row..][..2], after, "after transition {i}");
             }
         }
     }
-    assert_eq!(r.shard.report.moments.count, (ENVS * SEQUENCES * UNROLL) as u64);
-    assert_eq!(r.shard.report.episodes.len(), truncated.len());
+    assert_eq!(r.worker.stats.moments.count, (ENVS * SEQUENCES * UNROLL) as u64);
+    assert_eq!(r.worker.stats.episodes.len(), truncated.len());
     truncated
 }
 
@@ -196,7 +196,7 @@ fn a_truncation_by_the_environment_bootstraps_and_a_termination_does_not() {
         let task = Toy::ending(LENGTH, end);
         let r = rollout_with(Method::Fpo, &task, 0.0, 0.0);
         let (b, gamma) = (&r.batch, r.config.advantage.gamma as f32);
-        let mut twin = Shard::new(&task, 0, ENVS, options()).unwrap();
+        let mut twin = EnvGroup::new(&task, 0, ENVS, options()).unwrap();
         let mut action = [0.0];
         for env in 0..ENVS {
             for t in 0..SEQUENCES * UNROLL {
@@ -213,7 +213,7 @@ fn a_truncation_by_the_environment_bootstraps_and_a_termination_does_not() {
                 let last = twin.final_observation();
                 assert_eq!(last[1], 1.0);
                 let follows = match end {
-                    StepEnd::Truncated => r.value(&r.normalised(last)),
+                    StepEnd::Truncated => r.value(&r.normalized(last)),
                     _ => 0.0,
                 };
                 let expected = b.rewards[i] + gamma * follows - b.values[b.dims.row(i)];
@@ -228,18 +228,18 @@ fn a_truncation_by_the_environment_bootstraps_and_a_termination_does_not() {
 #[test]
 fn once_and_per_minibatch_estimate_alike_while_the_critic_stands_still() {
     let mut r = rollout(3);
-    let (advantages, targets) = (r.batch.advantages.clone(), r.batch.targets.clone());
+    let (advantages, returns) = (r.batch.advantages.clone(), r.batch.returns.clone());
     let learner =
         |config: &Config| Learner::new(config.learner(), &r.policy, &r.critic, r.batch.dims.transitions());
     let mut once = learner(&r.config);
-    r.config.advantage.gae = GaeSchedule::PerMinibatch;
+    r.config.advantage.recompute = Recompute::PerMinibatch;
     let mut per_minibatch = learner(&r.config);
 
     let transitions: Vec<u32> = (0..r.batch.dims.transitions() as u32).collect();
     let sequences: Vec<u32> = (0..r.batch.dims.sequences as u32).collect();
-    let first = once.differentiate(&r.policy, &r.critic, &r.learnt, &mut r.batch, &transitions);
-    let second = per_minibatch.differentiate(&r.policy, &r.critic, &r.learnt, &mut r.batch, &sequences);
-    assert_eq!((advantages, targets), (r.batch.advantages, r.batch.targets));
+    let first = once.differentiate(&r.policy, &r.critic, &r.networks, &mut r.batch, &transitions);
+    let second = per_minibatch.differentiate(&r.policy, &r.critic, &r.networks, &mut r.batch, &sequences);
+    assert_eq!((advantages, returns), (r.batch.advantages, r.batch.returns));
     assert!((first.value_loss - second.value_loss).abs() < 1e-6 * first.value_loss.abs());
     assert!(once.gradient().iter().any(|g| g.abs() > 1e-3));
     for (a, b) in once.gradient().iter().zip(per_minibatch.gradient()) {
@@ -256,18 +256,21 @@ fn stored_steps_are_those_of_the_sampler() {
     let mut z_of_all = Vec::new();
     for i in 0..b.dims.transitions() {
         for k in 0..steps {
-            let view = i * steps + k;
-            let (x, u) = (b.view_inputs[view * b.dims.tail], b.view_targets[view]);
+            let sample = i * steps + k;
+            let (x, u) = (
+                b.sample_inputs[sample * b.dims.sample_input],
+                b.sample_targets[sample],
+            );
             let reached = if k + 1 < steps {
-                b.view_inputs[(view + 1) * b.dims.tail]
+                b.sample_inputs[(sample + 1) * b.dims.sample_input]
             } else {
                 b.actions[i]
             };
             assert!((x - h * u - reached).abs() < 1e-6);
-            assert!((b.view_times[view] - (1.0 - k as f32 * h)).abs() < 1e-6);
+            assert!((b.sample_times[sample] - (1.0 - k as f32 * h)).abs() < 1e-6);
             // ℓ − ln σ − ½·ln 2π = ½z².
             let constant = sigma.ln() + 0.5 * std::f32::consts::TAU.ln();
-            z_of_all.push(2.0 * (b.old_losses[view] - constant));
+            z_of_all.push(2.0 * (b.old_losses[sample] - constant));
         }
     }
     assert!(z_of_all.iter().all(|square| *square > -1e-4));
@@ -293,7 +296,7 @@ fn only_a_flow_learns_from_the_cut_action() {
     for (i, &action) in r.batch.actions.iter().enumerate() {
         let observation = &r.batch.observations[2 * r.batch.dims.row(i)..][..2];
         let [mean, one] = [0.0, 1.0].map(|z| {
-            let (weights, mut x) = (&r.learnt.policy.weights, [f32::NAN]);
+            let (weights, mut x) = (&r.networks.policy.weights, [f32::NAN]);
             r.policy.sample(weights, observation, &[z], &mut x, &mut scratch);
             x
         });
@@ -318,9 +321,9 @@ fn action_noise_is_part_of_what_is_learnt_from() {
         mean(|z| z).abs() < 0.8 && (mean(|z| z * z) - 1.0).abs() < 0.8,
         "{z:?}"
     );
-    for (pair, row) in b.view_inputs.chunks_exact(b.dims.tail).enumerate() {
-        let (t, action) = (b.view_times[pair], b.actions[pair / b.dims.views]);
-        let x = t * b.view_targets[pair] + (1.0 - t) * action;
+    for (pair, row) in b.sample_inputs.chunks_exact(b.dims.sample_input).enumerate() {
+        let (t, action) = (b.sample_times[pair], b.actions[pair / b.dims.samples]);
+        let x = t * b.sample_targets[pair] + (1.0 - t) * action;
         assert!((row[0] - x).abs() < 1e-6, "{} and {x}", row[0]);
     }
 }

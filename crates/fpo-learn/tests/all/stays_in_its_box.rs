@@ -88,12 +88,12 @@ impl Env for EdgeEnv {
 fn trained(sets: &[&str]) -> (f64, f32) {
     let small = [
         "env.num_envs=64",
-        "env.unroll=8",
+        "env.num_steps=8",
         "policy.hidden=[32,32]",
         "critic.hidden=[32,32]",
         "optimizer.minibatches=4",
         "optimizer.learning_rate=4e-3",
-        "optimizer.final_fraction=1",
+        "optimizer.final_lr_fraction=1",
         "train.precision=f32",
         "train.steps=307200",
     ];
@@ -108,13 +108,13 @@ fn trained(sets: &[&str]) -> (f64, f32) {
     let Model::Flow(flow) = trainer.model() else {
         panic!("a flow")
     };
-    // Both signs, normalised as the trainer does: their mean is next to 0 and their deviation next to 1.
+    // Both signs, normalized as the trainer does: their mean is next to 0 and their deviation next to 1.
     let rows = 2 * 256;
     let observations: Vec<f32> = (0..rows).map(|i| if i % 2 == 0 { 1.0 } else { -1.0 }).collect();
     let (mut noise, mut x) = (vec![0.0; rows], vec![0.0; rows]);
     fill_normal(Key::new(0, Stream::Test), &mut noise);
     let mut scratch = trainer.model().scratch(rows);
-    let weights = &trainer.learnt().policy.weights;
+    let weights = &trainer.networks().policy.weights;
     flow.sample(weights, &observations, &noise, &mut x, &mut scratch, |_, _, _| {});
     x.iter_mut().for_each(|x| *x = x.abs());
     x.sort_by(f32::total_cmp);

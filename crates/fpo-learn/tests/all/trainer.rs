@@ -21,7 +21,7 @@ const METHODS: [&[&str]; 15] = [
     &["optimizer.target_kl=0.01"],
     &["train.ema_decay=0.5", "train.ema_after=2"],
     &["policy.action_noise=0.05"],
-    &["objective.neighbour_entropy=0.01"],
+    &["objective.knn_entropy=0.01"],
     &["objective.method=ppo", "objective.entropy=0.001"],
     &["objective.method=ppo", "policy.std=state_dependent"],
     &["objective.method=dppo"],
@@ -38,7 +38,7 @@ const METHODS: [&[&str]; 15] = [
 fn config_of(method: &[&str]) -> Config {
     let sets = [
         "env.num_envs=32",
-        "env.unroll=16",
+        "env.num_steps=16",
         "policy.hidden=[32,32]",
         "critic.hidden=[32,32]",
         "optimizer.learning_rate=2e-3",
@@ -94,7 +94,7 @@ fn policy_parameters(trainer: &Trainer) -> Vec<(String, Vec<u8>)> {
     names.into_iter().map(bytes).collect()
 }
 
-/// Where nothing is rewarded, advantages are the critic's errors. Normalised they are as large as any, and shape a policy by nothing.
+/// Where nothing is rewarded, advantages are the critic's errors. Normalized they are as large as any, and shape a policy by nothing.
 #[test]
 fn a_policy_waits_for_a_reward() {
     for method in [
@@ -147,7 +147,7 @@ fn every_method_goes_on_bit_for_bit() {
 #[test]
 fn the_rate_follows_how_far_the_policy_moves() {
     let rate = |start: &str| {
-        let fixed = ["optimizer.target_kl=1e-6", "optimizer.final_fraction=1", start];
+        let fixed = ["optimizer.target_kl=1e-6", "optimizer.final_lr_fraction=1", start];
         let mut trainer = trainer_of(&fixed);
         let rates = (0..8).map(|_| metric(&trainer.iterate().unwrap().row, "learning_rate"));
         rates.collect::<Vec<_>>()
@@ -171,10 +171,10 @@ fn epochs_end_where_the_policy_has_moved_far_enough() {
             let mut trainer = trainer_of(&[&method, &limit_set, "optimizer.epochs=3"]);
             let row = trainer.iterate().unwrap().row;
             assert!(
-                metric(&row, "kl").is_finite() && metric(&row, "kl") > 0.0,
+                metric(&row, "approx_kl").is_finite() && metric(&row, "approx_kl") > 0.0,
                 "{row:?}"
             );
-            (metric(&row, "gradient_steps"), metric(&row, "kl"))
+            (metric(&row, "gradient_steps"), metric(&row, "approx_kl"))
         };
         let (free, far) = steps(0.0);
         assert_eq!(free, 24.0, "3 epochs of 8 minibatches");
@@ -295,7 +295,10 @@ fn without_states_of_environments_all_else_goes_on_exactly() {
     });
     assert_eq!((a.restarted_episodes(), b.restarted_episodes()), (32, 32));
     assert!(a.state().unwrap() == b.state().unwrap());
-    assert_eq!(a.learnt().policy.parameters, trainer.learnt().policy.parameters);
+    assert_eq!(
+        a.networks().policy.parameters,
+        trainer.networks().policy.parameters
+    );
     let parts = |state: &[u8]| part_digests(state).unwrap();
     let (before, after) = (parts(&state), parts(&a.state().unwrap()));
     assert!(before.keys().eq(after.keys()) && before.contains_key("environment 31"));

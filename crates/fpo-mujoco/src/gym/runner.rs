@@ -16,13 +16,13 @@ pub(super) struct Runner {
     /// The initial positions differ from the model's by up to this much, uniformly.
     pub(super) position_noise: f64,
     /// The initial velocities.
-    pub(super) velocity_noise: Noise,
+    pub(super) velocity_noise: ResetNoise,
     /// What ends an episode when it is lost. Each step in health earns a reward of 1.
     pub(super) health: Option<Health>,
 }
 
 /// A distribution about zero.
-pub(super) enum Noise {
+pub(super) enum ResetNoise {
     /// With this standard deviation.
     Normal(f64),
     /// Between this far below and above.
@@ -65,8 +65,8 @@ impl Rules for Runner {
         }
         for velocity in physics.qvel_mut() {
             *velocity = match self.velocity_noise {
-                Noise::Normal(deviation) => deviation * normal(rng),
-                Noise::Uniform(size) => uniform(rng, -size, size),
+                ResetNoise::Normal(deviation) => deviation * normal(rng),
+                ResetNoise::Uniform(size) => uniform(rng, -size, size),
             };
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! The list of tasks, and the figures that distinguish them.
 
-use super::runner::{Bounds, Health, Noise, Runner};
+use super::runner::{Bounds, Health, ResetNoise, Runner};
 use crate::task::Definition;
 
 pub(super) const TASKS: &[Definition] = &[
@@ -40,7 +40,7 @@ const HALF_CHEETAH: Runner = Runner {
     control_cost: 0.1,
     velocity_limit: f64::INFINITY,
     position_noise: 0.1,
-    velocity_noise: Noise::Normal(0.1),
+    velocity_noise: ResetNoise::Normal(0.1),
     health: None,
 };
 
@@ -48,7 +48,7 @@ const HOPPER: Runner = Runner {
     control_cost: 1e-3,
     velocity_limit: 10.0,
     position_noise: 5e-3,
-    velocity_noise: Noise::Uniform(5e-3),
+    velocity_noise: ResetNoise::Uniform(5e-3),
     health: Some(Health {
         height: Bounds(0.7, f64::INFINITY),
         angle: Bounds(-0.2, 0.2),

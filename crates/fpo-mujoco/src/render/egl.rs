@@ -20,7 +20,7 @@ const TRUE: u32 = 1;
 const NONE: Attribute = 0x3038;
 const OPENGL_API: u32 = 0x30A2;
 const PLATFORM_DEVICE: u32 = 0x313F;
-/// Colour, depth and stencil sizes, a surface in memory, and desktop OpenGL, which MuJoCo draws with.
+/// Color, depth and stencil sizes, a surface in memory, and desktop OpenGL, which MuJoCo draws with.
 const CONFIG: [Attribute; 15] = [
     0x3024, 8, // red
     0x3023, 8, // green
@@ -90,7 +90,7 @@ impl Egl {
 
     fn open() -> Result<Self, String> {
         // Global, because MuJoCo looks for `eglGetProcAddress` among the symbols of the process.
-        // SAFETY: libEGL's initialisers have no requirements.
+        // SAFETY: libEGL's initializers have no requirements.
         let library = unsafe { Library::open(Some("libEGL.so.1"), RTLD_NOW | RTLD_GLOBAL) };
         let library =
             library.map_err(|_| format!("pictures need EGL, which cannot be loaded here ({INSTALL})"))?;
@@ -160,7 +160,7 @@ impl Functions {
 
     /// A context and its surface, tried out on this thread.
     fn context(&self, display: Handle, config: Handle) -> Result<(Handle, Handle), String> {
-        // SAFETY: an initialised display and a configuration of it, lists that end with NONE.
+        // SAFETY: an initialized display and a configuration of it, lists that end with NONE.
         unsafe {
             if (self.bind_api)(OPENGL_API) != TRUE {
                 return Err(self.error("has no OpenGL"));
@@ -184,7 +184,7 @@ impl Functions {
     /// Leaves this thread without a context.
     ///
     /// # Safety
-    /// `display` is initialised.
+    /// `display` is initialized.
     unsafe fn release(&self, display: Handle) {
         // SAFETY: the null handles mean "none".
         unsafe { (self.make_current)(display, ptr::null_mut(), ptr::null_mut(), ptr::null_mut()) };
@@ -245,7 +245,7 @@ impl Context {
         struct Current<'a>(&'a Egl);
         impl Drop for Current<'_> {
             fn drop(&mut self) {
-                // SAFETY: an initialised display.
+                // SAFETY: an initialized display.
                 unsafe { self.0.functions.release(self.0.display) };
             }
         }

@@ -26,7 +26,7 @@ struct BallInCup {
     ball_x: usize,
     ball_z: usize,
     target: usize,
-    /// How far the ball may be from the centre of the cup, along x and z.
+    /// How far the ball may be from the center of the cup, along x and z.
     room: [f64; 2],
 }
 

@@ -76,7 +76,7 @@ impl Domain for Hopper {
     }
 
     fn reward(&self, physics: &Physics) -> f64 {
-        // The centre of the torso above that of the foot.
+        // The center of the torso above that of the foot.
         let height = physics.xipos()[3 * self.torso + 2] - physics.xipos()[3 * self.foot + 2];
         let standing = STANDING.at(height);
         if self.hopping {

@@ -57,7 +57,7 @@ struct Humanoid {
     torso: usize,
     head: usize,
     extremities: [usize; 4],
-    /// The sensor of the velocity of the centre of mass.
+    /// The sensor of the velocity of the center of mass.
     velocity: usize,
     /// Rewards the horizontal speed; nothing when it should stand still.
     moving: Option<Tolerance>,

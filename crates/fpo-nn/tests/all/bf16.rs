@@ -3,7 +3,7 @@
 //! On machines without the matrix unit these tests say so and pass.
 
 use crate::common::{backward, forward};
-use fpo_nn::{Activation, Initialisation, Mlp, MlpSpec, Precision};
+use fpo_nn::{Activation, Initialization, Mlp, MlpSpec, Precision};
 use fpo_rng::{Key, Stream, fill_normal};
 
 fn normal(step: u64, len: usize) -> Vec<f32> {
@@ -25,7 +25,7 @@ fn network_in(
     activation: Activation,
 ) -> Option<(Mlp, Vec<f32>)> {
     if !precision.is_available() {
-        // A processor that has it must not be passed over because it was not recognised.
+        // A processor that has it must not be passed over because it was not recognized.
         let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let hidden = cpu.contains(" amx_bf16") && std::env::var_os("FPO_SIMD").is_none();
         assert!(!hidden, "the processor has AMX, but it was not found");
@@ -41,7 +41,7 @@ fn network_in(
     let mlp = Mlp::new(spec).unwrap().with_precision(precision).unwrap();
     let mut parameters = vec![0.0; mlp.parameter_count()];
     mlp.init(
-        Initialisation::LecunUniform,
+        Initialization::LecunUniform,
         1.0,
         Key::new(6, Stream::Test),
         &mut parameters,
@@ -205,7 +205,7 @@ fn inputs_keep_their_digits() {
 }
 
 #[test]
-fn a_row_does_not_depend_on_its_neighbours_nor_on_training() {
+fn a_row_does_not_depend_on_its_neighbors_nor_on_training() {
     let Some((mlp, parameters)) = network(17, &[64, 64], 5, Activation::Silu) else {
         return;
     };

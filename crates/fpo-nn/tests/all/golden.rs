@@ -1,4 +1,4 @@
-//! Networks, the optimiser and named tensors against values computed by the authors' JAX code.
+//! Networks, the optimizer and named tensors against values computed by the authors' JAX code.
 
 use crate::common::relative_error;
 use fpo_nn::{Activation, Adam, AdamConfig, Mlp, MlpSpec};

@@ -1,9 +1,9 @@
 //! Distributions of initial parameters.
 
-use fpo_nn::{Activation, Initialisation, Mlp, MlpSpec};
+use fpo_nn::{Activation, Initialization, Mlp, MlpSpec};
 use fpo_rng::{Key, Stream};
 
-fn initial(how: Initialisation, final_gain: f32, widths: [usize; 4]) -> (Mlp, Vec<f32>) {
+fn initial(how: Initialization, final_gain: f32, widths: [usize; 4]) -> (Mlp, Vec<f32>) {
     let [input, a, b, output] = widths;
     let mlp = Mlp::new(MlpSpec {
         input,
@@ -19,7 +19,7 @@ fn initial(how: Initialisation, final_gain: f32, widths: [usize; 4]) -> (Mlp, Ve
 
 #[test]
 fn lecun_uniform_has_variance_one_over_inputs() {
-    let (mlp, parameters) = initial(Initialisation::LecunUniform, 0.1, [50, 400, 300, 200]);
+    let (mlp, parameters) = initial(Initialization::LecunUniform, 0.1, [50, 400, 300, 200]);
     for (i, layer) in mlp.layers().iter().enumerate() {
         let weight = &parameters[layer.weight.clone()];
         let gain: f64 = if i == 2 { 0.1 } else { 1.0 };
@@ -44,7 +44,7 @@ fn lecun_uniform_has_variance_one_over_inputs() {
 
 #[test]
 fn orthogonal_weights_are_orthogonal() {
-    let (mlp, parameters) = initial(Initialisation::Orthogonal, 0.01, [12, 64, 64, 5]);
+    let (mlp, parameters) = initial(Initialization::Orthogonal, 0.01, [12, 64, 64, 5]);
     for (l, layer) in mlp.layers().iter().enumerate() {
         let weight = &parameters[layer.weight.clone()];
         let gain: f64 = if l == 2 { 0.01 } else { 2f64.sqrt() };
@@ -76,10 +76,10 @@ fn orthogonal_weights_are_orthogonal() {
 
 #[test]
 fn layers_and_keys_draw_different_numbers() {
-    let (mlp, first) = initial(Initialisation::LecunUniform, 1.0, [16, 16, 16, 16]);
+    let (mlp, first) = initial(Initialization::LecunUniform, 1.0, [16, 16, 16, 16]);
     let mut other = first.clone();
     mlp.init(
-        Initialisation::LecunUniform,
+        Initialization::LecunUniform,
         1.0,
         Key::new(5, Stream::Init).index(1),
         &mut other,

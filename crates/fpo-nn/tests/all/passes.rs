@@ -1,7 +1,7 @@
 //! The passes against a plain f64 implementation, and that against finite differences.
 
 use crate::common::{backward, forward, relative_error};
-use fpo_nn::{Activation, Initialisation, Mlp, MlpSpec};
+use fpo_nn::{Activation, Initialization, Mlp, MlpSpec};
 use fpo_rng::{Key, Stream, fill_normal};
 
 const ACTIVATIONS: [Activation; 4] = [
@@ -35,7 +35,7 @@ fn network(input: usize, hidden: &[usize], output: usize, activation: Activation
     })
     .unwrap();
     let mut parameters = vec![0.0; mlp.parameter_count()];
-    mlp.init(Initialisation::LecunUniform, 1.0, key(0), &mut parameters);
+    mlp.init(Initialization::LecunUniform, 1.0, key(0), &mut parameters);
     for layer in mlp.layers() {
         let bias = normal(1 + layer.bias.start as u64, layer.outputs);
         parameters[layer.bias.clone()]

@@ -4,10 +4,10 @@ use super::html::Page;
 use crate::files::pictures;
 use crate::number::duration;
 use crate::results::{Noise, Results, Status};
-use crate::tables::{self, About, Grid};
+use crate::tables::{self, Grid, ReportInfo};
 
 /// The page about `results`, whose suite was described by `text`.
-pub fn of_results(results: &Results, about: &About, text: &str) -> String {
+pub fn of_results(results: &Results, about: &ReportInfo, text: &str) -> String {
     let suite = &results.suite;
     let finished = results
         .runs
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn a_page_has_tables_and_pictures() {
         let (_folder, results) = example(|m, t, seed| (3 * m + 2 * t) as f64 + seed as f64);
-        let about = About {
+        let about = ReportInfo {
             command: "fpo report x".to_owned(),
             here: Machine::here("0", 1, 0),
             remarks: Vec::new(),

@@ -2,7 +2,7 @@
 
 use super::html::{Page, base64, escaped};
 use super::{Film, Finding, Severity};
-use crate::number::{alike, count, duration, figure, with_error};
+use crate::number::{alike, count, duration, format_number, with_error};
 use crate::plot::{self, Curve, Panel, Unit};
 use crate::record::{Evaluation, Record, Returns};
 use crate::tables::Grid;
@@ -59,7 +59,7 @@ pub fn of_run(record: &Record, findings: Option<&[Finding]>, film: Option<&Film>
                 "Every iteration, over environment steps. Values far beyond all others are drawn at the edge."
             }
             _ => {
-                "Means of neighbouring iterations, over environment steps; of extremes, the extremes. Values far beyond all others are drawn at \
+                "Means of neighboring iterations, over environment steps; of extremes, the extremes. Values far beyond all others are drawn at \
                  the edge."
             }
         };
@@ -98,7 +98,7 @@ fn headlines(record: &Record) -> Vec<(String, String)> {
         .max_by(|a, b| a.zero.mean.total_cmp(&b.zero.mean));
     if let Some(best) = best.filter(|_| record.evaluations.len() > 1) {
         let name = format!("best from zero noise, at {} steps", count(best.env_steps));
-        cards.push((name, figure(best.zero.mean, 4)));
+        cards.push((name, format_number(best.zero.mean, 4)));
     }
     let (steps, planned, seconds) = (record.env_steps(), record.planned_steps(), record.seconds());
     let of = match (record.is_complete(), &record.failure) {
@@ -152,7 +152,7 @@ fn evaluations(evaluations: &[Evaluation]) -> Grid {
     }
     let cells = |r: &Returns| {
         let [mean, std] = alike([r.mean, r.std], 4);
-        let [least, most] = [r.min, r.max].map(|x| figure(x, 4));
+        let [least, most] = [r.min, r.max].map(|x| format_number(x, 4));
         [mean, std, least, most, r.diverged.to_string()]
     };
     let row = |e: &Evaluation| {
@@ -208,7 +208,7 @@ fn evaluation_panels(record: &Record) -> Vec<Panel> {
     ]
 }
 
-/// How neighbouring values become one.
+/// How neighboring values become one.
 #[derive(Clone, Copy)]
 enum Merge {
     Mean,
@@ -255,7 +255,7 @@ const SHOWN: [Shown; 17] = [
     (
         "how far the policy moved in an iteration, nats",
         Unit::Plain,
-        &[("", "kl", Merge::Mean)],
+        &[("", "approx_kl", Merge::Mean)],
     ),
     (
         "gradient steps of an iteration",
@@ -333,7 +333,7 @@ fn training_panels(record: &Record) -> Vec<Panel> {
     panels
 }
 
-/// At most [`POINTS`] points, each of neighbours.
+/// At most [`POINTS`] points, each of neighbors.
 fn merged(points: &[(f64, f64)], merge: Merge) -> Vec<(f64, f64)> {
     let size = points.len().div_ceil(POINTS).max(1);
     let one = |group: &[(f64, f64)]| {
@@ -355,7 +355,7 @@ mod tests {
     use std::fs;
 
     #[test]
-    fn neighbours_are_merged() {
+    fn neighbors_are_merged() {
         let points: Vec<_> = (0..POINTS * 2).map(|k| (k as f64, (k % 2) as f64)).collect();
         for (merge, value) in [(Merge::Mean, 0.5), (Merge::Least, 0.0), (Merge::Greatest, 1.0)] {
             let merged = merged(&points, merge);

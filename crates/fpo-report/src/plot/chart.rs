@@ -71,7 +71,7 @@ impl Chart {
             group = group.add(
                 Path::new()
                     .set("d", band(one, x, y))
-                    .set("fill", one.style.colour)
+                    .set("fill", one.style.color)
                     .set("fill-opacity", 0.15),
             );
         }
@@ -80,7 +80,7 @@ impl Chart {
                 Path::new()
                     .set("d", polyline(&one.points, x, y))
                     .set("fill", "none")
-                    .set("stroke", one.style.colour)
+                    .set("stroke", one.style.color)
                     .set("stroke-width", one.width)
                     .set("stroke-opacity", one.opacity)
                     .set("stroke-dasharray", one.style.dashes)
@@ -89,7 +89,7 @@ impl Chart {
             );
             for &(px, py) in one.points.iter().filter(|_| one.marks) {
                 let dot = Circle::new().set("cx", n(x.at(px))).set("cy", n(y.within(py)));
-                group = group.add(dot.set("r", 2.2).set("fill", one.style.colour));
+                group = group.add(dot.set("r", 2.2).set("fill", one.style.color));
             }
         }
         group

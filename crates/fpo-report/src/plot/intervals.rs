@@ -81,7 +81,7 @@ fn interval(estimate: Estimate, scale: Scale, y: f64, style: Style) -> Group {
     let [low, value, high] = [estimate.low, estimate.value, estimate.high].map(|v| scale.at(v));
     Group::new()
         .add(
-            line(low, y, high, y, style.colour)
+            line(low, y, high, y, style.color)
                 .set("stroke-width", 9)
                 .set("stroke-opacity", 0.32),
         )
@@ -90,7 +90,7 @@ fn interval(estimate: Estimate, scale: Scale, y: f64, style: Style) -> Group {
                 .set("cx", n(value))
                 .set("cy", n(y))
                 .set("r", 4.4)
-                .set("fill", style.colour)
+                .set("fill", style.color)
                 .set("stroke", "#ffffff")
                 .set("stroke-width", 1.2),
         )

@@ -12,7 +12,7 @@ use std::fmt::Write;
 
 /// What a report says besides its results.
 #[derive(Clone, Debug, PartialEq)]
-pub struct About {
+pub struct ReportInfo {
     /// The command that made it.
     pub command: String,
     /// The machine it was written on.
@@ -22,7 +22,7 @@ pub struct About {
 }
 
 /// The whole report as Markdown, beside whose file the pictures lie.
-pub fn report(results: &Results, about: &About, pictures: &[(String, &str)]) -> String {
+pub fn report(results: &Results, about: &ReportInfo, pictures: &[(String, &str)]) -> String {
     let suite = &results.suite;
     let mut out = format!("# {}\n\n", escape(&suite.name));
     let finished = results
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn a_report_has_all_parts_but_empty_ones() {
         let (_folder, results) = example(|m, t, seed| (3 * m + 2 * t) as f64 + seed as f64);
-        let about = About {
+        let about = ReportInfo {
             command: "fpo bench example".to_owned(),
             here: Machine::here("0", 1, 0),
             remarks: vec!["read *me*".to_owned()],

@@ -1,7 +1,7 @@
 //! What methods reach: over all tasks, task by task, and one method against another.
 
 use super::grid::Grid;
-use crate::number::{count, figure};
+use crate::number::{count, format_number};
 use crate::results::{Noise, Results, Run};
 use crate::stats::{Aggregate, Estimate, mean, std};
 
@@ -127,7 +127,7 @@ fn return_digits(results: &Results) -> usize {
     let largest = returns
         .map(|e| e.zero.mean.abs().max(e.random.mean.abs()))
         .fold(0.0, f64::max);
-    figure(largest, 3)
+    format_number(largest, 3)
         .split_once('.')
         .map_or(0, |(_, decimals)| decimals.len().min(4))
 }

@@ -1,6 +1,6 @@
 //! The checkpoints of one run.
 
-use super::{About, Checkpoint, CheckpointError, FORMAT, FileRecord, KIND, MANIFEST, Manifest};
+use super::{Checkpoint, CheckpointError, CheckpointInfo, FORMAT, FileRecord, KIND, MANIFEST, Manifest};
 use fpo_files::{PARTIAL, discard, remove, sync_folder, write_synced};
 use std::fs;
 use std::io;
@@ -88,7 +88,10 @@ impl Checkpoints {
         Self::best_of(folder, |about| !about.warned)
     }
 
-    fn best_of(folder: &Path, is: impl Fn(&About) -> bool) -> Result<Option<Checkpoint>, CheckpointError> {
+    fn best_of(
+        folder: &Path,
+        is: impl Fn(&CheckpointInfo) -> bool,
+    ) -> Result<Option<Checkpoint>, CheckpointError> {
         let opened = Self::list(folder)?
             .into_iter()
             .rev()
@@ -105,10 +108,10 @@ impl Checkpoints {
     ///
     /// # Errors
     /// If it cannot be written; then nothing of it is left, and the earlier ones are as they were.
-    pub fn save(&self, about: &About, files: &[(&str, &[u8])]) -> Result<PathBuf, CheckpointError> {
+    pub fn save(&self, about: &CheckpointInfo, files: &[(&str, &[u8])]) -> Result<PathBuf, CheckpointError> {
         let name = format!("{PREFIX}{}", about.env_steps);
         let path = self.folder.join(&name);
-        let about = About {
+        let about = CheckpointInfo {
             evaluation: about.evaluation.filter(|e| e.is_finite()),
             ..about.clone()
         };

@@ -3,8 +3,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use tempfile::TempDir;
 
-fn about(env_steps: u64, evaluation: Option<f64>) -> About {
-    About {
+fn about(env_steps: u64, evaluation: Option<f64>) -> CheckpointInfo {
+    CheckpointInfo {
         task: "cartpole-balance".into(),
         iteration: env_steps / 10,
         env_steps,
@@ -91,7 +91,7 @@ fn the_best_sound_one_stays_beside_the_best() {
         (30, 9.0, true),
         (40, 1.0, true),
     ] {
-        let about = About {
+        let about = CheckpointInfo {
             warned,
             ..about(step, Some(evaluation))
         };

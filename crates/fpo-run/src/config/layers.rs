@@ -7,7 +7,7 @@ mod keys;
 pub use documentation::{documentation, documented};
 pub use error::ConfigError;
 
-pub(super) use keys::{Key, Kind, keys};
+pub(super) use keys::{Setting, ValueKind, keys};
 
 use super::{Config, Method, validate::validate};
 use fpo_files::read_capped;
@@ -82,7 +82,7 @@ pub fn resolve(
 ///
 /// # Errors
 /// As [`resolve`].
-pub fn reopen(file: &Path, sets: &[String]) -> Result<Config, ConfigError> {
+pub fn load_recorded(file: &Path, sets: &[String]) -> Result<Config, ConfigError> {
     let origin = file.display().to_string();
     let unreadable = |e: std::io::Error| ConfigError::Read {
         file: origin.clone(),
@@ -118,11 +118,11 @@ const CHANGEABLE: [&str; 17] = [
     "eval.*",
     "optimizer.learning_rate",
     "optimizer.critic_learning_rate",
-    "optimizer.final_fraction",
+    "optimizer.final_lr_fraction",
     "optimizer.target_kl",
     "optimizer.max_kl",
-    "optimizer.kl_factor_min",
-    "optimizer.kl_factor_max",
+    "optimizer.lr_scale_min",
+    "optimizer.lr_scale_max",
     "optimizer.max_grad_norm",
     "objective.ratio_form",
     "objective.clip",
@@ -263,7 +263,7 @@ impl Layers<'_> {
         }
         let is_list = keys()
             .iter()
-            .any(|k| k.path == key && matches!(k.kind, Kind::Integers));
+            .any(|k| k.path == key && matches!(k.kind, ValueKind::Integers));
         let value: Value = if is_list && !text.starts_with('[') {
             format!("[{text}]")
                 .parse()
@@ -272,7 +272,7 @@ impl Layers<'_> {
             text.parse().unwrap_or_else(|_| Value::String(text.to_owned()))
         };
         if keys::is_section(key) {
-            let members = Key::members(key);
+            let members = Setting::members(key);
             return Err(ConfigError::wrong_type(key, &value, &members, "--set"));
         }
         let mut table = Table::new();
@@ -361,7 +361,7 @@ fn checked(table: Table, origin: &str) -> Result<Table, ConfigError> {
                         return Err(ConfigError::wrong_type(
                             &path,
                             &other,
-                            &Key::members(&path),
+                            &Setting::members(&path),
                             origin,
                         ));
                     }

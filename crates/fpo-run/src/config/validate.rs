@@ -1,7 +1,7 @@
 //! The range of every number, and which settings go together.
 
 use super::layers::{ConfigError, lookup, one_line, table};
-use super::{AdvantageEstimator, AdvantageNormalisation, Config, GaeSchedule, Method, TimeKind};
+use super::{AdvantageEstimator, AdvantageNormalization, Config, Method, Recompute, TimeKind};
 use fpo_flow::Sampler;
 use std::fmt;
 use toml::Value;
@@ -62,7 +62,7 @@ const fn list(shortest: usize, longest: usize, of: Range) -> Range {
 const RANGES: &[(&str, Range)] = &[
     ("seed", from_to(0.0, i64::MAX as f64)),
     ("env.num_envs", from_to(1.0, 32_768.0)),
-    ("env.unroll", from_to(1.0, 65_536.0)),
+    ("env.num_steps", from_to(1.0, 65_536.0)),
     ("env.sequences", from_to(1.0, 65_536.0)),
     ("env.reward_scale", above(0.0, 1e6)),
     ("policy.hidden", list(1, 16, from_to(1.0, 8192.0))),
@@ -77,7 +77,7 @@ const RANGES: &[(&str, Range)] = &[
     ("critic.hidden", list(1, 16, from_to(1.0, 8192.0))),
     ("critic.final_gain", from_to(0.0, 100.0)),
     ("critic.loss_coefficient", above(0.0, 1e6)),
-    ("objective.pairs", from_to(1.0, 1024.0)),
+    ("objective.samples", from_to(1.0, 1024.0)),
     ("objective.huber_delta", from_to(0.0, 1e6)),
     ("objective.clip", above(0.0, 10.0)),
     ("objective.log_ratio_clamp", from_to(0.0, 80.0)),
@@ -88,20 +88,20 @@ const RANGES: &[(&str, Range)] = &[
     ("objective.temperature", above(0.0, 1e6)),
     ("objective.weight_max", above(0.0, 1e6)),
     ("objective.final_steps", from_to(0.0, 1000.0)),
-    ("objective.neighbour_entropy", from_to(0.0, 100.0)),
-    ("objective.neighbour_samples", from_to(1.0, 64.0)),
-    ("objective.neighbour", from_to(1.0, 64.0)),
+    ("objective.knn_entropy", from_to(0.0, 100.0)),
+    ("objective.knn_samples", from_to(1.0, 64.0)),
+    ("objective.knn_k", from_to(1.0, 64.0)),
     ("objective.entropy", from_to(0.0, 100.0)),
     ("advantage.group_size", from_to(2.0, 32_768.0)),
     ("advantage.gamma", below(0.0, 1.0)),
     ("advantage.lambda", from_to(0.0, 1.0)),
     ("optimizer.learning_rate", above(0.0, 1.0)),
     ("optimizer.critic_learning_rate", above(0.0, 1.0)),
-    ("optimizer.final_fraction", from_to(0.0, 1.0)),
+    ("optimizer.final_lr_fraction", from_to(0.0, 1.0)),
     ("optimizer.target_kl", from_to(0.0, 100.0)),
     ("optimizer.max_kl", from_to(0.0, 100.0)),
-    ("optimizer.kl_factor_min", above(0.0, 1.0)),
-    ("optimizer.kl_factor_max", from_to(1.0, 1e6)),
+    ("optimizer.lr_scale_min", above(0.0, 1.0)),
+    ("optimizer.lr_scale_max", from_to(1.0, 1e6)),
     ("optimizer.beta1", below(0.0, 1.0)),
     ("optimizer.beta2", below(0.0, 1.0)),
     ("optimizer.eps", above(0.0, 1.0)),
@@ -119,7 +119,7 @@ const RANGES: &[(&str, Range)] = &[
     ("train.keep", from_to(1.0, 1_000_000.0)),
 ];
 
-/// Most f32 numbers a batch may hold (16 GiB): the views' times, noises, losses and velocities, with room for 32 actions.
+/// Most f32 numbers a batch may hold (16 GiB): the samples' times, noises, losses and velocities, with room for 32 actions.
 const LARGEST_BATCH: f64 = 4.0 * 1024.0 * 1024.0 * 1024.0;
 
 /// Most weights between a network's hidden layers.
@@ -151,11 +151,11 @@ pub fn validate(config: &Config) -> Result<(), ConfigError> {
             range.check(key, value)?;
         }
     }
-    together(config)
+    check_conflicts(config)
 }
 
 /// What single ranges cannot say.
-fn together(config: &Config) -> Result<(), ConfigError> {
+fn check_conflicts(config: &Config) -> Result<(), ConfigError> {
     let Config {
         env,
         policy,
@@ -187,22 +187,22 @@ fn together(config: &Config) -> Result<(), ConfigError> {
     if objective.time == TimeKind::InnerGrid && policy.flow_steps < 2 {
         return conflict("objective.time = \"inner_grid\" needs policy.flow_steps of 2 or more: the only time of one step is t = 1".into());
     }
-    let (views, views_key) = (config.parts().views_per_action, views_key(objective.method));
-    let sizes = [env.num_envs, env.sequences, env.unroll].map(|n| n as f64);
-    if sizes.iter().product::<f64>() * (views as f64 * 66.0 + 256.0) > LARGEST_BATCH {
+    let (samples, samples_key) = (config.parts().samples_per_action, samples_key(objective.method));
+    let sizes = [env.num_envs, env.sequences, env.num_steps].map(|n| n as f64);
+    if sizes.iter().product::<f64>() * (samples as f64 * 66.0 + 256.0) > LARGEST_BATCH {
         return conflict(format!(
-            "env.num_envs × env.sequences × env.unroll × {views_key} = {} × {} × {} × {views} needs more than 16 GiB for one batch",
-            env.num_envs, env.sequences, env.unroll
+            "env.num_envs × env.sequences × env.num_steps × {samples_key} = {} × {} × {} × {samples} needs more than 16 GiB for one batch",
+            env.num_envs, env.sequences, env.num_steps
         ));
     }
     let sequence = match advantage.schedule() {
-        GaeSchedule::PerMinibatch => env.unroll + 1,
-        GaeSchedule::Once => 1,
+        Recompute::PerMinibatch => env.num_steps + 1,
+        Recompute::PerIteration => 1,
     };
     for (key, hidden, rows, cause) in [
-        ("policy.hidden", &policy.hidden, views, views_key),
+        ("policy.hidden", &policy.hidden, samples, samples_key),
         ("policy.hidden", &policy.hidden, env.num_envs / 16, "env.num_envs"),
-        ("critic.hidden", &critic.hidden, sequence, "env.unroll"),
+        ("critic.hidden", &critic.hidden, sequence, "env.num_steps"),
     ] {
         let weights: f64 = hidden.windows(2).map(|w| w[0] as f64 * w[1] as f64).sum();
         if weights > LARGEST_NETWORK {
@@ -218,25 +218,24 @@ fn together(config: &Config) -> Result<(), ConfigError> {
             ));
         }
     }
-    if advantage.schedule() == GaeSchedule::PerMinibatch
-        && advantage.normalize == AdvantageNormalisation::Batch
+    if advantage.schedule() == Recompute::PerMinibatch && advantage.normalize == AdvantageNormalization::Batch
     {
         return conflict(
-            "advantage.normalize = \"batch\" needs advantage.gae = \"once\": with \"per_minibatch\" the batch's advantages are \
+            "advantage.normalize = \"batch\" needs advantage.recompute = \"per_iteration\": with \"per_minibatch\" the batch's advantages are \
              never known together"
                 .into(),
         );
     }
     let (what, number) = match advantage.schedule() {
-        GaeSchedule::PerMinibatch => ("env.num_envs × env.sequences", env.num_envs * env.sequences),
-        GaeSchedule::Once => ("env.num_envs × env.sequences × env.unroll", env.transitions()),
+        Recompute::PerMinibatch => ("env.num_envs × env.sequences", env.num_envs * env.sequences),
+        Recompute::PerIteration => ("env.num_envs × env.sequences × env.num_steps", env.transitions()),
     };
     if number % optimizer.minibatches != 0 {
         let why = match advantage.schedule() {
-            GaeSchedule::PerMinibatch => {
-                " (with advantage.gae = \"per_minibatch\" a minibatch holds whole sequences)"
+            Recompute::PerMinibatch => {
+                " (with advantage.recompute = \"per_minibatch\" a minibatch holds whole sequences)"
             }
-            GaeSchedule::Once => "",
+            Recompute::PerIteration => "",
         };
         return conflict(format!(
             "optimizer.minibatches = {} must divide {what} = {number}{why}",
@@ -267,17 +266,17 @@ fn together(config: &Config) -> Result<(), ConfigError> {
             "train.rollback goes back to the best checkpoint, so it needs evaluations while training: set eval.every".into(),
         );
     }
-    if objective.neighbour_entropy > 0.0 {
+    if objective.knn_entropy > 0.0 {
         if objective.method == Method::Ppo {
             return conflict(format!(
-                "objective.neighbour_entropy = {} is for flows: a Gaussian's entropy is known, and objective.entropy is its weight",
-                objective.neighbour_entropy
+                "objective.knn_entropy = {} is for flows: a Gaussian's entropy is known, and objective.entropy is its weight",
+                objective.knn_entropy
             ));
         }
-        if objective.neighbour > objective.neighbour_samples {
+        if objective.knn_k > objective.knn_samples {
             return conflict(format!(
-                "objective.neighbour = {} is more than objective.neighbour_samples = {}",
-                objective.neighbour, objective.neighbour_samples
+                "objective.knn_k = {} is more than objective.knn_samples = {}",
+                objective.knn_k, objective.knn_samples
             ));
         }
     }
@@ -289,20 +288,20 @@ fn together(config: &Config) -> Result<(), ConfigError> {
     }
     if objective.antithetic
         && matches!(objective.method, Method::Fpo | Method::Awfm)
-        && objective.pairs % 2 != 0
+        && objective.samples % 2 != 0
     {
         return conflict(format!(
-            "objective.antithetic needs an even objective.pairs, not {}",
-            objective.pairs
+            "objective.antithetic needs an even objective.samples, not {}",
+            objective.samples
         ));
     }
     Ok(())
 }
 
-/// What says how many views an action has.
-fn views_key(method: Method) -> &'static str {
+/// What says how many samples an action has.
+fn samples_key(method: Method) -> &'static str {
     match method {
-        Method::Fpo | Method::Awfm => "objective.pairs",
+        Method::Fpo | Method::Awfm => "objective.samples",
         Method::Ppo => "1",
         Method::Dppo => "policy.flow_steps",
     }
@@ -369,12 +368,17 @@ fn bound(x: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::layers::{Key, Kind, keys};
+    use super::super::layers::{Setting, ValueKind, keys};
     use super::*;
 
     #[test]
     fn every_number_has_a_range_and_every_range_a_number() {
-        let numeric = |key: &&Key| matches!(key.kind, Kind::Integer | Kind::Number | Kind::Integers);
+        let numeric = |key: &&Setting| {
+            matches!(
+                key.kind,
+                ValueKind::Integer | ValueKind::Number | ValueKind::Integers
+            )
+        };
         let numeric: Vec<&str> = keys()
             .iter()
             .filter(numeric)

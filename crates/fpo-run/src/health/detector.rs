@@ -10,7 +10,7 @@ mod watch;
 mod tests;
 
 use super::finding::figure;
-use super::{Figures, Finding, Kind, Severity};
+use super::{Finding, FindingKind, Metrics, Severity};
 use crate::config::Config;
 use advice::Advice;
 use evaluations::{Evaluations, has_evaluation};
@@ -52,7 +52,7 @@ impl Detector {
     }
 
     /// Takes in a row; returns what has begun with it.
-    pub fn observe(&mut self, row: &dyn Figures) -> Vec<Finding> {
+    pub fn observe(&mut self, row: &dyn Metrics) -> Vec<Finding> {
         let rollbacks = row.get("rollbacks").unwrap_or(self.rollbacks);
         if rollbacks > self.rollbacks {
             self.forget();
@@ -142,7 +142,7 @@ impl Detector {
             String::new()
         };
         Finding::new(
-            Kind::ReturnCollapse,
+            FindingKind::ReturnCollapse,
             Severity::Failure,
             fall,
             format!("{cause}{}", self.advice.after_collapse()),

@@ -2,7 +2,7 @@
 
 use super::limits::*;
 use super::series::median;
-use super::{Detector, Figures, Finding, Kind, NormaliserState, Recorded, RunRecord, Severity};
+use super::{Detector, Finding, FindingKind, Metrics, NormalizerState, Recorded, RunRecord, Severity};
 use crate::config::Method;
 use fpo_learn::trainer::OF_CRITIC;
 
@@ -41,7 +41,7 @@ pub fn examine(record: &RunRecord) -> Vec<Finding> {
         found.extend(speed(record));
     }
     found.extend(rates(record));
-    found.extend(normaliser(record));
+    found.extend(normalizer(record));
     // The sort is stable: what belongs together stays together.
     found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     found
@@ -50,7 +50,7 @@ pub fn examine(record: &RunRecord) -> Vec<Finding> {
 /// A checkpoint that cannot be read.
 pub(super) fn damaged_checkpoint(error: &str) -> Finding {
     Finding::new(
-        Kind::Normaliser,
+        FindingKind::Normalizer,
         Severity::Warning,
         format!("a checkpoint cannot be read: {error}"),
         "delete it, so that the run goes on from an earlier one",
@@ -64,7 +64,7 @@ fn no_metrics(record: &RunRecord) -> Finding {
         "it ended before its first iteration was over"
     };
     Finding::new(
-        Kind::NoMetrics,
+        FindingKind::NoMetrics,
         Severity::Note,
         "metrics.jsonl has no iteration yet",
         advice,
@@ -74,14 +74,14 @@ fn no_metrics(record: &RunRecord) -> Finding {
 /// Whether the run ended with a number that was not finite: nothing came after.
 fn failure(record: &RunRecord) -> Option<Finding> {
     let last = record.events.last()?;
-    let done = record.rows.last().map_or(0, Figures::iteration);
-    (last.finding.kind == Kind::NonFinite && last.iteration > done).then(|| last.finding.clone())
+    let done = record.rows.last().map_or(0, Metrics::iteration);
+    (last.finding.kind == FindingKind::NonFinite && last.iteration > done).then(|| last.finding.clone())
 }
 
 /// What went wrong and was overcome.
 fn past(record: &RunRecord, detector: &Detector) -> Vec<Finding> {
-    let present: Vec<Kind> = detector.present().iter().map(|finding| finding.kind).collect();
-    let mut kinds: Vec<Kind> = Vec::new();
+    let present: Vec<FindingKind> = detector.present().iter().map(|finding| finding.kind).collect();
+    let mut kinds: Vec<FindingKind> = Vec::new();
     for event in &record.events {
         let kind = event.finding.kind;
         if !kinds.contains(&kind) && !present.contains(&kind) {
@@ -91,7 +91,7 @@ fn past(record: &RunRecord, detector: &Detector) -> Vec<Finding> {
     let stopped = failure(record).is_some();
     let kinds = kinds
         .into_iter()
-        .filter(|kind| !(stopped && *kind == Kind::NonFinite));
+        .filter(|kind| !(stopped && *kind == FindingKind::NonFinite));
     let described = kinds.map(|kind| {
         let all: Vec<_> = record.events.iter().filter(|e| e.finding.kind == kind).collect();
         let last = all[all.len() - 1];
@@ -99,7 +99,7 @@ fn past(record: &RunRecord, detector: &Detector) -> Vec<Finding> {
             1 => String::new(),
             n => format!(", the last of {n} times"),
         };
-        let ended = if kind == Kind::Rollback {
+        let ended = if kind == FindingKind::Rollback {
             ""
         } else {
             ", and is over"
@@ -111,7 +111,7 @@ fn past(record: &RunRecord, detector: &Detector) -> Vec<Finding> {
                 "in iteration {}{times}{ended}: {}",
                 last.iteration, last.finding.statement
             ),
-            if kind == Kind::Rollback {
+            if kind == FindingKind::Rollback {
                 last.finding.advice.clone()
             } else {
                 String::new()
@@ -122,7 +122,7 @@ fn past(record: &RunRecord, detector: &Detector) -> Vec<Finding> {
 }
 
 /// The median of the last figures called `name`.
-fn recent(rows: &[impl Figures], name: &str) -> Option<f64> {
+fn recent(rows: &[impl Metrics], name: &str) -> Option<f64> {
     let middle = median(rows.iter().filter_map(|row| row.get(name)));
     (!middle.is_nan()).then_some(middle)
 }
@@ -141,7 +141,7 @@ fn nulls(record: &RunRecord, present: &[Recorded]) -> Option<Finding> {
     }
     (!names.is_empty()).then(|| {
         Finding::new(
-            Kind::NonFinite,
+            FindingKind::NonFinite,
             Severity::Failure,
             format!(
                 "{} is null in the last {} iterations: no finite number",
@@ -166,7 +166,7 @@ fn clipping(record: &RunRecord, present: &[Recorded]) -> Option<Finding> {
     let all_epochs = recent(present, "gradient_steps").is_none_or(|done| done >= steps);
     if clipped > CLIPPED_MOST {
         Some(Finding::new(
-            Kind::ClipFraction,
+            FindingKind::ClipFraction,
             Severity::Warning,
             format!(
                 "{:.0} % of ratios leave the trust region: the policy is thrown out of it at every step",
@@ -176,7 +176,7 @@ fn clipping(record: &RunRecord, present: &[Recorded]) -> Option<Finding> {
         ))
     } else if clipped < CLIPPED_LEAST && at_full_rate && all_epochs && record.rows.len() > YOUNG {
         Some(Finding::new(
-            Kind::ClipFraction,
+            FindingKind::ClipFraction,
             Severity::Note,
             format!(
                 "only {:.2} % of ratios reach the edge of the trust region",
@@ -198,14 +198,14 @@ fn critic(record: &RunRecord, present: &[Recorded], detector: &Detector) -> Opti
     // Where every return is the same, as in a task that is mastered or of one step, nothing is left to explain.
     Some(if detector.has_learnt() == Some(true) {
         Finding::new(
-            Kind::ExplainedVariance,
+            FindingKind::ExplainedVariance,
             Severity::Note,
             statement,
             "the return has risen all the same: where returns hardly differ there is nothing to explain",
         )
     } else {
         Finding::new(
-            Kind::ExplainedVariance,
+            FindingKind::ExplainedVariance,
             Severity::Warning,
             statement,
             "change optimizer.critic_learning_rate, or begin a new run with critic.value_scale=\"horizon\" or a larger critic",
@@ -217,7 +217,7 @@ fn saturation(present: &[Recorded]) -> Option<Finding> {
     let size = recent(present, "action_saturation")?;
     (size > SATURATED).then(|| {
         Finding::new(
-            Kind::Saturation,
+            FindingKind::Saturation,
             Severity::Warning,
             format!("nearly all actions are at the bounds of their range (saturation {size:.2} of 1)"),
             "the policy drifts beyond tanh; begin a new run with policy.action_bound=3 (a flow: and objective.bound_pull=1), and lower \
@@ -236,7 +236,7 @@ fn diverged(present: &[Recorded]) -> Option<Finding> {
             Severity::Note
         };
         Finding::new(
-            Kind::Diverged,
+            FindingKind::Diverged,
             severity,
             format!(
                 "the simulation diverged {diverged:.0} times in the last {} iterations",
@@ -249,13 +249,13 @@ fn diverged(present: &[Recorded]) -> Option<Finding> {
 
 fn evaluations(record: &RunRecord) -> Option<Finding> {
     let evaluated = record.rows.iter().any(|row| row.get("eval/zero_noise").is_some());
-    let steps = record.rows.last().map_or(0, Figures::env_steps);
+    let steps = record.rows.last().map_or(0, Metrics::env_steps);
     let every = record.config.eval.every;
     if evaluated || steps < record.config.train.steps.min(every) {
         return None;
     }
     Some(Finding::new(
-        Kind::Evaluation,
+        FindingKind::Evaluation,
         Severity::Note,
         format!("there is no evaluation after {steps} environment steps"),
         if every == 0 {
@@ -272,7 +272,7 @@ fn progress(record: &RunRecord, detector: &Detector) -> Option<Finding> {
     let stuck = detector.has_learnt() == Some(false) && !detector.has_collapsed();
     (half && stuck).then(|| {
         Finding::new(
-            Kind::NoProgress,
+            FindingKind::NoProgress,
             Severity::Note,
             "the training return has not risen by more than its noise",
             "it may have been good from the start; otherwise the reward may be too rare: try smaller batches or more steps",
@@ -287,7 +287,7 @@ fn speed(record: &RunRecord) -> Option<Finding> {
     let share = evaluating / (training + evaluating);
     (share > EVALUATION_SHARE).then(|| {
         Finding::new(
-            Kind::Speed,
+            FindingKind::Speed,
             Severity::Note,
             format!("evaluations take {:.0} % of the time", 100.0 * share),
             "raise eval.every or lower eval.episodes",
@@ -315,7 +315,7 @@ fn rates(record: &RunRecord) -> Vec<Finding> {
             _ => return None,
         };
         Some(Finding::new(
-            Kind::LearningRate,
+            FindingKind::LearningRate,
             Severity::Warning,
             format!("{key} is {rate:e}"),
             advice,
@@ -325,7 +325,7 @@ fn rates(record: &RunRecord) -> Vec<Finding> {
 }
 
 /// Names the entries of an observation that `is` is true of, as far as a line has room.
-fn entries(state: &NormaliserState, is: impl Fn(usize) -> bool) -> Option<String> {
+fn entries(state: &NormalizerState, is: impl Fn(usize) -> bool) -> Option<String> {
     const ROOM: usize = 4;
     let parts = state.observation.iter();
     let names: Vec<String> = parts
@@ -341,8 +341,8 @@ fn entries(state: &NormaliserState, is: impl Fn(usize) -> bool) -> Option<String
     }
 }
 
-fn normaliser(record: &RunRecord) -> Vec<Finding> {
-    let (mut found, states) = (Vec::new(), &record.normalisers);
+fn normalizer(record: &RunRecord) -> Vec<Finding> {
+    let (mut found, states) = (Vec::new(), &record.normalizers);
     let Some(newest) = states.last() else {
         return found;
     };
@@ -354,7 +354,7 @@ fn normaliser(record: &RunRecord) -> Vec<Finding> {
     let std = |i: usize| moments.variance(i).sqrt();
     if let Some(names) = entries(newest, |i| moments.variance(i) < CONSTANT_VARIANCE) {
         found.push(Finding::new(
-            Kind::Normaliser,
+            FindingKind::Normalizer,
             Severity::Note,
             format!("observations that never change: {names}"),
             "they tell the policy nothing",
@@ -364,7 +364,7 @@ fn normaliser(record: &RunRecord) -> Vec<Finding> {
         std(i).max(moments.mean[i].abs()) > LARGEST_OBSERVATION
     }) {
         found.push(Finding::new(
-            Kind::Normaliser,
+            FindingKind::Normalizer,
             Severity::Warning,
             format!("observations of extreme size: {names}"),
             "single precision loses their differences, and a few of them rule the statistics; scale or bound them in the task",
@@ -383,10 +383,10 @@ fn normaliser(record: &RunRecord) -> Vec<Finding> {
         };
         if let Some(names) = entries(newest, moved) {
             found.push(Finding::new(
-                Kind::Normaliser,
+                FindingKind::Normalizer,
                 Severity::Warning,
                 format!(
-                    "the normaliser has drifted since the oldest checkpoint: {}",
+                    "the normalizer has drifted since the oldest checkpoint: {}",
                     names
                 ),
                 "the policy sees other inputs than it learnt from; look for states that are new, or simulations that diverge",

@@ -17,12 +17,12 @@ pub enum Severity {
 /// What is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum FindingKind {
     /// The return fell far below its best.
     ReturnCollapse,
     /// Ratios are orders of magnitude outside the trust region.
     RatioTails,
-    /// Losses of views are beyond objective.loss_max, where their gradient is zero.
+    /// Losses of samples are beyond objective.loss_max, where their gradient is zero.
     LossClamp,
     /// Gradients are much larger than they were.
     GradientNorm,
@@ -36,8 +36,8 @@ pub enum Kind {
     ClipFraction,
     /// The critic explains nothing.
     ExplainedVariance,
-    /// The normaliser's statistics are extreme, or have moved far.
-    Normaliser,
+    /// The normalizer's statistics are extreme, or have moved far.
+    Normalizer,
     /// Actions are at the bounds of their range.
     Saturation,
     /// Simulations diverged.
@@ -58,7 +58,7 @@ pub enum Kind {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
     /// What it is.
-    pub kind: Kind,
+    pub kind: FindingKind,
     /// How bad it is.
     pub severity: Severity,
     /// What was seen, as one line.
@@ -70,7 +70,7 @@ pub struct Finding {
 impl Finding {
     /// A finding.
     pub fn new(
-        kind: Kind,
+        kind: FindingKind,
         severity: Severity,
         statement: impl Into<String>,
         advice: impl Into<String>,

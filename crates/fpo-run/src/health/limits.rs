@@ -63,7 +63,7 @@ pub const CLIPPED_LEAST: f64 = 5e-4;
 pub const SATURATED: f64 = 0.95;
 /// Share of episodes that may end in a diverged simulation before it distorts learning.
 pub const DIVERGED_SHARE: f64 = 0.01;
-/// The variance below which the normaliser takes a column for a constant (its own floor).
+/// The variance below which the normalizer takes a column for a constant (its own floor).
 pub const CONSTANT_VARIANCE: f64 = 1e-6;
 /// The largest mean or standard deviation of an observation; beyond, single precision begins to lose it.
 pub const LARGEST_OBSERVATION: f64 = 1e6;

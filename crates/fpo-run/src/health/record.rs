@@ -2,7 +2,7 @@
 
 use super::Finding;
 use crate::checkpoint::{Checkpoint, Checkpoints};
-use crate::config::{Config, reopen};
+use crate::config::{Config, load_recorded};
 use crate::metrics::METRICS;
 use crate::run::{CHECKPOINTS, CONFIG, EVENTS, Event, LARGEST_POLICY, POLICY, RunError};
 use fpo_files::parse_lines;
@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
 /// The figures of one iteration.
-pub trait Figures {
+pub trait Metrics {
     /// Iterations done, counted from 1.
     fn iteration(&self) -> u64;
 
@@ -24,7 +24,7 @@ pub trait Figures {
     fn get(&self, name: &str) -> Option<f64>;
 }
 
-impl Figures for Row {
+impl Metrics for Row {
     fn iteration(&self) -> u64 {
         self.iteration
     }
@@ -78,7 +78,7 @@ impl Recorded {
     }
 }
 
-impl Figures for Recorded {
+impl Metrics for Recorded {
     fn iteration(&self) -> u64 {
         self.iteration
     }
@@ -95,9 +95,9 @@ impl Figures for Recorded {
     }
 }
 
-/// The normaliser of a checkpoint.
+/// The normalizer of a checkpoint.
 #[derive(Clone, Debug, PartialEq)]
-pub struct NormaliserState {
+pub struct NormalizerState {
     /// Where it is from.
     pub checkpoint: PathBuf,
     /// The observation's parts and their sizes.
@@ -115,8 +115,8 @@ pub struct RunRecord {
     pub rows: Vec<Recorded>,
     /// What was found while it was trained.
     pub events: Vec<Event>,
-    /// The normalisers of the oldest and the newest checkpoint, if there are checkpoints that can be read.
-    pub normalisers: Vec<NormaliserState>,
+    /// The normalizers of the oldest and the newest checkpoint, if there are checkpoints that can be read.
+    pub normalizers: Vec<NormalizerState>,
     /// What was wrong with the folder itself.
     pub damage: Vec<Finding>,
 }
@@ -139,7 +139,7 @@ impl RunRecord {
         if !config.is_file() {
             return Err(not_a_run("it has no config.toml".into()));
         }
-        let config = reopen(&config, &[])?;
+        let config = load_recorded(&config, &[])?;
         let unreadable = |name: &str, error| RunError::of_lines("read", &folder.join(name), error);
         let rows = parse_lines(&folder.join(METRICS), Recorded::parse).map_err(|e| unreadable(METRICS, e))?;
         let events = parse_lines(&folder.join(EVENTS), Event::parse).map_err(|e| unreadable(EVENTS, e))?;
@@ -147,7 +147,7 @@ impl RunRecord {
             config,
             rows,
             events,
-            normalisers: Vec::new(),
+            normalizers: Vec::new(),
             damage: Vec::new(),
         };
         record.read_checkpoints(folder)?;
@@ -165,7 +165,7 @@ impl RunRecord {
                     Policy::load(&bytes).map_err(|error| format!("{}: {error}", path.display()))
                 });
             match policy {
-                Ok(policy) => self.normalisers.push(NormaliserState {
+                Ok(policy) => self.normalizers.push(NormalizerState {
                     checkpoint: path.clone(),
                     observation: policy.observation().to_vec(),
                     moments: policy.normalizer().moments().clone(),

@@ -2,7 +2,7 @@
 
 use super::{CONFIG, RunError, RunFolder, STATE, advance};
 use crate::checkpoint::LARGEST_FILE;
-use crate::config::{Config, reopen};
+use crate::config::{Config, load_recorded};
 use fpo_env::Task;
 use fpo_files::{discard, one_line, read_capped, write_synced};
 use fpo_learn::trainer::{TrainError, Trainer};
@@ -22,7 +22,7 @@ const LARGEST_REPORT: u64 = 1 << 20;
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Report {
+struct FailureReport {
     /// Iterations done before the one that failed.
     iteration: u64,
     /// The error, as it was told.
@@ -59,7 +59,7 @@ pub(super) fn write(
     };
     discard(&path).map_err(io("delete", &path))?;
     fs::create_dir(&path).map_err(io("make the folder", &path))?;
-    let report = Report {
+    let report = FailureReport {
         iteration: done,
         error: error.to_string(),
     };
@@ -109,9 +109,9 @@ pub fn reproduce<E: From<RunError>>(
         path: path.join(REPORT),
         reason,
     };
-    let report: Report = serde_json::from_slice(&read(REPORT, LARGEST_REPORT)?)
+    let report: FailureReport = serde_json::from_slice(&read(REPORT, LARGEST_REPORT)?)
         .map_err(|e| damaged(one_line(&e.to_string())))?;
-    let config: Config = reopen(&path.join(CONFIG), &[]).map_err(RunError::from)?;
+    let config: Config = load_recorded(&path.join(CONFIG), &[]).map_err(RunError::from)?;
     let task = task(&config.task)?;
     let mut trainer =
         Trainer::restore(&config, task, threads, &read(STATE, LARGEST_FILE)?).map_err(RunError::from)?;

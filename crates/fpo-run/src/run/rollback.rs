@@ -4,10 +4,10 @@ use super::{Observer, RunError, STATE, Session};
 use crate::checkpoint::{CheckpointError, Checkpoints};
 use crate::config::Config;
 use crate::health::limits::MAX_ROLLBACKS;
-use crate::health::{Detector, Figures, Finding, Kind, Recorded, Severity};
+use crate::health::{Detector, Finding, FindingKind, Metrics, Recorded, Severity};
 use crate::metrics::METRICS;
 use fpo_files::each_line;
-use fpo_learn::trainer::{RATE_FACTOR, TrainError};
+use fpo_learn::trainer::{ROLLBACK_LR_SCALE, TrainError};
 use std::path::Path;
 
 impl Session {
@@ -22,7 +22,7 @@ impl Session {
         observer: &mut dyn Observer,
     ) -> Result<(), RunError> {
         let (statement, advice) = sentence(&error);
-        let finding = Finding::new(Kind::NonFinite, Severity::Failure, statement, advice);
+        let finding = Finding::new(FindingKind::NonFinite, Severity::Failure, statement, advice);
         if let Err(why) = self.record(iteration, self.trainer.env_steps(), finding, observer) {
             let why = Box::new(why);
             return Err(RunError::NotWrittenDown { error, why });
@@ -70,13 +70,13 @@ impl Session {
         };
         let finding = |rate: f32| {
             Finding::new(
-                Kind::Rollback,
+                FindingKind::Rollback,
                 Severity::Note,
                 format!("went back to {from}"),
                 format!("learning rates are {rate} of what they were from now on"),
             )
         };
-        let rate = RATE_FACTOR.powi(self.trainer.rollbacks() as i32 + 1);
+        let rate = ROLLBACK_LR_SCALE.powi(self.trainer.rollbacks() as i32 + 1);
         self.record(iteration, self.trainer.env_steps(), finding(rate), observer)?;
         self.trainer
             .roll_back(state.as_deref(), done)

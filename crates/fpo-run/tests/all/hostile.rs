@@ -8,7 +8,7 @@ use fpo_learn::evaluate::{EvaluateError, Noise, evaluate_both, play};
 use fpo_learn::trainer::{TrainError, Trainer};
 use fpo_policy::{NonFiniteAction, Policy};
 use fpo_run::checkpoint::{Checkpoint, CheckpointError};
-use fpo_run::config::{Config, reopen};
+use fpo_run::config::{Config, load_recorded};
 use fpo_run::run::{Pick, RunError, RunFolder, Session, find_policy};
 use std::fs;
 use std::ops::ControlFlow;
@@ -46,7 +46,7 @@ fn stopped_run(folder: &Path) -> PathBuf {
 
 fn resume(run: &Path) -> Result<Session, RunError> {
     let folder = RunFolder::open(run)?;
-    let config = reopen(&folder.config(), &[])?;
+    let config = load_recorded(&folder.config(), &[])?;
     Session::resume(folder, config, task(), 1)
 }
 
@@ -143,7 +143,7 @@ fn policies() {
             r#"\"time_embedding\":9999999999"#.to_owned(),
         ),
         (r#"\"flow_steps\":2"#, r#"\"flow_steps\":10001"#.to_owned()),
-        // Numbers that no normaliser has.
+        // Numbers that no normalizer has.
         (r#"\"variance_floor\":1e-6"#, r#"\"variance_floor\":0"#.to_owned()),
         (
             r#"\"variance_floor\":1e-6"#,
@@ -236,11 +236,11 @@ fn training_states() {
         ),
         (
             r#"\"normalizer_count\":8"#,
-            r#"\"normalizer_count\":8,\"rate_factor\":0.0"#,
+            r#"\"normalizer_count\":8,\"lr_scale\":0.0"#,
         ),
         (
             r#"\"normalizer_count\":8"#,
-            r#"\"normalizer_count\":8,\"rate_factor\":-1.0"#,
+            r#"\"normalizer_count\":8,\"lr_scale\":-1.0"#,
         ),
         (r#"\"seed\":0"#, r#"\"seed\":1"#),
         (r#"\"format\":1"#, r#"\"format\":9"#),

@@ -3,8 +3,8 @@
 use fpo_env::Task;
 use fpo_learn::trainer::Row;
 use fpo_run::checkpoint::Checkpoints;
-use fpo_run::config::{Config, reopen, resolve};
-use fpo_run::health::{Figures, Kind, RunRecord, examine};
+use fpo_run::config::{Config, load_recorded, resolve};
+use fpo_run::health::{FindingKind, Metrics, RunRecord, examine};
 use fpo_run::run::{Event, Observer, Outcome, RunError, RunFolder, Session};
 use std::fs;
 use std::path::Path;
@@ -18,7 +18,7 @@ fn config(sets: &[&str]) -> Config {
     let base = [
         "train.precision=f32",
         "env.num_envs=16",
-        "env.unroll=16",
+        "env.num_steps=16",
         "policy.hidden=[32,32]",
         "policy.action_bound=0",
         "critic.hidden=[32,32]",
@@ -28,7 +28,7 @@ fn config(sets: &[&str]) -> Config {
         "objective.stratified=false",
         "optimizer.learning_rate=8e-3",
         "optimizer.critic_learning_rate=1e-3",
-        "optimizer.final_fraction=1",
+        "optimizer.final_lr_fraction=1",
         "optimizer.max_kl=0",
         "train.ema_decay=0",
         "optimizer.minibatches=4",
@@ -78,14 +78,14 @@ fn train(path: &Path, config: Config, ears: &mut Ears) -> Result<Outcome, RunErr
 
 fn resume(path: &Path, ears: &mut Ears) -> Result<Outcome, RunError> {
     let folder = RunFolder::open(path)?;
-    let config = reopen(&folder.config(), &[])?;
+    let config = load_recorded(&folder.config(), &[])?;
     let mut session = Session::resume(folder, config, task(), 2)?;
     session.run(&ears.stop.clone(), ears)
 }
 
 /// The kinds of what was found, each once, in order.
-fn kinds(events: &[Event]) -> Vec<Kind> {
-    let mut kinds: Vec<Kind> = events.iter().map(|event| event.finding.kind).collect();
+fn kinds(events: &[Event]) -> Vec<FindingKind> {
+    let mut kinds: Vec<FindingKind> = events.iter().map(|event| event.finding.kind).collect();
     kinds.dedup();
     kinds
 }
@@ -110,17 +110,17 @@ fn a_run_that_collapses_is_saved() {
     );
     // It was told before it happened.
     let found = kinds(&ears.events);
-    assert!(found.contains(&Kind::RatioTails), "{found:?}");
-    assert_eq!(found.last(), Some(&Kind::NonFinite));
+    assert!(found.contains(&FindingKind::RatioTails), "{found:?}");
+    assert_eq!(found.last(), Some(&FindingKind::NonFinite));
     let record = RunRecord::read(&off).unwrap();
     assert_eq!(record.events, ears.events, "what was told is written down");
     let examined = examine(&record);
-    assert_eq!(examined[0].kind, Kind::NonFinite, "{examined:?}");
+    assert_eq!(examined[0].kind, FindingKind::NonFinite, "{examined:?}");
 
     let mut ears = Ears::default();
     let outcome = train(&on, config(&[ROLLBACK]), &mut ears).unwrap();
     assert_eq!(outcome, Outcome::Finished);
-    assert!(kinds(&ears.events).contains(&Kind::Rollback));
+    assert!(kinds(&ears.events).contains(&FindingKind::Rollback));
     let record = RunRecord::read(&on).unwrap();
     let last = record.rows.last().unwrap();
     assert!(
@@ -130,9 +130,9 @@ fn a_run_that_collapses_is_saved() {
     let rollbacks = last.get("rollbacks").unwrap();
     assert!((1.0..=3.0).contains(&rollbacks));
     // Time goes on through rollbacks, at half the rate each.
-    let iterations: Vec<u64> = record.rows.iter().map(Figures::iteration).collect();
+    let iterations: Vec<u64> = record.rows.iter().map(Metrics::iteration).collect();
     assert_eq!(iterations, (1..=200).collect::<Vec<_>>());
-    let rate = |row: &dyn Figures| row.get("learning_rate").unwrap();
+    let rate = |row: &dyn Metrics| row.get("learning_rate").unwrap();
     let expected = rate(&record.rows[0]) * 0.5f64.powf(rollbacks);
     assert!((rate(last) / expected - 1.0).abs() < 1e-6);
     // Both runs are the same until the first rollback.
@@ -179,7 +179,7 @@ fn a_rollback_that_was_not_saved_is_made_again() {
     let first = ears
         .events
         .iter()
-        .find(|event| event.finding.kind == Kind::Rollback);
+        .find(|event| event.finding.kind == FindingKind::Rollback);
     let first = first.unwrap().env_steps;
     for path in Checkpoints::list(&run.join("checkpoints")).unwrap() {
         let step: u64 = path.file_name().unwrap().to_str().unwrap()["step-".len()..]
@@ -208,7 +208,10 @@ fn a_run_goes_back_three_times_at_most() {
         matches!(error, RunError::Collapsed { rollbacks: 3 }) && !error.is_input(),
         "{error}"
     );
-    let back = ears.events.iter().filter(|e| e.finding.kind == Kind::Rollback);
+    let back = ears
+        .events
+        .iter()
+        .filter(|e| e.finding.kind == FindingKind::Rollback);
     assert_eq!(back.count(), 3);
 }
 

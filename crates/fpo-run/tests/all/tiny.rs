@@ -6,14 +6,14 @@ use fpo_run::config::{Config, resolve};
 pub fn config(task: &str, more: &[&str]) -> Config {
     let sets = [
         "env.num_envs=4",
-        "env.unroll=2",
+        "env.num_steps=2",
         "env.sequences=1",
         "optimizer.minibatches=2",
         "optimizer.epochs=1",
         "policy.hidden=3",
         "policy.flow_steps=2",
         "critic.hidden=3",
-        "objective.pairs=2",
+        "objective.samples=2",
         "train.checkpoint_every=1",
         "train.precision=f32",
     ];

@@ -111,7 +111,7 @@ fn state(folder: &Path, config: &Config) -> Result<State, Failure> {
     if !file.is_file() {
         return Ok(State::Absent);
     }
-    let recorded = config::reopen(&file, &[])?;
+    let recorded = config::load_recorded(&file, &[])?;
     let mut wanted = config.clone();
     if wanted.train.precision == LearningPrecision::Auto {
         // What is left to the machine was decided when the run began.

@@ -3,7 +3,7 @@
 use super::plan::Job;
 use crate::failure::Failure;
 use crate::format::duration;
-use crate::output::note;
+use crate::output::log;
 use fpo_report::suite::Suite;
 use fpo_run::run::Outcome;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -74,7 +74,7 @@ impl Progress {
         let first = job.config.train.steps.saturating_sub(self.left[k]);
         self.now().running.insert(k, (first, job.name()));
         if self.bar.is_none() {
-            note(&format!("begun: {}", job.name()));
+            log(&format!("begun: {}", job.name()));
         }
         self.show();
     }
@@ -110,9 +110,9 @@ impl Progress {
         };
         drop(now);
         match (&self.bar, result) {
-            (Some(bar), Err(_)) => bar.suspend(|| note(&line)),
+            (Some(bar), Err(_)) => bar.suspend(|| log(&line)),
             (Some(_), Ok(_)) => {}
-            (None, _) => note(&line),
+            (None, _) => log(&line),
         }
         self.show();
     }
@@ -140,7 +140,7 @@ impl Progress {
             }
             None if now.last_line.elapsed() >= PLAIN_EVERY => {
                 now.last_line = Instant::now();
-                note(&format!("{line}; running: {}", running.join(", ")));
+                log(&format!("{line}; running: {}", running.join(", ")));
             }
             None => {}
         }

@@ -47,7 +47,7 @@ fn one(job: &Job, stop: &AtomicBool, observer: &mut dyn Observer) -> Result<Outc
         State::Begun(_) => {
             let folder = RunFolder::open(&job.folder)?;
             // What the run recorded says more than the suite: which precision was decided on.
-            let config = fpo_run::config::reopen(&folder.config(), &[])?;
+            let config = fpo_run::config::load_recorded(&folder.config(), &[])?;
             Session::resume(folder, config, task, 1)?
         }
         // What a crash left before the first checkpoint is in the way of nothing.

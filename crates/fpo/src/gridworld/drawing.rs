@@ -19,7 +19,7 @@ const HEAD: f32 = 56.0;
 const FORK: f32 = 264.0;
 /// Length of the stroke of a full action along an axis, in cells.
 const STROKE: f32 = 1.35;
-/// Colours that directions are rounded to.
+/// Colors that directions are rounded to.
 const HUES: usize = 24;
 
 const INK: &str = "#1f2933";
@@ -45,7 +45,7 @@ pub(super) fn document(task: &str, layout: &Layout, samples: &Samples) -> Docume
         .add(panel(
             column[0],
             task,
-            "sampled actions, coloured by direction",
+            "sampled actions, colored by direction",
             grid(layout).add(fields(samples)),
         ))
         .add(panel(
@@ -64,11 +64,11 @@ pub(super) fn document(task: &str, layout: &Layout, samples: &Samples) -> Docume
 
 /// A panel at the column `x` under its title.
 fn panel(x: f32, title: &str, subtitle: &str, content: Group) -> Group {
-    let line = |y: f32, size: f32, colour: &str, text: &str| {
+    let line = |y: f32, size: f32, color: &str, text: &str| {
         Text::new(text)
             .set("y", y)
             .set("font-size", size)
-            .set("fill", colour.to_owned())
+            .set("fill", color.to_owned())
     };
     Group::new()
         .set("transform", format!("translate({x} {HEAD})"))
@@ -96,7 +96,7 @@ fn grid(layout: &Layout) -> Group {
             .set("height", GRID)
             .set("fill", "#fafaf8"),
     );
-    for (kind, colour) in [
+    for (kind, color) in [
         (Cell::Goal, "#bfe5cc"),
         (Cell::Death, "#f3b9b3"),
         (Cell::Wall, "#4a5565"),
@@ -109,7 +109,7 @@ fn grid(layout: &Layout) -> Group {
             }
         }
         if !data.is_empty() {
-            group = group.add(Path::new().set("d", data).set("fill", colour));
+            group = group.add(Path::new().set("d", data).set("fill", color));
         }
     }
     let mut lines = String::new();
@@ -132,11 +132,11 @@ fn hue([dx, dy]: Action) -> usize {
     (turn * HUES as f32).round() as usize % HUES
 }
 
-/// The colour of a hue: right is blue, up purple to red, left orange to yellow, down green. Written as `#rrggbb`, which every program that
+/// The color of a hue: right is blue, up purple to red, left orange to yellow, down green. Written as `#rrggbb`, which every program that
 /// draws an SVG reads.
-fn colour(hue: usize) -> String {
+fn color(hue: usize) -> String {
     let turn = 215.0 / 360.0 + hue as f32 / HUES as f32;
-    // Each part of an even colour wheel is a tooth of its own: full for a third of a turn, absent for a third, ramps between.
+    // Each part of an even color wheel is a tooth of its own: full for a third of a turn, absent for a third, ramps between.
     let part = |shift: f32| {
         let at = (turn + shift).rem_euclid(1.0);
         let tooth = ((6.0 * at - 3.0).abs() - 1.0).clamp(0.0, 1.0);
@@ -167,7 +167,7 @@ fn fields(samples: &Samples) -> Group {
         .set("stroke-linecap", "round");
     for (hue, data) in strokes.into_iter().enumerate() {
         if !data.is_empty() {
-            group = group.add(Path::new().set("d", data).set("stroke", colour(hue)));
+            group = group.add(Path::new().set("d", data).set("stroke", color(hue)));
         }
     }
     let mut dots = Group::new().set("fill", INK);
@@ -262,7 +262,7 @@ fn fork(samples: &Samples) -> Group {
                 .set("cx", format!("{:.1}", half * (1.0 + dx)))
                 .set("cy", format!("{:.1}", half * (1.0 - dy)))
                 .set("r", 2.2)
-                .set("fill", colour(hue([dx, dy]))),
+                .set("fill", color(hue([dx, dy]))),
         );
     }
     group = group.add(dots);
@@ -292,7 +292,7 @@ fn fork(samples: &Samples) -> Group {
                     .set("width", (FORK - 108.0) * share as f32)
                     .set("height", 11)
                     .set("rx", 2)
-                    .set("fill", colour(HUES * [1, 3, 2, 0][k] / 4)),
+                    .set("fill", color(HUES * [1, 3, 2, 0][k] / 4)),
             )
             .add(text(FORK, "end", format!("{:.1} %", 100.0 * share)));
     }

@@ -1,10 +1,10 @@
-//! GIF with few colours well chosen and only the pixels that change.
+//! GIF with few colors well chosen and only the pixels that change.
 
 use anyhow::{Result, bail};
 use gif::{DisposalMethod, Encoder, Frame, Repeat};
 
 use super::Output;
-use super::palette::{Colour, MAX_COLOURS, Palette, distance};
+use super::palette::{Color, MAX_COLOURS, Palette, distance};
 
 /// A pixel stays untouched while what is shown is this near to what should be, as a squared distance over the three
 /// channels: hardly visible, and the file shrinks.
@@ -13,7 +13,7 @@ const STILL: u32 = 27;
 /// made for, or below the floor.
 const PALETTE_DRIFT: f64 = 1.5;
 const PALETTE_FLOOR: f64 = 6.0;
-/// The entry after the palette's last possible one: a pixel that keeps the colour shown.
+/// The entry after the palette's last possible one: a pixel that keeps the color shown.
 const KEEP: u8 = MAX_COLOURS as u8;
 
 /// A GIF being encoded.
@@ -23,7 +23,7 @@ pub(super) struct Gif {
     fps: f64,
     frames: u64,
     /// What the player shows after the last frame.
-    shown: Vec<Colour>,
+    shown: Vec<Color>,
     palette: Option<(Palette, f64)>,
 }
 
@@ -53,8 +53,8 @@ impl Gif {
         let (mut palette, error) = self.palette_for(pixels);
         let indices = self.show(pixels, &mut palette);
         let area = Area::of_changes(&indices, usize::from(self.width));
-        let mut colours = palette.colours().as_flattened().to_vec();
-        colours.resize(3 * (MAX_COLOURS + 1), 0);
+        let mut colors = palette.colors().as_flattened().to_vec();
+        colors.resize(3 * (MAX_COLOURS + 1), 0);
         self.palette = Some((palette, error));
         self.encoder.write_frame(&Frame {
             delay: self.delay(),
@@ -64,7 +64,7 @@ impl Gif {
             left: area.left as u16,
             width: area.width as u16,
             height: area.height as u16,
-            palette: Some(colours),
+            palette: Some(colors),
             buffer: area.cut(&indices, usize::from(self.width)).into(),
             ..Frame::default()
         })?;
@@ -78,7 +78,7 @@ impl Gif {
 
     /// The last palette while it suits `pixels`, else a fresh one; with its error on the frame it was made for. A palette that
     /// lasts spares the flicker between two near choices.
-    fn palette_for(&mut self, pixels: &[Colour]) -> (Palette, f64) {
+    fn palette_for(&mut self, pixels: &[Color]) -> (Palette, f64) {
         if let Some((mut palette, error)) = self.palette.take()
             && palette.error(pixels) <= (PALETTE_DRIFT * error).max(PALETTE_FLOOR)
         {
@@ -91,26 +91,26 @@ impl Gif {
 
     /// The index for every pixel, which is then what is shown; [`KEEP`] where that is near enough already, or the palette
     /// has nothing nearer.
-    fn show(&mut self, pixels: &[Colour], palette: &mut Palette) -> Vec<u8> {
+    fn show(&mut self, pixels: &[Color], palette: &mut Palette) -> Vec<u8> {
         if self.shown.is_empty() {
             let indices: Vec<u8> = pixels.iter().map(|&pixel| palette.index(pixel)).collect();
             self.shown = indices
                 .iter()
-                .map(|&index| palette.colours()[usize::from(index)])
+                .map(|&index| palette.colors()[usize::from(index)])
                 .collect();
             return indices;
         }
-        let replace = |(shown, &pixel): (&mut Colour, &Colour)| {
+        let replace = |(shown, &pixel): (&mut Color, &Color)| {
             let now = distance(*shown, pixel);
             if now <= STILL {
                 return KEEP;
             }
             let index = palette.index(pixel);
-            let colour = palette.colours()[usize::from(index)];
-            if distance(colour, pixel) >= now {
+            let color = palette.colors()[usize::from(index)];
+            if distance(color, pixel) >= now {
                 return KEEP;
             }
-            *shown = colour;
+            *shown = color;
             index
         };
         self.shown.iter_mut().zip(pixels).map(replace).collect()

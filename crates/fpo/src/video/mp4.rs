@@ -13,7 +13,7 @@ use openh264::formats::{RgbSliceU8, YUVBuffer};
 
 use super::Output;
 
-/// Bits a pixel of a frame gets at most on average; rendered scenes with flat colours mostly need far fewer.
+/// Bits a pixel of a frame gets at most on average; rendered scenes with flat colors mostly need far fewer.
 const BITS_PER_PIXEL: f64 = 0.25;
 /// The finest and the coarsest quantiser of H.264's 0..=51 in use: from no visible loss to a little.
 const QUANTISER: QpRange = QpRange::new(14, 32);
@@ -34,7 +34,7 @@ pub(super) struct Mp4 {
 
 impl Mp4 {
     pub(super) fn new(output: Output, width: u32, height: u32, fps: f64) -> Result<Self> {
-        // Colour is stored at half the resolution, and OpenH264 takes no picture beyond level 5.2.
+        // Color is stored at half the resolution, and OpenH264 takes no picture beyond level 5.2.
         if !width.is_multiple_of(2) || !height.is_multiple_of(2) {
             bail!(
                 "an MP4 needs an even width and height, {width}×{height} is not: try {}×{}",

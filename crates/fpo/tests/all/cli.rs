@@ -20,10 +20,10 @@ use tempfile::TempDir;
 /// Settings of a run that takes a fraction of a second: 10 iterations of 128 steps.
 const TINY: [&str; 12] = [
     "env.num_envs=16",
-    "env.unroll=8",
+    "env.num_steps=8",
     "optimizer.minibatches=4",
     "optimizer.epochs=2",
-    "optimizer.final_fraction=1",
+    "optimizer.final_lr_fraction=1",
     "policy.hidden=[16]",
     "critic.hidden=[16]",
     "eval.episodes=2",

@@ -1,6 +1,6 @@
 //! Tiny runs whose every number is on record: what rearranges the code must not change what it computes.
 //!
-//! A run's numbers are its parameters, optimisers, normaliser, environment states and metrics, all to the bit, in f32, which is
+//! A run's numbers are its parameters, optimizers, normalizer, environment states and metrics, all to the bit, in f32, which is
 //! equal on all x86-64 processors. Names are left out of the record, so that they may change; metrics may be added.
 //! Where a change of numbers is meant, `FPO_RECORD=1 cargo test --release -p fpo same_numbers` records them anew: the
 //! message of that commit says why.
@@ -28,7 +28,7 @@ type Run = (
 /// Settings of all runs.
 const TINY: [&str; 9] = [
     "env.num_envs=12",
-    "env.unroll=4",
+    "env.num_steps=4",
     "env.sequences=2",
     "optimizer.minibatches=4",
     "optimizer.epochs=2",
@@ -109,10 +109,7 @@ const RUNS: [Run; 26] = [
         "bandit-two_modes",
         "fast",
         1,
-        &[
-            "objective.neighbour_entropy=0.01",
-            "objective.neighbour_samples=4",
-        ],
+        &["objective.knn_entropy=0.01", "objective.knn_samples=4"],
     ),
     (
         "FPO++ as published",

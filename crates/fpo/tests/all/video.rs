@@ -93,7 +93,7 @@ fn gif_shows_what_went_in() {
                 canvas[3 * (y * WIDTH as usize + x)..][..3].copy_from_slice(&pixel[..3]);
             }
         }
-        // The picture has few colours, so the palette holds them all; a pixel counts as still within a distance² of 27.
+        // The picture has few colors, so the palette holds them all; a pixel counts as still within a distance² of 27.
         let (largest, _) = difference(&canvas, frames);
         assert!(largest <= 5, "frame {frames} differs by {largest}");
         frames += 1;
@@ -116,7 +116,7 @@ fn gif_with_many_colours_stays_near() {
         .flat_map(|i| [2 * (i % 128) as u8, 2 * (i / 128) as u8, 128])
         .collect();
     let mut video = Video::create(&path, 128, 128, 10.0).unwrap();
-    // All colours are new in the second frame: the first palette would not do.
+    // All colors are new in the second frame: the first palette would not do.
     let turned: Vec<u8> = rgb.chunks(3).flat_map(|c| [c[2], c[0], 255 - c[1]]).collect();
     for rgb in [&rgb, &turned] {
         video
@@ -137,7 +137,7 @@ fn gif_with_many_colours_stays_near() {
         assert_eq!((frame.width, frame.height), (128, 128));
         let mut sum = 0.0;
         for (shown, expected) in frame.buffer.chunks_exact(4).zip(expected.chunks_exact(3)) {
-            // A pixel is left transparent only where the frame before has about its colour.
+            // A pixel is left transparent only where the frame before has about its color.
             if shown[3] != 0 {
                 sum += (0..3)
                     .map(|c| f64::from(shown[c].abs_diff(expected[c])))

@@ -16,17 +16,17 @@ fn denoising_mdp() {
     config.policy.step_noise = golden.setting("sigma") as f32 + 1e-6;
     let mut batch = batch(&golden, &config);
     let (d, steps) = (batch.dims.action, config.policy.flow_steps);
-    assert_eq!(batch.dims.views, steps);
+    assert_eq!(batch.dims.samples, steps);
 
     // From the noise to the action, [transitions, steps + 1, d].
     let path = golden.by_sequence("x_t_path");
-    let (inputs, targets) = (&mut batch.view_inputs, &mut batch.view_targets);
-    let mut views = inputs
-        .chunks_exact_mut(batch.dims.tail)
-        .zip(targets.chunks_exact_mut(d));
+    let (inputs, returns) = (&mut batch.sample_inputs, &mut batch.sample_targets);
+    let mut samples = inputs
+        .chunks_exact_mut(batch.dims.sample_input)
+        .zip(returns.chunks_exact_mut(d));
     for path in path.chunks_exact((steps + 1) * d) {
         for (k, (from, to)) in path.chunks_exact(d).zip(path[d..].chunks_exact(d)).enumerate() {
-            let (input, velocity) = views.next().unwrap();
+            let (input, velocity) = samples.next().unwrap();
             input[..d].copy_from_slice(from);
             embed_time(1.0 - k as f32 / steps as f32, &mut input[d..]);
             for i in 0..d {

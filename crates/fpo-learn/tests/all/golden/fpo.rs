@@ -11,7 +11,7 @@ fn config(golden: &Golden) -> Config {
     c.policy.output_scale = golden.setting("policy_mlp_output_scale") as f32;
     c.policy.flow_steps = golden.setting("flow_steps") as usize;
     c.policy.time_embedding = golden.setting("timestep_embed_dim") as usize;
-    c.objective.pairs = golden.setting("n_samples_per_action") as usize;
+    c.objective.samples = golden.setting("n_samples_per_action") as usize;
     if golden.metadata["output_mode"] == "u" {
         c.objective.target = CfmTarget::Velocity;
     }
@@ -26,8 +26,8 @@ fn config(golden: &Golden) -> Config {
 
 fn batch(golden: &Golden, config: &Config) -> Batch {
     let mut batch = super::batch(golden, config);
-    batch.view_targets = golden.by_sequence("loss_eps");
-    batch.view_times = golden.by_sequence("loss_t");
+    batch.sample_targets = golden.by_sequence("loss_eps");
+    batch.sample_times = golden.by_sequence("loss_t");
     batch.old_losses = golden.by_sequence("initial_cfm_loss");
     fill_inputs(&mut batch);
     batch
@@ -36,12 +36,16 @@ fn batch(golden: &Golden, config: &Config) -> Batch {
 /// x_t and embed(t) of every pair.
 pub(crate) fn fill_inputs(batch: &mut Batch) {
     let (dims, action) = (batch.dims, batch.dims.action);
-    for (pair, row) in batch.view_inputs.chunks_exact_mut(dims.tail).enumerate() {
+    for (pair, row) in batch
+        .sample_inputs
+        .chunks_exact_mut(dims.sample_input)
+        .enumerate()
+    {
         let (x, embedding) = row.split_at_mut(action);
-        let (i, t) = (pair / dims.views, batch.view_times[pair]);
+        let (i, t) = (pair / dims.samples, batch.sample_times[pair]);
         interpolate(
             &batch.actions[i * action..][..action],
-            &batch.view_targets[pair * action..][..action],
+            &batch.sample_targets[pair * action..][..action],
             t,
             x,
         );
@@ -55,26 +59,26 @@ fn check(name: &str) {
     let mut batch = batch(&golden, &config);
     let dims = batch.dims;
     let mut setup = Setup::new(&golden, &config, dims);
-    let (critic, learnt) = (&setup.critic, &setup.learnt);
+    let (critic, networks) = (&setup.critic, &setup.networks);
 
     let mut values = vec![0.0; dims.transitions() + dims.sequences];
     critic.values(
-        &learnt.critic.weights,
+        &networks.critic.weights,
         &batch.observations,
         &mut critic.network.scratch(7, false),
         &mut values,
     );
     let expected = golden.by_sequence("values");
-    for (s, sequence) in values.chunks(dims.unroll + 1).enumerate() {
+    for (s, sequence) in values.chunks(dims.num_steps + 1).enumerate() {
         close(
             "values",
-            &sequence[..dims.unroll],
-            &expected[s * dims.unroll..][..dims.unroll],
+            &sequence[..dims.num_steps],
+            &expected[s * dims.num_steps..][..dims.num_steps],
             1e-5,
         );
         close(
             "bootstrap",
-            &sequence[dims.unroll..],
+            &sequence[dims.num_steps..],
             &golden.tensor("bootstrap_value")[s..=s],
             1e-4,
         );
@@ -82,23 +86,23 @@ fn check(name: &str) {
 
     let stats = setup.check_gradients(&golden, &mut batch);
     close(
-        "value targets",
-        &batch.targets,
+        "value returns",
+        &batch.returns,
         &golden.by_sequence("value_targets"),
         1e-4,
     );
     let advantages = golden.by_sequence("advantages");
-    let normalised = |x: &[f32]| {
+    let normalized = |x: &[f32]| {
         let (mean, std) = fpo_learn::advantage::mean_std(x.iter().copied());
         x.iter()
             .map(|a| ((f64::from(*a) - mean) / (std + 1e-8)) as f32)
             .collect::<Vec<_>>()
     };
-    // Whether the file holds them before or after normalisation, normalising changes nothing more.
+    // Whether the file holds them before or after normalization, normalizing changes nothing more.
     close(
         "advantages",
-        &normalised(&batch.advantages),
-        &normalised(&advantages),
+        &normalized(&batch.advantages),
+        &normalized(&advantages),
         1e-4,
     );
     let ratios = stats.ratio.count as f64;
@@ -125,15 +129,18 @@ fn check(name: &str) {
     let Setup {
         policy,
         critic,
-        mut learnt,
+        mut networks,
         mut learner,
     } = setup;
     let rate = config.optimizer.learning_rate;
-    let before = [learnt.policy.parameters.clone(), learnt.critic.parameters.clone()];
-    learner.step(&policy, &critic, &mut learnt, stats.grad_norm, [rate; 2]);
+    let before = [
+        networks.policy.parameters.clone(),
+        networks.critic.parameters.clone(),
+    ];
+    learner.step(&policy, &critic, &mut networks, stats.grad_norm, [rate; 2]);
     let after = [
-        (policy.network(), "policy", &learnt.policy),
-        (&critic.network, "value", &learnt.critic),
+        (policy.network(), "policy", &networks.policy),
+        (&critic.network, "value", &networks.critic),
     ];
     for ((network, name, trained), before) in after.into_iter().zip(before) {
         let expected = golden.flat(network, &format!("after_adam.{name}"));
@@ -182,7 +189,7 @@ fn euler_sample() {
         policy.network().pack(&parameters, &mut weights);
         let noise = golden.tensor("sample_noise");
         let mut x = vec![f32::NAN; noise.len()];
-        let observations = golden.normalised(golden.tensor("sample_obs"));
+        let observations = golden.normalized(golden.tensor("sample_obs"));
         let mut scratch = policy.scratch(x.len() / ad);
         policy.sample(&weights, &observations, noise, &mut x, &mut scratch);
         close(name, &x, golden.tensor("sample_action"), 1e-5);

@@ -4,11 +4,11 @@ use super::fpo::fill_inputs;
 use super::{Golden, close, close_gradient};
 use fpo_flow::{CfmTarget, Reduction};
 use fpo_learn::critic::Critic;
-use fpo_learn::learner::{Learner, Learnt, Trained};
+use fpo_learn::learner::{ActorCritic, Learner, TrainState};
 use fpo_learn::rollout::Batch;
-use fpo_run::config::{AdvantageNormalisation, Config, GaeSchedule, RatioKind, TrustRegion};
+use fpo_run::config::{AdvantageNormalization, Config, RatioKind, Recompute, TrustRegion};
 
-/// From advantages and normalised observations that are given: the same tiles, with a batch
+/// From advantages and normalized observations that are given: the same tiles, with a batch
 /// whose sequences have one step each.
 fn check(name: &str, trust_region: TrustRegion) {
     let golden = Golden::open(name);
@@ -18,12 +18,12 @@ fn check(name: &str, trust_region: TrustRegion) {
     let observation = golden.tensors["obs_norm"].0[1];
     let mut config = Config::default();
     config.env.num_envs = rows;
-    config.env.unroll = 1;
+    config.env.num_steps = 1;
     config.env.sequences = 1;
     config.policy.hidden = vec![16, 16];
     config.policy.output_scale = 1.0;
     config.policy.time_embedding = 8;
-    config.objective.pairs = pairs;
+    config.objective.samples = pairs;
     config.objective.target = CfmTarget::Velocity;
     config.objective.reduction = Reduction::Sqrt;
     config.objective.ratio = RatioKind::PerSample;
@@ -31,8 +31,8 @@ fn check(name: &str, trust_region: TrustRegion) {
     config.objective.clip = golden.setting("clipping_epsilon") as f32;
     config.objective.log_ratio_max = 10.0;
     config.objective.loss_max = golden.setting("cfm_loss_clamp") as f32;
-    config.advantage.gae = GaeSchedule::Once;
-    config.advantage.normalize = AdvantageNormalisation::None;
+    config.advantage.recompute = Recompute::PerIteration;
+    config.advantage.normalize = AdvantageNormalization::None;
     config.optimizer.minibatches = 1;
 
     let dims = config.dims(observation, action);
@@ -46,28 +46,28 @@ fn check(name: &str, trust_region: TrustRegion) {
     }
     batch.actions = golden.tensor("action").to_vec();
     batch.advantages = golden.tensor("advantage").to_vec();
-    batch.view_targets = golden.tensor("loss_eps").to_vec();
-    batch.view_times = golden.tensor("loss_t").to_vec();
+    batch.sample_targets = golden.tensor("loss_eps").to_vec();
+    batch.sample_times = golden.tensor("loss_t").to_vec();
     batch.old_losses = golden.tensor("old_cfm_loss").to_vec();
     fill_inputs(&mut batch);
 
     let policy = config.model(observation, action).unwrap();
     let critic = Critic::new(&config.critic, observation, config.advantage.gamma).unwrap();
-    let learnt = Learnt {
-        policy: Trained::new(
+    let networks = ActorCritic {
+        policy: TrainState::new(
             policy.network(),
             golden.flat(policy.network(), "params.policy"),
             config.optimizer.adam(),
         ),
-        critic: Trained::new(
+        critic: TrainState::new(
             &critic.network,
             vec![0.0; critic.network.parameter_count()],
             config.optimizer.adam(),
         ),
     };
     let mut learner = Learner::new(config.learner(), &policy, &critic, rows);
-    let units: Vec<u32> = (0..rows as u32).collect();
-    let stats = learner.differentiate(&policy, &critic, &learnt, &mut batch, &units);
+    let indices: Vec<u32> = (0..rows as u32).collect();
+    let stats = learner.differentiate(&policy, &critic, &networks, &mut batch, &indices);
     close(
         "policy loss",
         &[(stats.ratio.loss / rows as f64) as f32],

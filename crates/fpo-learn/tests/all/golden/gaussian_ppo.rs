@@ -26,8 +26,8 @@ fn gaussian_ppo() {
     let d = batch.dims.action;
     let (mean, std) = (golden.by_sequence("loc"), golden.by_sequence("scale"));
     let rows = batch.dims.transitions();
-    let observations = golden.normalised(&golden.by_sequence("obs"));
-    let weights = &setup.learnt.policy.weights;
+    let observations = golden.normalized(&golden.by_sequence("obs"));
+    let weights = &setup.networks.policy.weights;
     let mut scratch = setup.policy.scratch(rows);
     let [at_zero, at_one] = [0.0, 1.0].map(|z| {
         let (noise, mut x) = (vec![z; rows * d], vec![f32::NAN; rows * d]);

@@ -1,6 +1,6 @@
 //! The configuration as commented TOML.
 
-use super::keys::{Kind, keys, section_doc};
+use super::keys::{ValueKind, keys, section_doc};
 use super::{Config, lookup, table};
 use crate::config::validate::range_of;
 
@@ -35,21 +35,21 @@ pub fn documented(config: &Config) -> String {
 }
 
 /// The lines that say what a key takes.
-fn takes(path: &str, kind: &Kind) -> Vec<String> {
+fn takes(path: &str, kind: &ValueKind) -> Vec<String> {
     match kind {
-        Kind::Choice(choices) => {
+        ValueKind::Choice(choices) => {
             let width = choices.iter().map(|(word, _)| word.len()).max().unwrap_or(0);
             choices
                 .iter()
                 .map(|(word, doc)| format!("  {word:width$}  {doc}").trim_end().to_owned())
                 .collect()
         }
-        Kind::Bool => vec!["  true or false".to_owned()],
-        Kind::Text => Vec::new(),
-        Kind::Integer | Kind::Number | Kind::Integers => {
+        ValueKind::Bool => vec!["  true or false".to_owned()],
+        ValueKind::Text => Vec::new(),
+        ValueKind::Integer | ValueKind::Number | ValueKind::Integers => {
             let kind = match kind {
-                Kind::Number => "number",
-                Kind::Integer => "whole number",
+                ValueKind::Number => "number",
+                ValueKind::Integer => "whole number",
                 _ => "list of whole numbers",
             };
             let range = range_of(path)

@@ -8,7 +8,7 @@ use toml::Value;
 
 /// What a key takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::config) enum Kind {
+pub(in crate::config) enum ValueKind {
     /// `true` or `false`.
     Bool,
     /// An integer from zero up.
@@ -25,17 +25,17 @@ pub(in crate::config) enum Kind {
 
 /// One setting.
 #[derive(Clone, Debug)]
-pub(in crate::config) struct Key {
+pub(in crate::config) struct Setting {
     /// Its name with its section: `optimizer.epochs`.
     pub path: String,
     /// What it takes.
-    pub kind: Kind,
+    pub kind: ValueKind,
     /// Its documentation: the field's doc comment.
     pub doc: String,
 }
 
 /// Every key, in the order of the struct tree.
-pub(in crate::config) fn keys() -> &'static [Key] {
+pub(in crate::config) fn keys() -> &'static [Setting] {
     &TREE.keys
 }
 
@@ -54,7 +54,7 @@ pub(super) fn is_section(path: &str) -> bool {
 /// The schema, flattened.
 #[derive(Default)]
 struct Tree {
-    keys: Vec<Key>,
+    keys: Vec<Setting>,
     /// Path and documentation of each group of keys.
     sections: Vec<(String, String)>,
 }
@@ -81,7 +81,7 @@ fn collect(root: &Json, object: &Json, prefix: &str, tree: &mut Tree) {
             tree.sections.push((path.clone(), doc));
             collect(root, target, &format!("{path}."), tree);
         } else {
-            tree.keys.push(Key {
+            tree.keys.push(Setting {
                 kind: kind(target),
                 path,
                 doc,
@@ -94,15 +94,15 @@ fn text(schema: &Json) -> Option<String> {
     schema["description"].as_str().map(super::one_line)
 }
 
-fn kind(schema: &Json) -> Kind {
+fn kind(schema: &Json) -> ValueKind {
     let choices = choices(schema);
     match schema["type"].as_str() {
-        _ if !choices.is_empty() => Kind::Choice(choices),
-        Some("boolean") => Kind::Bool,
-        Some("integer") => Kind::Integer,
-        Some("number") => Kind::Number,
-        Some("array") => Kind::Integers,
-        _ => Kind::Text,
+        _ if !choices.is_empty() => ValueKind::Choice(choices),
+        Some("boolean") => ValueKind::Bool,
+        Some("integer") => ValueKind::Integer,
+        Some("number") => ValueKind::Number,
+        Some("array") => ValueKind::Integers,
+        _ => ValueKind::Text,
     }
 }
 
@@ -125,21 +125,23 @@ fn choices(schema: &Json) -> Vec<(String, String)> {
         .collect()
 }
 
-impl Key {
+impl Setting {
     /// `value` as this key takes it: whole floats become integers where those are asked for (`steps = 1e6`).
     pub(super) fn check(&self, value: Value, origin: &str) -> Result<Value, ConfigError> {
         let wrong = |value: &Value| ConfigError::wrong_type(&self.path, value, &self.takes(), origin);
         match (&self.kind, value) {
-            (Kind::Bool, value @ Value::Boolean(_)) | (Kind::Text, value @ Value::String(_)) => Ok(value),
-            (Kind::Integer, value) => whole(&value).map(Value::Integer).ok_or_else(|| wrong(&value)),
-            (Kind::Number, value @ (Value::Float(_) | Value::Integer(_))) => Ok(value),
-            (Kind::Integers, Value::Array(values)) => {
+            (ValueKind::Bool, value @ Value::Boolean(_)) | (ValueKind::Text, value @ Value::String(_)) => {
+                Ok(value)
+            }
+            (ValueKind::Integer, value) => whole(&value).map(Value::Integer).ok_or_else(|| wrong(&value)),
+            (ValueKind::Number, value @ (Value::Float(_) | Value::Integer(_))) => Ok(value),
+            (ValueKind::Integers, Value::Array(values)) => {
                 let whole: Option<Vec<_>> = values.iter().map(|v| whole(v).map(Value::Integer)).collect();
                 whole
                     .map(Value::Array)
                     .ok_or_else(|| wrong(&Value::Array(values)))
             }
-            (Kind::Choice(choices), Value::String(word)) => {
+            (ValueKind::Choice(choices), Value::String(word)) => {
                 if choices.iter().any(|(choice, _)| *choice == word) {
                     return Ok(Value::String(word));
                 }
@@ -174,7 +176,7 @@ impl Key {
     }
 }
 
-impl Kind {
+impl ValueKind {
     /// What the key takes, in words that follow "is not".
     fn words(&self) -> String {
         match self {

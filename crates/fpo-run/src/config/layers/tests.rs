@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::{GaeForm, GaeSchedule, LearningPrecision, Method};
+use crate::config::{GaeForm, LearningPrecision, Method, Recompute};
 
 fn sets(sets: &[&str]) -> Result<Config, ConfigError> {
     let sets: Vec<String> = sets.iter().map(|s| s.to_string()).collect();
@@ -189,8 +189,8 @@ fn fast_is_the_preset_of_a_run_that_names_none() {
     let config = sets(&[]).unwrap();
     assert_eq!(config.preset, "fast");
     assert_eq!(
-        (config.advantage.gae, config.advantage.form),
-        (GaeSchedule::Once, GaeForm::Textbook)
+        (config.advantage.recompute, config.advantage.form),
+        (Recompute::PerIteration, GaeForm::Textbook)
     );
 }
 
@@ -198,16 +198,16 @@ fn fast_is_the_preset_of_a_run_that_names_none() {
 fn values_are_read_leniently_where_they_are_unambiguous() {
     let config = sets(&[
         "train.steps = 1e6",
-        "env.stagger=false",
+        "env.random_initial_length=false",
         "policy.hidden=64,64",
         "critic.hidden=[32]",
-        "advantage.gae=once",
+        "advantage.recompute=per_iteration",
         "advantage.form=\"brax\"",
         "env.reward_scale=2",
     ])
     .unwrap();
     assert_eq!(config.train.steps, 1_000_000);
-    assert!(!config.env.stagger);
+    assert!(!config.env.random_initial_length);
     assert_eq!(
         (config.policy.hidden, config.critic.hidden),
         (vec![64, 64], vec![32])
@@ -264,7 +264,10 @@ fn wrong_types_and_choices_say_what_is_allowed() {
             "optimizer.epochs=-1",
             ["`optimizer.epochs`", "-1", "whole number"],
         ),
-        ("env.stagger=1", ["`env.stagger`", "= 1", "true or false"]),
+        (
+            "env.random_initial_length=1",
+            ["`env.random_initial_length`", "= 1", "true or false"],
+        ),
         (
             "policy.hidden=[1, -1]",
             ["`policy.hidden`", "-1", "list of whole numbers"],
@@ -279,11 +282,11 @@ fn wrong_types_and_choices_say_what_is_allowed() {
             ["`optimizer`", "a group of them", "`optimizer.learning_rate`"],
         ),
         (
-            "advantage.gae=onec",
+            "advantage.recompute=per_iteratoin",
             [
-                "`advantage.gae`",
-                "(once, per_minibatch)",
-                "did you mean \"once\"?",
+                "`advantage.recompute`",
+                "(per_iteration, per_minibatch)",
+                "did you mean \"per_iteration\"?",
             ],
         ),
         (
@@ -339,7 +342,7 @@ fn values_out_of_range_say_the_range() {
         ("policy.time_embedding=7", ["`policy.time_embedding` = 7", "even"]),
         (
             "optimizer.minibatches=3",
-            ["`optimizer.minibatches` = 3 must divide", "env.unroll = "],
+            ["`optimizer.minibatches` = 3 must divide", "env.num_steps = "],
         ),
         ("objective.clip=-nan", ["`objective.clip` = nan", "above 0"]),
     ] {
@@ -352,15 +355,15 @@ fn values_out_of_range_say_the_range() {
             "{set}: {message}"
         );
     }
-    let message = sets(&["objective.antithetic=true", "objective.pairs=3"])
+    let message = sets(&["objective.antithetic=true", "objective.samples=3"])
         .unwrap_err()
         .to_string();
-    assert!(message.contains("even objective.pairs, not 3"), "{message}");
-    let message = sets(&["advantage.gae=per_minibatch", "optimizer.minibatches=512"])
+    assert!(message.contains("even objective.samples, not 3"), "{message}");
+    let message = sets(&["advantage.recompute=per_minibatch", "optimizer.minibatches=512"])
         .unwrap_err()
         .to_string();
     assert!(message.contains("whole sequences"), "{message}");
-    let message = sets(&["env.num_envs=32768", "env.unroll=16384"])
+    let message = sets(&["env.num_envs=32768", "env.num_steps=16384"])
         .unwrap_err()
         .to_string();
     assert!(message.contains("16 GiB"), "{message}");
@@ -375,17 +378,17 @@ fn values_out_of_range_say_the_range() {
         ),
         (
             &[
-                "advantage.gae=per_minibatch",
-                "env.unroll=65535",
+                "advantage.recompute=per_minibatch",
+                "env.num_steps=65535",
                 "env.num_envs=32",
-                "objective.pairs=1",
+                "objective.samples=1",
                 "critic.hidden=[1024,1024]",
             ],
-            "too wide for this env.unroll: 65536 rows",
+            "too wide for this env.num_steps: 65536 rows",
         ),
         (
-            &["advantage.gae=per_minibatch", "advantage.normalize=batch"],
-            "needs advantage.gae = \"once\"",
+            &["advantage.recompute=per_minibatch", "advantage.normalize=batch"],
+            "needs advantage.recompute = \"per_iteration\"",
         ),
         (
             &["advantage.estimator=group", "advantage.group_size=100"],
@@ -396,11 +399,11 @@ fn values_out_of_range_say_the_range() {
             "needs policy.flow_steps of 2 or more",
         ),
         (
-            &["objective.neighbour_entropy=0.1", "objective.neighbour=9"],
-            "objective.neighbour = 9 is more than objective.neighbour_samples = 8",
+            &["objective.knn_entropy=0.1", "objective.knn_k=9"],
+            "objective.knn_k = 9 is more than objective.knn_samples = 8",
         ),
         (
-            &["objective.neighbour_entropy=0.1", "objective.method=ppo"],
+            &["objective.knn_entropy=0.1", "objective.method=ppo"],
             "objective.entropy is its weight",
         ),
     ] {
@@ -411,7 +414,7 @@ fn values_out_of_range_say_the_range() {
     // What groups do not use does not stand in their way.
     let group = [
         "advantage.estimator=group",
-        "advantage.gae=per_minibatch",
+        "advantage.recompute=per_minibatch",
         "advantage.normalize=batch",
     ];
     assert!(sets(&group).is_ok());
@@ -451,7 +454,7 @@ fn a_documented_configuration_reads_back_as_itself() {
     .unwrap();
     let text = documented(&config);
     let stored = file(&text);
-    assert_eq!(reopen(stored.path(), &[]).unwrap(), config);
+    assert_eq!(load_recorded(stored.path(), &[]).unwrap(), config);
     assert_eq!(
         resolve("cheetah-run", None, Some(stored.path()), &[], None).unwrap(),
         config
@@ -471,7 +474,7 @@ fn a_documented_configuration_reads_back_as_itself() {
 fn every_key_is_documented_and_every_choice() {
     for key in keys() {
         assert!(!key.doc.is_empty(), "{}", key.path);
-        if let Kind::Choice(choices) = &key.kind {
+        if let ValueKind::Choice(choices) = &key.kind {
             assert!(
                 choices.len() > 1 && choices.iter().all(|(_, doc)| !doc.is_empty()),
                 "{choices:?}"
@@ -487,18 +490,18 @@ fn a_resumed_run_can_be_extended_and_calmed_but_not_changed() {
     let stored = file(&documented(&trained));
     let reopened = |sets: &[&str]| {
         let sets: Vec<String> = sets.iter().map(|s| s.to_string()).collect();
-        reopen(stored.path(), &sets).unwrap()
+        load_recorded(stored.path(), &sets).unwrap()
     };
     let calmer = reopened(&[
         "train.steps=123456",
         "eval.episodes=2",
         "optimizer.learning_rate=1e-5",
         "optimizer.critic_learning_rate=1e-5",
-        "optimizer.final_fraction=0.5",
+        "optimizer.final_lr_fraction=0.5",
         "optimizer.target_kl=0.01",
         "optimizer.max_kl=0.02",
-        "optimizer.kl_factor_min=0.5",
-        "optimizer.kl_factor_max=2",
+        "optimizer.lr_scale_min=0.5",
+        "optimizer.lr_scale_max=2",
         "optimizer.max_grad_norm=0.25",
         "objective.ratio_form=linear",
         "objective.clip=0.01",
@@ -517,7 +520,7 @@ fn a_resumed_run_can_be_extended_and_calmed_but_not_changed() {
         "env.num_envs=2048",
         "policy.action_bound=0",
         "optimizer.beta1=0.8",
-        "objective.pairs=3",
+        "objective.samples=3",
         "objective.method=ppo",
         "objective.target=data",
         "seed=3",

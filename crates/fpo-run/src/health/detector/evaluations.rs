@@ -1,6 +1,6 @@
 //! The return of evaluations.
 
-use crate::health::Figures;
+use crate::health::Metrics;
 use crate::health::finding::figure;
 use crate::health::limits::{CALM_SHARE, LOST_SHARE, LOST_SPREAD};
 
@@ -11,7 +11,7 @@ const COLUMNS: [(&str, &str); 2] = [
 ];
 
 /// Whether a row holds an evaluation.
-pub(super) fn has_evaluation(row: &dyn Figures) -> bool {
+pub(super) fn has_evaluation(row: &dyn Metrics) -> bool {
     row.get(COLUMNS[0].0).is_some()
 }
 
@@ -28,7 +28,7 @@ pub(super) struct Evaluations {
 
 impl Evaluations {
     /// Takes in a row, if it has both columns; `start` is the first training return.
-    pub(super) fn observe(&mut self, row: &dyn Figures, start: Option<f64>) {
+    pub(super) fn observe(&mut self, row: &dyn Metrics, start: Option<f64>) {
         let finite = |name: &str| row.get(name).filter(|value| value.is_finite());
         let columns = COLUMNS.map(|(mean, std)| Some((finite(mean)?, finite(std).unwrap_or(0.0))));
         let [Some(zero), Some(random)] = columns else {

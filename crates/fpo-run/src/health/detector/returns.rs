@@ -1,6 +1,6 @@
 //! The return of the episodes of training.
 
-use crate::health::Figures;
+use crate::health::Metrics;
 use crate::health::finding::figure;
 use crate::health::limits::*;
 use crate::health::series::Window;
@@ -31,7 +31,7 @@ impl Returns {
         }
     }
 
-    pub(super) fn observe(&mut self, row: &dyn Figures) {
+    pub(super) fn observe(&mut self, row: &dyn Metrics) {
         let Some(value) = row.get("episode_return").filter(|value| value.is_finite()) else {
             return;
         };

@@ -6,12 +6,12 @@ use crate::config::{Config, Method};
 use crate::health::finding::figure;
 use crate::health::limits::*;
 use crate::health::series::Window;
-use crate::health::{Figures, Finding, Kind, Severity};
+use crate::health::{Finding, FindingKind, Metrics, Severity};
 
 /// A figure that is watched.
 pub(super) trait Symptom {
     /// Takes in a row; whether it has begun to be wrong with it.
-    fn observe(&mut self, row: &dyn Figures) -> bool;
+    fn observe(&mut self, row: &dyn Metrics) -> bool;
 
     /// Whether it is wrong at present.
     fn is_present(&self) -> bool;
@@ -41,7 +41,7 @@ impl Ratios {
 }
 
 impl Symptom for Ratios {
-    fn observe(&mut self, row: &dyn Figures) -> bool {
+    fn observe(&mut self, row: &dyn Metrics) -> bool {
         let (Some(min), Some(max), true) = (row.get("ratio_min"), row.get("ratio_max"), self.matter) else {
             return false;
         };
@@ -59,7 +59,7 @@ impl Symptom for Ratios {
 
     fn finding(&self, advice: &Advice) -> Finding {
         Finding::new(
-            Kind::RatioTails,
+            FindingKind::RatioTails,
             Severity::Warning,
             format!(
                 "single ratios are off 1 by a factor of {} (median of {LEVEL_WINDOW} iterations)",
@@ -87,7 +87,7 @@ impl Clamping {
 }
 
 impl Symptom for Clamping {
-    fn observe(&mut self, row: &dyn Figures) -> bool {
+    fn observe(&mut self, row: &dyn Metrics) -> bool {
         let Some(share) = row.get("loss_clamp_fraction") else {
             return false;
         };
@@ -101,7 +101,7 @@ impl Symptom for Clamping {
 
     fn finding(&self, advice: &Advice) -> Finding {
         Finding::new(
-            Kind::LossClamp,
+            FindingKind::LossClamp,
             Severity::Warning,
             format!(
                 "{:.1} % of losses are beyond objective.loss_max, where nothing is learnt from them",
@@ -140,7 +140,7 @@ impl Gradients {
 }
 
 impl Symptom for Gradients {
-    fn observe(&mut self, row: &dyn Figures) -> bool {
+    fn observe(&mut self, row: &dyn Metrics) -> bool {
         let Some(norm) = row.get("grad_norm") else {
             return false;
         };
@@ -157,7 +157,7 @@ impl Symptom for Gradients {
 
     fn finding(&self, advice: &Advice) -> Finding {
         Finding::new(
-            Kind::GradientNorm,
+            FindingKind::GradientNorm,
             Severity::Warning,
             format!(
                 "the gradient's norm is {}, {} times its running median",
@@ -200,7 +200,7 @@ impl Losses {
 }
 
 impl Symptom for Losses {
-    fn observe(&mut self, row: &dyn Figures) -> bool {
+    fn observe(&mut self, row: &dyn Metrics) -> bool {
         self.rows += 1;
         if let Some(share) = row.get("outside_bound") {
             self.outside.push(share);
@@ -232,7 +232,7 @@ impl Symptom for Losses {
             "the flow is becoming unstable".to_owned()
         };
         Finding::new(
-            Kind::LossGrowth,
+            FindingKind::LossGrowth,
             Severity::Warning,
             format!(
                 "the flow-matching loss of the actions taken has grown to {}, {} times its lowest",

@@ -41,7 +41,7 @@ fn says(
     detector: &mut Detector,
     rows: std::ops::RangeInclusive<u64>,
     other: &[(&'static str, f64)],
-) -> Vec<(u64, Kind)> {
+) -> Vec<(u64, FindingKind)> {
     rows.flat_map(|i| {
         let found = detector.observe(&row(i, other));
         found.into_iter().map(move |finding| (i, finding.kind))
@@ -74,7 +74,7 @@ fn one_bad_iteration_is_none_but_a_fall_is_told_once() {
     let (when, kind) = found[0];
     // Half of the window has to be low, and stay so.
     assert!(
-        kind == Kind::ReturnCollapse && (275..=295).contains(&when),
+        kind == FindingKind::ReturnCollapse && (275..=295).contains(&when),
         "{found:?}"
     );
     assert!(detector.has_collapsed());
@@ -85,12 +85,12 @@ fn one_bad_iteration_is_none_but_a_fall_is_told_once() {
 #[test]
 fn each_figure_has_its_watch() {
     for (other, kind) in [
-        (("ratio_max", 300.0), Kind::RatioTails),
-        (("ratio_min", 0.0), Kind::RatioTails),
-        (("ratio_max", f64::NAN), Kind::RatioTails),
-        (("loss_clamp_fraction", 0.05), Kind::LossClamp),
-        (("grad_norm", 40.0), Kind::GradientNorm),
-        (("cfm_loss", 40.0), Kind::LossGrowth),
+        (("ratio_max", 300.0), FindingKind::RatioTails),
+        (("ratio_min", 0.0), FindingKind::RatioTails),
+        (("ratio_max", f64::NAN), FindingKind::RatioTails),
+        (("loss_clamp_fraction", 0.05), FindingKind::LossClamp),
+        (("grad_norm", 40.0), FindingKind::GradientNorm),
+        (("cfm_loss", 40.0), FindingKind::LossGrowth),
     ] {
         let mut detector = detector(&[]);
         says(&mut detector, 1..=150, &[]);
@@ -151,7 +151,7 @@ fn evaluations_count_where_both_columns_fall() {
     assert_eq!(says(&mut detector, 102..=102, &evaluation(100.0, 650.0)), []);
     assert_eq!(
         says(&mut detector, 103..=103, &evaluation(100.0, 100.0)),
-        [(103, Kind::ReturnCollapse)]
+        [(103, FindingKind::ReturnCollapse)]
     );
     // After the rollback the present is clear; what was reached is not forgotten.
     let again = says(&mut detector, 104..=104, &[("rollbacks", 1.0)]);
@@ -159,7 +159,7 @@ fn evaluations_count_where_both_columns_fall() {
     let fallen = [&evaluation(90.0, 80.0)[..], &[("rollbacks", 1.0)]].concat();
     assert_eq!(
         says(&mut detector, 105..=105, &fallen),
-        [(105, Kind::ReturnCollapse)]
+        [(105, FindingKind::ReturnCollapse)]
     );
 }
 

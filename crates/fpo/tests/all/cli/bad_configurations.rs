@@ -88,7 +88,7 @@ impl Place {
         let at = |name: &str| folder.path().join(name);
         let sets = [
             "env.num_envs=8",
-            "env.unroll=8",
+            "env.num_steps=8",
             "env.sequences=1",
             "env.reward_scale=1",
             "optimizer.minibatches=4",

@@ -72,7 +72,10 @@ fn settings_and_names() {
         &["--set", "train.steps=0"],
         &["`train.steps` = 0 is out of range: 1 to"],
     );
-    train(&["--set", "env.unroll=0"], &["`env.unroll` = 0 is out of range"]);
+    train(
+        &["--set", "env.num_steps=0"],
+        &["`env.num_steps` = 0 is out of range"],
+    );
     train(&["--set", "policy.hidden=[]"], &["`policy.hidden` = []"]);
     train(
         &["--set", "optimizer.minibatches=7"],

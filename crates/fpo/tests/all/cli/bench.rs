@@ -12,7 +12,7 @@ seeds = [0, 1]
 
 [set]
 "env.num_envs" = 16
-"env.unroll" = 8
+"env.num_steps" = 8
 "optimizer.minibatches" = 4
 "optimizer.epochs" = 2
 "policy.hidden" = [16]
@@ -219,7 +219,7 @@ fn other_settings_are_refused_unless_forced() {
     );
     fs::write(
         folder.path().join("tiny.toml"),
-        SUITE.replace("label = \"Flow\"", "set = { \"objective.pairs\" = 2 }"),
+        SUITE.replace("label = \"Flow\"", "set = { \"objective.samples\" = 2 }"),
     )
     .unwrap();
     let args = ["bench", "tiny.toml", "--seeds", "0", "--methods", "flow"];
@@ -229,7 +229,7 @@ fn other_settings_are_refused_unless_forced() {
         2,
         &[
             "runs/tiny/flow/bandit-two_modes-seed0",
-            "`objective.pairs` is 8 there, not 2",
+            "`objective.samples` is 8 there, not 2",
             "--force",
         ],
     );
@@ -244,7 +244,7 @@ fn other_settings_are_refused_unless_forced() {
     );
     succeeds(&folder, &[&args[..], &["--force"]].concat());
     let config = read(&folder, "flow/bandit-two_modes-seed0/config.toml");
-    assert!(config.contains("\npairs = 2\n"));
+    assert!(config.contains("\nsamples = 2\n"));
 }
 
 /// A run that diverges counts as far as it came, is not tried again, and does not stop the others.
@@ -323,9 +323,9 @@ fn bad_suites_and_folders_are_one_line() {
         &["bad.toml", "did you mean `bandit-two_modes`?"],
     );
     bench(
-        ("env.unroll", "env.unrol"),
+        ("env.num_steps", "env.num_step"),
         &[],
-        &["method flow", "did you mean `env.unroll`?"],
+        &["method flow", "did you mean `env.num_steps`?"],
     );
     bench(("= 0.2", "= -1"), &[], &["method gauss", "`objective.clip` = -1"]);
     bench(

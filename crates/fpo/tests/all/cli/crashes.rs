@@ -14,14 +14,14 @@ use tempfile::TempDir;
 /// A run of a bandit that saves after every one of its 400 iterations, so that most kills fall into a save.
 const SETS: [&str; 14] = [
     "env.num_envs=16",
-    "env.unroll=4",
+    "env.num_steps=4",
     "env.sequences=1",
     "optimizer.minibatches=4",
     "optimizer.epochs=1",
     "policy.hidden=[16]",
     "critic.hidden=[64,64]",
     "policy.flow_steps=2",
-    "objective.pairs=2",
+    "objective.samples=2",
     "eval.episodes=2",
     "eval.every=640",
     "train.steps=25600",

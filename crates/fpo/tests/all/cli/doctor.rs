@@ -12,7 +12,7 @@ fn collapsing<'a>(name: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     let sets = [
         "train.precision=f32",
         "env.num_envs=16",
-        "env.unroll=16",
+        "env.num_steps=16",
         "policy.hidden=[32,32]",
         "policy.action_bound=0",
         "critic.hidden=[32,32]",
@@ -20,7 +20,7 @@ fn collapsing<'a>(name: &'a str, more: &[&'a str]) -> Vec<&'a str> {
         "objective.ratio_form=exp",
         "objective.trust_region=ppo",
         "optimizer.learning_rate=8e-3",
-        "optimizer.final_fraction=1",
+        "optimizer.final_lr_fraction=1",
         "optimizer.max_kl=0",
         "train.ema_decay=0",
         "optimizer.minibatches=4",

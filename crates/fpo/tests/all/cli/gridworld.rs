@@ -104,7 +104,7 @@ fn a_flow_keeps_both_ways_at_the_fork_and_a_gaussian_does_not() {
         let folder = folder_with_grid(&[
             method,
             "env.num_envs=64",
-            "env.unroll=32",
+            "env.num_steps=32",
             "optimizer.minibatches=16",
             "optimizer.epochs=4",
             "policy.hidden=[32,32]",

@@ -26,7 +26,7 @@ const SHARDED: [&[&str]; 4] = [
         "env.sequences=2",
         "optimizer.minibatches=2",
         "train.steps=4096",
-        "advantage.gae=per_minibatch",
+        "advantage.recompute=per_minibatch",
         "advantage.form=brax",
         "critic.value_scale=none",
         "env.reward_scale=10",
@@ -102,12 +102,15 @@ fn single_precision_does_not_depend_on_the_width_of_vectors() {
     assert_same(&widest, &narrow);
     // What is left to the machine is decided when the run begins.
     let (_, config) = run("auto", "auto", None);
-    let decided = if fpo_nn::Precision::Bf16.is_available() {
+    let resolved = if fpo_nn::Precision::Bf16.is_available() {
         "bf16"
     } else {
         "f32"
     };
-    assert!(config.contains(&format!("precision = \"{decided}\"")), "{config}");
+    assert!(
+        config.contains(&format!("precision = \"{resolved}\"")),
+        "{config}"
+    );
 }
 
 /// A run that no machine like this can go on with says what to do.
@@ -239,7 +242,7 @@ fn an_extended_run_equals_a_longer_one() {
 #[test]
 fn a_resumed_run_takes_calmer_settings() {
     let folder = TempDir::new().unwrap();
-    let falling = ["--set", "optimizer.final_fraction=0.2"];
+    let falling = ["--set", "optimizer.final_lr_fraction=0.2"];
     let text = succeeds(&folder, &tiny("run", &falling));
     assert!(text.contains("the learning rate goes back up to 60%"), "{text}");
     let run = folder.path().join("runs/run");

@@ -1,7 +1,7 @@
 //! The entropy of a flow, whose density is not known, from the distances between actions that it proposes for one observation.
 //!
 //! The estimate of Kozachenko and Leonenko (*Sample estimate of the entropy of a random vector*, 1987): of N points in d dimensions,
-//! with r the distance from a point x to its k-th nearest neighbour among the others,
+//! with r the distance from a point x to its k-th nearest neighbor among the others,
 //!
 //! −ln p(x) ≈ ψ(N) − ψ(k) + ln V_d + d·ln r,
 //!
@@ -14,62 +14,62 @@ const SHORTEST: f32 = 1e-6;
 
 /// Estimates how rare points are among each other.
 #[derive(Clone, Debug)]
-pub struct NeighbourEntropy {
+pub struct KnnEntropy {
     /// Entries of a point.
     dim: usize,
     /// k.
-    neighbour: usize,
+    neighbor: usize,
     /// ψ(N) − ψ(k) + ln V_d.
     constant: f32,
     /// Squared distances from one point to all others.
     squares: Vec<f32>,
 }
 
-impl NeighbourEntropy {
-    /// For N = `points` points of `dim` entries and the neighbour number `neighbour`, which is at least 1 and below `points`.
+impl KnnEntropy {
+    /// For N = `points` points of `dim` entries and the neighbor number `neighbor`, which is at least 1 and below `points`.
     ///
     /// # Panics
-    /// If there is no such neighbour.
-    pub fn new(points: usize, dim: usize, neighbour: usize) -> Self {
+    /// If there is no such neighbor.
+    pub fn new(points: usize, dim: usize, neighbor: usize) -> Self {
         assert!(
-            (1..points).contains(&neighbour),
-            "a neighbour among {points} points"
+            (1..points).contains(&neighbor),
+            "a neighbor among {points} points"
         );
         Self {
             dim,
-            neighbour,
-            constant: (digamma(points) - digamma(neighbour) + ln_ball(dim)) as f32,
+            neighbor,
+            constant: (digamma(points) - digamma(neighbor) + ln_ball(dim)) as f32,
             squares: Vec::with_capacity(points),
         }
     }
 
-    /// −ln p of each of `points` `[N, dim]` into `rarity` `[N]`, in nats.
+    /// −ln p of each of `points` `[N, dim]` into `surprisal` `[N]`, in nats.
     ///
     /// ```
-    /// use fpo_learn::objective::NeighbourEntropy;
+    /// use fpo_learn::objective::KnnEntropy;
     ///
-    /// let mut rarity = [0.0; 3];
-    /// NeighbourEntropy::new(3, 1, 1).estimate(&[0.0, 1.0, 4.0], &mut rarity);
+    /// let mut surprisal = [0.0; 3];
+    /// KnnEntropy::new(3, 1, 1).estimate(&[0.0, 1.0, 4.0], &mut surprisal);
     /// // ψ(3) − ψ(1) = 1.5, V = 2, r = 1, 1, 3.
-    /// assert!((rarity[0] - (1.5 + 2f32.ln())).abs() < 1e-6 && rarity[0] == rarity[1]);
-    /// assert!((rarity[2] - (1.5 + 6f32.ln())).abs() < 1e-6);
+    /// assert!((surprisal[0] - (1.5 + 2f32.ln())).abs() < 1e-6 && surprisal[0] == surprisal[1]);
+    /// assert!((surprisal[2] - (1.5 + 6f32.ln())).abs() < 1e-6);
     /// ```
-    pub fn estimate(&mut self, points: &[f32], rarity: &mut [f32]) {
+    pub fn estimate(&mut self, points: &[f32], surprisal: &mut [f32]) {
         let Self {
             dim,
-            neighbour,
+            neighbor,
             constant,
             squares,
         } = self;
-        for (i, (point, rarity)) in points.chunks_exact(*dim).zip(rarity).enumerate() {
+        for (i, (point, surprisal)) in points.chunks_exact(*dim).zip(surprisal).enumerate() {
             squares.clear();
             for (j, other) in points.chunks_exact(*dim).enumerate() {
                 if i != j {
                     squares.push(point.iter().zip(other).map(|(a, b)| (a - b) * (a - b)).sum());
                 }
             }
-            let (_, square, _) = squares.select_nth_unstable_by(*neighbour - 1, f32::total_cmp);
-            *rarity = *constant + *dim as f32 * square.sqrt().max(SHORTEST).ln();
+            let (_, square, _) = squares.select_nth_unstable_by(*neighbor - 1, f32::total_cmp);
+            *surprisal = *constant + *dim as f32 * square.sqrt().max(SHORTEST).ln();
         }
     }
 }
@@ -110,11 +110,11 @@ mod tests {
     fn the_entropy_of_a_gaussian_is_found() {
         const N: usize = 2000;
         for (dim, sigma, k) in [(1, 1.0f32, 1), (1, 0.1, 3), (2, 0.5, 3), (6, 2.0, 5)] {
-            let (mut x, mut rarity) = (vec![0.0; N * dim], vec![0.0; N]);
+            let (mut x, mut surprisal) = (vec![0.0; N * dim], vec![0.0; N]);
             fill_normal(Key::new(3, Stream::Test).index(dim as u32), &mut x);
             x.iter_mut().for_each(|x| *x *= sigma);
-            NeighbourEntropy::new(N, dim, k).estimate(&x, &mut rarity);
-            let found = rarity.iter().map(|r| f64::from(*r)).sum::<f64>() / N as f64;
+            KnnEntropy::new(N, dim, k).estimate(&x, &mut surprisal);
+            let found = surprisal.iter().map(|r| f64::from(*r)).sum::<f64>() / N as f64;
             let expected =
                 0.5 * dim as f64 * (2.0 * PI * std::f64::consts::E * f64::from(sigma).powi(2)).ln();
             assert!(
@@ -128,12 +128,12 @@ mod tests {
     #[test]
     fn few_points_find_it_in_the_mean() {
         const N: usize = 9;
-        let mut entropy = NeighbourEntropy::new(N, 1, 2);
-        let (mut x, mut rarity, mut sum) = ([0.0; N], [0.0; N], 0.0);
+        let mut entropy = KnnEntropy::new(N, 1, 2);
+        let (mut x, mut surprisal, mut sum) = ([0.0; N], [0.0; N], 0.0);
         for draw in 0..2000 {
             fill_normal(Key::new(4, Stream::Test).step(draw), &mut x);
-            entropy.estimate(&x, &mut rarity);
-            sum += rarity.iter().map(|r| f64::from(*r)).sum::<f64>() / N as f64;
+            entropy.estimate(&x, &mut surprisal);
+            sum += surprisal.iter().map(|r| f64::from(*r)).sum::<f64>() / N as f64;
         }
         let expected = 0.5 * (2.0 * PI * std::f64::consts::E).ln();
         assert!(
@@ -145,8 +145,8 @@ mod tests {
 
     #[test]
     fn equal_points_stay_finite() {
-        let mut rarity = [0.0; 4];
-        NeighbourEntropy::new(4, 2, 2).estimate(&[0.5; 8], &mut rarity);
-        assert!(rarity.iter().all(|r| r.is_finite()), "{rarity:?}");
+        let mut surprisal = [0.0; 4];
+        KnnEntropy::new(4, 2, 2).estimate(&[0.5; 8], &mut surprisal);
+        assert!(surprisal.iter().all(|r| r.is_finite()), "{surprisal:?}");
     }
 }

@@ -6,14 +6,14 @@
 
 /// Rate up by half where the policy moved less than half of `target`, down by a third where it moved more than twice of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AdaptiveRate {
+pub struct AdaptiveLr {
     /// The divergence to keep to, above 0.
     pub target: f64,
     /// Bounds on the factor of the learning rate.
     pub bounds: [f64; 2],
 }
 
-impl AdaptiveRate {
+impl AdaptiveLr {
     /// The change for a policy that has moved too far; its inverse for one that has not moved enough.
     const STEP: f64 = 1.5;
 
@@ -35,7 +35,7 @@ impl AdaptiveRate {
 mod tests {
     use super::*;
 
-    const RATE: AdaptiveRate = AdaptiveRate {
+    const RATE: AdaptiveLr = AdaptiveLr {
         target: 0.01,
         bounds: [0.5, 2.0],
     };
@@ -63,13 +63,13 @@ mod tests {
     /// A policy that moves in proportion to the square of its rate settles where the rule leaves it alone.
     #[test]
     fn it_settles_near_the_target() {
-        let rate = AdaptiveRate {
+        let lr = AdaptiveLr {
             bounds: [1e-3, 1e3],
             ..RATE
         };
         for mut factor in [1e-2, 1.0, 1e2] {
             for _ in 0..50 {
-                factor = rate.next(factor, 0.002 * factor * factor);
+                factor = lr.next(factor, 0.002 * factor * factor);
             }
             let divergence = 0.002 * factor * factor;
             assert!((0.005..=0.02).contains(&divergence), "{divergence}");

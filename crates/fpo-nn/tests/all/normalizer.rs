@@ -1,4 +1,4 @@
-//! Running statistics and normalisation.
+//! Running statistics and normalization.
 
 use fpo_nn::{Moments, Normalizer, NormalizerConfig};
 use fpo_rng::{Key, Stream, fill_normal};
@@ -69,7 +69,7 @@ fn adding_rows_equals_merging_them() {
 }
 
 #[test]
-fn normalised_rows_have_mean_zero_and_variance_one() {
+fn normalized_rows_have_mean_zero_and_variance_one() {
     let x = rows(5000);
     let mut seen = Moments::new(DIM);
     seen.add_rows(&x, DIM);

@@ -29,7 +29,7 @@ pub struct Outcome {
 
 /// Where the random numbers of a shard's environments come from, and how its first episodes begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ShardOptions {
+pub struct EnvGroupOptions {
     /// Seed of the run.
     pub seed: u64,
     /// The stream of the initial states.
@@ -37,7 +37,7 @@ pub struct ShardOptions {
     /// Cut the first episode of each environment to a random length, so that they do not end
     /// together, and that which begins where a saved state could not be continued. Of no effect on
     /// a task without a step limit.
-    pub stagger: bool,
+    pub random_initial_length: bool,
     /// Environments that begin alike: the first this many, the next, and so on, counted over all shards. 1 for none.
     pub group: u32,
 }
@@ -59,11 +59,11 @@ const NO_STATE: u64 = u64::MAX;
 ///
 /// The initial state of an episode is a function of (seed, index of the environment's group, number of the reset) alone, so the
 /// way environments are cut into shards changes nothing.
-pub struct Shard {
+pub struct EnvGroup {
     slots: Vec<Slot>,
     /// Global index of the first environment.
     first: u32,
-    options: ShardOptions,
+    options: EnvGroupOptions,
     observation_dim: usize,
     step_limit: Option<u32>,
     /// Episodes that the latest state taken over could not continue.
@@ -74,12 +74,17 @@ pub struct Shard {
     final_observation: Vec<f32>,
 }
 
-impl Shard {
+impl EnvGroup {
     /// Makes the environments `first..first + count` of `task` and resets them.
     ///
     /// # Errors
     /// If the task's environments cannot be made here, or their episodes may have no step.
-    pub fn new(task: &dyn Task, first: u32, count: usize, options: ShardOptions) -> Result<Self, MakeError> {
+    pub fn new(
+        task: &dyn Task,
+        first: u32,
+        count: usize,
+        options: EnvGroupOptions,
+    ) -> Result<Self, MakeError> {
         let spec = task.spec();
         if spec.step_limit == Some(0) {
             let why = format!(
@@ -100,7 +105,7 @@ impl Shard {
                 })
             })
             .collect::<Result<_, MakeError>>()?;
-        let mut shard = Self {
+        let mut envs = Self {
             slots,
             first,
             options,
@@ -110,8 +115,8 @@ impl Shard {
             observations: vec![0.0; count * observation_dim],
             final_observation: vec![0.0; observation_dim],
         };
-        shard.reset_all();
-        Ok(shard)
+        envs.reset_all();
+        Ok(envs)
     }
 
     /// Starts a fresh episode in every environment.
@@ -142,7 +147,7 @@ impl Shard {
         &self.observations
     }
 
-    /// The last observation of the episode that the latest [`Shard::step`] ended, `[observation_dim]`.
+    /// The last observation of the episode that the latest [`EnvGroup::step`] ended, `[observation_dim]`.
     pub fn final_observation(&self) -> &[f32] {
         &self.final_observation
     }
@@ -196,13 +201,13 @@ impl Shard {
         let key = Key::new(self.options.seed, self.options.stream)
             .index((self.first + i as u32) / self.options.group)
             .step(slot.resets);
-        let stagger = self.options.stagger && first;
+        let random_initial_length = self.options.random_initial_length && first;
         slot.limit = self.step_limit.map(|limit| {
             let key = Key {
                 stream: Stream::Stagger,
                 ..key
             };
-            match stagger {
+            match random_initial_length {
                 true => Philox::new(key).random_range(1..=limit),
                 false => limit,
             }
@@ -240,7 +245,7 @@ impl Shard {
         }
     }
 
-    /// Cuts what [`Shard::save_state`] appended into the states of single environments, for observations of this size.
+    /// Cuts what [`EnvGroup::save_state`] appended into the states of single environments, for observations of this size.
     ///
     /// # Errors
     /// If the bytes are not such states.
@@ -265,10 +270,10 @@ impl Shard {
         Ok(states)
     }
 
-    /// Takes over the state that [`Shard::save_state`] of an equal shard appended, from the front of `bytes`, and
+    /// Takes over the state that [`EnvGroup::save_state`] of an equal shard appended, from the front of `bytes`, and
     /// returns what follows it. On an error some environments may already have changed.
     ///
-    /// An environment that gave no state begins its next episode: [`Shard::restarted_episodes`]
+    /// An environment that gave no state begins its next episode: [`EnvGroup::restarted_episodes`]
     /// counts them. The same bytes always begin the same episode.
     ///
     /// # Errors
@@ -414,32 +419,32 @@ mod tests {
         })
     }
 
-    fn shard(first: u32, count: usize, stagger: bool) -> Shard {
-        grouped(first, count, stagger, 1)
+    fn envs(first: u32, count: usize, random_initial_length: bool) -> EnvGroup {
+        grouped(first, count, random_initial_length, 1)
     }
 
-    fn grouped(first: u32, count: usize, stagger: bool, group: u32) -> Shard {
-        Shard::new(&task(), first, count, options(stagger, group)).unwrap()
+    fn grouped(first: u32, count: usize, random_initial_length: bool, group: u32) -> EnvGroup {
+        EnvGroup::new(&task(), first, count, options(random_initial_length, group)).unwrap()
     }
 
-    fn options(stagger: bool, group: u32) -> ShardOptions {
-        ShardOptions {
+    fn options(random_initial_length: bool, group: u32) -> EnvGroupOptions {
+        EnvGroupOptions {
             seed: 5,
             stream: Stream::Reset,
-            stagger,
+            random_initial_length,
             group,
         }
     }
 
-    fn saved(shard: &Shard) -> Vec<u8> {
+    fn saved(envs: &EnvGroup) -> Vec<u8> {
         let mut bytes = Vec::new();
-        shard.save_state(&mut bytes);
+        envs.save_state(&mut bytes);
         bytes
     }
 
     #[test]
     fn episodes_end_in_every_way_and_hand_over_the_final_observation() {
-        let mut s = shard(0, 3, false);
+        let mut s = envs(0, 3, false);
         let start = s.observations().to_vec();
         let mut ends = Vec::new();
         for _ in 0..20 {
@@ -460,7 +465,7 @@ mod tests {
 
     #[test]
     fn an_environment_may_cut_its_episode_itself() {
-        let mut s = shard(0, 2, false);
+        let mut s = envs(0, 2, false);
         let start = s.observations().to_vec();
         assert_eq!(s.step(0, &[7.0]).ended, None);
         let first = s.step(0, &[1.0]).ended.unwrap();
@@ -485,7 +490,7 @@ mod tests {
     #[test]
     fn without_a_step_limit_only_the_environment_ends_its_episodes() {
         let endless = task_of("walk", None);
-        let new = || Shard::new(&endless, 0, 3, options(true, 1)).unwrap();
+        let new = || EnvGroup::new(&endless, 0, 3, options(true, 1)).unwrap();
         let mut s = new();
         for _ in 0..10_000 {
             (0..3).for_each(|i| assert_eq!(s.step(i, &[0.0]).ended, None));
@@ -501,17 +506,17 @@ mod tests {
             assert_eq!((episode.end, episode.length, episode.whole), expected);
         }
         // Neither is a state of the other task.
-        assert!(shard(0, 3, false).load_state(&bytes).is_err());
-        assert!(new().load_state(&saved(&shard(0, 3, false))).is_err());
+        assert!(envs(0, 3, false).load_state(&bytes).is_err());
+        assert!(new().load_state(&saved(&envs(0, 3, false))).is_err());
 
-        let none = Shard::new(&task_of("walk", Some(0)), 0, 1, options(true, 1));
+        let none = EnvGroup::new(&task_of("walk", Some(0)), 0, 1, options(true, 1));
         assert!(none.err().unwrap().0.contains("at least one step"));
     }
 
     #[test]
     fn an_environment_without_a_state_begins_a_new_episode() {
         let secretive = task_of(SECRETIVE, Some(20));
-        let new = || Shard::new(&secretive, 4, 3, options(false, 1)).unwrap();
+        let new = || EnvGroup::new(&secretive, 4, 3, options(false, 1)).unwrap();
         let mut a = new();
         for k in 0..30 {
             for i in 0..3 {
@@ -519,13 +524,13 @@ mod tests {
             }
         }
         let bytes = saved(&a);
-        assert_eq!(Shard::states(&bytes, 1).unwrap().concat(), bytes);
+        assert_eq!(EnvGroup::states(&bytes, 1).unwrap().concat(), bytes);
         let resets: Vec<_> = a.slots.iter().map(|s| s.resets).collect();
         let restored = || {
-            let mut shard = new();
-            assert!(shard.load_state(&bytes).unwrap().is_empty());
-            assert_eq!(shard.restarted_episodes(), 3);
-            shard
+            let mut envs = new();
+            assert!(envs.load_state(&bytes).unwrap().is_empty());
+            assert_eq!(envs.restarted_episodes(), 3);
+            envs
         };
         let (mut b, mut c) = (restored(), restored());
         assert_eq!(saved(&b), saved(&c), "twice the same");
@@ -546,20 +551,20 @@ mod tests {
         }
         // An environment that has learnt to save its state goes on from the mark, too; the other
         // way round there is no way.
-        assert!(shard(4, 3, true).load_state(&bytes).is_ok());
-        let error = new().load_state(&saved(&shard(4, 3, true))).unwrap_err();
+        assert!(envs(4, 3, true).load_state(&bytes).is_ok());
+        let error = new().load_state(&saved(&envs(4, 3, true))).unwrap_err();
         assert_eq!(error.0, "the state of environment 4: it takes none");
         for cut in 0..bytes.len() {
             assert!(b.load_state(&bytes[..cut]).is_err());
             let whole = cut.is_multiple_of(bytes.len() / 3);
-            assert_eq!(Shard::states(&bytes[..cut], 1).is_ok(), whole);
+            assert_eq!(EnvGroup::states(&bytes[..cut], 1).is_ok(), whole);
         }
     }
 
     #[test]
     fn episodes_that_begin_anew_together_do_not_end_together() {
         let secretive = task_of(SECRETIVE, Some(20));
-        let mut s = Shard::new(&secretive, 0, 64, options(true, 1)).unwrap();
+        let mut s = EnvGroup::new(&secretive, 0, 64, options(true, 1)).unwrap();
         let first: Vec<_> = s.slots.iter().map(|s| s.limit).collect();
         s.load_state(&saved(&s)).unwrap();
         let limits: Vec<_> = s.slots.iter().filter_map(|s| s.limit).collect();
@@ -570,30 +575,30 @@ mod tests {
 
     #[test]
     fn cutting_into_shards_changes_nothing() {
-        let (whole, left, right) = (shard(0, 6, true), shard(0, 2, true), shard(2, 4, true));
+        let (whole, left, right) = (envs(0, 6, true), envs(0, 2, true), envs(2, 4, true));
         assert_eq!(
             whole.observations(),
             [left.observations(), right.observations()].concat()
         );
-        let limits = |s: &Shard| s.slots.iter().map(|s| s.limit).collect::<Vec<_>>();
+        let limits = |s: &EnvGroup| s.slots.iter().map(|s| s.limit).collect::<Vec<_>>();
         assert_eq!(limits(&whole), [limits(&left), limits(&right)].concat());
     }
 
     #[test]
     fn states_are_cut_where_environments_begin() {
-        let (mut a, mut b) = (shard(0, 3, true), shard(0, 3, true));
+        let (mut a, mut b) = (envs(0, 3, true), envs(0, 3, true));
         a.step(1, &[0.5]);
         b.step(1, &[0.25]);
-        let [a, b] = [a, b].map(|shard| {
+        let [a, b] = [a, b].map(|envs| {
             let mut bytes = Vec::new();
-            shard.save_state(&mut bytes);
+            envs.save_state(&mut bytes);
             bytes
         });
-        let [of_a, of_b] = [&a, &b].map(|bytes| Shard::states(bytes, 1).unwrap());
+        let [of_a, of_b] = [&a, &b].map(|bytes| EnvGroup::states(bytes, 1).unwrap());
         assert_eq!((of_a.len(), of_a.concat()), (3, a.clone()));
         let same: Vec<_> = of_a.iter().zip(&of_b).map(|(a, b)| a == b).collect();
         assert_eq!(same, [true, false, true]);
-        assert!(Shard::states(&a[..a.len() - 1], 1).is_err());
+        assert!(EnvGroup::states(&a[..a.len() - 1], 1).is_err());
     }
 
     /// Each episode anew, wherever the shards are cut, and after a state was taken over.
@@ -617,13 +622,13 @@ mod tests {
             whole = grouped(0, 6, false, 3);
             whole.load_state(&state).unwrap();
             whole.reset_all();
-            parts.iter_mut().for_each(Shard::reset_all);
+            parts.iter_mut().for_each(EnvGroup::reset_all);
         }
     }
 
     #[test]
     fn first_episodes_are_staggered_and_later_ones_are_not() {
-        let mut s = shard(0, 64, true);
+        let mut s = envs(0, 64, true);
         let limits: Vec<_> = s.slots.iter().filter_map(|s| s.limit).collect();
         let mean = limits.iter().sum::<u32>() as f32 / 64.0;
         assert!((mean - 10.5).abs() < 3.0, "limits uniform on 1..=20, mean {mean}");
@@ -633,7 +638,7 @@ mod tests {
 
     #[test]
     fn a_saved_state_continues_alike_and_damage_is_refused() {
-        let mut a = shard(0, 3, true);
+        let mut a = envs(0, 3, true);
         for k in 0..30 {
             for i in 0..3 {
                 a.step(i, &[(k % 5) as f32 - 2.0]);
@@ -641,7 +646,7 @@ mod tests {
         }
         let mut bytes = Vec::new();
         a.save_state(&mut bytes);
-        let mut b = shard(0, 3, true);
+        let mut b = envs(0, 3, true);
         assert!(b.load_state(&bytes).unwrap().is_empty());
         for _ in 0..40 {
             (0..3).for_each(|i| assert_eq!(a.step(i, &[1.5]), b.step(i, &[1.5])));

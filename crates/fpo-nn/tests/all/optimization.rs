@@ -1,4 +1,4 @@
-//! Optimiser, clipping and averaging against direct f64 evaluations of their definitions.
+//! Optimizer, clipping and averaging against direct f64 evaluations of their definitions.
 
 use fpo_nn::{Adam, AdamConfig, Ema, clip_to_norm, global_norm};
 

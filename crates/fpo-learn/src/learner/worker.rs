@@ -2,20 +2,20 @@
 
 use crate::advantage::Gae;
 use crate::critic::Critic;
-use crate::objective::{BoundPull, EntropyBonus, PolicyObjective, RatioStats, ValueLoss, ViewLoss};
-use crate::rollout::{Batch, view_rows};
+use crate::objective::{BoundPull, EntropyBonus, PolicyObjective, RatioStats, SampleLoss, ValueLoss};
+use crate::rollout::{Batch, gather_inputs};
 use fpo_env::StepEnd;
 use fpo_nn::{Scratch, Weights};
 use fpo_policy::Model;
 use fpo_rng::{Key, fill_normal};
 
 /// What all shards share during a minibatch.
-pub(super) struct Pass<'a> {
+pub(super) struct PassContext<'a> {
     pub policy: &'a Model,
     pub policy_weights: &'a Weights,
     pub critic: &'a Critic,
     pub critic_weights: &'a Weights,
-    pub loss: ViewLoss,
+    pub loss: SampleLoss,
     pub objective: PolicyObjective,
     pub pull: Option<BoundPull>,
     pub entropy: Option<EntropyBonus>,
@@ -33,7 +33,7 @@ pub(super) struct Pass<'a> {
 pub(super) struct Advantages {
     pub mean: f32,
     pub inverse_std: f32,
-    /// Weight of an action's rarity, which is added.
+    /// Weight of an action's surprisal, which is added.
     pub bonus: f32,
     /// The lowest that the objective sees in the minibatch.
     pub lowest: f32,
@@ -43,11 +43,11 @@ impl Advantages {
     /// What the objective sees of transition `i`.
     #[inline]
     pub fn of(&self, batch: &Batch, i: usize) -> f32 {
-        let normalised = (batch.advantages[i] - self.mean) * self.inverse_std;
+        let normalized = (batch.advantages[i] - self.mean) * self.inverse_std;
         if self.bonus > 0.0 {
-            normalised + self.bonus * batch.rarities[i]
+            normalized + self.bonus * batch.surprisals[i]
         } else {
-            normalised
+            normalized
         }
     }
 }
@@ -59,13 +59,13 @@ pub struct MinibatchStats {
     pub rows: u64,
     /// The policy's: Σ −ψ and the ratios.
     pub ratio: RatioStats,
-    /// Views of their actions.
-    pub views: u64,
-    /// Σ over the views of the [`ViewLoss::distance`] of a flow's velocities from those of the policy that acted.
+    /// SampleSource of their actions.
+    pub samples: u64,
+    /// Σ over the samples of the [`SampleLoss::distance`] of a flow's velocities from those of the policy that acted.
     pub moved: f64,
-    /// Σ over the actions of the mean penalty of their views for being outside of the bound on actions.
+    /// Σ over the actions of the mean penalty of their samples for being outside of the bound on actions.
     pub pull_loss: f64,
-    /// Entries of the views' one-step predictions that are outside of it.
+    /// Entries of the samples' one-step predictions that are outside of it.
     pub outside: u64,
     /// Σ of the value loss.
     pub value_loss: f64,
@@ -82,7 +82,7 @@ impl MinibatchStats {
     pub fn merge(&mut self, other: &Self) {
         self.rows += other.rows;
         self.ratio.merge(&other.ratio);
-        self.views += other.views;
+        self.samples += other.samples;
         self.moved += other.moved;
         self.pull_loss += other.pull_loss;
         self.outside += other.outside;
@@ -101,7 +101,7 @@ impl MinibatchStats {
 }
 
 /// Scratch and gradient of one shard.
-pub(super) struct GradientShard {
+pub(super) struct GradientWorker {
     actor: Scratch,
     critic: Scratch,
     /// Transitions of an actor tile; sequences or transitions of a critic tile.
@@ -109,31 +109,31 @@ pub(super) struct GradientShard {
     critic_tile: usize,
     policy_gradient: Vec<f32>,
     critic_gradient: Vec<f32>,
-    /// ℓ_θ, ℓ_old and ∂loss/∂ℓ_θ of a tile's views; predictions for them.
+    /// ℓ_θ, ℓ_old and ∂loss/∂ℓ_θ of a tile's samples; predictions for them.
     losses: Vec<f32>,
     old_losses: Vec<f32>,
     d_losses: Vec<f32>,
     predictions: Vec<f32>,
     /// Noise of the entropy's samples, for a tile's transitions.
     noise: Vec<f32>,
-    /// Normalised advantages of a tile's transitions.
+    /// Normalized advantages of a tile's transitions.
     tile_advantages: Vec<f32>,
     /// Values and value targets of a tile, in the critic's units.
     values: Vec<f32>,
-    tile_targets: Vec<f32>,
+    tile_returns: Vec<f32>,
     /// Advantages and targets of the shard's sequences, when they are computed per minibatch.
     advantages: Vec<f32>,
-    targets: Vec<f32>,
+    returns: Vec<f32>,
     pub stats: MinibatchStats,
 }
 
-impl GradientShard {
+impl GradientWorker {
     /// `sequence` is the unroll if advantages are computed per minibatch.
-    pub fn new(policy: &Model, critic: &Critic, views: usize, sequence: Option<usize>) -> Self {
-        let actor_tile = (policy.network().tile_rows() / views).max(1);
-        let rows_per_unit = sequence.map_or(1, |unroll| unroll + 1);
+    pub fn new(policy: &Model, critic: &Critic, samples: usize, sequence: Option<usize>) -> Self {
+        let actor_tile = (policy.network().tile_rows() / samples).max(1);
+        let rows_per_unit = sequence.map_or(1, |num_steps| num_steps + 1);
         let critic_tile = (critic.network.tile_rows() / rows_per_unit).max(1);
-        let (actor_rows, critic_rows) = (actor_tile * views, critic_tile * rows_per_unit);
+        let (actor_rows, critic_rows) = (actor_tile * samples, critic_tile * rows_per_unit);
         Self {
             actor: policy.network().scratch(actor_rows, true),
             critic: critic.network.scratch(critic_rows, true),
@@ -148,9 +148,9 @@ impl GradientShard {
             noise: vec![0.0; actor_tile * policy.action_dim()],
             tile_advantages: vec![0.0; actor_tile],
             values: vec![0.0; critic_rows],
-            tile_targets: vec![0.0; critic_rows],
+            tile_returns: vec![0.0; critic_rows],
             advantages: Vec::new(),
-            targets: Vec::new(),
+            returns: Vec::new(),
             stats: MinibatchStats::default(),
         }
     }
@@ -165,12 +165,12 @@ impl GradientShard {
         self.stats = MinibatchStats::default();
     }
 
-    /// Value loss of `units`: transitions, or with `gae` sequences, whose advantages and targets the pass computes.
-    pub fn critic_pass(&mut self, pass: &Pass, batch: &Batch, units: &[u32], gae: Option<Gae>) {
+    /// Value loss of `indices`: transitions, or with `gae` sequences, whose advantages and targets the pass computes.
+    pub fn critic_pass(&mut self, pass: &PassContext, batch: &Batch, indices: &[u32], gae: Option<Gae>) {
         self.critic_gradient.fill(0.0);
         self.advantages.clear();
-        self.targets.clear();
-        for tile in units.chunks(self.critic_tile) {
+        self.returns.clear();
+        for tile in indices.chunks(self.critic_tile) {
             match gae {
                 None => self.critic_tile_of_transitions(pass, batch, tile),
                 Some(gae) => self.critic_tile_of_sequences(pass, batch, tile, gae),
@@ -178,7 +178,7 @@ impl GradientShard {
         }
     }
 
-    fn critic_tile_of_transitions(&mut self, pass: &Pass, batch: &Batch, tile: &[u32]) {
+    fn critic_tile_of_transitions(&mut self, pass: &PassContext, batch: &Batch, tile: &[u32]) {
         let od = batch.dims.observation;
         let input = self.critic.input_mut(tile.len());
         for (row, &i) in input.chunks_exact_mut(od).zip(tile) {
@@ -187,15 +187,15 @@ impl GradientShard {
         let network = &pass.critic.network;
         network.forward(pass.critic_weights, &mut self.critic, tile.len());
         let (values, gradient) = self.critic.output_and_gradient_mut(tile.len());
-        let targets = &mut self.tile_targets[..tile.len()];
-        for ((target, &value), &i) in targets.iter_mut().zip(values).zip(tile) {
-            *target = batch.targets[i as usize] / pass.critic.unit;
+        let returns = &mut self.tile_returns[..tile.len()];
+        for ((target, &value), &i) in returns.iter_mut().zip(values).zip(tile) {
+            *target = batch.returns[i as usize] / pass.critic.unit;
             // Brax's form has no target for a truncated step.
             if pass.mask_truncated && batch.ends[i as usize] == StepEnd::Truncated {
                 *target = value;
             }
         }
-        self.stats.value_loss += pass.value.evaluate(values, targets, pass.scale, gradient);
+        self.stats.value_loss += pass.value.evaluate(values, returns, pass.scale, gradient);
         network.backward(
             pass.critic_weights,
             &mut self.critic,
@@ -204,9 +204,9 @@ impl GradientShard {
         );
     }
 
-    fn critic_tile_of_sequences(&mut self, pass: &Pass, batch: &Batch, tile: &[u32], gae: Gae) {
-        let (od, unroll) = (batch.dims.observation, batch.dims.unroll);
-        let (length, rows) = (unroll + 1, tile.len() * (unroll + 1));
+    fn critic_tile_of_sequences(&mut self, pass: &PassContext, batch: &Batch, tile: &[u32], gae: Gae) {
+        let (od, num_steps) = (batch.dims.observation, batch.dims.num_steps);
+        let (length, rows) = (num_steps + 1, tile.len() * (num_steps + 1));
         let input = self.critic.input_mut(rows);
         for (sequence, &s) in input.chunks_exact_mut(length * od).zip(tile) {
             sequence.copy_from_slice(&batch.observations[s as usize * length * od..][..length * od]);
@@ -220,10 +220,10 @@ impl GradientShard {
             .zip(outputs)
             .for_each(|(v, y)| *v = pass.critic.unit * y);
         for (k, &s) in tile.iter().enumerate() {
-            let steps = s as usize * unroll..(s as usize + 1) * unroll;
+            let steps = s as usize * num_steps..(s as usize + 1) * num_steps;
             let (first, at) = (k * length, self.advantages.len());
-            self.advantages.resize(at + unroll, 0.0);
-            self.targets.resize(at + unroll, 0.0);
+            self.advantages.resize(at + num_steps, 0.0);
+            self.returns.resize(at + num_steps, 0.0);
             // A truncated step's final observation keeps the value it had at the end of the rollout.
             let final_values = &batch.final_values[steps.clone()];
             gae.estimate(
@@ -232,16 +232,16 @@ impl GradientShard {
                 &batch.ends[steps],
                 |t| final_values[t],
                 &mut self.advantages[at..],
-                &mut self.targets[at..],
+                &mut self.returns[at..],
             );
-            let targets = &mut self.tile_targets[..unroll];
-            targets
+            let returns = &mut self.tile_returns[..num_steps];
+            returns
                 .iter_mut()
-                .zip(&self.targets[at..])
+                .zip(&self.returns[at..])
                 .for_each(|(t, v)| *t = v / pass.critic.unit);
-            let (gradient, last) = gradient[first..][..length].split_at_mut(unroll);
-            let outputs = &outputs[first..][..unroll];
-            self.stats.value_loss += pass.value.evaluate(outputs, targets, pass.scale, gradient);
+            let (gradient, last) = gradient[first..][..length].split_at_mut(num_steps);
+            let outputs = &outputs[first..][..num_steps];
+            self.stats.value_loss += pass.value.evaluate(outputs, returns, pass.scale, gradient);
             // The value after the last step is bootstrapped from, not learnt.
             last[0] = 0.0;
         }
@@ -253,30 +253,30 @@ impl GradientShard {
         );
     }
 
-    /// Writes the advantages and targets that the critic pass computed for its sequences `units` into the batch.
-    pub fn hand_over_targets(&self, batch: &mut Batch, units: &[u32]) {
-        let unroll = batch.dims.unroll;
-        for (k, &s) in units.iter().enumerate() {
-            let (from, to) = (k * unroll..(k + 1) * unroll, s as usize * unroll);
-            batch.advantages[to..to + unroll].copy_from_slice(&self.advantages[from.clone()]);
-            batch.targets[to..to + unroll].copy_from_slice(&self.targets[from]);
+    /// Writes the advantages and targets that the critic pass computed for its sequences `indices` into the batch.
+    pub fn hand_over_returns(&self, batch: &mut Batch, indices: &[u32]) {
+        let num_steps = batch.dims.num_steps;
+        for (k, &s) in indices.iter().enumerate() {
+            let (from, to) = (k * num_steps..(k + 1) * num_steps, s as usize * num_steps);
+            batch.advantages[to..to + num_steps].copy_from_slice(&self.advantages[from.clone()]);
+            batch.returns[to..to + num_steps].copy_from_slice(&self.returns[from]);
         }
     }
 
-    /// The policy's loss on `units` of `length` consecutive transitions each.
+    /// The policy's loss on `indices` of `length` consecutive transitions each.
     pub fn policy_pass(
         &mut self,
-        pass: &Pass,
+        pass: &PassContext,
         batch: &Batch,
-        units: &[u32],
+        indices: &[u32],
         length: usize,
-        normalise: Advantages,
+        normalize: Advantages,
     ) {
         self.policy_gradient.fill(0.0);
         let dims = &batch.dims;
-        let (views, n) = (batch.views(), dims.views);
-        let count = units.len() * length;
-        let transition = |k: usize| units[k / length] as usize * length + k % length;
+        let (samples, n) = (batch.samples(), dims.samples);
+        let count = indices.len() * length;
+        let transition = |k: usize| indices[k / length] as usize * length + k % length;
         for first in (0..count).step_by(self.actor_tile) {
             let tile = self.actor_tile.min(count - first);
             let rows = tile * n;
@@ -284,8 +284,8 @@ impl GradientShard {
             let width = input.len() / tile;
             for (k, input) in input.chunks_exact_mut(width).enumerate() {
                 let i = transition(first + k);
-                view_rows(dims, &batch.observations, &batch.view_inputs, i, input);
-                self.tile_advantages[k] = normalise.of(batch, i);
+                gather_inputs(dims, &batch.observations, &batch.sample_inputs, i, input);
+                self.tile_advantages[k] = normalize.of(batch, i);
                 self.old_losses[k * n..][..n].copy_from_slice(&batch.old_losses[i * n..][..n]);
             }
             let network = pass.policy.network();
@@ -293,24 +293,24 @@ impl GradientShard {
             let (outputs, gradient) = self.actor.output_and_gradient_mut(rows);
             let predictions = &mut self.predictions[..outputs.len()];
             pass.policy.predict(outputs, predictions);
-            let view = |j: usize| views.get(transition(first + j / n), j % n);
-            pass.loss.evaluate(predictions, view, &mut self.losses[..rows]);
+            let sample = |j: usize| samples.get(transition(first + j / n), j % n);
+            pass.loss.evaluate(predictions, sample, &mut self.losses[..rows]);
             pass.objective.evaluate(
                 &self.losses[..rows],
                 &self.old_losses[..rows],
                 &self.tile_advantages[..tile],
-                normalise.lowest,
+                normalize.lowest,
                 &mut self.d_losses[..rows],
                 &mut self.stats.ratio,
             );
             let gain = pass.policy.gain();
             let upstream = self.d_losses[..rows].iter().map(|d| d * pass.scale * gain);
-            pass.loss.backward(predictions, view, upstream, gradient);
+            pass.loss.backward(predictions, sample, upstream, gradient);
             let old = |j: usize| batch.old_velocity(transition(first + j / n), j % n);
-            self.stats.views += rows as u64;
-            self.stats.moved += pass.loss.distance(predictions, old, view);
+            self.stats.samples += rows as u64;
+            self.stats.moved += pass.loss.distance(predictions, old, sample);
             if let Some(pull) = &pass.pull {
-                let pulled = pull.evaluate(predictions, view, pass.scale * gain / n as f32, gradient);
+                let pulled = pull.evaluate(predictions, sample, pass.scale * gain / n as f32, gradient);
                 self.stats.pull_loss += pulled.loss / n as f64;
                 self.stats.outside += pulled.outside;
             }
