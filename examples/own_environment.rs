@@ -38,7 +38,9 @@ impl Env for Cart {
         Ok(())
     }
     fn load_state(&mut self, bytes: &[u8]) -> Result<(), StateError> {
-        let bytes: [u8; 8] = bytes.try_into().map_err(|_| StateError("not 8 bytes".into()))?;
+        let bytes: [u8; 8] = bytes
+            .try_into()
+            .map_err(|_| StateError("not 8 bytes".into()))?;
         self.state = [0, 4].map(|i| f32::from_le_bytes([0, 1, 2, 3].map(|k| bytes[i + k])));
         Ok(())
     }

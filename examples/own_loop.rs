@@ -56,7 +56,10 @@ fn learn(path: PathBuf) -> Result<(), Box<dyn Error>> {
             );
         }
         if episode_return >= ENOUGH {
-            println!("{:8} steps: return {episode_return:6.1}: enough", row.env_steps);
+            println!(
+                "{:8} steps: return {episode_return:6.1}: enough",
+                row.env_steps
+            );
             break;
         }
     }

@@ -68,6 +68,8 @@ fn learn_and_sample(method: &str) -> Result<Vec<f32>, Box<dyn Error>> {
     let mut noise = vec![0.0; SAMPLES * policy.noise_dim()];
     fill_normal(Key::new(0, Stream::Test), &mut noise);
     let mut actions = vec![0.0; SAMPLES * policy.action_dim()];
-    policy.actor(SAMPLES).act(&observations, &noise, &mut actions)?;
+    policy
+        .actor(SAMPLES)
+        .act(&observations, &noise, &mut actions)?;
     Ok(actions)
 }

@@ -26,7 +26,9 @@ def agree(a, b, tolerance: float) -> bool:
         return abs(a["mean"] - b["mean"]) <= ERRORS * math.hypot(a["error"], b["error"])
     if isinstance(a, list):
         size = math.sqrt(sum(x * x for x in a) / len(a))
-        return len(a) == len(b) and all(abs(x - y) <= tolerance * size for x, y in zip(a, b, strict=True))
+        return len(a) == len(b) and all(
+            abs(x - y) <= tolerance * size for x, y in zip(a, b, strict=True)
+        )
     if isinstance(a, int):
         return a == b
     return abs(a - b) <= tolerance * abs(a)

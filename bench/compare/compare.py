@@ -25,7 +25,10 @@ PAGE = ROOT / "docs" / "speed.md"
 #: Seconds between two contenders, for threads that spin after their work to fall asleep.
 PAUSE = 0.05
 #: The last words of a worker whose library is not there.
-MISSING = re.compile(r"ModuleNotFoundError: No module named '(envpool|gymnasium|jax|onnx|onnxruntime|stable_baselines3|torch)'")
+MISSING = re.compile(
+    r"ModuleNotFoundError: No module named "
+    r"'(envpool|gymnasium|jax|onnx|onnxruntime|stable_baselines3|torch)'"
+)
 #: Rounds of a quick run, and their length as a fraction of a full run's.
 QUICK_ROUNDS, QUICK_FRACTION = 3, 0.3
 
@@ -38,11 +41,21 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def prepare(contender: Contender, threads: int, longest: float, numbers: Path, ours: Path) -> tuple[Worker, dict]:
+def prepare(
+    contender: Contender, threads: int, longest: float, numbers: Path, ours: Path
+) -> tuple[Worker, dict]:
     """A worker that has done the work once, and what it answered."""
     started = time.monotonic()
-    worker = Worker([str(ours.absolute())] if contender.worker == "fpo" else python(contender.worker), threads)
-    request = {"cmd": "prepare", "threads": threads, "inputs": str(numbers), "longest": longest, **contender.request}
+    worker = Worker(
+        [str(ours.absolute())] if contender.worker == "fpo" else python(contender.worker), threads
+    )
+    request = {
+        "cmd": "prepare",
+        "threads": threads,
+        "inputs": str(numbers),
+        "longest": longest,
+        **contender.request,
+    }
     try:
         answer = worker.ask(request)
     except WorkerFailed as reason:
@@ -51,7 +64,10 @@ def prepare(contender: Contender, threads: int, longest: float, numbers: Path, o
             return worker, {"unavailable": f"{found[1]} is not installed"}
         worker.end()
         raise WorkerFailed(f"{contender.name}: {reason}") from None
-    say(f"    {contender.name}: {answer.get('unavailable', 'ready')} after {time.monotonic() - started:.0f} s")
+    say(
+        f"    {contender.name}: {answer.get('unavailable', 'ready')} "
+        f"after {time.monotonic() - started:.0f} s"
+    )
     return worker, answer
 
 
@@ -62,11 +78,14 @@ def check(workload: Workload, answers: dict[str, dict]) -> None:
         first, other = answers[able[0].name]["check"], answers[contender.name]["check"]
         if found := checks.differences(first, other, contender.tolerance):
             raise NotTheSameWork(
-                f"{workload.name}: {contender.name} does not do the work of {able[0].name}: {'; '.join(found)}"
+                f"{workload.name}: {contender.name} does not do the work of {able[0].name}: "
+                f"{'; '.join(found)}"
             )
 
 
-def measure(workload: Workload, threads: int, numbers: Path, ours: Path, quick: bool) -> dict[str, dict]:
+def measure(
+    workload: Workload, threads: int, numbers: Path, ours: Path, quick: bool
+) -> dict[str, dict]:
     """Results by contender: what it reported and the seconds of an item, round by round."""
     workers, results = {}, {}
     try:
@@ -84,7 +103,9 @@ def measure(workload: Workload, threads: int, numbers: Path, ours: Path, quick: 
             order.shuffle(running)
             for name in running:
                 time.sleep(PAUSE)
-                answer = workers[name].ask({"cmd": "run", "seconds": seconds, "least": workload.least})
+                answer = workers[name].ask(
+                    {"cmd": "run", "seconds": seconds, "least": workload.least}
+                )
                 middle = stats.Spread.of(answer["seconds"]).median
                 results[name].setdefault("rounds", []).append(middle / results[name]["items"])
     finally:
@@ -134,10 +155,17 @@ def compare(workload: Workload, threads: list[int], numbers: Path, ours: Path, q
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="bench/compare/run", description="Compares fpo with its peers.")
-    parser.add_argument("--quick", action="store_true", help="few and short rounds: for a first impression")
+    parser = argparse.ArgumentParser(
+        prog="bench/compare/run", description="Compares fpo with its peers."
+    )
     parser.add_argument(
-        "--only", metavar="WORKLOAD", action="append", help="a workload or the beginning of its name; may be repeated"
+        "--quick", action="store_true", help="few and short rounds: for a first impression"
+    )
+    parser.add_argument(
+        "--only",
+        metavar="WORKLOAD",
+        action="append",
+        help="a workload or the beginning of its name; may be repeated",
     )
     parser.add_argument("--list", action="store_true", help="list the workloads")
     parser.add_argument("--threads", type=int, help="only this number of threads")
@@ -162,7 +190,9 @@ def main() -> None:
         for workload in chosen:
             threads = [n for n in workload.threads if n <= cores and options.threads in (None, n)]
             if threads:
-                record["workloads"].append(compare(workload, threads, numbers, options.worker, options.quick))
+                record["workloads"].append(
+                    compare(workload, threads, numbers, options.worker, options.quick)
+                )
     seconds = time.monotonic() - started
     others = machine.busy_seconds() - busy - Worker.spent - time.process_time()
     record["machine"]["others"] = max(others, 0) / (seconds * os.cpu_count())

@@ -36,7 +36,8 @@ class Unit:
 
 @dataclass(frozen=True)
 class Workload:
-    """Work that several contenders do; the first is this project's and the measure of the others."""
+    """Work that several contenders do; the first is this project's and the measure of the
+    others."""
 
     name: str
     title: str
@@ -47,8 +48,9 @@ class Workload:
     rounds: int = 9
     seconds: float = 0.3
     least: int = 2
-    #: Seconds of a call beyond which a contender is left out. Rounds of that length would tell of the machine's hours, not of the work: PyTorch
-    #: computes an update in bfloat16 in half a minute where the processor has none.
+    #: Seconds of a call beyond which a contender is left out. Rounds of that length would tell of
+    #: the machine's hours, not of the work: PyTorch computes an update in bfloat16 in half a minute
+    #: where the processor has none.
     longest: float = 10.0
 
 
@@ -88,7 +90,9 @@ def update() -> Workload:
     )
 
 
-def act(workload: str, title: str, unit: Unit, rows: int, targets: dict[str, float], **options) -> Workload:
+def act(
+    workload: str, title: str, unit: Unit, rows: int, targets: dict[str, float], **options
+) -> Workload:
     """Noise to actions in ten steps."""
     request = {"work": "act", "rows": rows}
     peers = [
@@ -98,12 +102,17 @@ def act(workload: str, title: str, unit: Unit, rows: int, targets: dict[str, flo
         ("ONNX Runtime", "onnx", {}),
         ("numpy", "numpy", {}),
     ]
-    contenders = [Contender(name, worker, request | more, target=targets.get(name)) for name, worker, more in peers]
+    contenders = [
+        Contender(name, worker, request | more, target=targets.get(name))
+        for name, worker, more in peers
+    ]
     contenders.insert(0, Contender("fpo", "fpo", request))
     return Workload(workload, title, unit, contenders, rounds=15, **options)
 
 
-def step(task: str, peer: str, *more: Contender, steps: int = 32, target: float | None = None, **options) -> Workload:
+def step(
+    task: str, peer: str, *more: Contender, steps: int = 32, target: float | None = None, **options
+) -> Workload:
     """Steps of 256 environments, resets included."""
     # Only the cheetah's resets weigh anything.
     request = {"work": "step", "envs": 256, "steps": steps, "spread": task == "cheetah-run"}
@@ -133,7 +142,8 @@ def gymnasium(mode: str, envs: int) -> Contender:
 
 
 def ppo() -> Workload:
-    """Iterations of Gaussian PPO with the sizes of Stable-Baselines3's defaults, over 16 environments."""
+    """Iterations of Gaussian PPO with the sizes of Stable-Baselines3's defaults, over 16
+    environments."""
     task = "HalfCheetah-v5"
     sizes = {"envs": 16, "unroll": 128, "minibatch": 64, "epochs": 10, "hidden": [64, 64]}
     minibatches = sizes["envs"] * sizes["unroll"] // sizes["minibatch"]
@@ -172,7 +182,9 @@ def ppo() -> Workload:
         "Training iterations: Gaussian PPO on HalfCheetah-v5",
         THOUSANDS_A_SECOND,
         [
-            Contender("fpo", "fpo", {"work": "iterate", "task": task, "preset": "paper", "sets": sets}),
+            Contender(
+                "fpo", "fpo", {"work": "iterate", "task": task, "preset": "paper", "sets": sets}
+            ),
             sb3("DummyVecEnv", "dummy"),
             sb3("SubprocVecEnv", "subproc"),
         ],
@@ -183,7 +195,12 @@ def ppo() -> Workload:
 
 def fast() -> Workload:
     """Iterations of the `fast` preset; for information, it has no peer."""
-    request = {"work": "iterate", "task": "cheetah-run", "preset": "fast", "sets": ["optimizer.max_kl=0"]}
+    request = {
+        "work": "iterate",
+        "task": "cheetah-run",
+        "preset": "fast",
+        "sets": ["optimizer.max_kl=0"],
+    }
     return Workload(
         "iteration-fast",
         "Training iterations: FPO on cheetah-run, preset `fast`",

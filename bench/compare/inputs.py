@@ -1,5 +1,6 @@
-"""The numbers that every contender starts from: parameters of both networks, one minibatch, observations and noises
-to act on, and actions for the environments. A safetensors file, of which each worker reads what it needs."""
+"""The numbers that every contender starts from: parameters of both networks, one minibatch,
+observations and noises to act on, and actions for the environments. A safetensors file, of which
+each worker reads what it needs."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -16,15 +17,18 @@ OUTPUT_SCALE = 0.25
 
 #: Rows to act on at once.
 ACTING = 2048
-#: Environments to step, and rounds of actions prepared for them; the widest task (humanoid) has 21 entries.
+#: Environments to step, and rounds of actions prepared for them; the widest task (humanoid) has 21
+#: entries.
 ENVIRONMENTS, ROUNDS, WIDEST_ACTION = 256, 64, 21
 
-#: How an episode went on after a step: with the next one, from a terminal state, from its time limit.
+#: How an episode went on after a step: with the next one, from a terminal state, from its time
+#: limit.
 NEXT, TERMINAL, TRUNCATED = 0, 1, 2
 
 
 def network(rng: np.random.Generator, prefix: str, widths: list[int]) -> dict[str, np.ndarray]:
-    """Weights (in, out) by LeCun's uniform rule; biases that are not zero, so that a forgotten one shows."""
+    """Weights (in, out) by LeCun's uniform rule; biases that are not zero, so that a forgotten one
+    shows."""
     tensors = {}
     for i, (inputs, outputs) in enumerate(pairwise(widths)):
         bound = np.sqrt(3 / inputs)
@@ -50,8 +54,9 @@ def embed(t: np.ndarray) -> np.ndarray:
 
 
 def minibatch(rng: np.random.Generator, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """One minibatch of the published sizes. The stored losses differ from the current ones as if the policy had moved
-    on, so that some ratios are clipped; a hundredth of the steps end an episode in each of the two ways."""
+    """One minibatch of the published sizes. The stored losses differ from the current ones as if
+    the policy had moved on, so that some ratios are clipped; a hundredth of the steps end an
+    episode in each of the two ways."""
     shape = (SEQUENCES, STEPS)
     observations = rng.standard_normal((SEQUENCES, STEPS + 1, OBSERVATION))
     actions = rng.standard_normal((*shape, ACTION))
@@ -69,7 +74,9 @@ def minibatch(rng: np.random.Generator, tensors: dict[str, np.ndarray]) -> dict[
         "observations": observations,
         "actions": actions,
         "rewards": rng.standard_normal(shape),
-        "follow": rng.choice([NEXT, TERMINAL, TRUNCATED], shape, p=[0.98, 0.01, 0.01]).astype(np.uint8),
+        "follow": rng.choice([NEXT, TERMINAL, TRUNCATED], shape, p=[0.98, 0.01, 0.01]).astype(
+            np.uint8
+        ),
         "noises": noises,
         "times": times,
         "pair_inputs": pair_inputs,

@@ -19,12 +19,24 @@ PACKAGES = [
     "stable-baselines3",
 ]
 #: What the kernels of all sides look for.
-FLAGS = ["avx2", "fma", "avx512f", "avx512_bf16", "avx512_fp16", "amx_tile", "amx_bf16", "asimd", "bf16"]
+FLAGS = [
+    "avx2",
+    "fma",
+    "avx512f",
+    "avx512_bf16",
+    "avx512_fp16",
+    "amx_tile",
+    "amx_bf16",
+    "asimd",
+    "bf16",
+]
 
 
 def output(*command: str) -> str:
     """The first line that a command prints."""
-    result = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parent, check=True)
+    result = subprocess.run(
+        command, capture_output=True, text=True, cwd=Path(__file__).parent, check=True
+    )
     return result.stdout.strip().split("\n")[0]
 
 
@@ -39,13 +51,16 @@ def caches() -> dict[str, str]:
     """Sizes of the first processor's caches."""
     sizes = {}
     for cache in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
-        level, kind, size = ((cache / name).read_text().strip() for name in ("level", "type", "size"))
+        level, kind, size = (
+            (cache / name).read_text().strip() for name in ("level", "type", "size")
+        )
         sizes[f"L{level} {kind.lower()}"] = size
     return sizes
 
 
 def busy_seconds() -> float:
-    """What all processors together have worked since the machine started. What a hypervisor took from them counts."""
+    """What all processors together have worked since the machine started. What a hypervisor took
+    from them counts."""
     total = Path("/proc/stat").read_text().splitlines()[0].split()[1:]
     user, nice, system, _idle, _waiting, irq, softirq, stolen, *_ = map(int, total)
     return (user + nice + system + irq + softirq + stolen) / os.sysconf("SC_CLK_TCK")
@@ -68,7 +83,9 @@ def describe() -> dict:
         "date": datetime.now(UTC).isoformat(timespec="minutes"),
         "commit": output("git", "rev-parse", "--short", "HEAD") + changed,
         "cpu": cpu.get("model name", platform.machine()),
-        "family, model, stepping": ", ".join(cpu.get(k, "?") for k in ("cpu family", "model", "stepping")),
+        "family, model, stepping": ", ".join(
+            cpu.get(k, "?") for k in ("cpu family", "model", "stepping")
+        ),
         "flags": [flag for flag in FLAGS if flag in flags],
         "cores": len(os.sched_getaffinity(0)),
         "caches": caches(),

@@ -28,11 +28,17 @@ def verdict(target: float, rate: bool, ratios: list[float]) -> str:
 
 
 def section(workload: dict) -> str:
-    """One workload: a row a contender, for each number of threads its figure and this project's ratio to it."""
+    """One workload: a row a contender, for each number of threads its figure and this project's
+    ratio to it."""
     unit, rate = workload["unit"], workload["rate"]
     threads = [str(n) for n in workload["threads"]]
     head = ["", *(x for n in threads for x in (f"{unit}, {plural(n)}", "fpo / it")), "target"]
-    lines = [f"### {workload['title']}", "", row(head), row(["---"] + ["---:"] * (len(head) - 2) + ["---"])]
+    lines = [
+        f"### {workload['title']}",
+        "",
+        row(head),
+        row(["---"] + ["---:"] * (len(head) - 2) + ["---"]),
+    ]
     missing = {}
     for contender in workload["contenders"]:
         cells, ratios = [], []
@@ -48,7 +54,10 @@ def section(workload: dict) -> str:
         cells.append(verdict(target, rate, ratios) if target is not None else "")
         lines.append(row([contender["name"], *cells]))
     if len(workload["contenders"]) == 1 and len(threads) > 1:
-        first, last = (workload["contenders"][0]["threads"][n]["figure"]["median"] for n in (threads[0], threads[-1]))
+        first, last = (
+            workload["contenders"][0]["threads"][n]["figure"]["median"]
+            for n in (threads[0], threads[-1])
+        )
         times = last / first if rate else first / last
         lines += ["", f"From {plural(threads[0])} to {threads[-1]}: {number(times)} times as fast."]
     if missing:
@@ -71,7 +80,8 @@ def facts(machine: dict) -> str:
     caches = ", ".join(f"{name} {size}" for name, size in machine["caches"].items())
     cpu = f"{machine['cpu']}, family, model, stepping {machine['family, model, stepping']}"
     text = (
-        f"Measured {machine['date']} at commit {machine['commit']} on {machine['cores']} cores of {cpu}, "
+        f"Measured {machine['date']} at commit {machine['commit']} "
+        f"on {machine['cores']} cores of {cpu}, "
         f"{', '.join(machine['flags'])}, {caches}; {machine['kernel']}; {versions}. "
         f"Meanwhile other processes took {100 * machine['others']:.1f} % of the cores."
     )

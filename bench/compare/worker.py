@@ -26,13 +26,20 @@ def environment(threads: int) -> dict[str, str]:
     for library in ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "RAYON"):
         variables[f"{library}_NUM_THREADS"] = str(threads)
     eigen = str(threads > 1).lower()
-    variables["XLA_FLAGS"] = f"--xla_cpu_multi_thread_eigen={eigen} intra_op_parallelism_threads={threads}"
-    variables |= {"JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": "", "TORCHINDUCTOR_COMPILE_THREADS": "1"}
+    variables["XLA_FLAGS"] = (
+        f"--xla_cpu_multi_thread_eigen={eigen} intra_op_parallelism_threads={threads}"
+    )
+    variables |= {
+        "JAX_PLATFORMS": "cpu",
+        "CUDA_VISIBLE_DEVICES": "",
+        "TORCHINDUCTOR_COMPILE_THREADS": "1",
+    }
     return variables
 
 
 class Worker:
-    """A running worker: the program `command`, pinned to the first `threads` of this process's cores."""
+    """A running worker: the program `command`, pinned to the first `threads` of this process's
+    cores."""
 
     #: Processor seconds of all workers that have ended, with their children's.
     spent = 0.0
@@ -97,7 +104,8 @@ def processor_seconds(session: int) -> float:
     ticks = 0
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            # After the name in parentheses: state, parent, group, session, …, times of its own and of ended children.
+            # After the name in parentheses: state, parent, group, session, …, times of its own and
+            # of ended children.
             fields = (process / "stat").read_text().rpartition(")")[2].split()
         except OSError:
             continue

@@ -1,10 +1,11 @@
-//! Supplies the pinned MuJoCo library and the models of DM Control and Gymnasium, so that one cargo command builds
-//! everything.
+//! Supplies the pinned MuJoCo library and the models of DM Control and Gymnasium, so that one cargo
+//! command builds everything.
 //!
-//! They come from wheels on PyPI whose hashes are pinned here. They are fetched once into the target folder
-//! (`target/mujoco-3.17.0`, `target/dm_control-1.0.50`, `target/gymnasium-1.4.0`): into a private folder first, which is
-//! then renamed, so that concurrent builds cannot disturb each other. `FPO_MUJOCO_LIB_DIR`, `FPO_DM_CONTROL_DIR` and
-//! `FPO_GYMNASIUM_DIR` name folders to use instead.
+//! They come from wheels on PyPI whose hashes are pinned here. They are fetched once into the
+//! target folder (`target/mujoco-3.17.0`, `target/dm_control-1.0.50`, `target/gymnasium-1.4.0`):
+//! into a private folder first, which is then renamed, so that concurrent builds cannot disturb
+//! each other. `FPO_MUJOCO_LIB_DIR`, `FPO_DM_CONTROL_DIR` and `FPO_GYMNASIUM_DIR` name folders to
+//! use instead.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -62,8 +63,9 @@ const GYMNASIUM: Package = Package {
     files: &["half_cheetah.xml", "hopper.xml", "walker2d_v5.xml"],
 };
 
-/// Copies members of a wheel: `WHEEL (MEMBER DESTINATION)…`. They are older than any build: what cargo watches and finds newer than the build that
-/// fetched it makes the next build do all this again.
+/// Copies members of a wheel: `WHEEL (MEMBER DESTINATION)…`. They are older than any build: what
+/// cargo watches and finds newer than the build that fetched it makes the next build do all this
+/// again.
 const EXTRACT: &str = "\
 import os, pathlib, sys, zipfile
 with zipfile.ZipFile(sys.argv[1]) as wheel:
@@ -104,7 +106,9 @@ fn library() -> Result<(), String> {
     let dir = match env::var_os("FPO_MUJOCO_LIB_DIR") {
         Some(dir) => given(&dir, "FPO_MUJOCO_LIB_DIR", LIBRARY)?,
         None => {
-            let help = format!("set FPO_MUJOCO_LIB_DIR to a folder that holds {LIBRARY} (MuJoCo {MUJOCO})");
+            let help = format!(
+                "set FPO_MUJOCO_LIB_DIR to a folder that holds {LIBRARY} (MuJoCo {MUJOCO})"
+            );
             let target = env::var("TARGET").expect("cargo sets TARGET");
             let (platform, sha256) = match target.as_str() {
                 "x86_64-unknown-linux-gnu" => (
@@ -120,7 +124,8 @@ fn library() -> Result<(), String> {
             let wheel = Wheel {
                 requirement: format!("mujoco=={MUJOCO}"),
                 sha256,
-                // The library in the wheel is the same for every Python, so any Python 3 may fetch this one.
+                // The library in the wheel is the same for every Python, so any Python 3 may fetch
+                // this one.
                 platform: &[
                     "--platform",
                     platform,
@@ -137,7 +142,8 @@ fn library() -> Result<(), String> {
                     })
                     .to_vec(),
             };
-            fetch(&wheel, &format!("mujoco-{MUJOCO}"), LIBRARY).map_err(|why| format!("{why}; or {help}"))?
+            fetch(&wheel, &format!("mujoco-{MUJOCO}"), LIBRARY)
+                .map_err(|why| format!("{why}; or {help}"))?
         }
     };
     println!("cargo::rerun-if-changed={}", dir.join(LIBRARY).display());
@@ -148,7 +154,8 @@ fn library() -> Result<(), String> {
     Ok(())
 }
 
-/// Finds or fetches the models of a package, and writes the code that embeds them and their licence.
+/// Finds or fetches the models of a package, and writes the code that embeds them and their
+/// licence.
 fn models(package: &Package) -> Result<(), String> {
     let Package {
         name,
@@ -210,11 +217,15 @@ fn given(dir: &std::ffi::OsStr, variable: &str, file: &str) -> Result<PathBuf, S
     let dir = Path::new(dir);
     match dir.canonicalize() {
         Ok(dir) if dir.join(file).is_file() => Ok(dir),
-        _ => Err(format!("{variable} is {}, which holds no {file}", dir.display())),
+        _ => Err(format!(
+            "{variable} is {}, which holds no {file}",
+            dir.display()
+        )),
     }
 }
 
-/// The folder `name` of the target folder, fetched first if it is not there; `witness` is a file in it.
+/// The folder `name` of the target folder, fetched first if it is not there; `witness` is a file in
+/// it.
 fn fetch(wheel: &Wheel, name: &str, witness: &str) -> Result<PathBuf, String> {
     let target = target_dir()?;
     let dir = target.join(name);
@@ -235,10 +246,12 @@ fn fetch(wheel: &Wheel, name: &str, witness: &str) -> Result<PathBuf, String> {
     result.map(|()| dir)
 }
 
-/// Downloads the wheel, which pip checks against the pinned hash, and keeps its members in `scratch/files`.
+/// Downloads the wheel, which pip checks against the pinned hash, and keeps its members in
+/// `scratch/files`.
 fn fetch_into(wheel: &Wheel, scratch: &Path) -> Result<(), String> {
     let failed = |what: &str| format!("could not {what} {} from PyPI", wheel.requirement);
-    fs::create_dir_all(scratch).map_err(|error| format!("cannot create {}: {error}", scratch.display()))?;
+    fs::create_dir_all(scratch)
+        .map_err(|error| format!("cannot create {}: {error}", scratch.display()))?;
     let requirements = scratch.join("requirements.txt");
     fs::write(
         &requirements,
@@ -271,7 +284,9 @@ fn fetch_into(wheel: &Wheel, scratch: &Path) -> Result<(), String> {
     let mut extract = Command::new("python3");
     extract.args(["-c", EXTRACT]).arg(archive);
     for (member, destination) in &wheel.members {
-        extract.arg(member).arg(scratch.join("files").join(destination));
+        extract
+            .arg(member)
+            .arg(scratch.join("files").join(destination));
     }
     run(extract).map_err(|why| format!("{} ({why})", failed("unpack")))
 }
@@ -293,7 +308,8 @@ fn run(mut command: Command) -> Result<(), String> {
     Err(last.unwrap_or("no message").to_owned())
 }
 
-/// The target folder of this build: the one above the profile's folder, which holds `build/fpo-mujoco-…/out`.
+/// The target folder of this build: the one above the profile's folder, which holds
+/// `build/fpo-mujoco-…/out`.
 fn target_dir() -> Result<PathBuf, String> {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     out.ancestors()

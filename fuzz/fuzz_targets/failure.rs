@@ -1,4 +1,5 @@
-//! What a failed run left, of which one file is a stranger's: the iteration is made again, or it is said why not.
+//! What a failed run left, of which one file is a stranger's: the iteration is made again, or it is
+//! said why not.
 #![no_main]
 
 use fpo_fuzz::{config, folder, run, task};

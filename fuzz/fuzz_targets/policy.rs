@@ -1,4 +1,5 @@
-//! A policy file: what is read acts or says that it overflows, and is written and read again as the same.
+//! A policy file: what is read acts or says that it overflows, and is written and read again as the
+//! same.
 #![no_main]
 
 use fpo_fuzz::container;

@@ -1,4 +1,5 @@
-//! A run's folder that is only looked at: `fpo doctor` and the page of `fpo report`. Nothing of a stranger's becomes part of the page.
+//! A run's folder that is only looked at: `fpo doctor` and the page of `fpo report`. Nothing of a
+//! stranger's becomes part of the page.
 #![no_main]
 
 use fpo_fuzz::{FILES_OF_A_RECORD, folder};

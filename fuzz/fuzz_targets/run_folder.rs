@@ -1,5 +1,5 @@
-//! A run's folder in which one file is a stranger's: its settings, its metrics or its evaluations. A run that goes on has all its rows
-//! once.
+//! A run's folder in which one file is a stranger's: its settings, its metrics or its evaluations.
+//! A run that goes on has all its rows once.
 #![no_main]
 
 use fpo_fuzz::{folder, run, task};
@@ -21,7 +21,8 @@ static RUN: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
 
 const FILES: [&str; 3] = ["config.toml", "metrics.jsonl", "eval.csv"];
 /// The complete files, as they are before a stranger had them.
-static GOOD: LazyLock<[Vec<u8>; 3]> = LazyLock::new(|| FILES.map(|name| fs::read(RUN.1.join(name)).unwrap()));
+static GOOD: LazyLock<[Vec<u8>; 3]> =
+    LazyLock::new(|| FILES.map(|name| fs::read(RUN.1.join(name)).unwrap()));
 
 fuzz_target!(|input: &[u8]| {
     let Some((&which, content)) = input.split_first() else {
@@ -34,7 +35,8 @@ fuzz_target!(|input: &[u8]| {
         fs::write(path.join(name), content).unwrap();
     }
     let locked = RunFolder::open(path).unwrap();
-    let resumed = load_recorded(&locked.config(), &[]).map(|config| Session::resume(locked, config, task(), 1));
+    let resumed = load_recorded(&locked.config(), &[])
+        .map(|config| Session::resume(locked, config, task(), 1));
     if let Ok(Ok(_)) = resumed {
         let metrics = fs::read_to_string(path.join("metrics.jsonl")).unwrap();
         assert!(metrics.is_empty() || metrics.ends_with('\n'));

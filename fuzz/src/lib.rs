@@ -62,8 +62,8 @@ pub fn run(folder: &Path, iterations: u64) -> PathBuf {
     path
 }
 
-/// A safetensors file of the JSON before the first zero byte of `input` and the data behind it. So a mutation of the header does not
-/// have to find the length that the file begins with.
+/// A safetensors file of the JSON before the first zero byte of `input` and the data behind it. So
+/// a mutation of the header does not have to find the length that the file begins with.
 pub fn container(input: &[u8]) -> Vec<u8> {
     let (header, data) = split(input, 0);
     [&(header.len() as u64).to_le_bytes(), header, data].concat()

@@ -6,8 +6,12 @@ from checks import differences
 class Checks(unittest.TestCase):
     def test_numbers_within_the_tolerance(self):
         self.assertEqual(differences({"loss": -2.0}, {"loss": -2.001}, 1e-3), [])
-        self.assertEqual(differences({"loss": -2.0}, {"loss": -2.1}, 1e-3), ["loss: -2.1 instead of -2"])
-        self.assertEqual(differences({"loss": -2.0}, {"loss": float("nan")}, 1e-3), ["loss: nan instead of -2"])
+        self.assertEqual(
+            differences({"loss": -2.0}, {"loss": -2.1}, 1e-3), ["loss: -2.1 instead of -2"]
+        )
+        self.assertEqual(
+            differences({"loss": -2.0}, {"loss": float("nan")}, 1e-3), ["loss: nan instead of -2"]
+        )
 
     def test_what_is_not_reported_differs(self):
         self.assertEqual(len(differences({"loss": 1.0}, {}, 1.0)), 1)

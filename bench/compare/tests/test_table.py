@@ -15,11 +15,18 @@ WORKLOAD = {
     "rate": False,
     "threads": [1, 2],
     "contenders": [
-        {"name": "fpo", "target": None, "threads": {"1": {"figure": spread(10)}, "2": {"figure": spread(5)}}},
+        {
+            "name": "fpo",
+            "target": None,
+            "threads": {"1": {"figure": spread(10)}, "2": {"figure": spread(5)}},
+        },
         {
             "name": "peer",
             "target": 0.5,
-            "threads": {"1": {"figure": spread(40), "ratio": spread(0.25)}, "2": {"unavailable": "no compiler"}},
+            "threads": {
+                "1": {"figure": spread(40), "ratio": spread(0.25)},
+                "2": {"unavailable": "no compiler"},
+            },
         },
     ],
 }
@@ -27,7 +34,13 @@ WORKLOAD = {
 
 class Table(unittest.TestCase):
     def test_three_digits(self):
-        for x, text in [(1234.5, "1234"), (123.4, "123"), (12.34, "12.3"), (1.234, "1.23"), (0.01234, "0.012")]:
+        for x, text in [
+            (1234.5, "1234"),
+            (123.4, "123"),
+            (12.34, "12.3"),
+            (1.234, "1.23"),
+            (0.01234, "0.012"),
+        ]:
             self.assertEqual(table.number(x), text)
 
     def test_a_section(self):
@@ -62,7 +75,9 @@ class Table(unittest.TestCase):
             page = Path(folder) / "page.md"
             page.write_text(f"before\n{table.BEGIN}\nold\n{table.END}\nafter\n")
             table.insert(page, "new")
-            self.assertEqual(page.read_text(), f"before\n{table.BEGIN}\n\nnew\n\n{table.END}\nafter\n")
+            self.assertEqual(
+                page.read_text(), f"before\n{table.BEGIN}\n\nnew\n\n{table.END}\nafter\n"
+            )
             page.write_text("no markers")
             with self.assertRaises(ValueError):
                 table.insert(page, "new")

@@ -19,9 +19,13 @@ def flat(observation) -> np.ndarray:
 
 def make(request: dict) -> Workload:
     count, steps = request["envs"], request["steps"]
-    env = envpool.make(request["task"], "gymnasium", num_envs=count, num_threads=request["threads"], seed=1)
+    env = envpool.make(
+        request["task"], "gymnasium", num_envs=count, num_threads=request["threads"], seed=1
+    )
     (width,) = env.action_space.shape
-    table = load_file(request["inputs"])["step.actions"][:, :count, :width].astype(env.action_space.dtype)
+    table = load_file(request["inputs"])["step.actions"][:, :count, :width].astype(
+        env.action_space.dtype
+    )
     done = 0
 
     def actions():

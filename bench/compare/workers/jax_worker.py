@@ -18,7 +18,9 @@ def parameters(tensors: dict, prefix: str) -> list[tuple[jax.Array, jax.Array]]:
     """Weights (in, out) and biases of the layers under `prefix`."""
     layers = []
     while (name := f"{prefix}.{len(layers)}") + ".weight" in tensors:
-        layers.append((jnp.asarray(tensors[f"{name}.weight"]), jnp.asarray(tensors[f"{name}.bias"])))
+        layers.append(
+            (jnp.asarray(tensors[f"{name}.weight"]), jnp.asarray(tensors[f"{name}.bias"]))
+        )
     return layers
 
 
@@ -75,7 +77,9 @@ def adam(networks, moments, gradient):
     second = jax.tree.map(lambda v, g: BETA2 * v + (1 - BETA2) * g * g, moments["second"], gradient)
     scale = RATE / (1 - BETA1**step)
     root = 1 / jnp.sqrt(1 - BETA2**step)
-    networks = jax.tree.map(lambda p, m, v: p - scale * m / (jnp.sqrt(v) * root + EPS), networks, first, second)
+    networks = jax.tree.map(
+        lambda p, m, v: p - scale * m / (jnp.sqrt(v) * root + EPS), networks, first, second
+    )
     return networks, {"step": step, "first": first, "second": second}
 
 
@@ -88,7 +92,10 @@ def gradient_step(networks, moments, batch):
 
 def norms(name: str, networks) -> dict[str, float]:
     """The norm over each network."""
-    squares = {network: sum(jnp.sum(x**2) for x in jax.tree.leaves(layers)) for network, layers in networks.items()}
+    squares = {
+        network: sum(jnp.sum(x**2) for x in jax.tree.leaves(layers))
+        for network, layers in networks.items()
+    }
     return {f"{network} {name}": float(jnp.sqrt(square)) for network, square in squares.items()}
 
 
@@ -96,7 +103,9 @@ def update(request: dict, tensors: dict) -> Workload:
     """One gradient step at the published sizes."""
     networks = {name: parameters(tensors, name) for name in ("policy", "critic")}
     batch = {
-        name.removeprefix("update."): jnp.asarray(x) for name, x in tensors.items() if name.startswith("update.")
+        name.removeprefix("update."): jnp.asarray(x)
+        for name, x in tensors.items()
+        if name.startswith("update.")
     }
     check = norms("gradient", jax.jit(jax.grad(losses, has_aux=True))(networks, batch)[0])
     zeros = partial(jax.tree.map, jnp.zeros_like, networks)
@@ -120,7 +129,9 @@ def flow(layers, observations, x):
         angles = (1 - k / FLOW_STEPS) * 2.0 ** jnp.arange(EMBEDDING // 2)
         embedding = jnp.concatenate([jnp.cos(angles), jnp.sin(angles)])
         embedding = jnp.broadcast_to(embedding, (len(x), EMBEDDING))
-        velocity = OUTPUT_SCALE * mlp(layers, jnp.concatenate([observations, x, embedding], axis=-1))
+        velocity = OUTPUT_SCALE * mlp(
+            layers, jnp.concatenate([observations, x, embedding], axis=-1)
+        )
         return x - velocity / FLOW_STEPS
 
     return lax.fori_loop(0, FLOW_STEPS, step, x)
@@ -130,7 +141,9 @@ def act(request: dict, tensors: dict) -> Workload:
     """Noise to actions."""
     rows = request["rows"]
     layers = parameters(tensors, "policy")
-    observations, noises = (jnp.asarray(tensors[f"act.{name}"][:rows]) for name in ("observations", "noises"))
+    observations, noises = (
+        jnp.asarray(tensors[f"act.{name}"][:rows]) for name in ("observations", "noises")
+    )
 
     def call():
         return flow(layers, observations, noises).block_until_ready()

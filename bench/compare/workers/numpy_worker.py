@@ -10,7 +10,9 @@ FLOW_STEPS, EMBEDDING, OUTPUT_SCALE = 10, 8, 0.25
 def make(request: dict) -> Workload:
     rows, tensors = request["rows"], load_file(request["inputs"])
     count = sum(name.startswith("policy.") for name in tensors) // 2
-    *hidden, last = ((tensors[f"policy.{i}.weight"], tensors[f"policy.{i}.bias"]) for i in range(count))
+    *hidden, last = (
+        (tensors[f"policy.{i}.weight"], tensors[f"policy.{i}.bias"]) for i in range(count)
+    )
     observations, noises = (tensors[f"act.{name}"][:rows] for name in ("observations", "noises"))
     angles = (1 - np.arange(FLOW_STEPS) / FLOW_STEPS)[:, None] * 2.0 ** np.arange(EMBEDDING // 2)
     embeddings = np.concatenate([np.cos(angles), np.sin(angles)], axis=-1).astype(np.float32)

@@ -28,14 +28,18 @@ class Graph:
 def flow(tensors: dict[str, np.ndarray], rows: int) -> bytes:
     """The graph from observations and noises to actions."""
     graph = Graph()
-    policy = {name: graph.constant(name, x) for name, x in tensors.items() if name.startswith("policy.")}
+    policy = {
+        name: graph.constant(name, x) for name, x in tensors.items() if name.startswith("policy.")
+    }
     layers = len(policy) // 2
     step_size = graph.constant("step_size", OUTPUT_SCALE / FLOW_STEPS)
     x = "noises"
     for k in range(FLOW_STEPS):
         angles = (1 - k / FLOW_STEPS) * 2.0 ** np.arange(EMBEDDING // 2)
         embedding = np.tile(np.concatenate([np.cos(angles), np.sin(angles)]), (rows, 1))
-        y = graph.add("Concat", "observations", x, graph.constant(f"embedding{k}", embedding), axis=-1)
+        y = graph.add(
+            "Concat", "observations", x, graph.constant(f"embedding{k}", embedding), axis=-1
+        )
         for i in range(layers):
             y = graph.add("Gemm", y, policy[f"policy.{i}.weight"], policy[f"policy.{i}.bias"])
             if i < layers - 1:
@@ -46,9 +50,13 @@ def flow(tensors: dict[str, np.ndarray], rows: int) -> bytes:
     def value(name, array):
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, [rows, array.shape[1]])
 
-    observations, noises = (value(name, tensors[f"act.{name}"]) for name in ("observations", "noises"))
+    observations, noises = (
+        value(name, tensors[f"act.{name}"]) for name in ("observations", "noises")
+    )
     actions = value("actions", tensors["act.noises"])
-    proto = helper.make_graph(graph.nodes, "flow", [observations, noises], [actions], graph.constants)
+    proto = helper.make_graph(
+        graph.nodes, "flow", [observations, noises], [actions], graph.constants
+    )
     opset = [helper.make_opsetid("", 21)]
     return helper.make_model(proto, opset_imports=opset, ir_version=10).SerializeToString()
 
@@ -58,7 +66,9 @@ def make(request: dict) -> Workload:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = request["threads"]
     options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(flow(tensors, rows), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        flow(tensors, rows), options, providers=["CPUExecutionProvider"]
+    )
     inputs = {name: tensors[f"act.{name}"][:rows] for name in ("observations", "noises")}
 
     def call():

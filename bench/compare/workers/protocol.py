@@ -1,10 +1,13 @@
-"""How a worker talks to the harness: a JSON object a line on its standard input, an answer a line on its output.
+"""How a worker talks to the harness: a JSON object a line on its standard input, an answer a line
+on its output.
 
-    {"cmd": "prepare", "work": …, "threads": …, "inputs": …, "longest": …, …}  →  {"items": …, "check": {…}, "facts": {…}}
-    {"cmd": "run", "seconds": …, "least": …}                                      →  {"seconds": [… of one call each]}
+    {"cmd": "prepare", "work": …, "threads": …, "inputs": …, "longest": …, …}
+        →  {"items": …, "check": {…}, "facts": {…}}
+    {"cmd": "run", "seconds": …, "least": …}
+        →  {"seconds": [… of one call each]}
 
-What cannot run here, or takes more than `longest` seconds a call (of the peers; our own is the measure), answers
-{"unavailable": "why"}. A worker ends when its input does.
+What cannot run here, or takes more than `longest` seconds a call (of the peers; our own is the
+measure), answers {"unavailable": "why"}. A worker ends when its input does.
 """
 
 import json
@@ -58,7 +61,10 @@ def serve(make: Callable[[dict], Workload]) -> None:
                 # The second opinion is for a machine that was busy with something else.
                 once = timed(workload.call, 1)
                 if (once := min(once, timed(workload.call, 1))) > request["longest"]:
-                    raise Unavailable(f"a call takes {once:.1f} s; nobody is waited for longer than {request['longest']:g} s")
+                    raise Unavailable(
+                        f"a call takes {once:.1f} s; "
+                        f"nobody is waited for longer than {request['longest']:g} s"
+                    )
                 times = max(1, round(SHORTEST / once))
                 answer = {"items": workload.items, "check": workload.check, "facts": workload.facts}
             except Unavailable as reason:

@@ -1,8 +1,8 @@
 """What the environment workers share: how episodes are spread in time, and what is compared.
 
-A reset costs two steps at most in most tasks. In dm_control's cheetah it costs some two hundred, since the simulation
-settles first: there, before anything is timed, environment i of n makes i/n of an episode, so that resets come as
-evenly as in a long run.
+A reset costs two steps at most in most tasks. In dm_control's cheetah it costs some two hundred,
+since the simulation settles first: there, before anything is timed, environment i of n makes i/n of
+an episode, so that resets come as evenly as in a long run.
 """
 
 import numpy as np
@@ -14,15 +14,16 @@ EPISODE = 1000
 
 
 def spread(count: int):
-    """For each round the environments that step in it, until each has its share of an episode behind it."""
+    """For each round the environments that step in it, until each has its share of an episode
+    behind it."""
     shares = EPISODE * np.arange(count) // count
     for step in range(EPISODE):
         yield np.flatnonzero(shares > step)
 
 
 def summary(observations: np.ndarray, returns: np.ndarray) -> dict:
-    """Means over environments and their standard errors: of the return of the first COMPARED steps, and of the size
-    of the observation `[environments, entries]` then."""
+    """Means over environments and their standard errors: of the return of the first COMPARED steps,
+    and of the size of the observation `[environments, entries]` then."""
 
     def mean(x):
         return {"mean": float(np.mean(x)), "error": float(np.std(x, ddof=1) / np.sqrt(len(x)))}

@@ -1,4 +1,5 @@
-"""PyTorch: the update and acting, eager or compiled, in f32 or with bf16 where autocast sees fit."""
+"""PyTorch: the update and acting, eager or compiled, in f32 or with bf16 where autocast sees
+fit."""
 
 import torch
 from protocol import Unavailable, Workload, serve
@@ -43,7 +44,9 @@ def losses(policy, critic, batch, bf16):
     with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
         values = critic(batch["observations"]).squeeze(-1).float()
     with torch.no_grad():
-        advantages, targets, counts = advantages_and_targets(batch["rewards"], values, batch["follow"])
+        advantages, targets, counts = advantages_and_targets(
+            batch["rewards"], values, batch["follow"]
+        )
         advantages = (advantages - advantages.mean()) / (advantages.std(correction=0) + 1e-8)
     value_loss = VALUE_COEFFICIENT * torch.mean(((targets - values[:, :-1]) * counts) ** 2)
 
@@ -70,7 +73,9 @@ def update(request: dict, tensors: dict[str, torch.Tensor]) -> Workload:
     policy, critic = network(tensors, "policy"), network(tensors, "critic")
     parameters = [*policy.parameters(), *critic.parameters()]
     optimizer = torch.optim.Adam(parameters, lr=3e-4, fused=True)
-    batch = {name.removeprefix("update."): x for name, x in tensors.items() if name.startswith("update.")}
+    batch = {
+        name.removeprefix("update."): x for name, x in tensors.items() if name.startswith("update.")
+    }
     evaluate = torch.compile(losses) if compiled else losses
 
     def call():
@@ -88,7 +93,9 @@ def update(request: dict, tensors: dict[str, torch.Tensor]) -> Workload:
     check = dict(zip(("policy loss", "value loss"), call(), strict=True))
     check |= norms("gradient", lambda network: [p.grad for p in network.parameters()])
     call(), call()
-    check |= norms("change in three updates", lambda network: [p - start[id(p)] for p in network.parameters()])
+    check |= norms(
+        "change in three updates", lambda network: [p - start[id(p)] for p in network.parameters()]
+    )
     return Workload(call, check)
 
 
@@ -103,7 +110,9 @@ def act(request: dict, tensors: dict[str, torch.Tensor]) -> Workload:
 
     def flow(observations, x):
         for embedding in embeddings:
-            x = x - policy(torch.cat([observations, x, embedding], dim=-1)) * (OUTPUT_SCALE / FLOW_STEPS)
+            x = x - policy(torch.cat([observations, x, embedding], dim=-1)) * (
+                OUTPUT_SCALE / FLOW_STEPS
+            )
         return x
 
     if request["compiled"]:

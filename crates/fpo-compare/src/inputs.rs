@@ -41,5 +41,7 @@ impl Inputs {
 }
 
 fn view<'a>(tensors: &SafeTensors<'a>, name: &str) -> Result<TensorView<'a>> {
-    tensors.tensor(name).with_context(|| format!("input `{name}`"))
+    tensors
+        .tensor(name)
+        .with_context(|| format!("input `{name}`"))
 }

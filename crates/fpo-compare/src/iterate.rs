@@ -16,12 +16,21 @@ pub struct Options {
 }
 
 pub fn prepare(options: &Options, threads: usize) -> Result<Workload> {
-    let task =
-        fpo_mujoco::task(&options.task).with_context(|| format!("there is no task `{}`", options.task))?;
-    let config = config::resolve(&options.task, Some(&options.preset), None, &options.sets, None)?;
+    let task = fpo_mujoco::task(&options.task)
+        .with_context(|| format!("there is no task `{}`", options.task))?;
+    let config = config::resolve(
+        &options.task,
+        Some(&options.preset),
+        None,
+        &options.sets,
+        None,
+    )?;
     let mut trainer = Trainer::new(&config, task, threads)?;
     let first = trainer.iterate()?.row;
-    let steps = first.values.iter().find(|(name, _)| *name == "gradient_steps");
+    let steps = first
+        .values
+        .iter()
+        .find(|(name, _)| *name == "gradient_steps");
     let transitions = trainer.env_steps();
     let check = json!({
         "transitions": transitions,

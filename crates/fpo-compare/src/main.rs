@@ -1,7 +1,7 @@
 //! This project's side of `bench/compare`: does the work it is asked for and says how long it took.
 //!
-//! One JSON object a line on standard input, one answer a line on standard output, as the Python workers do
-//! (`bench/compare/workers/protocol.py`): `prepare` names the work, `run` times it.
+//! One JSON object a line on standard input, one answer a line on standard output, as the Python
+//! workers do (`bench/compare/workers/protocol.py`): `prepare` names the work, `run` times it.
 
 #![forbid(unsafe_code)]
 

@@ -21,14 +21,15 @@ pub struct Options {
     envs: usize,
     /// Steps of every environment in one timed call.
     steps: usize,
-    /// Whether all environments wait for each other after every step. In training they do not: a shard walks through its
-    /// whole unroll on its own.
+    /// Whether all environments wait for each other after every step. In training they do not: a
+    /// shard walks through its whole unroll on its own.
     lockstep: bool,
     /// Whether episodes are spread in time before anything is timed, so that resets come evenly.
     spread: bool,
 }
 
-/// Actions prepared beforehand: `[rounds, environments, widest]`, of which a task uses the first entries.
+/// Actions prepared beforehand: `[rounds, environments, widest]`, of which a task uses the first
+/// entries.
 struct Actions {
     numbers: Vec<f32>,
     rounds: usize,
@@ -79,7 +80,10 @@ impl Walker {
         let mut returns = vec![0.0; self.worker.len()];
         for _ in 0..COMPARED {
             self.step(actions, 0);
-            for (sum, reward) in returns.iter_mut().zip(self.rewards.iter().step_by(self.steps)) {
+            for (sum, reward) in returns
+                .iter_mut()
+                .zip(self.rewards.iter().step_by(self.steps))
+            {
                 *sum += f64::from(*reward);
             }
         }
@@ -98,8 +102,8 @@ impl Walker {
 }
 
 pub fn prepare(options: &Options, inputs: &Inputs, pool: ThreadPool) -> Result<Workload> {
-    let task =
-        fpo_mujoco::task(&options.task).with_context(|| format!("there is no task `{}`", options.task))?;
+    let task = fpo_mujoco::task(&options.task)
+        .with_context(|| format!("there is no task `{}`", options.task))?;
     let (numbers, shape) = inputs.numbers("step.actions")?;
     let actions = Actions {
         numbers,
@@ -139,7 +143,12 @@ pub fn prepare(options: &Options, inputs: &Inputs, pool: ThreadPool) -> Result<W
             .collect::<Result<Vec<_>>>()
     })?;
 
-    let returns: Vec<_> = pool.install(|| walkers.par_iter_mut().map(|w| w.compared(&actions)).collect());
+    let returns: Vec<_> = pool.install(|| {
+        walkers
+            .par_iter_mut()
+            .map(|w| w.compared(&actions))
+            .collect()
+    });
     let check = json!({
         "observation entries": od,
         "return": mean(&returns.concat()),
@@ -170,7 +179,9 @@ fn each(pool: &ThreadPool, walkers: &mut [Walker], work: impl Fn(&mut Walker) + 
 
 /// Root mean square of each environment's current observation of `od` entries.
 fn sizes(walkers: &[Walker], od: usize) -> Vec<f64> {
-    let observations = walkers.iter().flat_map(|w| w.worker.observations().chunks(od));
+    let observations = walkers
+        .iter()
+        .flat_map(|w| w.worker.observations().chunks(od));
     let squares = observations.map(|o| o.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>());
     squares.map(|sum| (sum / od as f64).sqrt()).collect()
 }

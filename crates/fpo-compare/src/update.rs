@@ -39,11 +39,19 @@ impl Update {
         let policy = config
             .model(batch.dims.observation, batch.dims.action)?
             .with_precision(precision.of_policy())?;
-        let mut critic = Critic::new(&config.critic, batch.dims.observation, config.advantage.gamma)?;
+        let mut critic = Critic::new(
+            &config.critic,
+            batch.dims.observation,
+            config.advantage.gamma,
+        )?;
         critic.network = critic.network.with_precision(precision.of_critic())?;
         let trained = |network: &Mlp, prefix| -> Result<TrainState> {
             let parameters = inputs.parameters(network, prefix)?;
-            Ok(TrainState::new(network, parameters, config.optimizer.adam()))
+            Ok(TrainState::new(
+                network,
+                parameters,
+                config.optimizer.adam(),
+            ))
         };
         Ok(Self {
             networks: ActorCritic {
@@ -89,7 +97,10 @@ pub fn prepare(options: &Options, inputs: &Inputs, pool: ThreadPool) -> Result<W
     let mut update = Update::new(&config, inputs, pool)?;
     let start = update.networks.clone();
     let [policy_loss, value_loss] = update.call();
-    let (for_policy, for_critic) = update.learner.gradient().split_at(start.policy.parameters.len());
+    let (for_policy, for_critic) = update
+        .learner
+        .gradient()
+        .split_at(start.policy.parameters.len());
     let gradients = [for_policy, for_critic].map(|gradient| global_norm(&[gradient]));
     update.call();
     update.call();
@@ -99,7 +110,11 @@ pub fn prepare(options: &Options, inputs: &Inputs, pool: ThreadPool) -> Result<W
         (&networks.critic, &start.critic),
     ]
     .map(|(now, then)| {
-        let change = now.parameters.iter().zip(&then.parameters).map(|(a, b)| a - b);
+        let change = now
+            .parameters
+            .iter()
+            .zip(&then.parameters)
+            .map(|(a, b)| a - b);
         global_norm(&[&change.collect::<Vec<f32>>()])
     });
     let check = json!({

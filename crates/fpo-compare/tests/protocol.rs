@@ -12,7 +12,8 @@ fn write_inputs(path: &Path) {
     let numbers: Vec<u8> = (0..2 * 4)
         .flat_map(|i| (0.1 * i as f32 - 0.4).to_le_bytes())
         .collect();
-    let actions = TensorView::new(Dtype::F32, vec![2, 4, 1], &numbers).expect("two rounds of four actions");
+    let actions =
+        TensorView::new(Dtype::F32, vec![2, 4, 1], &numbers).expect("two rounds of four actions");
     serialize_to_file([("step.actions", actions)], None, path).expect("a writable folder");
 }
 
@@ -58,7 +59,9 @@ fn prepares_then_times() {
     assert_eq!(answers[0]["items"], 12);
     assert_eq!(answers[0]["check"]["observation entries"], 5);
     // A hundred steps of a pole that begins upright, each worth at most 1.
-    let mean = answers[0]["check"]["return"]["mean"].as_f64().expect("a number");
+    let mean = answers[0]["check"]["return"]["mean"]
+        .as_f64()
+        .expect("a number");
     assert!(mean > 10.0 && mean <= 100.0, "{mean}");
     let seconds = answers[1]["seconds"].as_array().expect("a list");
     assert_eq!(seconds.len(), 3);
@@ -71,9 +74,13 @@ fn what_it_cannot_do_is_said() {
     let inputs = folder.path().join("inputs.safetensors");
     write_inputs(&inputs);
     let unknown = answers(&[step(&inputs, "cartpole-fall")]);
-    assert_eq!(unknown[0]["unavailable"], "there is no task `cartpole-fall`");
+    assert_eq!(
+        unknown[0]["unavailable"],
+        "there is no task `cartpole-fall`"
+    );
     let settings = answers(&[json!({
-        "cmd": "prepare", "work": "iterate", "task": "cartpole-balance", "preset": "fast", "sets": ["train.steps=-1"],
+        "cmd": "prepare", "work": "iterate", "task": "cartpole-balance", "preset": "fast",
+            "sets": ["train.steps=-1"],
         "threads": 1, "inputs": inputs,
     })]);
     let reason = settings[0]["unavailable"].as_str().expect("a reason");

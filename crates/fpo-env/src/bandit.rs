@@ -1,12 +1,13 @@
 //! Bandits: one action, one reward, and a best distribution that is known.
 //!
-//! Observation: a constant. An episode is one step. The reward of an action a is a sum of equal bumps,
-//! r(a) = Σₖ exp(−|a − mₖ|² / (2σ²)), around modes mₖ that are far enough from each other (5σ or more) that each is a peak of
-//! height 1 (to within 10⁻⁵), so:
+//! Observation: a constant. An episode is one step. The reward of an action a is a sum of equal
+//! bumps, r(a) = Σₖ exp(−|a − mₖ|² / (2σ²)), around modes mₖ that are far enough from each other
+//! (5σ or more) that each is a peak of height 1 (to within 10⁻⁵), so:
 //!
-//! * the best return is 1, and the best policies put all their mass on the modes, in any proportions;
-//! * the distribution of greatest E[r] + τ·entropy, the one that keeps every mode, is p(a) ∝ exp(r(a)/τ), which is the same
-//!   around each mode: a fair policy gives each a share of 1/K.
+//! * the best return is 1, and the best policies put all their mass on the modes, in any
+//!   proportions;
+//! * the distribution of greatest E[r] + τ·entropy, the one that keeps every mode, is p(a) ∝
+//!   exp(r(a)/τ), which is the same around each mode: a fair policy gives each a share of 1/K.
 //!
 //! A Gaussian that covers two modes has its mean between them, where the reward is next to nothing.
 
@@ -49,7 +50,8 @@ impl Bumps {
 
     /// The reward of `action`.
     pub fn reward(&self, action: &[f32]) -> f32 {
-        let bump = |mode: &Vec<f32>| (-distance2(mode, action) / (2.0 * self.sigma * self.sigma)).exp();
+        let bump =
+            |mode: &Vec<f32>| (-distance2(mode, action) / (2.0 * self.sigma * self.sigma)).exp();
         self.modes.iter().map(bump).sum()
     }
 

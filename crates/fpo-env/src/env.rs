@@ -21,8 +21,8 @@ pub struct EnvSpec {
     /// ends all its episodes.
     ///
     /// Without a limit first episodes are not cut to random lengths
-    /// ([`crate::EnvGroupOptions::random_initial_length`]), and group-relative advantages, which compare episodes of
-    /// equal length, are refused.
+    /// ([`crate::EnvGroupOptions::random_initial_length`]), and group-relative advantages, which
+    /// compare episodes of equal length, are refused.
     pub step_limit: Option<u32>,
 }
 
@@ -65,8 +65,8 @@ pub enum StepEnd {
 
 /// One environment: a state, a way to begin, a way to go on.
 ///
-/// It holds no generator: whoever resets it hands over the random numbers, so an episode is a pure function of
-/// their key and of the actions.
+/// It holds no generator: whoever resets it hands over the random numbers, so an episode is a pure
+/// function of their key and of the actions.
 pub trait Env: Send {
     /// What is fixed about this environment.
     fn spec(&self) -> &EnvSpec;
@@ -74,17 +74,17 @@ pub trait Env: Send {
     /// Draws a fresh initial state and writes its observation (`[observation_dim]`).
     fn reset(&mut self, rng: &mut Philox, observation: &mut [f32]);
 
-    /// Steps with `action` (`[action_dim]`, in the environment's units, within its bounds) and writes the observation that
-    /// follows (`[observation_dim]`). Every observation and reward is finite. Where the step ends
-    /// the episode the observation is its last, not the first of the next: whoever steps asks for a
-    /// reset.
+    /// Steps with `action` (`[action_dim]`, in the environment's units, within its bounds) and
+    /// writes the observation that follows (`[observation_dim]`). Every observation and reward is
+    /// finite. Where the step ends the episode the observation is its last, not the first of the
+    /// next: whoever steps asks for a reset.
     ///
     /// [`EnvSpec::step_limit`] is not its business, but it may truncate an episode by a rule of its
     /// own.
     fn step(&mut self, action: &[f32], observation: &mut [f32]) -> Step;
 
-    /// Appends the whole state to `out`, such that [`Env::load_state`] on another environment of the same task
-    /// continues bit for bit.
+    /// Appends the whole state to `out`, such that [`Env::load_state`] on another environment of
+    /// the same task continues bit for bit.
     ///
     /// An environment that cannot (a simulator behind a network, a game that keeps its state to
     /// itself) leaves this method and [`Env::load_state`] as they are. Training that goes on from a
@@ -111,10 +111,14 @@ pub trait Env: Send {
     /// A picture of the current state.
     ///
     /// # Errors
-    /// If this environment has no picture or this machine cannot draw one: one sentence that says what to do.
+    /// If this environment has no picture or this machine cannot draw one: one sentence that says
+    /// what to do.
     fn render(&mut self, width: u32, height: u32) -> Result<Picture, RenderError> {
         let _ = (width, height);
-        Err(RenderError(format!("`{}` has no picture", self.spec().name)))
+        Err(RenderError(format!(
+            "`{}` has no picture",
+            self.spec().name
+        )))
     }
 }
 

@@ -22,8 +22,8 @@ pub struct Episode {
 pub struct Outcome {
     /// The step's reward.
     pub reward: f32,
-    /// The episode that this step ended. The shard's observation then is the first of the next episode,
-    /// and the last of this one is in `final_observation`.
+    /// The episode that this step ended. The shard's observation then is the first of the next
+    /// episode, and the last of this one is in `final_observation`.
     pub ended: Option<Episode>,
 }
 
@@ -38,7 +38,8 @@ pub struct EnvGroupOptions {
     /// together, and that which begins where a saved state could not be continued. Of no effect on
     /// a task without a step limit.
     pub random_initial_length: bool,
-    /// Environments that begin alike: the first this many, the next, and so on, counted over all shards. 1 for none.
+    /// Environments that begin alike: the first this many, the next, and so on, counted over all
+    /// shards. 1 for none.
     pub group: u32,
 }
 
@@ -57,8 +58,8 @@ const NO_STATE: u64 = u64::MAX;
 
 /// A group of environments of one task that a thread steps together.
 ///
-/// The initial state of an episode is a function of (seed, index of the environment's group, number of the reset) alone, so the
-/// way environments are cut into shards changes nothing.
+/// The initial state of an episode is a function of (seed, index of the environment's group, number
+/// of the reset) alone, so the way environments are cut into shards changes nothing.
 pub struct EnvGroup {
     slots: Vec<Slot>,
     /// Global index of the first environment.
@@ -147,7 +148,8 @@ impl EnvGroup {
         &self.observations
     }
 
-    /// The last observation of the episode that the latest [`EnvGroup::step`] ended, `[observation_dim]`.
+    /// The last observation of the episode that the latest [`EnvGroup::step`] ended,
+    /// `[observation_dim]`.
     pub fn final_observation(&self) -> &[f32] {
         &self.final_observation
     }
@@ -158,8 +160,8 @@ impl EnvGroup {
         self.restarted_episodes
     }
 
-    /// Steps environment `i` of this shard with `action` (`[action_dim]`, in the environment's units) and, when that
-    /// ends its episode, begins the next.
+    /// Steps environment `i` of this shard with `action` (`[action_dim]`, in the environment's
+    /// units) and, when that ends its episode, begins the next.
     pub fn step(&mut self, i: usize, action: &[f32]) -> Outcome {
         let d = self.observation_dim;
         let observation = &mut self.observations[i * d..(i + 1) * d];
@@ -212,8 +214,10 @@ impl EnvGroup {
                 false => limit,
             }
         });
-        slot.env
-            .reset(&mut Philox::new(key), &mut self.observations[i * d..(i + 1) * d]);
+        slot.env.reset(
+            &mut Philox::new(key),
+            &mut self.observations[i * d..(i + 1) * d],
+        );
         slot.resets += 1;
         slot.length = 0;
         slot.total_reward = 0.0;
@@ -245,12 +249,14 @@ impl EnvGroup {
         }
     }
 
-    /// Cuts what [`EnvGroup::save_state`] appended into the states of single environments, for observations of this size.
+    /// Cuts what [`EnvGroup::save_state`] appended into the states of single environments, for
+    /// observations of this size.
     ///
     /// # Errors
     /// If the bytes are not such states.
     pub fn states(mut bytes: &[u8], observation_dim: usize) -> Result<Vec<&[u8]>, StateError> {
-        // Counters, limit and reward, the observation; then the length of what the environment itself keeps.
+        // Counters, limit and reward, the observation; then the length of what the environment
+        // itself keeps.
         const EPISODE: usize = 8 + 4 + 4 + 8;
         let mut states = Vec::new();
         while !bytes.is_empty() {
@@ -262,7 +268,10 @@ impl EnvGroup {
             let end = kept.and_then(|n| usize::try_from(n).ok()?.checked_add(own + 8));
             let cut = end.and_then(|end| bytes.split_at_checked(end));
             let (state, rest) = cut.ok_or_else(|| {
-                StateError(format!("the state of environment {} is cut short", states.len()))
+                StateError(format!(
+                    "the state of environment {} is cut short",
+                    states.len()
+                ))
             })?;
             states.push(state);
             bytes = rest;
@@ -270,8 +279,9 @@ impl EnvGroup {
         Ok(states)
     }
 
-    /// Takes over the state that [`EnvGroup::save_state`] of an equal shard appended, from the front of `bytes`, and
-    /// returns what follows it. On an error some environments may already have changed.
+    /// Takes over the state that [`EnvGroup::save_state`] of an equal shard appended, from the
+    /// front of `bytes`, and returns what follows it. On an error some environments may already
+    /// have changed.
     ///
     /// An environment that gave no state begins its next episode: [`EnvGroup::restarted_episodes`]
     /// counts them. The same bytes always begin the same episode.
@@ -309,7 +319,10 @@ impl EnvGroup {
             }
             let d = self.observation_dim;
             let observation = take(4 * d)?.chunks_exact(4);
-            for (to, from) in self.observations[i * d..(i + 1) * d].iter_mut().zip(observation) {
+            for (to, from) in self.observations[i * d..(i + 1) * d]
+                .iter_mut()
+                .zip(observation)
+            {
                 *to = f32::from_bits(half(from));
                 if !to.is_finite() {
                     return Err(StateError(format!(
@@ -454,7 +467,11 @@ mod tests {
                     assert_eq!(episode.total_reward, f64::from(episode.length));
                     assert!(episode.whole);
                     assert!((0.0..1.0).contains(&s.observations()[i]), "a fresh start");
-                    assert_ne!(s.observations()[i], start[i], "another start than the first");
+                    assert_ne!(
+                        s.observations()[i],
+                        start[i],
+                        "another start than the first"
+                    );
                 }
             }
         }
@@ -498,7 +515,10 @@ mod tests {
         let bytes = saved(&s);
         let mut copy = new();
         assert!(copy.load_state(&bytes).unwrap().is_empty());
-        assert_eq!((saved(&copy), copy.restarted_episodes()), (bytes.clone(), 0));
+        assert_eq!(
+            (saved(&copy), copy.restarted_episodes()),
+            (bytes.clone(), 0)
+        );
         for s in [&mut s, &mut copy] {
             s.step(2, &[9.0]);
             let episode = s.step(2, &[9.0]).ended.unwrap();
@@ -569,7 +589,10 @@ mod tests {
         s.load_state(&saved(&s)).unwrap();
         let limits: Vec<_> = s.slots.iter().filter_map(|s| s.limit).collect();
         let mean = limits.iter().sum::<u32>() as f32 / 64.0;
-        assert!((mean - 10.5).abs() < 3.0, "limits uniform on 1..=20, mean {mean}");
+        assert!(
+            (mean - 10.5).abs() < 3.0,
+            "limits uniform on 1..=20, mean {mean}"
+        );
         assert_ne!(s.slots.iter().map(|s| s.limit).collect::<Vec<_>>(), first);
     }
 
@@ -614,7 +637,10 @@ mod tests {
                 "{o:?}"
             );
             assert!(o[0] != o[3], "{o:?}");
-            assert_eq!(o, [parts[0].observations(), parts[1].observations()].concat());
+            assert_eq!(
+                o,
+                [parts[0].observations(), parts[1].observations()].concat()
+            );
             assert!(!starts.contains(&o[0]), "a fresh start");
             starts.push(o[0]);
             let mut state = Vec::new();
@@ -631,7 +657,10 @@ mod tests {
         let mut s = envs(0, 64, true);
         let limits: Vec<_> = s.slots.iter().filter_map(|s| s.limit).collect();
         let mean = limits.iter().sum::<u32>() as f32 / 64.0;
-        assert!((mean - 10.5).abs() < 3.0, "limits uniform on 1..=20, mean {mean}");
+        assert!(
+            (mean - 10.5).abs() < 3.0,
+            "limits uniform on 1..=20, mean {mean}"
+        );
         s.reset_all();
         assert!(s.slots.iter().all(|s| s.limit == Some(20)));
     }

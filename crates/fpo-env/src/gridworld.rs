@@ -1,12 +1,13 @@
 //! GridWorld: a small world where good actions are often several different ones.
 //!
-//! Somebody walks in a grid of 25 × 25 cells; the observation is the position, scaled to [−1, 1]². Each entry of an action is rounded to
-//! −1, 0 or 1, a step to the right and upwards. A goal rewards 20, death −10; both end the episode, and 100 steps do. Nothing
-//! else is rewarded, so a discount is what makes short ways better. Walls stop ([`Layout::go`] says how), and episodes begin in any free
-//! cell with equal probability.
+//! Somebody walks in a grid of 25 × 25 cells; the observation is the position, scaled to [−1, 1]².
+//! Each entry of an action is rounded to −1, 0 or 1, a step to the right and upwards. A goal
+//! rewards 20, death −10; both end the episode, and 100 steps do. Nothing else is rewarded, so a
+//! discount is what makes short ways better. Walls stop ([`Layout::go`] says how), and episodes
+//! begin in any free cell with equal probability.
 //!
-//! Midway between two goals both ways are equally good: the best policies there have two modes, which is what flow policies can
-//! represent and Gaussian ones cannot (arXiv 2507.21053).
+//! Midway between two goals both ways are equally good: the best policies there have two modes,
+//! which is what flow policies can represent and Gaussian ones cannot (arXiv 2507.21053).
 
 mod layout;
 mod picture;

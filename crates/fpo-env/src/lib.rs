@@ -1,7 +1,8 @@
-//! Environments: the interface, vectorised stepping, and the small environments that need no physics.
+//! Environments: the interface, vectorised stepping, and the small environments that need no
+//! physics.
 //!
-//! An [`Env`] is one world with a beginning and a step; a [`Task`] makes them; a [`EnvGroup`] steps a fixed group of them
-//! on one thread, resets what has ended and hands over final observations.
+//! An [`Env`] is one world with a beginning and a step; a [`Task`] makes them; a [`EnvGroup`] steps
+//! a fixed group of them on one thread, resets what has ended and hands over final observations.
 //!
 //! [`tasks`] lists the tasks that are defined here: [`gridworld`] and [`bandit`].
 
@@ -12,7 +13,9 @@ mod env;
 mod env_group;
 pub mod gridworld;
 
-pub use env::{Env, EnvSpec, MakeError, NoState, Picture, RenderError, StateError, Step, StepEnd, Task};
+pub use env::{
+    Env, EnvSpec, MakeError, NoState, Picture, RenderError, StateError, Step, StepEnd, Task,
+};
 pub use env_group::{EnvGroup, EnvGroupOptions, Episode, Outcome};
 
 use std::sync::Arc;

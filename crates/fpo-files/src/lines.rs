@@ -24,8 +24,8 @@ pub enum LineError {
     Damaged(usize, String),
 }
 
-/// The lines of a file, one at a time, each with its line feed and at most 1 MiB long. A last line without line feed is still being written,
-/// or was cut short by a crash: it does not count.
+/// The lines of a file, one at a time, each with its line feed and at most 1 MiB long. A last line
+/// without line feed is still being written, or was cut short by a crash: it does not count.
 struct Lines<R> {
     from: R,
     number: usize,
@@ -82,20 +82,25 @@ impl<R: BufRead> Lines<R> {
     }
 }
 
-/// Hands each line of the file `path`, which need not be there and may have any length, to `read` with its line feed; that says why if it cannot
-/// read one. If that is the last one, a crash damaged it, and it does not count; nor does a last line without line feed. Lines have at most 1 MiB.
+/// Hands each line of the file `path`, which need not be there and may have any length, to `read`
+/// with its line feed; that says why if it cannot read one. If that is the last one, a crash
+/// damaged it, and it does not count; nor does a last line without line feed. Lines have at most 1
+/// MiB.
 ///
 /// # Errors
 /// If the file system refuses, or a line cannot be read.
-pub fn each_line(path: &Path, read: impl FnMut(&[u8]) -> Result<(), String>) -> Result<(), LineError> {
+pub fn each_line(
+    path: &Path,
+    read: impl FnMut(&[u8]) -> Result<(), String>,
+) -> Result<(), LineError> {
     match open_regular(path) {
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
         file => Lines::of(BufReader::new(file?)).each(read),
     }
 }
 
-/// What `parse` makes of each line of the file `path`, which need not be there and has at most 256 MiB. Last lines that a crash left do not
-/// count, as for [`each_line`].
+/// What `parse` makes of each line of the file `path`, which need not be there and has at most 256
+/// MiB. Last lines that a crash left do not count, as for [`each_line`].
 ///
 /// # Errors
 /// If the file system refuses, or a line cannot be read.
@@ -112,16 +117,17 @@ pub fn parse_lines<T>(
     Ok(parsed)
 }
 
-/// A file that is to be cut back. Nothing has changed before [`Cut::commit`], so that several files are cut back only if all can be; dropped
-/// before, it leaves nothing.
+/// A file that is to be cut back. Nothing has changed before [`Cut::commit`], so that several files
+/// are cut back only if all can be; dropped before, it leaves nothing.
 pub struct Cut {
     path: PathBuf,
     partial: PathBuf,
 }
 
 impl Cut {
-    /// Of the file `path`, which need not be there, `head` and the lines that `keep` keeps are to stay. `keep` sees each line with its line
-    /// feed, and says why if it cannot read one. What a crash left at the end goes, as for [`each_line`].
+    /// Of the file `path`, which need not be there, `head` and the lines that `keep` keeps are to
+    /// stay. `keep` sees each line with its line feed, and says why if it cannot read one. What a
+    /// crash left at the end goes, as for [`each_line`].
     ///
     /// # Errors
     /// If the file system refuses, or a line cannot be read.
@@ -142,8 +148,8 @@ impl Cut {
         Ok(cut)
     }
 
-    /// Cuts the file back, at once or not at all, and opens it at its end. It is always a new one: what was there may be a link to a file of
-    /// somebody else's.
+    /// Cuts the file back, at once or not at all, and opens it at its end. It is always a new one:
+    /// what was there may be a link to a file of somebody else's.
     ///
     /// # Errors
     /// If the file system refuses.
@@ -209,7 +215,11 @@ mod tests {
         assert_eq!(cut(b"").unwrap(), "head\nmore\n");
         for last in ["+c", "bad\n", "bad", "\0\0\0"] {
             let content = format!("+a\n{last}");
-            assert_eq!(cut(content.as_bytes()).unwrap(), "head\n+a\nmore\n", "{last:?}");
+            assert_eq!(
+                cut(content.as_bytes()).unwrap(),
+                "head\n+a\nmore\n",
+                "{last:?}"
+            );
         }
     }
 
@@ -225,7 +235,10 @@ mod tests {
             let Err(LineError::Damaged(number, why)) = cut(folder.path(), &content) else {
                 panic!("{} bytes are damaged", content.len());
             };
-            assert!(number == line && why.contains(reason), "line {number}: {why}");
+            assert!(
+                number == line && why.contains(reason),
+                "line {number}: {why}"
+            );
             assert!(fs::read(&path).unwrap() == content);
             assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         }

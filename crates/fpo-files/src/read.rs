@@ -4,7 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
-/// Reads a whole file of at most `cap` bytes. It must be a regular one: a device has no end, and a pipe perhaps no beginning.
+/// Reads a whole file of at most `cap` bytes. It must be a regular one: a device has no end, and a
+/// pipe perhaps no beginning.
 ///
 /// # Errors
 /// If it cannot be read, is no regular file, or is longer.
@@ -24,7 +25,8 @@ pub fn read_capped(path: &Path, cap: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The same, of a file that must not be a link: of a stranger's folder whose content is shown to others.
+/// The same, of a file that must not be a link: of a stranger's folder whose content is shown to
+/// others.
 ///
 /// # Errors
 /// As [`read_capped`], and if it is a link.
@@ -95,7 +97,10 @@ mod tests {
         assert_eq!(read_own(&link, 1).unwrap_err().to_string(), "it is a link");
         assert_eq!(read_own(&file, 1).unwrap(), b"x");
         // Nobody writes to it: opening it would wait for ever.
-        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        let made = std::process::Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap();
         assert!(made.success());
         assert!(read_capped(&pipe, 1).is_err() && read_own(&pipe, 1).is_err());
         assert!(crate::each_line(&pipe, |_| Ok(())).is_err());

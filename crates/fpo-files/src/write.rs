@@ -1,4 +1,5 @@
-//! Writing and deleting, never through a link: a name in a stranger's folder may lead to a file of yours.
+//! Writing and deleting, never through a link: a name in a stranger's folder may lead to a file of
+//! yours.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
@@ -13,12 +14,13 @@ pub fn partial(path: &Path) -> PathBuf {
     path.with_file_name(format!("{PARTIAL}{name}"))
 }
 
-/// Writes a whole file, which appears or changes at once or not at all, and is on the disk when this returns. A link at `path` gives way to
-/// the file; what it leads to stays as it is.
+/// Writes a whole file, which appears or changes at once or not at all, and is on the disk when
+/// this returns. A link at `path` gives way to the file; what it leads to stays as it is.
 ///
 /// # Errors
-/// If it cannot be written; then what was there is as it was, and nothing else is left. If the system refuses to make the name last, it is
-/// written, but a loss of power may bring back what was there.
+/// If it cannot be written; then what was there is as it was, and nothing else is left. If the
+/// system refuses to make the name last, it is written, but a loss of power may bring back what was
+/// there.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let partial = partial(path);
     let written = write_synced(&partial, bytes).and_then(|()| fs::rename(&partial, path));
@@ -29,8 +31,8 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_folder(folder_of(path))
 }
 
-/// Writes a new file in the place of whatever was there; its content is on the disk when this returns, its name once [`sync_folder`] has been
-/// called.
+/// Writes a new file in the place of whatever was there; its content is on the disk when this
+/// returns, its name once [`sync_folder`] has been called.
 ///
 /// # Errors
 /// If it cannot be written.
@@ -62,8 +64,8 @@ pub fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Deletes what is at `path`, if anything, under another name: a deletion cut short leaves nothing that looks whole. A link goes, not what it
-/// leads to.
+/// Deletes what is at `path`, if anything, under another name: a deletion cut short leaves nothing
+/// that looks whole. A link goes, not what it leads to.
 ///
 /// # Errors
 /// If it cannot be deleted.
@@ -76,7 +78,8 @@ pub fn discard(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes the names in a folder last; only Unix knows how, and elsewhere a rename is as durable as it gets.
+/// Makes the names in a folder last; only Unix knows how, and elsewhere a rename is as durable as
+/// it gets.
 ///
 /// # Errors
 /// If the system refuses.

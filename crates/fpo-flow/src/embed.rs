@@ -1,10 +1,10 @@
 //! The time embedding a network is given.
 
-/// Writes `[cos(2⁰t), cos(2¹t), …, sin(2⁰t), sin(2¹t), …]`, half of `out` each (the embedding of McAllister
-/// et al., 2507.21053).
+/// Writes `[cos(2⁰t), cos(2¹t), …, sin(2⁰t), sin(2¹t), …]`, half of `out` each (the embedding of
+/// McAllister et al., 2507.21053).
 ///
-/// The frequencies are in radians per unit of time, without a factor of 2π: over t in [0, 1] the slowest pair
-/// turns by a radian, so the embedding tells any two times apart.
+/// The frequencies are in radians per unit of time, without a factor of 2π: over t in [0, 1] the
+/// slowest pair turns by a radian, so the embedding tells any two times apart.
 ///
 /// # Panics
 /// If the length of `out` is odd.
@@ -38,8 +38,14 @@ mod tests {
             embed_time(t, &mut e);
             for k in 0..4 {
                 let angle = f64::from(t) * f64::from(1 << k);
-                assert!((f64::from(e[k]) - angle.cos()).abs() < 1e-7, "cos {k} of {t}");
-                assert!((f64::from(e[4 + k]) - angle.sin()).abs() < 1e-7, "sin {k} of {t}");
+                assert!(
+                    (f64::from(e[k]) - angle.cos()).abs() < 1e-7,
+                    "cos {k} of {t}"
+                );
+                assert!(
+                    (f64::from(e[4 + k]) - angle.sin()).abs() < 1e-7,
+                    "sin {k} of {t}"
+                );
             }
         }
     }

@@ -1,8 +1,8 @@
-//! Flow matching itself: the path from noise to action, what a network predicts on it, the loss that teaches
-//! it, the methods that sample from it, and flows known exactly to test them on.
+//! Flow matching itself: the path from noise to action, what a network predicts on it, the loss
+//! that teaches it, the methods that sample from it, and flows known exactly to test them on.
 //!
-//! The crate knows no network, no environment and no thread, and depends on nothing heavy, so it runs in a
-//! browser as well as in a trainer.
+//! The crate knows no network, no environment and no thread, and depends on nothing heavy, so it
+//! runs in a browser as well as in a trainer.
 //!
 //! # Conventions
 //! One, everywhere:
@@ -18,22 +18,24 @@
 //! | grid | `t_k = 1 − k/K` for k = 0..K ([`grid_time`]) |
 //! | batches | row-major `[rows, dim]`, one common t |
 //!
-//! The paper this follows (McAllister et al., *Flow Matching Policy Gradients*, arXiv 2507.21053) writes its
-//! text with time running the other way; its code, and everything here, has noise at t = 1.
+//! The paper this follows (McAllister et al., *Flow Matching Policy Gradients*, arXiv 2507.21053)
+//! writes its text with time running the other way; its code, and everything here, has noise at t =
+//! 1.
 //!
 //! # What is where
 //! - [`path`]: the linear path, and conversions between predictions of v, ε and a.
 //! - [`embed_time`]: how t is shown to a network.
-//! - [`loss`]: the conditional flow-matching loss of one (t, ε) pair, [`CfmLoss`], and its gradient;
+//! - [`loss`]: the conditional flow-matching loss of one (t, ε) pair, [`CfmLoss`], and its
+//!   gradient;
 //!   [`Penalty`]: its errors squared, or Huber's.
 //! - [`TimeSampler`]: at which t the loss looks.
 //! - [`Sampler`]: Euler, midpoint, Heun and Runge–Kutta for the flow's ODE.
 //! - [`sde`]: sampling with noise on the way, [`SdeSampler`].
 //! - [`marginal`]: the exact flows of Gaussian mixtures and of finite data sets.
 //!
-//! Settings ([`Prediction`], [`CfmLoss`], [`TimeSampler`], [`Sampler`], [`SdeSampler`]) are read and written
-//! with `serde`, in lower-case words. Randomness is always handed in: uniform numbers, filled noise, or a
-//! generator.
+//! Settings ([`Prediction`], [`CfmLoss`], [`TimeSampler`], [`Sampler`], [`SdeSampler`]) are read
+//! and written with `serde`, in lower-case words. Randomness is always handed in: uniform numbers,
+//! filled noise, or a generator.
 //!
 //! # Example
 //! A flow from noise to two modes, three quarters of it to the right one:
@@ -45,7 +47,8 @@
 //! let right = Component::isotropic(3.0, vec![1.0], 0.1);
 //! let mut flow = GaussianMixture::new(vec![left, right])?;
 //!
-//! // The flow keeps the order of points on a line: noise below its first quartile, −0.674, goes left.
+//! // The flow keeps the order of points on a line: noise below its first quartile, −0.674,
+//! // goes left.
 //! let mut x = [-2.0, -0.7, -0.65, 0.0, 1.5];
 //! let mut scratch = Scratch::new();
 //! Sampler::Heun.integrate(&mut flow, &mut x, 100, &mut scratch);

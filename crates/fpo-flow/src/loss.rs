@@ -1,13 +1,14 @@
 //! The conditional flow-matching (CFM) loss of one (t, ε) pair, and its gradient.
 //!
-//! Both predictions and targets are linear in the action and the noise, and what is predicted from the truth
-//! is the truth (see [`path`](crate::path)), so the error of the target is a multiple of the error of the
-//! output:
+//! Both predictions and targets are linear in the action and the noise, and what is predicted from
+//! the truth is the truth (see [`path`](crate::path)), so the error of the target is a multiple of
+//! the error of the output:
 //!
-//! `estimate(ŷ, x_t) − target = c(t)·(ŷ − y)`, with y what a perfect network would put out for this pair,
+//! `estimate(ŷ, x_t) − target = c(t)·(ŷ − y)`, with y what a perfect network would put out for this
+//! pair,
 //!
-//! and every loss here is `Σ penalty(c(t)·(ŷ − y))` times the reduction's factor: with the squared penalty `c(t)²·Σ(ŷ − y)²`. The
-//! weights c² are
+//! and every loss here is `Σ penalty(c(t)·(ŷ − y))` times the reduction's factor: with the squared
+//! penalty `c(t)²·Σ(ŷ − y)²`. The weights c² are
 //!
 //! | output \ error of | velocity | ε | action |
 //! |---|---|---|---|
@@ -15,11 +16,12 @@
 //! | ε | 1/(1−t)² | 1 | t²/(1−t)² |
 //! | action | 1/t² | (1−t)²/t² | 1 |
 //!
-//! Within [`END`](crate::path::END) of a pole the weight is zero: the output then says nothing about the
-//! target.
+//! Within [`END`](crate::path::END) of a pole the weight is zero: the output then says nothing
+//! about the target.
 //!
-//! A Huber penalty is one of the target's error, so with it the losses of different targets are no longer multiples of each other: whether
-//! an error of the velocity is beyond δ does not depend on t, whether the error of ε it makes is does.
+//! A Huber penalty is one of the target's error, so with it the losses of different targets are no
+//! longer multiples of each other: whether an error of the velocity is beyond δ does not depend on
+//! t, whether the error of ε it makes is does.
 
 use crate::{Penalty, Prediction};
 use schemars::JsonSchema;
@@ -31,8 +33,8 @@ use serde::{Deserialize, Serialize};
 pub enum CfmTarget {
     /// `v̂ − (ε − a)`.
     Velocity,
-    /// `ε̂ − ε`: the best of 2507.21053. For a network that predicts velocities it is (1−t)² times the
-    /// velocity's loss, if errors are squared.
+    /// `ε̂ − ε`: the best of 2507.21053. For a network that predicts velocities it is (1−t)² times
+    /// the velocity's loss, if errors are squared.
     #[default]
     Epsilon,
     /// `â − a`.
@@ -58,7 +60,8 @@ pub enum Reduction {
     Mean,
     /// Their sum.
     Sum,
-    /// Their sum divided by √d (2602.02481): between the two, so that one clipping range suits few and many joints.
+    /// Their sum divided by √d (2602.02481): between the two, so that one clipping range suits few
+    /// and many joints.
     Sqrt,
 }
 
@@ -74,8 +77,8 @@ impl Reduction {
     }
 }
 
-/// The CFM loss: what the network puts out, what its error is measured on, what an error costs, and how the entries'
-/// costs are reduced.
+/// The CFM loss: what the network puts out, what its error is measured on, what an error costs, and
+/// how the entries' costs are reduced.
 ///
 /// ```
 /// use fpo_flow::{CfmLoss, CfmTarget};
@@ -102,8 +105,9 @@ pub struct CfmLoss {
 }
 
 impl CfmLoss {
-    /// What the sum of squared errors of a `dim`-entry output at time t is multiplied by: c(t)² times the
-    /// reduction's factor. Finite and non-negative for every t in [0, 1]. A Huber penalty has no such weight beyond its δ.
+    /// What the sum of squared errors of a `dim`-entry output at time t is multiplied by: c(t)²
+    /// times the reduction's factor. Finite and non-negative for every t in [0, 1]. A Huber penalty
+    /// has no such weight beyond its δ.
     #[inline(always)]
     pub fn weight(self, t: f32, dim: usize) -> f32 {
         let c = self.error_scale(t);
@@ -126,7 +130,8 @@ impl CfmLoss {
         }
     }
 
-    /// The loss of one pair: the network's `output` at (`x_t`, t) for `action` and `noise`, all `[d]`.
+    /// The loss of one pair: the network's `output` at (`x_t`, t) for `action` and `noise`, all
+    /// `[d]`.
     #[inline(always)]
     pub fn loss(self, output: &[f32], action: &[f32], noise: &[f32], t: f32) -> f32 {
         assert!(output.len() == action.len() && output.len() == noise.len());
@@ -159,7 +164,9 @@ impl CfmLoss {
         d_output: &mut [f32],
     ) {
         assert!(
-            output.len() == action.len() && output.len() == noise.len() && output.len() == d_output.len()
+            output.len() == action.len()
+                && output.len() == noise.len()
+                && output.len() == d_output.len()
         );
         let entries = d_output.iter_mut().zip(output).zip(action).zip(noise);
         let entries = entries.map(|(((d, &y), &a), &e)| (d, y - self.perfect(a, e)));
@@ -182,7 +189,8 @@ mod tests {
     use super::*;
     use fpo_rng::{Key, Stream, fill_normal};
 
-    const PREDICTIONS: [Prediction; 3] = [Prediction::Velocity, Prediction::Epsilon, Prediction::Data];
+    const PREDICTIONS: [Prediction; 3] =
+        [Prediction::Velocity, Prediction::Epsilon, Prediction::Data];
     const TARGETS: [CfmTarget; 3] = [CfmTarget::Velocity, CfmTarget::Epsilon, CfmTarget::Data];
     const REDUCTIONS: [Reduction; 3] = [Reduction::Mean, Reduction::Sum, Reduction::Sqrt];
     const PENALTIES: [Penalty; 2] = [Penalty::Squared, Penalty::Huber { delta: 0.4 }];
@@ -211,12 +219,17 @@ mod tests {
         std::array::from_fn(|i| std::array::from_fn(|j| all[i * DIM + j]))
     }
 
-    /// The definition, in f64: form x_t, estimate the target from the output, compare it to the target.
+    /// The definition, in f64: form x_t, estimate the target from the output, compare it to the
+    /// target.
     fn by_definition(loss: CfmLoss, output: &[f32], action: &[f32], noise: &[f32], t: f32) -> f64 {
         let t = f64::from(t);
         let mut sum = 0.0;
         for j in 0..output.len() {
-            let (y, a, e) = (f64::from(output[j]), f64::from(action[j]), f64::from(noise[j]));
+            let (y, a, e) = (
+                f64::from(output[j]),
+                f64::from(action[j]),
+                f64::from(noise[j]),
+            );
             let x = t * e + (1.0 - t) * a;
             let (v, e_hat, a_hat) = match loss.prediction {
                 Prediction::Velocity => (y, x + (1.0 - t) * y, x - t * y),
@@ -278,7 +291,8 @@ mod tests {
                         (f64::from(y[j]), by_definition(loss, &y, &action, &noise, t))
                     };
                     let ((y1, l1), (y0, l0)) = (shifted(h), shifted(-h));
-                    // Quadratic, or linear beyond δ: the central difference is exact but for rounding and next to the joint.
+                    // Quadratic, or linear beyond δ: the central difference is exact but for
+                    // rounding and next to the joint.
                     let expected = -0.7 * (l1 - l0) / (y1 - y0);
                     let error = (f64::from(gradient[j]) - expected).abs();
                     // The two points straddle the output up to a rounding of f32.
@@ -309,7 +323,8 @@ mod tests {
         }
     }
 
-    /// What a Huber penalty takes away: between the errors where one target's penalty is quadratic and the other's is not.
+    /// What a Huber penalty takes away: between the errors where one target's penalty is quadratic
+    /// and the other's is not.
     #[test]
     fn huber_losses_of_epsilon_and_velocity_are_no_multiples() {
         let losses = |error: f32| {

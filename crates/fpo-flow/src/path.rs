@@ -1,7 +1,7 @@
 //! The linear path between action and noise, and what a network may predict on it.
 //!
-//! On the path `x_t = t·ε + (1−t)·a` with velocity `v = dx_t/dt = ε − a`, any one of (v, ε, a) together with
-//! x_t and t gives the other two by a linear combination:
+//! On the path `x_t = t·ε + (1−t)·a` with velocity `v = dx_t/dt = ε − a`, any one of (v, ε, a)
+//! together with x_t and t gives the other two by a linear combination:
 //!
 //! | known | v | ε | a |
 //! |---|---|---|---|
@@ -10,17 +10,18 @@
 //! | a | (x − a)/t | (x − (1−t)·a)/t | a |
 //!
 //! # The score
-//! Given a, `x_t ~ N((1−t)·a, t²·I)`, so the conditional score is `−(x_t − (1−t)·a)/t² = −ε/t`. The score of
-//! the marginal p_t is the mean of conditional scores over the posterior of (a, ε) given x_t, hence
-//! `∇ log p_t(x) = −E[ε | x_t = x]/t`, and with a model's ε̂ in place of the posterior mean,
-//! `−ε̂/t = −(x + (1−t)·v̂)/t`.
+//! Given a, `x_t ~ N((1−t)·a, t²·I)`, so the conditional score is `−(x_t − (1−t)·a)/t² = −ε/t`. The
+//! score of the marginal p_t is the mean of conditional scores over the posterior of (a, ε) given
+//! x_t, hence `∇ log p_t(x) = −E[ε | x_t = x]/t`, and with a model's ε̂ in place of the posterior
+//! mean, `−ε̂/t = −(x + (1−t)·v̂)/t`.
 //!
 //! # The ends
-//! At t = 1 knowledge of ε says nothing about a, since x₁ = ε; at t = 0 knowledge of a says nothing about ε.
-//! There the quotients are 0/0 for a perfect network and infinite for any other. Within [`END`] of such an
-//! end the posterior's best guess without data stands in: a = 0 at t = 1 (actions are centerd; so `v = x`),
-//! and ε = 0 at t = 0 (exact for data with a density; so `v = −x`). The network's output then does not enter,
-//! and gradients through it are zero. A velocity has no such end.
+//! At t = 1 knowledge of ε says nothing about a, since x₁ = ε; at t = 0 knowledge of a says nothing
+//! about ε. There the quotients are 0/0 for a perfect network and infinite for any other. Within
+//! [`END`] of such an end the posterior's best guess without data stands in: a = 0 at t = 1
+//! (actions are centerd; so `v = x`), and ε = 0 at t = 0 (exact for data with a density; so
+//! `v = −x`). The network's output then does not enter, and gradients through it are zero. A
+//! velocity has no such end.
 
 use crate::Real;
 use serde::{Deserialize, Serialize};
@@ -42,7 +43,8 @@ pub enum Prediction {
     Data,
 }
 
-/// A linear combination `output·y + state·x_t` of a network's output y and the point x_t it was given.
+/// A linear combination `output·y + state·x_t` of a network's output y and the point x_t it was
+/// given.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Combination<R> {
     /// Factor of the network's output.
@@ -68,8 +70,8 @@ impl<R: Real> Combination<R> {
 }
 
 impl Prediction {
-    /// How to make `quantity` from this prediction and x_t at time t; the [module](self) has the table and
-    /// what happens at the ends.
+    /// How to make `quantity` from this prediction and x_t at time t; the [module](self) has the
+    /// table and what happens at the ends.
     ///
     /// ```
     /// use fpo_flow::Prediction;
@@ -101,8 +103,8 @@ impl Prediction {
         Combination { output, state }
     }
 
-    /// How to make the score `∇ log p_t(x_t) = −ε̂/t` from this prediction; none at t = 0, where a score
-    /// follows from the data's density alone and not from the flow.
+    /// How to make the score `∇ log p_t(x_t) = −ε̂/t` from this prediction; none at t = 0, where a
+    /// score follows from the data's density alone and not from the flow.
     #[inline(always)]
     pub fn score<R: Real>(self, t: R) -> Option<Combination<R>> {
         let epsilon = self.to(Self::Epsilon, t);

@@ -18,9 +18,10 @@ pub enum Penalty {
     /// e².
     #[default]
     Squared,
-    /// Huber's (*Robust estimation of a location parameter*, 1964): e² where |e| ≤ δ, the tangent 2δ|e| − δ² beyond, so that no
-    /// error pulls harder than one of δ. Twice the usual form, so that small errors cost what they do without it. (2602.02481 fine-tunes
-    /// with a Huber loss of the velocity.)
+    /// Huber's (*Robust estimation of a location parameter*, 1964): e² where |e| ≤ δ, the tangent
+    /// 2δ|e| − δ² beyond, so that no error pulls harder than one of δ. Twice the usual form, so
+    /// that small errors cost what they do without it. (2602.02481 fine-tunes with a Huber loss of
+    /// the velocity.)
     Huber {
         /// δ > 0, in the units of the target.
         delta: f32,

@@ -1,8 +1,9 @@
 //! The quantile function of the standard normal distribution.
 
-/// The z below which a standard normal number falls with probability `p`, to about seven digits: Wichura's
-/// algorithm AS 241, PPND7 (Applied Statistics 37, 1988). `p` is kept within [2⁻²⁵, 1 − 2⁻²⁵], so the result
-/// is finite, |z| < 5.5, and the algorithm's third range (p below 10⁻¹¹) is never reached.
+/// The z below which a standard normal number falls with probability `p`, to about seven digits:
+/// Wichura's algorithm AS 241, PPND7 (Applied Statistics 37, 1988). `p` is kept within [2⁻²⁵, 1 −
+/// 2⁻²⁵], so the result is finite, |z| < 5.5, and the algorithm's third range (p below 10⁻¹¹) is
+/// never reached.
 pub(crate) fn normal_quantile(p: f64) -> f64 {
     const TAIL: f64 = 1.0 / 33_554_432.0;
     let p = p.clamp(TAIL, 1.0 - TAIL);
@@ -11,7 +12,12 @@ pub(crate) fn normal_quantile(p: f64) -> f64 {
         let r = 0.180625 - q * q;
         let top = cubic(
             r,
-            [3.387_132_717_9, 50.434_271_938, 159.291_132_02, 59.109_374_720],
+            [
+                3.387_132_717_9,
+                50.434_271_938,
+                159.291_132_02,
+                59.109_374_720,
+            ],
         );
         return q * top / cubic(r, [1.0, 17.895_169_469, 78.757_757_664, 67.187_563_600]);
     }

@@ -1,5 +1,5 @@
-//! Deterministic sampling: walking the probability-flow ODE `dx/dt = v(x, t)` from noise (t = 1) to the
-//! action (t = 0).
+//! Deterministic sampling: walking the probability-flow ODE `dx/dt = v(x, t)` from noise (t = 1) to
+//! the action (t = 0).
 
 use crate::{Real, grid_time};
 use schemars::JsonSchema;
@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 /// A velocity field on batches. Any `FnMut(&[R], R, &mut [R])` is one.
 pub trait VelocityField<R: Real = f32> {
-    /// Writes the velocity of every row of `x` at the common time `t`; `x` and `out` are `[rows, dim]`,
-    /// row-major.
+    /// Writes the velocity of every row of `x` at the common time `t`; `x` and `out` are
+    /// `[rows, dim]`, row-major.
     fn velocity(&mut self, x: &[R], t: R, out: &mut [R]);
 }
 
@@ -142,8 +142,8 @@ impl Sampler {
         }
     }
 
-    /// Walks `x` (`[rows, dim]`) from t = 1 to t = 0 in `steps` equal steps; without steps, `x` stays as it
-    /// is. Allocates nothing once `scratch` has grown.
+    /// Walks `x` (`[rows, dim]`) from t = 1 to t = 0 in `steps` equal steps; without steps, `x`
+    /// stays as it is. Allocates nothing once `scratch` has grown.
     pub fn integrate<R: Real>(
         self,
         field: &mut impl VelocityField<R>,
@@ -154,8 +154,8 @@ impl Sampler {
         self.integrate_observed(field, x, steps, scratch, |_, _, _| {});
     }
 
-    /// [`Sampler::integrate`], showing the whole way: `observe(k, t_k, x)` for k = 0 (the noise) to `steps`
-    /// (the action).
+    /// [`Sampler::integrate`], showing the whole way: `observe(k, t_k, x)` for k = 0 (the noise) to
+    /// `steps` (the action).
     pub fn integrate_observed<R: Real>(
         self,
         field: &mut impl VelocityField<R>,
@@ -210,7 +210,12 @@ mod tests {
 
     #[test]
     fn evaluations_are_as_stated_and_euler_and_midpoint_stay_off_the_end() {
-        for sampler in [Sampler::Euler, Sampler::Midpoint, Sampler::Heun, Sampler::Rk4] {
+        for sampler in [
+            Sampler::Euler,
+            Sampler::Midpoint,
+            Sampler::Heun,
+            Sampler::Rk4,
+        ] {
             let (mut calls, mut least) = (0, 1.0f64);
             let mut field = |_: &[f64], t: f64, v: &mut [f64]| {
                 (calls, least) = (calls + 1, least.min(t));
@@ -234,7 +239,12 @@ mod tests {
             }
         };
         let start = [0.3, -1.2, 2.0];
-        for sampler in [Sampler::Euler, Sampler::Midpoint, Sampler::Heun, Sampler::Rk4] {
+        for sampler in [
+            Sampler::Euler,
+            Sampler::Midpoint,
+            Sampler::Heun,
+            Sampler::Rk4,
+        ] {
             let mut scratch = Scratch::new();
             let mut together = start;
             sampler.integrate(&mut field, &mut together, 5, &mut scratch);

@@ -1,30 +1,32 @@
-//! Stochastic sampling: noise on the way from t = 1 to t = 0, with or without the drift that keeps the
-//! marginals right.
+//! Stochastic sampling: noise on the way from t = 1 to t = 0, with or without the drift that keeps
+//! the marginals right.
 //!
 //! # Derivation
-//! The flow's marginals obey `∂_t p = −∇·(v p)`. Reverse time, τ = 1 − t, and add noise g dW; for a drift b
-//! the density then obeys `∂_τ q = −∇·(b q) + ½g²·Δq`. We want `q_τ = p_{1−τ}`, that is `∂_τ q = +∇·(v q)`.
-//! Since `Δq = ∇·(q·∇ log q)`, this holds for
+//! The flow's marginals obey `∂_t p = −∇·(v p)`. Reverse time, τ = 1 − t, and add noise g dW; for a
+//! drift b the density then obeys `∂_τ q = −∇·(b q) + ½g²·Δq`. We want `q_τ = p_{1−τ}`, that is
+//! `∂_τ q = +∇·(v q)`. Since `Δq = ∇·(q·∇ log q)`, this holds for
 //!
 //! `b = −v + ½g²·∇ log p_t`:
 //!
-//! noise spreads the samples, and the score, which points uphill, pulls them back by as much. On the linear
-//! path `∇ log p_t = −ε̂/t` with `ε̂ = x + (1−t)·v̂` (see [`path`](crate::path)), so a step of length h = t −
-//! t' is
+//! noise spreads the samples, and the score, which points uphill, pulls them back by as much. On
+//! the linear path `∇ log p_t = −ε̂/t` with `ε̂ = x + (1−t)·v̂` (see [`path`](crate::path)), so a
+//! step of length h = t − t' is
 //!
-//! `x' = x − h·v̂ − c·ε̂ + s·z`, z ~ N(0, I), with `s² = g²h` and pull `c = g²h/(2t)` (Euler–Maruyama).
+//! `x' = x − h·v̂ − c·ε̂ + s·z`, z ~ N(0, I), with `s² = g²h` and pull `c = g²h/(2t)`
+//! (Euler–Maruyama).
 //!
 //! # The end at t = 0
-//! The score is −ε̂/t. On data without a density (points, a thin sheet) it grows like 1/t² off the data, and
-//! with a g that stays positive the steps become unstable; on any data, noise that renews x faster and faster
-//! (at the rate g²/t²) piles up errors. But g is free: the marginals are right for every g, so it may fade.
-//! The corrected schemes limit it to `g² ≤ 4t`, which keeps the drift finite (`½g²·ε̂/t ≤ 2ε̂`), and beyond
-//! that
-//! - [`SdeScheme::EulerMaruyama`] limits s to t, so that the pull c ≤ t/2 is at most half of the noise t·ε̂
-//!   that is left in x;
-//! - [`SdeScheme::Renoise`] removes the noise and puts as much back: `x' = (1−t')·â + √(t'² − s²)·ε̂ + s·z`,
-//!   which is the same to first order in h (`c = t' − √(t'² − s²)`), with s limited to t'. It is exact for one
-//!   point at any noise level, and its last step, to t' = 0, adds no noise and ends on â.
+//! The score is −ε̂/t. On data without a density (points, a thin sheet) it grows like 1/t² off the
+//! data, and with a g that stays positive the steps become unstable; on any data, noise that renews
+//! x faster and faster (at the rate g²/t²) piles up errors. But g is free: the marginals are right
+//! for every g, so it may fade. The corrected schemes limit it to `g² ≤ 4t`, which keeps the drift
+//! finite (`½g²·ε̂/t ≤ 2ε̂`), and beyond that
+//! - [`SdeScheme::EulerMaruyama`] limits s to t, so that the pull c ≤ t/2 is at most half of the
+//!   noise t·ε̂ that is left in x;
+//! - [`SdeScheme::Renoise`] removes the noise and puts as much back:
+//!   `x' = (1−t')·â + √(t'² − s²)·ε̂ + s·z`, which is the same to first order in h
+//!   (`c = t' − √(t'² − s²)`), with s limited to t'. It is exact for one point at any noise level,
+//!   and its last step, to t' = 0, adds no noise and ends on â.
 
 use crate::{Real, Scratch, VelocityField, grid_time};
 use serde::{Deserialize, Serialize};
@@ -43,8 +45,9 @@ pub enum NoiseSchedule {
     SqrtTime,
     /// g = σ·t.
     Time,
-    /// Every step adds noise of standard deviation σ, however many steps there are: g = σ/√h. What policy
-    /// gradients through the denoising steps use (DPPO, 2409.00588; the baseline in 2507.21053).
+    /// Every step adds noise of standard deviation σ, however many steps there are: g = σ/√h. What
+    /// policy gradients through the denoising steps use (DPPO, 2409.00588; the baseline in
+    /// 2507.21053).
     PerStep,
 }
 
@@ -52,13 +55,15 @@ pub enum NoiseSchedule {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SdeScheme {
-    /// Noise is taken out and put back: stable for data of any kind, and no noise is left in the action.
+    /// Noise is taken out and put back: stable for data of any kind, and no noise is left in the
+    /// action.
     #[default]
     Renoise,
-    /// Noise, and the score's drift against it: the more accurate of the two where the data are smooth.
+    /// Noise, and the score's drift against it: the more accurate of the two where the data are
+    /// smooth.
     EulerMaruyama,
-    /// Noise alone. The samples are spread wider than the flow's; the denoising-MDP policy of 2507.21053 does
-    /// this.
+    /// Noise alone. The samples are spread wider than the flow's; the denoising-MDP policy of
+    /// 2507.21053 does this.
     Uncorrected,
 }
 
@@ -67,16 +72,18 @@ pub enum SdeScheme {
 /// ```
 /// use fpo_flow::{NoiseSchedule, SdeSampler, SdeScheme};
 ///
-/// let sde = SdeSampler { sigma: 1.0, schedule: NoiseSchedule::Constant, scheme: SdeScheme::EulerMaruyama };
-/// // From t = 0.5 to 0.25: s = √0.25 and c = 0.25/(2·0.5), so x' = x − 0.25·v − 0.25·(x + 0.5·v) + 0.5·z.
+/// let (schedule, scheme) = (NoiseSchedule::Constant, SdeScheme::EulerMaruyama);
+/// let sde = SdeSampler { sigma: 1.0, schedule, scheme };
+/// // From t = 0.5 to 0.25: s = √0.25 and c = 0.25/(2·0.5), so
+/// // x' = x − 0.25·v − 0.25·(x + 0.5·v) + 0.5·z.
 /// let step = sde.transition(0.5f64, 0.25);
 /// assert_eq!((step.state, step.velocity, step.std), (0.75, -0.375, 0.5));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SdeSampler {
-    /// σ ≥ 0, the scale of the noise; at 0 every scheme is Euler's. Corrected schemes use no more than g² =
-    /// 4t.
+    /// σ ≥ 0, the scale of the noise; at 0 every scheme is Euler's. Corrected schemes use no more
+    /// than g² = 4t.
     pub sigma: f64,
     /// How the noise depends on time.
     pub schedule: NoiseSchedule,
@@ -162,7 +169,8 @@ impl SdeSampler {
     }
 
     /// Walks `x` (`[rows, dim]`) from t = 1 to t = 0 in `steps` equal steps. `noise(k, z)` fills z
-    /// (`[rows, dim]`) with the standard normal numbers of step k; it is not asked in steps without noise.
+    /// (`[rows, dim]`) with the standard normal numbers of step k; it is not asked in steps without
+    /// noise.
     pub fn integrate<R: Real>(
         self,
         field: &mut impl VelocityField<R>,
@@ -174,8 +182,8 @@ impl SdeSampler {
         self.integrate_observed(field, x, steps, scratch, noise, |_, _, _| {});
     }
 
-    /// [`SdeSampler::integrate`], showing the whole way: `observe(k, t_k, x)` for k = 0 (the noise) to
-    /// `steps` (the action).
+    /// [`SdeSampler::integrate`], showing the whole way: `observe(k, t_k, x)` for k = 0 (the noise)
+    /// to `steps` (the action).
     pub fn integrate_observed<R: Real>(
         self,
         field: &mut impl VelocityField<R>,
@@ -210,8 +218,8 @@ mod tests {
     use NoiseSchedule::{Constant, PerStep, SqrtTime, Time};
     use SdeScheme::{EulerMaruyama, Renoise, Uncorrected};
 
-    /// Mean and variance at t = 0 when the data are N(mean, std²), exactly: the field is linear, so every x_t
-    /// is normal.
+    /// Mean and variance at t = 0 when the data are N(mean, std²), exactly: the field is linear, so
+    /// every x_t is normal.
     fn law(sde: SdeSampler, (mean, std): (f64, f64), steps: usize) -> (f64, f64) {
         let (mut m, mut variance) = (0.0, 1.0);
         for k in 0..steps {
@@ -241,7 +249,10 @@ mod tests {
                         ((m - data.0).abs(), (v - data.1 * data.1).abs())
                     };
                     let (coarse, fine) = (error(400), error(1600));
-                    println!("{sde:?}: variance off by {:.2e} and {:.2e}", coarse.1, fine.1);
+                    println!(
+                        "{sde:?}: variance off by {:.2e} and {:.2e}",
+                        coarse.1, fine.1
+                    );
                     // Four times the steps, a quarter of the error: weak order 1.
                     assert!(fine.0 < 1e-3 && fine.1 < 5e-3, "{sde:?}: {fine:?}");
                     assert!(fine.1 < 0.35 * coarse.1, "{sde:?}: {coarse:?} {fine:?}");
@@ -329,7 +340,8 @@ mod tests {
     #[test]
     fn settings_read_and_are_checked() {
         let sde: SdeSampler =
-            toml::from_str("sigma = 0.5\nschedule = 'per_step'\nscheme = 'euler_maruyama'").unwrap();
+            toml::from_str("sigma = 0.5\nschedule = 'per_step'\nscheme = 'euler_maruyama'")
+                .unwrap();
         assert_eq!(
             sde,
             SdeSampler {

@@ -5,8 +5,8 @@ use crate::quantile::normal_quantile;
 use serde::{Deserialize, Serialize};
 
 /// Time number `k` of the uniform grid of `steps` steps, from `t_0 = 1` to `t_steps = 0`:
-/// `(steps − k)/steps`, rounded once. The samplers and [`TimeSampler::Grid`] share it, so that a network is
-/// trained at exactly the times it is asked at.
+/// `(steps − k)/steps`, rounded once. The samplers and [`TimeSampler::Grid`] share it, so that a
+/// network is trained at exactly the times it is asked at.
 #[inline(always)]
 pub fn grid_time<R: Real>(k: usize, steps: usize) -> R {
     R::from_f64((steps - k) as f64) / R::from_f64(steps as f64)
@@ -28,8 +28,8 @@ pub fn grid_time<R: Real>(k: usize, steps: usize) -> R {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum TimeSampler {
-    /// The times at which a sampler of `steps` steps asks the network: {1, 1−1/K, …, 1/K}, equally often
-    /// (2507.21053).
+    /// The times at which a sampler of `steps` steps asks the network: {1, 1−1/K, …, 1/K}, equally
+    /// often (2507.21053).
     Grid {
         /// K, at least 1.
         steps: u32,
@@ -41,13 +41,14 @@ pub enum TimeSampler {
     },
     /// Uniform on (0, 1).
     Uniform,
-    /// `0.005 + 0.99·(1 − (1−u)^{1/β})`: a Beta(1, β) number kept off both ends (2602.02481). β > 1 looks
-    /// more at the action's end, β < 1 at the noise's, β = 1 is uniform.
+    /// `0.005 + 0.99·(1 − (1−u)^{1/β})`: a Beta(1, β) number kept off both ends (2602.02481). β > 1
+    /// looks more at the action's end, β < 1 at the noise's, β = 1 is uniform.
     Beta {
         /// β > 0.
         beta: f32,
     },
-    /// `1/(1 + exp(m + s·z))` with z standard normal; a mean below zero looks more at the noise's end.
+    /// `1/(1 + exp(m + s·z))` with z standard normal; a mean below zero looks more at the noise's
+    /// end.
     LogitNormal {
         /// m.
         mean: f32,
@@ -111,9 +112,9 @@ impl TimeSampler {
     }
 }
 
-/// The uniform number `u` of [0, 1) moved into the `i`-th of `n` equal parts of [0, 1): `(i + u)/n`. Uniform
-/// numbers of all n parts together cover (0, 1) more evenly than n independent ones, and each, with i drawn
-/// at random or all taken together, remains uniform.
+/// The uniform number `u` of [0, 1) moved into the `i`-th of `n` equal parts of [0, 1):
+/// `(i + u)/n`. Uniform numbers of all n parts together cover (0, 1) more evenly than n independent
+/// ones, and each, with i drawn at random or all taken together, remains uniform.
 #[inline]
 pub fn stratum(u: f32, i: usize, n: usize) -> f32 {
     const BELOW_ONE: f32 = 1.0 - f32::EPSILON / 2.0;
@@ -135,7 +136,8 @@ mod tests {
         t
     }
 
-    /// The largest distance between the samples' distribution function and `cdf` (Kolmogorov–Smirnov).
+    /// The largest distance between the samples' distribution function and `cdf`
+    /// (Kolmogorov–Smirnov).
     fn distance(sorted: &[f64], cdf: impl Fn(f64) -> f64) -> f64 {
         let n = sorted.len() as f64;
         let at = |(i, &t): (usize, &f64)| {
@@ -155,7 +157,9 @@ mod tests {
         let n = 100;
         let h = z / n as f64;
         let f = |i: usize| (-0.5 * (i as f64 * h).powi(2)).exp();
-        let sum: f64 = (1..n).map(|i| f(i) * if i % 2 == 1 { 4.0 } else { 2.0 }).sum();
+        let sum: f64 = (1..n)
+            .map(|i| f(i) * if i % 2 == 1 { 4.0 } else { 2.0 })
+            .sum();
         0.5 + (f(0) + sum + f(n)) * h / 3.0 / std::f64::consts::TAU.sqrt()
     }
 
@@ -171,7 +175,8 @@ mod tests {
         for (mean, std) in [(-1.2f32, 1.2f32), (0.0, 1.0), (0.5, 0.3)] {
             let sampler = TimeSampler::LogitNormal { mean, std };
             // P(1/(1+e^{m+sz}) ≤ t) = P(z ≥ (ln((1−t)/t) − m)/s).
-            let cdf = |t: f64| normal_cdf(-(((1.0 - t) / t).ln() - f64::from(mean)) / f64::from(std));
+            let cdf =
+                |t: f64| normal_cdf(-(((1.0 - t) / t).ln() - f64::from(mean)) / f64::from(std));
             let mut t = times(sampler);
             let d = distance(&t, cdf);
             assert!(d < critical(), "{sampler:?}: {d}");
@@ -187,7 +192,9 @@ mod tests {
     #[test]
     fn grid_times_are_the_samplers_and_equally_frequent() {
         for steps in [1usize, 3, 10, 64] {
-            let sorted = times(TimeSampler::Grid { steps: steps as u32 });
+            let sorted = times(TimeSampler::Grid {
+                steps: steps as u32,
+            });
             for k in 0..steps {
                 let t = f64::from(grid_time::<f32>(k, steps));
                 let count = sorted.iter().filter(|&&s| s == t).count() as f64;
@@ -270,7 +277,10 @@ mod tests {
             parse("time = { kind = 'grid', steps = 10 }"),
             Ok(TimeSampler::Grid { steps: 10 })
         );
-        assert_eq!(parse("time = { kind = 'uniform' }"), Ok(TimeSampler::Uniform));
+        assert_eq!(
+            parse("time = { kind = 'uniform' }"),
+            Ok(TimeSampler::Uniform)
+        );
         let beta = parse("time = { kind = 'beta', beta = nan }").unwrap();
         assert_eq!(
             beta.validate().unwrap_err().to_string(),
@@ -278,9 +288,12 @@ mod tests {
         );
         assert!(TimeSampler::Grid { steps: 0 }.validate().is_err());
         assert!(
-            TimeSampler::LogitNormal { mean: 0.0, std: 0.0 }
-                .validate()
-                .is_err()
+            TimeSampler::LogitNormal {
+                mean: 0.0,
+                std: 0.0
+            }
+            .validate()
+            .is_err()
         );
         assert!(
             TimeSampler::LogitNormal {
@@ -291,9 +304,12 @@ mod tests {
             .is_err()
         );
         assert!(
-            TimeSampler::LogitNormal { mean: -1.2, std: 1.2 }
-                .validate()
-                .is_ok()
+            TimeSampler::LogitNormal {
+                mean: -1.2,
+                std: 1.2
+            }
+            .validate()
+            .is_ok()
         );
         assert!(parse("time = { kind = 'beta', alpha = 2 }").is_err());
     }

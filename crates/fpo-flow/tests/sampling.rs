@@ -36,7 +36,8 @@ fn moments(x: &[f64]) -> (f64, f64) {
     (mean, x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n)
 }
 
-/// The share of samples left of −0.1, where the density between the modes of [`two_modes`] is least.
+/// The share of samples left of −0.1, where the density between the modes of [`two_modes`] is
+/// least.
 fn left(x: &[f64]) -> f64 {
     x.iter().filter(|&&x| x < -0.1).count() as f64 / x.len() as f64
 }
@@ -64,10 +65,20 @@ fn samplers_converge_at_their_order() {
         x
     };
     let exact = end(Sampler::Rk4, 2048);
-    for sampler in [Sampler::Euler, Sampler::Midpoint, Sampler::Heun, Sampler::Rk4] {
+    for sampler in [
+        Sampler::Euler,
+        Sampler::Midpoint,
+        Sampler::Heun,
+        Sampler::Rk4,
+    ] {
         let mut error = |steps| {
             let x = end(sampler, steps);
-            (x.iter().zip(&exact).map(|(a, b)| (a - b).powi(2)).sum::<f64>() / 64.0).sqrt()
+            (x.iter()
+                .zip(&exact)
+                .map(|(a, b)| (a - b).powi(2))
+                .sum::<f64>()
+                / 64.0)
+                .sqrt()
         };
         let errors = [32, 64, 128].map(&mut error);
         let slope = (errors[0] / errors[2]).log2() / 2.0;
@@ -94,13 +105,18 @@ fn ode_samples_have_the_mixtures_mean_variance_and_mode_weights() {
         sampler.integrate(&mut mixture, &mut x, steps, &mut Scratch::new());
         let (m, v) = moments(&x);
         println!(
-            "{sampler:?}, {steps} steps: mean {m:.4} ({mean:.4}), variance {v:.4} ({variance:.4}), left {:.4}",
+            "{sampler:?}, {steps} steps: mean {m:.4} ({mean:.4}), variance {v:.4} ({variance:.4}), \
+            left {:.4}",
             left(&x)
         );
         // Five standard errors of 20 000 samples, and the discretization.
         assert!((m - mean).abs() < 0.035, "{sampler:?}: mean {m}");
         assert!((v - variance).abs() < 0.03, "{sampler:?}: variance {v}");
-        assert!((left(&x) - 1.0 / 3.0).abs() < 0.02, "{sampler:?}: {}", left(&x));
+        assert!(
+            (left(&x) - 1.0 / 3.0).abs() < 0.02,
+            "{sampler:?}: {}",
+            left(&x)
+        );
     }
 }
 
@@ -114,11 +130,18 @@ fn sde_samples_have_the_mixtures_marginals_at_every_noise_level() {
         let mut x = noise();
         let mut half = (0.0, 0.0);
         let fresh = |k, z: &mut [f64]| normal(1 + k as u64, z);
-        sde.integrate_observed(&mut mixture, &mut x, steps, &mut scratch, fresh, |k, _, x| {
-            if k == steps / 2 {
-                half = moments(x);
-            }
-        });
+        sde.integrate_observed(
+            &mut mixture,
+            &mut x,
+            steps,
+            &mut scratch,
+            fresh,
+            |k, _, x| {
+                if k == steps / 2 {
+                    half = moments(x);
+                }
+            },
+        );
         println!(
             "{sde:?}: {:?}, left {:.4}, half-way {half:?}",
             moments(&x),
@@ -146,7 +169,10 @@ fn sde_samples_have_the_mixtures_marginals_at_every_noise_level() {
                 (v - variance).abs() < 0.04,
                 "{sde:?}: variance {v}, not {variance}"
             );
-            assert!((left - 1.0 / 3.0).abs() < 0.025, "{sde:?}: {left} on the left");
+            assert!(
+                (left - 1.0 / 3.0).abs() < 0.025,
+                "{sde:?}: {left} on the left"
+            );
             // x_½ = (a + ε)/2.
             assert!(
                 (m_half - 0.5 * mean).abs() < 0.03,

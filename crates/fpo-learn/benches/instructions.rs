@@ -1,10 +1,14 @@
-//! Instructions that the hot paths take, counted by valgrind: the same on a noisy machine as on a quiet one.
+//! Instructions that the hot paths take, counted by valgrind: the same on a noisy machine as on a
+//! quiet one.
 //!
-//! `cargo bench -p fpo-learn --bench instructions` compares with the counts in `bench/results/instructions.json` and fails where one
-//! has moved by more than [`TOLERANCE`]; with `-- --save` it writes them. Without valgrind it says so and measures nothing. Valgrind knows AVX2 and no more, so these are the AVX2 kernels,
-//! which are the AVX-512 ones compiled for shorter vectors; the bfloat16 kernels cannot run in it.
+//! `cargo bench -p fpo-learn --bench instructions` compares with the counts in
+//! `bench/results/instructions.json` and fails where one has moved by more than [`TOLERANCE`]; with
+//! `-- --save` it writes them. Without valgrind it says so and measures nothing. Valgrind knows
+//! AVX2 and no more, so these are the AVX2 kernels, which are the AVX-512 ones compiled for shorter
+//! vectors; the bfloat16 kernels cannot run in it.
 //!
-//! A case is run for a few rounds and for three times as many, and the difference counts: what starting costs drops out.
+//! A case is run for a few rounds and for three times as many, and the difference counts: what
+//! starting costs drops out.
 
 mod setup;
 
@@ -41,7 +45,10 @@ const CASES: [Case; 6] = [
     ("4096 normal numbers", |rounds| {
         let mut out = vec![0.0; 4096];
         for i in 0..rounds {
-            fill_normal(Key::new(0, Stream::Test).step(i as u64), black_box(&mut out));
+            fill_normal(
+                Key::new(0, Stream::Test).step(i as u64),
+                black_box(&mut out),
+            );
         }
     }),
     ("Adam on 10,000 parameters", |rounds| {
@@ -100,7 +107,8 @@ fn gradient_step(rounds: usize) {
     const SEQUENCES: usize = 8;
     let config = config(SEQUENCES);
     let policy = config.model(OBSERVATION, ACTION).expect("published sizes");
-    let critic = Critic::new(&config.critic, OBSERVATION, config.advantage.gamma).expect("published sizes");
+    let critic =
+        Critic::new(&config.critic, OBSERVATION, config.advantage.gamma).expect("published sizes");
     let mut networks = ActorCritic {
         policy: trained(&config, policy.network(), 0),
         critic: trained(&config, &critic.network, 1),
@@ -140,7 +148,9 @@ fn count(name: &str, rounds: usize) -> Result<f64, String> {
 fn compare(save: bool) -> Result<bool, String> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bench/results/instructions.json");
     let before: BTreeMap<String, f64> = match std::fs::read(&file) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|e| format!("{}: {e}", file.display()))?,
+        Ok(bytes) => {
+            serde_json::from_slice(&bytes).map_err(|e| format!("{}: {e}", file.display()))?
+        }
         Err(_) if save => BTreeMap::new(),
         Err(e) => return Err(format!("{}: {e}; write it with -- --save", file.display())),
     };
@@ -155,15 +165,23 @@ fn compare(save: bool) -> Result<bool, String> {
         let (before, change) = match before.get(name) {
             Some(before) => (format!("{before:.0}"), each / before - 1.0),
             None if save => ("-".into(), 0.0),
-            None => return Err(format!("`{name}` has no recorded count; write it with -- --save")),
+            None => {
+                return Err(format!(
+                    "`{name}` has no recorded count; write it with -- --save"
+                ));
+            }
         };
         moved |= change.abs() > TOLERANCE;
-        println!("{name:48} {each:>14.0} {before:>14} {:>+7.2}%", 100.0 * change);
+        println!(
+            "{name:48} {each:>14.0} {before:>14} {:>+7.2}%",
+            100.0 * change
+        );
         now.insert(name.to_owned(), each);
     }
     if save {
         let text = serde_json::to_string_pretty(&now).expect("a table") + "\n";
-        std::fs::create_dir_all(file.parent().expect("it has a folder")).map_err(|e| e.to_string())?;
+        std::fs::create_dir_all(file.parent().expect("it has a folder"))
+            .map_err(|e| e.to_string())?;
         std::fs::write(&file, text).map_err(|e| format!("{}: {e}", file.display()))?;
         return Ok(false);
     }
@@ -173,7 +191,10 @@ fn compare(save: bool) -> Result<bool, String> {
 fn main() -> ExitCode {
     if let Ok(case) = std::env::var(CASE_VARIABLE) {
         let (name, rounds) = case.rsplit_once('=').expect("NAME=ROUNDS");
-        let (_, run) = CASES.iter().find(|(case, _)| *case == name).expect("a case");
+        let (_, run) = CASES
+            .iter()
+            .find(|(case, _)| *case == name)
+            .expect("a case");
         run(rounds.parse().expect("a number"));
         return ExitCode::SUCCESS;
     }

@@ -1,6 +1,7 @@
-//! The published sizes, on one thread and on two: one gradient step of a whole minibatch (1024 sequences of 30 steps, 8 pairs an
-//! action, actor 4×32, critic 5×256, with GAE inside), and the actions of 2048 environments. Throughput of the step is in
-//! floating-point operations (criterion's "elem"); the machine's f32 peak is printed beside it.
+//! The published sizes, on one thread and on two: one gradient step of a whole minibatch (1024
+//! sequences of 30 steps, 8 pairs an action, actor 4×32, critic 5×256, with GAE inside), and the
+//! actions of 2048 environments. Throughput of the step is in floating-point operations
+//! (criterion's "elem"); the machine's f32 peak is printed beside it.
 
 mod setup;
 
@@ -53,7 +54,9 @@ fn update_in(c: &mut Criterion, precision: LearningPrecision) {
     let mut critic =
         Critic::new(&config.critic, OBSERVATION, config.advantage.gamma).expect("published sizes");
     let available = "it was asked for above";
-    let policy = policy.with_precision(precision.of_policy()).expect(available);
+    let policy = policy
+        .with_precision(precision.of_policy())
+        .expect(available);
     critic.network = critic
         .network
         .with_precision(precision.of_critic())
@@ -70,7 +73,9 @@ fn update_in(c: &mut Criterion, precision: LearningPrecision) {
         + training_flops(&critic.network, rows + SEQUENCES);
 
     let mut group = c.benchmark_group(format!("update in {precision:?}"));
-    group.sample_size(20).throughput(Throughput::Elements(flops));
+    group
+        .sample_size(20)
+        .throughput(Throughput::Elements(flops));
     for threads in [1, 2] {
         let pool = ThreadPoolBuilder::new()
             .num_threads(threads)
@@ -79,7 +84,8 @@ fn update_in(c: &mut Criterion, precision: LearningPrecision) {
         group.bench_function(format!("{threads} threads"), |bencher| {
             bencher.iter(|| {
                 pool.install(|| {
-                    let stats = learner.differentiate(&policy, &critic, &networks, &mut batch, &indices);
+                    let stats =
+                        learner.differentiate(&policy, &critic, &networks, &mut batch, &indices);
                     learner.step(&policy, &critic, &mut networks, stats.grad_norm, [0.0; 2]);
                 })
             });
@@ -97,7 +103,12 @@ fn inference(c: &mut Criterion) {
     fill_normal(Key::new(2, Stream::Test), &mut observations);
     let share = ENVS / SHARDS;
     let mut workers: Vec<_> = (0..SHARDS)
-        .map(|_| (policy.scratch(share), [(); 2].map(|()| vec![0.0; share * ACTION])))
+        .map(|_| {
+            (
+                policy.scratch(share),
+                [(); 2].map(|()| vec![0.0; share * ACTION]),
+            )
+        })
         .collect();
 
     let mut group = c.benchmark_group("2048 actions of 10 flow steps");

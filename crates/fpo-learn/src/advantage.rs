@@ -1,11 +1,13 @@
-//! Generalized advantage estimation (Schulman et al., arXiv 1506.02438) and normalization; in [`GroupAdvantage`], what does without
-//! a critic.
+//! Generalized advantage estimation (Schulman et al., arXiv 1506.02438) and normalization; in
+//! [`GroupAdvantage`], what does without a critic.
 
 mod group;
 mod settings;
 
 pub use group::{GroupAdvantage, UnequalEpisode};
-pub use settings::{AdvantageConfig, AdvantageEstimator, AdvantageNormalization, GaeForm, Recompute};
+pub use settings::{
+    AdvantageConfig, AdvantageEstimator, AdvantageNormalization, GaeForm, Recompute,
+};
 
 use fpo_env::StepEnd;
 
@@ -26,13 +28,13 @@ impl Gae {
     /// * `rewards` `[T]`, in the units of the values
     /// * `values` `[T + 1]`: of the observation before each step, then of the one after the last
     /// * `ends` `[T]`: how each step ended; a diverged one is worth as little as a terminal one
-    /// * `final_value(step)`: value of the final observation of the episode truncated at `step`; asked for with
-    ///   [`GaeForm::Textbook`] only
+    /// * `final_value(step)`: value of the final observation of the episode truncated at `step`;
+    ///   asked for with [`GaeForm::Textbook`] only
     /// * `advantages`, `returns` `[T]`: written
     ///
-    /// Textbook: A = Σ (γλ)^k δ with δ = r + γV' − V, target = A + V; a truncated step bootstraps from its final
-    /// observation. Brax: the same λ-return G gives A = r + γG' − V, and truncated steps get A = 0 and no value target
-    /// (target = V).
+    /// Textbook: A = Σ (γλ)^k δ with δ = r + γV' − V, target = A + V; a truncated step bootstraps
+    /// from its final observation. Brax: the same λ-return G gives A = r + γG' − V, and truncated
+    /// steps get A = 0 and no value target (target = V).
     ///
     /// ```
     /// use fpo_env::StepEnd;
@@ -126,7 +128,8 @@ mod tests {
                     StepEnd::Terminated | StepEnd::Diverged => 0.0,
                     StepEnd::Truncated => final_value,
                 };
-                sum += weight * (f64::from(REWARDS[t]) + 0.9 * f64::from(next) - f64::from(VALUES[t]));
+                sum +=
+                    weight * (f64::from(REWARDS[t]) + 0.9 * f64::from(next) - f64::from(VALUES[t]));
                 weight *= 0.9 * 0.8;
                 if ends[t] != StepEnd::Running {
                     break;
@@ -148,7 +151,10 @@ mod tests {
             let (a, target) = run(GaeForm::Textbook, &ends, 7.0);
             let expected = by_definition(&ends, 7.0);
             for t in 0..5 {
-                assert!((a[t] - expected[t]).abs() < 1e-5, "{a:?} against {expected:?}");
+                assert!(
+                    (a[t] - expected[t]).abs() < 1e-5,
+                    "{a:?} against {expected:?}"
+                );
                 assert!((target[t] - a[t] - VALUES[t]).abs() < 1e-5);
             }
         }

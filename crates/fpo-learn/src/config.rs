@@ -5,11 +5,15 @@
 //! comment is its documentation. Settings stand with the part that they set; here they are only put
 //! together, and turned into the parts of a training ([`crate::trainer::Trainer`]).
 
-pub use crate::advantage::{AdvantageConfig, AdvantageEstimator, AdvantageNormalization, GaeForm, Recompute};
+pub use crate::advantage::{
+    AdvantageConfig, AdvantageEstimator, AdvantageNormalization, GaeForm, Recompute,
+};
 pub use crate::critic::{CriticConfig, ValueScale};
 pub use crate::learner::OptimizerConfig;
 pub use crate::method::Method;
-pub use crate::objective::{ObjectiveConfig, RatioForm, RatioKind, TimeKind, TrustRegion, WeightKind};
+pub use crate::objective::{
+    ObjectiveConfig, RatioForm, RatioKind, TimeKind, TrustRegion, WeightKind,
+};
 pub use crate::rollout::{EnvConfig, NormalizerConfig};
 pub use crate::trainer::{EvalConfig, LearningPrecision, TrainConfig};
 pub use fpo_policy::{PolicyConfig, Squash, StdKind};

@@ -45,7 +45,8 @@ impl Default for CriticConfig {
     }
 }
 
-/// A value network and the units it predicts in, without its parameters: V(o) = `unit` × its output.
+/// A value network and the units it predicts in, without its parameters: V(o) = `unit` × its
+/// output.
 #[derive(Clone, Debug)]
 pub struct Critic {
     /// The network, from a normalized observation to one number.
@@ -59,7 +60,11 @@ impl Critic {
     ///
     /// # Errors
     /// If the network's sizes are impossible.
-    pub fn new(config: &CriticConfig, observation_dim: usize, gamma: f64) -> Result<Self, MlpError> {
+    pub fn new(
+        config: &CriticConfig,
+        observation_dim: usize,
+        gamma: f64,
+    ) -> Result<Self, MlpError> {
         let spec = MlpSpec {
             input: observation_dim,
             hidden: config.hidden.clone(),
@@ -77,15 +82,24 @@ impl Critic {
         })
     }
 
-    /// Values of normalized `observations` `[rows, observation]` into `out` `[rows]`, in tiles that fit `scratch`.
-    pub fn values(&self, weights: &Weights, observations: &[f32], scratch: &mut Scratch, out: &mut [f32]) {
+    /// Values of normalized `observations` `[rows, observation]` into `out` `[rows]`, in tiles that
+    /// fit `scratch`.
+    pub fn values(
+        &self,
+        weights: &Weights,
+        observations: &[f32],
+        scratch: &mut Scratch,
+        out: &mut [f32],
+    ) {
         let od = self.network.spec().input;
         let tile = scratch.capacity();
         for (observations, out) in observations.chunks(tile * od).zip(out.chunks_mut(tile)) {
             let rows = out.len();
             scratch.input_mut(rows).copy_from_slice(observations);
             let values = self.network.infer(weights, scratch, rows);
-            out.iter_mut().zip(values).for_each(|(v, y)| *v = self.unit * y);
+            out.iter_mut()
+                .zip(values)
+                .for_each(|(v, y)| *v = self.unit * y);
         }
     }
 }

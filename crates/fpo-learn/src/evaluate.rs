@@ -87,23 +87,26 @@ fn while_acting(NonFinite { what, env, step }: &NonFinite) -> String {
     let what = match what {
         Quantity::Action => {
             return format!(
-                "the policy's action became non-finite in episode {env} of its evaluation at step {step}: its network overflows there, so it \
-                 cannot be used; take an earlier checkpoint, or train on from one with a lower optimizer.learning_rate"
+                "the policy's action became non-finite in episode {env} of its evaluation at step \
+                {step}: its network overflows there, so it \
+                 cannot be used; take an earlier checkpoint, or train on from one with a lower \
+                 optimizer.learning_rate"
             );
         }
         Quantity::Reward => "reward",
         Quantity::Observation => "observation",
     };
     format!(
-        "the environment gave a non-finite {what} in episode {env} of the evaluation at step {step}: this is a fault of the task"
+        "the environment gave a non-finite {what} in episode {env} of the evaluation at step \
+        {step}: this is a fault of the task"
     )
 }
 
 /// Environments that one task of an evaluation steps together.
 const GROUP: usize = 8;
 
-/// Runs `episodes` whole episodes, in parallel on the current thread pool. Episode k's initial state and noise are functions of
-/// (seed, k) alone.
+/// Runs `episodes` whole episodes, in parallel on the current thread pool. Episode k's initial
+/// state and noise are functions of (seed, k) alone.
 ///
 /// # Errors
 /// If the environments cannot be made, a number that is not finite appears, or an episode does not
@@ -121,7 +124,16 @@ pub fn evaluate(
     let groups: Vec<_> = (0..episodes).step_by(GROUP).collect();
     let finished = groups
         .into_par_iter()
-        .map(|first| run_group(policy, task, seed, first, GROUP.min(episodes - first), noise))
+        .map(|first| {
+            run_group(
+                policy,
+                task,
+                seed,
+                first,
+                GROUP.min(episodes - first),
+                noise,
+            )
+        })
         // All of them first: which error is told must not depend on which thread is faster.
         .collect::<Vec<_>>()
         .into_iter()
@@ -129,13 +141,23 @@ pub fn evaluate(
         .concat();
     let n = finished.len() as f64;
     let mean = finished.iter().map(|(r, _)| r).sum::<f64>() / n;
-    let variance = finished.iter().map(|(r, _)| (r - mean).powi(2)).sum::<f64>() / n;
+    let variance = finished
+        .iter()
+        .map(|(r, _)| (r - mean).powi(2))
+        .sum::<f64>()
+        / n;
     Ok(Returns {
         episodes,
         mean,
         std: variance.sqrt(),
-        min: finished.iter().map(|(r, _)| *r).fold(f64::INFINITY, f64::min),
-        max: finished.iter().map(|(r, _)| *r).fold(f64::NEG_INFINITY, f64::max),
+        min: finished
+            .iter()
+            .map(|(r, _)| *r)
+            .fold(f64::INFINITY, f64::min),
+        max: finished
+            .iter()
+            .map(|(r, _)| *r)
+            .fold(f64::NEG_INFINITY, f64::max),
         diverged: finished
             .iter()
             .filter(|(_, end)| *end == StepEnd::Diverged)
@@ -176,7 +198,11 @@ fn run_group(
     };
     let mut envs = EnvGroup::new(task, first as u32, count, options)?;
     let mut actor = policy.actor(count);
-    let (od, ad, width) = (policy.observation_dim(), policy.action_dim(), policy.noise_dim());
+    let (od, ad, width) = (
+        policy.observation_dim(),
+        policy.action_dim(),
+        policy.noise_dim(),
+    );
     let mut observations = vec![0.0; count * od];
     let mut noises = vec![0.0; count * width];
     let mut actions = vec![0.0; count * ad];
@@ -234,13 +260,16 @@ fn run_group(
 fn draw(noise: Noise, seed: u64, episode: u32, step: u64, x: &mut [f32]) {
     match noise {
         Noise::Zero => x.fill(0.0),
-        Noise::Random => fill_normal(Key::new(seed, Stream::EvalAction).index(episode).step(step), x),
+        Noise::Random => fill_normal(
+            Key::new(seed, Stream::EvalAction).index(episode).step(step),
+            x,
+        ),
     }
 }
 
-/// Plays the episode that evaluation number `episode` under `seed` would run, showing every state: `show(env, reward, step)` is
-/// called with the initial state (reward 0, step 0) and after every step. Ends with the episode or when `show` breaks; returns the
-/// sum of rewards.
+/// Plays the episode that evaluation number `episode` under `seed` would run, showing every state:
+/// `show(env, reward, step)` is called with the initial state (reward 0, step 0) and after every
+/// step. Ends with the episode or when `show` breaks; returns the sum of rewards.
 ///
 /// # Errors
 /// If a number that is not finite appears, or the episode does not end in [`STEPS_MAX`] steps.

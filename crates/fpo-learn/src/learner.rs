@@ -1,4 +1,5 @@
-//! One gradient step: tiles of a minibatch through both networks, gradients per shard, a reduction in fixed order, Adam.
+//! One gradient step: tiles of a minibatch through both networks, gradients per shard, a reduction
+//! in fixed order, Adam.
 
 mod adaptive_lr;
 mod movement;
@@ -20,9 +21,11 @@ use fpo_rng::{Key, Stream};
 use rayon::prelude::*;
 use worker::{Advantages, GradientWorker, PassContext};
 
-/// Gradient shards a minibatch is cut into, at most; the number of threads changes nothing about them.
+/// Gradient shards a minibatch is cut into, at most; the number of threads changes nothing about
+/// them.
 const MAX_WORKERS: usize = 8;
-/// Transitions a gradient shard has at least: below, its reduction costs more than its share of the work is worth.
+/// Transitions a gradient shard has at least: below, its reduction costs more than its share of the
+/// work is worth.
 const MIN_WORKER_ROWS: usize = 128;
 
 /// Gradient steps on a policy and a critic.
@@ -126,7 +129,10 @@ impl Learner {
             workers: (0..workers)
                 .map(|_| GradientWorker::new(policy, critic, samples, sequence))
                 .collect(),
-            gradient: vec![0.0; policy.network().parameter_count() + critic.network.parameter_count()],
+            gradient: vec![
+                0.0;
+                policy.network().parameter_count() + critic.network.parameter_count()
+            ],
             policy_parameters: policy.network().parameter_count(),
             settings,
         }
@@ -134,8 +140,8 @@ impl Learner {
 
     /// Gradient of a minibatch, left in [`Learner::gradient`].
     ///
-    /// `indices` are transitions of `batch`, or its sequences when advantages are computed per minibatch. Advantages and targets
-    /// of the latter are written into the batch.
+    /// `indices` are transitions of `batch`, or its sequences when advantages are computed per
+    /// minibatch. Advantages and targets of the latter are written into the batch.
     pub fn differentiate(
         &mut self,
         policy: &Model,
@@ -186,7 +192,8 @@ impl Learner {
                 for (worker, indices) in self.workers.iter().zip(indices.chunks(share)) {
                     worker.hand_over_returns(batch, indices);
                 }
-                let (advantages, num_steps) = (self.advantages(batch, indices), batch.dims.num_steps);
+                let (advantages, num_steps) =
+                    (self.advantages(batch, indices), batch.dims.num_steps);
                 self.for_each_worker(indices, share, |worker, indices| {
                     worker.policy_pass(&pass, batch, indices, num_steps, advantages);
                 });
@@ -203,13 +210,14 @@ impl Learner {
         stats
     }
 
-    /// The gradient that [`Learner::differentiate`] found: the policy's, then the critic's, each laid out as its parameters.
+    /// The gradient that [`Learner::differentiate`] found: the policy's, then the critic's, each
+    /// laid out as its parameters.
     pub fn gradient(&self) -> &[f32] {
         &self.gradient
     }
 
-    /// Clips the gradient, whose norm is `norm`, and steps both optimizers with their learning rates: the policy's, the critic's. A
-    /// critic that is not learnt stays as it is.
+    /// Clips the gradient, whose norm is `norm`, and steps both optimizers with their learning
+    /// rates: the policy's, the critic's. A critic that is not learnt stays as it is.
     pub fn step(
         &mut self,
         policy: &Model,
@@ -260,7 +268,11 @@ impl Learner {
         }
     }
 
-    fn advantages_among(&self, batch: &Batch, all: impl Iterator<Item = usize> + Clone) -> Advantages {
+    fn advantages_among(
+        &self,
+        batch: &Batch,
+        all: impl Iterator<Item = usize> + Clone,
+    ) -> Advantages {
         let (mean, inverse_std) = if self.settings.normalize == AdvantageNormalization::Minibatch {
             let (mean, std) = mean_std(all.clone().map(|i| batch.advantages[i]));
             (mean as f32, (1.0 / (std + STD_FLOOR)) as f32)
@@ -284,16 +296,19 @@ impl Learner {
         let (policy, critic) = self.gradient.split_at_mut(self.policy_parameters);
         let workers = &self.workers[..count];
         for (total, part) in [(policy, 0), (critic, 1)] {
-            total.par_chunks_mut(CHUNK).enumerate().for_each(|(i, total)| {
-                let at = i * CHUNK..i * CHUNK + total.len();
-                total.copy_from_slice(&workers[0].gradients()[part][at.clone()]);
-                for worker in &workers[1..] {
-                    total
-                        .iter_mut()
-                        .zip(&worker.gradients()[part][at.clone()])
-                        .for_each(|(t, g)| *t += g);
-                }
-            });
+            total
+                .par_chunks_mut(CHUNK)
+                .enumerate()
+                .for_each(|(i, total)| {
+                    let at = i * CHUNK..i * CHUNK + total.len();
+                    total.copy_from_slice(&workers[0].gradients()[part][at.clone()]);
+                    for worker in &workers[1..] {
+                        total
+                            .iter_mut()
+                            .zip(&worker.gradients()[part][at.clone()])
+                            .for_each(|(t, g)| *t += g);
+                    }
+                });
         }
     }
 }

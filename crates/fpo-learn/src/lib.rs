@@ -1,10 +1,10 @@
 //! Training policies from rewards.
 //!
-//! One iteration: a [`rollout`] walks policy and environments and stores a batch of actions and their
-//! samples; [`advantage`] says which were better than expected; an [`objective`] turns network outputs
-//! into a loss and its gradient at those outputs; the [`learner`] carries that through the networks
-//! and steps the optimizers; the [`trainer`] repeats it. [`config`] says how, [`mod@method`] which
-//! parts a method is made of, and [`evaluate`] how well it went.
+//! One iteration: a [`rollout`] walks policy and environments and stores a batch of actions and
+//! their samples; [`advantage`] says which were better than expected; an [`objective`] turns
+//! network outputs into a loss and its gradient at those outputs; the [`learner`] carries that
+//! through the networks and steps the optimizers; the [`trainer`] repeats it. [`config`] says how,
+//! [`mod@method`] which parts a method is made of, and [`evaluate`] how well it went.
 //!
 //! Nothing here knows a file or TOML: that is `fpo-run`'s.
 

@@ -1,8 +1,8 @@
 //! The methods, and the table of what each is made of.
 
 use crate::objective::{
-    BoundPull, EntropyBonus, ObjectiveConfig, PolicyObjective, RatioKind, RatioObjective, SampleLoss,
-    StepLikelihood,
+    BoundPull, EntropyBonus, ObjectiveConfig, PolicyObjective, RatioKind, RatioObjective,
+    SampleLoss, StepLikelihood,
 };
 use crate::rollout::SampleSource;
 use fpo_policy::{PolicyConfig, PolicyKind};
@@ -11,21 +11,24 @@ use serde::{Deserialize, Serialize};
 
 /// The method that learns. It decides what kind of policy is learnt.
 ///
-/// All have in common that an action has N stored samples, each with a loss ℓ that the policy's network has for it, and that
-/// exp(ℓ_old − ℓ) stands for the ratio of probabilities.
+/// All have in common that an action has N stored samples, each with a loss ℓ that the policy's
+/// network has for it, and that exp(ℓ_old − ℓ) stands for the ratio of probabilities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
-    /// Flow Policy Optimization (arXiv 2507.21053, FPO++: 2602.02481): a flow policy; the samples of an action are (t, ε) pairs, ℓ is
-    /// the flow-matching loss.
+    /// Flow Policy Optimization (arXiv 2507.21053, FPO++: 2602.02481): a flow policy; the samples
+    /// of an action are (t, ε) pairs, ℓ is the flow-matching loss.
     Fpo,
-    /// Proximal Policy Optimization (arXiv 1707.06347): a Gaussian policy; an action has one sample, ℓ is its negative log-likelihood.
+    /// Proximal Policy Optimization (arXiv 1707.06347): a Gaussian policy; an action has one
+    /// sample, ℓ is its negative log-likelihood.
     Ppo,
-    /// Policy gradients through the denoising steps (DPPO, arXiv 2409.00588; the denoising MDP of 2507.21053): a flow policy whose steps
-    /// add noise; the samples of an action are its steps, ℓ is a step's negative log-likelihood, and each step has its ratio.
+    /// Policy gradients through the denoising steps (DPPO, arXiv 2409.00588; the denoising MDP of
+    /// 2507.21053): a flow policy whose steps add noise; the samples of an action are its steps, ℓ
+    /// is a step's negative log-likelihood, and each step has its ratio.
     Dppo,
-    /// Advantage-weighted flow matching: a flow policy and the samples of fpo, but no ratio; the flow-matching losses of the actions taken
-    /// are minimized, those of better actions with more weight.
+    /// Advantage-weighted flow matching: a flow policy and the samples of fpo, but no ratio; the
+    /// flow-matching losses of the actions taken are minimized, those of better actions with more
+    /// weight.
     Awfm,
 }
 

@@ -1,7 +1,9 @@
-//! Objectives: pure functions from predictions and stored data to a loss and its gradient at the predictions.
+//! Objectives: pure functions from predictions and stored data to a loss and its gradient at the
+//! predictions.
 //!
-//! They know no network, no thread and no buffer, so each can be held against published numbers and finite differences.
-//! [`SampleLoss`] turns predictions into the losses of samples, [`PolicyObjective`] those into what is minimized.
+//! They know no network, no thread and no buffer, so each can be held against published numbers and
+//! finite differences. [`SampleLoss`] turns predictions into the losses of samples,
+//! [`PolicyObjective`] those into what is minimized.
 
 mod bound_pull;
 mod gaussian;
@@ -38,7 +40,8 @@ impl PolicyObjective {
         matches!(self, Self::Ratio(o) if o.loss_max.is_finite())
     }
 
-    /// Loss and gradient of n actions with N samples each; see [`RatioObjective::evaluate`] and [`WeightedObjective::evaluate`].
+    /// Loss and gradient of n actions with N samples each; see [`RatioObjective::evaluate`] and
+    /// [`WeightedObjective::evaluate`].
     pub fn evaluate(
         &self,
         losses: &[f32],
@@ -50,7 +53,9 @@ impl PolicyObjective {
     ) {
         match self {
             Self::Ratio(o) => o.evaluate(losses, old_losses, advantages, gradient, stats),
-            Self::Weighted(o) => o.evaluate(losses, old_losses, advantages, lowest, gradient, stats),
+            Self::Weighted(o) => {
+                o.evaluate(losses, old_losses, advantages, lowest, gradient, stats)
+            }
         }
     }
 }

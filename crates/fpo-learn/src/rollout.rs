@@ -1,4 +1,5 @@
-//! Collecting experience: each shard walks policy → environments for a whole unroll, then judges what it collected.
+//! Collecting experience: each shard walks policy → environments for a whole unroll, then judges
+//! what it collected.
 
 mod batch;
 mod pairs;
@@ -43,7 +44,8 @@ pub struct RolloutContext<'a> {
     pub samples: SampleSource,
     /// The loss of a sample.
     pub loss: SampleLoss,
-    /// The estimator of advantages; without one, values and advantages are left as they are, and the critic is not asked.
+    /// The estimator of advantages; without one, values and advantages are left as they are, and
+    /// the critic is not asked.
     pub gae: Option<Gae>,
     /// Factor on rewards.
     pub reward_scale: f32,
@@ -158,7 +160,8 @@ pub struct RolloutWorker {
 }
 
 impl RolloutWorker {
-    /// Buffers for the environments of `envs`. `neighbors` is [`crate::objective::ObjectiveConfig::knn`].
+    /// Buffers for the environments of `envs`. `neighbors` is
+    /// [`crate::objective::ObjectiveConfig::knn`].
     pub fn new(
         envs: EnvGroup,
         policy: &Model,
@@ -197,7 +200,8 @@ impl RolloutWorker {
         }
     }
 
-    /// Steps every environment until `part` is full; what else happened is in [`RolloutWorker::stats`].
+    /// Steps every environment until `part` is full; what else happened is in
+    /// [`RolloutWorker::stats`].
     pub fn collect(&mut self, context: &RolloutContext, part: &mut BatchSlice) {
         let stats = &mut self.stats;
         stats.episodes.clear();
@@ -218,7 +222,8 @@ impl RolloutWorker {
         self.stats.scoring = start.elapsed();
     }
 
-    /// Normalizes the current observations and stores them as those before step `t` of the environments.
+    /// Normalizes the current observations and stores them as those before step `t` of the
+    /// environments.
     fn observe(&mut self, context: &RolloutContext, t: usize, part: &mut BatchSlice) {
         let dims = part.dims;
         let (od, rows) = (dims.observation, dims.num_steps + 1);
@@ -226,12 +231,14 @@ impl RolloutWorker {
             .normalizer
             .normalize(self.envs.observations(), &mut self.observations);
         for (i, observation) in self.observations.chunks_exact(od).enumerate() {
-            let mut store = |row: usize| part.observations[row * od..][..od].copy_from_slice(observation);
+            let mut store =
+                |row: usize| part.observations[row * od..][..od].copy_from_slice(observation);
             let sequence = i * dims.sequences_per_env + t / dims.num_steps;
             if t < dims.steps() {
                 store(sequence * rows + t % dims.num_steps);
             }
-            // Between two sequences it is both the last observation of one and the first of the next.
+            // Between two sequences it is both the last observation of one and the first of the
+            // next.
             if t > 0 && t.is_multiple_of(dims.num_steps) {
                 store(sequence * rows - 1);
             }
@@ -254,11 +261,18 @@ impl RolloutWorker {
         match (&context.samples, context.policy) {
             (&SampleSource::Steps { first }, Model::Flow(flow)) => {
                 let embedding = &mut self.embedding;
-                flow.sample(weights, observations, noise, actions, scratch, |k, time, x| {
-                    embed_time(time, embedding);
-                    let step = Step { k, time, embedding };
-                    store_step(part, t, first, flow.steps, &step, x);
-                });
+                flow.sample(
+                    weights,
+                    observations,
+                    noise,
+                    actions,
+                    scratch,
+                    |k, time, x| {
+                        embed_time(time, embedding);
+                        let step = Step { k, time, embedding };
+                        store_step(part, t, first, flow.steps, &step, x);
+                    },
+                );
             }
             _ => context
                 .policy
@@ -277,7 +291,8 @@ impl RolloutWorker {
         self.stats.inference += start.elapsed();
     }
 
-    /// Samples further actions for the same observations, and stores how much rarer than their mean the ones taken are.
+    /// Samples further actions for the same observations, and stores how much rarer than their mean
+    /// the ones taken are.
     fn score_surprisal(&mut self, context: &RolloutContext, t: usize, part: &mut BatchSlice) {
         let Some(neighbors) = &mut self.neighbors else {
             return;
@@ -331,7 +346,11 @@ impl RolloutWorker {
             let transition = i * steps + t;
             part.actions[transition * ad..][..ad].copy_from_slice(action);
             let (env, at) = (self.envs.first() + i as u32, context.first_step + t as u64);
-            let fault = |what| NonFinite { what, env, step: at };
+            let fault = |what| NonFinite {
+                what,
+                env,
+                step: at,
+            };
             if action.iter().all(|a| a.is_finite()) {
                 context.action_map.apply(action, &mut self.env_action);
             } else {
@@ -341,20 +360,26 @@ impl RolloutWorker {
             }
             self.stats.saturation += context.action_map.saturation(&self.env_action);
             let outcome = self.envs.step(i, &self.env_action);
-            let observation = &self.envs.observations()[i * part.dims.observation..][..part.dims.observation];
+            let observation =
+                &self.envs.observations()[i * part.dims.observation..][..part.dims.observation];
             if !outcome.reward.is_finite() {
                 self.stats.fault.get_or_insert(fault(Quantity::Reward));
             } else if !observation.iter().all(|x| x.is_finite()) {
                 self.stats.fault.get_or_insert(fault(Quantity::Observation));
             }
             part.rewards[transition] = outcome.reward * context.reward_scale;
-            let end = outcome.ended.map_or(StepEnd::Running, |episode| episode.end);
+            let end = outcome
+                .ended
+                .map_or(StepEnd::Running, |episode| episode.end);
             part.ends[transition] = end;
             if end == StepEnd::Truncated {
                 let at = self.final_observations.len();
-                self.final_observations.resize(at + part.dims.observation, 0.0);
+                self.final_observations
+                    .resize(at + part.dims.observation, 0.0);
                 let out = &mut self.final_observations[at..];
-                context.normalizer.normalize(self.envs.final_observation(), out);
+                context
+                    .normalizer
+                    .normalize(self.envs.final_observation(), out);
                 self.final_transitions.push(transition);
             }
             self.stats.episodes.extend(outcome.ended);
@@ -384,7 +409,13 @@ impl RolloutWorker {
             let input = self.actor_scratch.input_mut(count * n);
             let width = input.len() / count;
             for (i, rows) in input.chunks_exact_mut(width).enumerate() {
-                gather_inputs(&dims, part.observations, part.sample_inputs, first + i, rows);
+                gather_inputs(
+                    &dims,
+                    part.observations,
+                    part.sample_inputs,
+                    first + i,
+                    rows,
+                );
             }
             let network = context.policy.network();
             let outputs = network.infer(context.policy_weights, &mut self.actor_scratch, count * n);
@@ -404,10 +435,20 @@ impl RolloutWorker {
     fn estimate_advantages(&mut self, context: &RolloutContext, gae: &Gae, part: &mut BatchSlice) {
         let dims = part.dims;
         let (critic, weights) = (context.critic, context.critic_weights);
-        critic.values(weights, part.observations, &mut self.critic_scratch, part.values);
+        critic.values(
+            weights,
+            part.observations,
+            &mut self.critic_scratch,
+            part.values,
+        );
         self.final_values.resize(self.final_transitions.len(), 0.0);
         let out = &mut self.final_values;
-        critic.values(weights, &self.final_observations, &mut self.critic_scratch, out);
+        critic.values(
+            weights,
+            &self.final_observations,
+            &mut self.critic_scratch,
+            out,
+        );
         for (&transition, &value) in self.final_transitions.iter().zip(out.iter()) {
             part.final_values[transition] = value;
         }
@@ -460,8 +501,9 @@ struct Step<'a> {
     embedding: &'a [f32],
 }
 
-/// Stores the point `x` `[n, action]` that all environments' samplers have reached at step `t` of the rollout: as the input of
-/// the step that begins there, and in the velocity of the one that ends there. Steps before `first` are not stored.
+/// Stores the point `x` `[n, action]` that all environments' samplers have reached at step `t` of
+/// the rollout: as the input of the step that begins there, and in the velocity of the one that
+/// ends there. Steps before `first` are not stored.
 fn store_step(part: &mut BatchSlice, t: usize, first: usize, steps: usize, step: &Step, x: &[f32]) {
     let dims = part.dims;
     let (d, sample_input) = (dims.action, dims.sample_input);
@@ -477,7 +519,8 @@ fn store_step(part: &mut BatchSlice, t: usize, first: usize, steps: usize, step:
         }
         if (first..steps).contains(&step.k) {
             let sample = samples + step.k - first;
-            let (input, rest) = part.sample_inputs[sample * sample_input..][..sample_input].split_at_mut(d);
+            let (input, rest) =
+                part.sample_inputs[sample * sample_input..][..sample_input].split_at_mut(d);
             input.copy_from_slice(x);
             rest.copy_from_slice(step.embedding);
             part.sample_times[sample] = step.time;

@@ -15,14 +15,18 @@ pub use rollback::ROLLBACK_LR_SCALE;
 pub use row::{OF_CRITIC, Row};
 pub use settings::{EvalConfig, LearningPrecision, TrainConfig};
 
-use crate::advantage::{AdvantageEstimator, AdvantageNormalization, Recompute, STD_FLOOR, mean_std};
+use crate::advantage::{
+    AdvantageEstimator, AdvantageNormalization, Recompute, STD_FLOOR, mean_std,
+};
 use crate::config::Config;
 use crate::critic::Critic;
 use crate::evaluate::{Evaluation, evaluate_both};
 use crate::learner::{ActorCritic, Learner, MinibatchStats, Movement, TrainState};
 use crate::method::MethodParts;
 use crate::objective::SampleLoss;
-use crate::rollout::{Batch, NormalizerConfig as NormalizerSettings, RolloutContext, RolloutWorker};
+use crate::rollout::{
+    Batch, NormalizerConfig as NormalizerSettings, RolloutContext, RolloutWorker,
+};
 use awake::keep_awake;
 use fpo_env::{EnvGroup, EnvGroupOptions, EnvSpec, StepEnd, Task};
 use fpo_nn::{Ema, Mlp, Normalizer, NormalizerConfig, Precision};
@@ -34,7 +38,8 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Groups that the environments are cut into, at most; the number of threads changes nothing about them.
+/// Groups that the environments are cut into, at most; the number of threads changes nothing about
+/// them.
 const MAX_WORKERS: usize = 16;
 /// How far the ratios of an iteration's first minibatch may be from 1: rounding, and no more.
 const RATIO_TOLERANCE: f64 = 1e-5;
@@ -72,8 +77,8 @@ pub struct Iteration {
 }
 
 impl Trainer {
-    /// A trainer before its first iteration. Numbers of `config` out of their range may panic; where they come from
-    /// a user, `fpo_run::config::validate` tells first.
+    /// A trainer before its first iteration. Numbers of `config` out of their range may panic;
+    /// where they come from a user, `fpo_run::config::validate` tells first.
     ///
     /// # Errors
     /// If the environments, the networks or the threads cannot be made.
@@ -88,12 +93,17 @@ impl Trainer {
         let (od, ad) = (spec.observation_dim(), spec.action_dim());
         let precision = config.train.precision;
         let parts = config.parts();
-        let policy = config.model(od, ad)?.with_precision(precision.of_policy())?;
+        let policy = config
+            .model(od, ad)?
+            .with_precision(precision.of_policy())?;
         let mut critic = Critic::new(&config.critic, od, config.advantage.gamma)?;
         critic.network = critic.network.with_precision(precision.of_critic())?;
         let train = |network: &Mlp, index: u32, init: &dyn Fn(Key, &mut [f32])| {
             let mut parameters = vec![0.0; network.parameter_count()];
-            init(Key::new(config.seed, Stream::Init).index(index), &mut parameters);
+            init(
+                Key::new(config.seed, Stream::Init).index(index),
+                &mut parameters,
+            );
             TrainState::new(network, parameters, config.optimizer.adam())
         };
         let networks = ActorCritic {
@@ -103,7 +113,12 @@ impl Trainer {
             critic: train(&critic.network, 1, &|key, parameters| {
                 let settings = &config.critic;
                 let network = &critic.network;
-                network.init(settings.initialization, settings.final_gain, key, parameters);
+                network.init(
+                    settings.initialization,
+                    settings.final_gain,
+                    key,
+                    parameters,
+                );
             }),
         };
 
@@ -202,7 +217,10 @@ impl Trainer {
     /// ([`Trainer::restore`], [`Trainer::roll_back`]), since they cannot save theirs
     /// ([`fpo_env::Env::save_state`]). Everything else goes on exactly.
     pub fn restarted_episodes(&self) -> usize {
-        self.workers.iter().map(|s| s.envs.restarted_episodes()).sum()
+        self.workers
+            .iter()
+            .map(|s| s.envs.restarted_episodes())
+            .sum()
     }
 
     /// Environment steps done.
@@ -222,7 +240,8 @@ impl Trainer {
     /// Collects a batch and learns from it.
     ///
     /// # Errors
-    /// If a number stopped being finite, or a ratio is not 1 before the first step. The trainer's state then is not to be saved.
+    /// If a number stopped being finite, or a ratio is not 1 before the first step. The trainer's
+    /// state then is not to be saved.
     pub fn iterate(&mut self) -> Result<Iteration, TrainError> {
         let start = Instant::now();
         self.collect();
@@ -251,14 +270,21 @@ impl Trainer {
         let end = Instant::now();
 
         let threads = self.pool.current_num_threads() as f64;
-        let sum =
-            |seconds: fn(&RolloutWorker) -> f64| self.workers.iter().map(seconds).sum::<f64>() / threads;
+        let sum = |seconds: fn(&RolloutWorker) -> f64| {
+            self.workers.iter().map(seconds).sum::<f64>() / threads
+        };
         let seconds = (end - start).as_secs_f64();
         let timing = vec![
             ("iteration_seconds", seconds),
-            ("steps_per_second", self.steps_per_iteration() as f64 / seconds),
+            (
+                "steps_per_second",
+                self.steps_per_iteration() as f64 / seconds,
+            ),
             ("rollout_seconds", (collected - start).as_secs_f64()),
-            ("inference_seconds", sum(|s| s.stats.inference.as_secs_f64())),
+            (
+                "inference_seconds",
+                sum(|s| s.stats.inference.as_secs_f64()),
+            ),
             ("env_seconds", sum(|s| s.stats.stepping.as_secs_f64())),
             ("score_seconds", sum(|s| s.stats.scoring.as_secs_f64())),
             ("learn_seconds", (end - collected).as_secs_f64()),
@@ -268,11 +294,13 @@ impl Trainer {
         })
     }
 
-    /// Group-relative advantages, where the critic's do not count. A group may lie in several shards.
+    /// Group-relative advantages, where the critic's do not count. A group may lie in several
+    /// shards.
     fn compare_groups(&mut self) -> Result<(), TrainError> {
         // Without a limit there are no groups: `check_groups` refused them.
         let length = self.task.spec().step_limit;
-        let Some(group) = length.and_then(|length| self.config.advantage.group(length as usize)) else {
+        let Some(group) = length.and_then(|length| self.config.advantage.group(length as usize))
+        else {
             return Ok(());
         };
         let (steps, batch) = (self.batch.dims.steps(), &mut self.batch);
@@ -349,9 +377,11 @@ impl Trainer {
                 .iter_mut()
                 .for_each(|a| *a = (*a - mean) * scale);
         }
-        let fraction =
-            optimizer.lr_fraction(self.iteration, self.total_iterations()) as f32 * self.rollback_lr_scale();
-        let factor = optimizer.adaptive_lr().map_or(1.0, |_| self.lr_scale as f32);
+        let fraction = optimizer.lr_fraction(self.iteration, self.total_iterations()) as f32
+            * self.rollback_lr_scale();
+        let factor = optimizer
+            .adaptive_lr()
+            .map_or(1.0, |_| self.lr_scale as f32);
         let (policy_lr, critic_lr) = (
             optimizer.learning_rate * fraction * factor,
             optimizer.critic_learning_rate * fraction,
@@ -380,7 +410,8 @@ impl Trainer {
             let (epochs, iteration) = (config.optimizer.epochs as u64, *iteration);
             let per_minibatch = order.len() / config.optimizer.minibatches;
             'epochs: for epoch in 0..epochs {
-                // From the same start each time, so that an epoch's order depends on its number alone.
+                // From the same start each time, so that an epoch's order depends on its number
+                // alone.
                 order.iter_mut().zip(0..).for_each(|(o, i)| *o = i);
                 let key = Key::new(config.seed, Stream::Shuffle).step(iteration * epochs + epoch);
                 order.shuffle(&mut Philox::new(key));
@@ -397,15 +428,19 @@ impl Trainer {
                         });
                     }
                     if epoch == 0 && minibatch == 0 {
-                        let deviation =
-                            (f64::from(stats.ratio.max) - 1.0).max(1.0 - f64::from(stats.ratio.min));
+                        let deviation = (f64::from(stats.ratio.max) - 1.0)
+                            .max(1.0 - f64::from(stats.ratio.min));
                         if deviation > RATIO_TOLERANCE {
-                            return Err(TrainError::FirstRatio { iteration, deviation });
+                            return Err(TrainError::FirstRatio {
+                                iteration,
+                                deviation,
+                            });
                         }
                         learning.first_ratio_error = deviation;
                     }
                     learning.kl = movement.kl(&stats);
-                    // Far enough: the rest of the epochs would carry the policy to where its batch says nothing. What rounding moved is no move.
+                    // Far enough: the rest of the epochs would carry the policy to where its batch
+                    // says nothing. What rounding moved is no move.
                     if learning.kl > limit && learning.steps > 0 {
                         break 'epochs;
                     }
@@ -419,12 +454,24 @@ impl Trainer {
         })
     }
 
-    fn row(&self, learning: &Learning, explained_variance: f64, timing: Vec<(&'static str, f64)>) -> Row {
+    fn row(
+        &self,
+        learning: &Learning,
+        explained_variance: f64,
+        timing: Vec<(&'static str, f64)>,
+    ) -> Row {
         let (batch, stats) = (&self.batch, &learning.stats);
-        let episodes: Vec<_> = self.workers.iter().flat_map(|s| &s.stats.episodes).collect();
+        let episodes: Vec<_> = self
+            .workers
+            .iter()
+            .flat_map(|s| &s.stats.episodes)
+            .collect();
         let whole: Vec<_> = episodes.iter().filter(|e| e.whole).collect();
         let count = whole.len() as f64;
-        let diverged = episodes.iter().filter(|e| e.end == StepEnd::Diverged).count();
+        let diverged = episodes
+            .iter()
+            .filter(|e| e.end == StepEnd::Diverged)
+            .count();
         let (transitions, ratios) = (batch.dims.transitions(), stats.ratio.count as f64);
         let saturation: f64 = self.workers.iter().map(|s| s.stats.saturation).sum();
         // Not numbers where there is no critic; `OF_CRITIC` lists them.
@@ -455,7 +502,10 @@ impl Trainer {
                 "policy_loss",
                 (stats.ratio.loss + stats.pull_loss) / stats.rows as f64,
             ),
-            ("value_loss", of_critic(stats.value_loss / stats.rows as f64)),
+            (
+                "value_loss",
+                of_critic(stats.value_loss / stats.rows as f64),
+            ),
             (self.sample_loss_name(), mean(&batch.old_losses)),
             ("ratio_mean", stats.ratio.sum / ratios),
             ("ratio_min", f64::from(stats.ratio.min)),
@@ -476,7 +526,10 @@ impl Trainer {
         if self.parts.objective.bounds_losses() {
             // Every epoch counts all samples again.
             let samples = stats.rows * batch.dims.samples as u64;
-            values.push(("loss_clamp_fraction", stats.ratio.bounded as f64 / samples as f64));
+            values.push((
+                "loss_clamp_fraction",
+                stats.ratio.bounded as f64 / samples as f64,
+            ));
         }
         if self.parts.pull.is_some() {
             let entries = stats.rows * (batch.dims.samples * batch.dims.action) as u64;
@@ -535,7 +588,8 @@ impl Trainer {
     }
 }
 
-/// Group-relative advantages need episodes of equal length that begin together and end within an iteration.
+/// Group-relative advantages need episodes of equal length that begin together and end within an
+/// iteration.
 fn check_groups(config: &Config, spec: &EnvSpec) -> Result<(), TrainError> {
     let steps = config.env.sequences * config.env.num_steps;
     let refused = |why| Err(TrainError::Groups(why));
@@ -551,11 +605,15 @@ fn check_groups(config: &Config, spec: &EnvSpec) -> Result<(), TrainError> {
         }
     };
     match config.advantage.estimator {
-        AdvantageEstimator::Group if length > 1 && config.env.random_initial_length => refused(format!(
-            "needs env.random_initial_length = false for episodes of {length} steps, so that those of a group begin together"
-        )),
+        AdvantageEstimator::Group if length > 1 && config.env.random_initial_length => {
+            refused(format!(
+                "needs env.random_initial_length = false for episodes of {length} steps, so that \
+                those of a group begin together"
+            ))
+        }
         AdvantageEstimator::Group if !steps.is_multiple_of(length) => refused(format!(
-            "needs whole episodes in an iteration: env.sequences × env.num_steps = {steps} is no multiple of {}'s {length} steps",
+            "needs whole episodes in an iteration: env.sequences × env.num_steps = {steps} is no \
+            multiple of {}'s {length} steps",
             spec.name
         )),
         _ => Ok(()),

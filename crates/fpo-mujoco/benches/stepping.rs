@@ -1,9 +1,10 @@
 //! Stepping many environments, against the bare loop over `mj_step` that costs nothing but physics.
 //!
-//! Both loops have one `mjData` for each environment, the same model (the bare loop's as it is compiled, ours trimmed), the
-//! same random controls and no resets. Every task is measured with 256 environments on one and on two threads: by
-//! criterion (`elem/s` are env steps per second), and then in turns, which gives a ratio that a noisy machine disturbs less.
-//! The cheetah is measured in turns with 16 to 2048 environments on one thread, too: their simulations leave the caches.
+//! Both loops have one `mjData` for each environment, the same model (the bare loop's as it is
+//! compiled, ours trimmed), the same random controls and no resets. Every task is measured with 256
+//! environments on one and on two threads: by criterion (`elem/s` are env steps per second), and
+//! then in turns, which gives a ratio that a noisy machine disturbs less. The cheetah is measured
+//! in turns with 16 to 2048 environments on one thread, too: their simulations leave the caches.
 
 use criterion::{Criterion, Throughput};
 use fpo_env::{Env, Task};
@@ -19,9 +20,21 @@ type Files = &'static [(&'static str, &'static str)];
 /// Tasks, and the files of their models.
 const CASES: [(&str, &str, Files); 4] = [
     ("cheetah-run", "cheetah.xml", fpo_mujoco::suite::MODEL_FILES),
-    ("cartpole-balance", "cartpole.xml", fpo_mujoco::suite::MODEL_FILES),
-    ("humanoid-walk", "humanoid.xml", fpo_mujoco::suite::MODEL_FILES),
-    ("HalfCheetah-v5", "half_cheetah.xml", fpo_mujoco::gym::MODEL_FILES),
+    (
+        "cartpole-balance",
+        "cartpole.xml",
+        fpo_mujoco::suite::MODEL_FILES,
+    ),
+    (
+        "humanoid-walk",
+        "humanoid.xml",
+        fpo_mujoco::suite::MODEL_FILES,
+    ),
+    (
+        "HalfCheetah-v5",
+        "half_cheetah.xml",
+        fpo_mujoco::gym::MODEL_FILES,
+    ),
 ];
 const ENVIRONMENTS: usize = 256;
 /// Numbers of environments that one thread steps in turn.
@@ -107,7 +120,8 @@ impl Model {
         };
         let mut message = [0; 1000];
         let file = CString::new(file).expect("no NUL");
-        // SAFETY: an initialized table of files, NUL-terminated names, a buffer of the given length.
+        // SAFETY: an initialized table of files, NUL-terminated names, a buffer of the given
+        // length.
         unsafe {
             c::mj_defaultVFS(&raw mut vfs);
             for (name, text) in files {
@@ -139,7 +153,9 @@ unsafe impl Send for Bare<'_> {}
 impl<'a> Bare<'a> {
     fn new(model: &'a Model, n: usize) -> Self {
         // SAFETY: a valid model.
-        let data = (0..n).map(|_| unsafe { c::mj_makeData(model.raw) }).collect();
+        let data = (0..n)
+            .map(|_| unsafe { c::mj_makeData(model.raw) })
+            .collect();
         Self { model, data }
     }
 }
@@ -156,7 +172,8 @@ impl Drop for Bare<'_> {
 impl Loop for Bare<'_> {
     fn step(&mut self, actions: &Actions, round: usize) {
         for (i, &data) in self.data.iter().enumerate() {
-            // SAFETY: a valid model and its data, which has as many controls as an action has entries.
+            // SAFETY: a valid model and its data, which has as many controls as an action has
+            // entries.
             unsafe {
                 for (j, &action) in actions.at(round, i).iter().enumerate() {
                     *(*data).ctrl.add(j) = f64::from(action);
@@ -186,7 +203,8 @@ impl<L: Loop> Runner<L> {
     /// Steps every environment `rounds` times.
     fn run(&mut self, actions: &Actions, rounds: usize) -> Duration {
         let first = self.round;
-        let steps = |group: &mut L| (first..first + rounds).for_each(|round| group.step(actions, round));
+        let steps =
+            |group: &mut L| (first..first + rounds).for_each(|round| group.step(actions, round));
         let start = Instant::now();
         match self.loops.as_mut_slice() {
             [group] => steps(group),
@@ -258,19 +276,25 @@ fn main() {
     let mut summary = Vec::new();
     for (name, file, files) in CASES {
         let task = fpo_mujoco::task(name).expect("it is in the list");
-        // The first environment installs the log handler; without it MuJoCo writes its warnings to a file.
+        // The first environment installs the log handler; without it MuJoCo writes its warnings to
+        // a file.
         Ours::new(task.as_ref(), 1);
         let model = Model::new(file, files, task.spec().control_timestep);
         let actions = Actions::new(task.spec().action_dim());
         for threads in [1, 2] {
             let mut pair = Pair::new(task.as_ref(), &model, &actions, ENVIRONMENTS, threads);
-            let mut group = criterion.benchmark_group(format!("{name} x{ENVIRONMENTS}, {threads} threads"));
+            let mut group =
+                criterion.benchmark_group(format!("{name} x{ENVIRONMENTS}, {threads} threads"));
             group
                 .throughput(Throughput::Elements((ENVIRONMENTS * pair.rounds) as u64))
                 .measurement_time(Duration::from_secs(3))
                 .sample_size(20);
-            group.bench_function("env.step", |b| b.iter(|| pair.ours.run(&actions, pair.rounds)));
-            group.bench_function("mj_step", |b| b.iter(|| pair.bare.run(&actions, pair.rounds)));
+            group.bench_function("env.step", |b| {
+                b.iter(|| pair.ours.run(&actions, pair.rounds))
+            });
+            group.bench_function("mj_step", |b| {
+                b.iter(|| pair.bare.run(&actions, pair.rounds))
+            });
             group.finish();
             summary.push(format!(
                 "{name:16} x{ENVIRONMENTS}, {threads} threads: {}",

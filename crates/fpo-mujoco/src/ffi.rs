@@ -1,8 +1,9 @@
-//! MuJoCo's functions that can fail, declared so that a failure unwinds, and the handler that makes it do so.
+//! MuJoCo's functions that can fail, declared so that a failure unwinds, and the handler that makes
+//! it do so.
 //!
-//! MuJoCo reports an error by calling its log handler, and ends the process when the handler returns. Ours does not
-//! return from an error: it unwinds to the [`guard`] around the call. Warnings are dropped; those that matter are
-//! counted in `mjData.warning`.
+//! MuJoCo reports an error by calling its log handler, and ends the process when the handler
+//! returns. Ours does not return from an error: it unwinds to the [`guard`] around the call.
+//! Warnings are dropped; those that matter are counted in `mjData.warning`.
 
 #![allow(unsafe_code)]
 
@@ -52,14 +53,22 @@ struct LogMessage {
 /// What an error unwinds with.
 struct Raised(String);
 
-/// Turns MuJoCo's errors, after which it would end the process, into unwinding that [`guard`] stops.
+/// Turns MuJoCo's errors, after which it would end the process, into unwinding that [`guard`]
+/// stops.
 ///
-/// The unwinding leaves through frames of the pinned library, which is C and C++ built with unwind tables; its own C++ code is written
-/// for errors that do not return at all, so no frame expects to run on. What such a call had allocated leaks, and what it was given
-/// is reset or thrown away by the caller.
+/// The unwinding leaves through frames of the pinned library, which is C and C++ built with unwind
+/// tables; its own C++ code is written for errors that do not return at all, so no frame expects to
+/// run on. What such a call had allocated leaks, and what it was given is reset or thrown away by
+/// the caller.
 unsafe extern "C-unwind" fn handler(message: *const LogMessage) {
-    // SAFETY: MuJoCo hands over a message that lives as long as this call, with a NUL-terminated subject.
-    let (level, subject) = unsafe { ((*message).level, CStr::from_ptr((*message).subject.as_ptr())) };
+    // SAFETY: MuJoCo hands over a message that lives as long as this call, with a NUL-terminated
+    // subject.
+    let (level, subject) = unsafe {
+        (
+            (*message).level,
+            CStr::from_ptr((*message).subject.as_ptr()),
+        )
+    };
     if level == mjtLogLevel::mjLOG_ERROR as c_int {
         // Not `panic!`: the panic hook would print a message of its own.
         resume_unwind(Box::new(Raised(subject.to_string_lossy().into_owned())));
@@ -70,8 +79,8 @@ unsafe extern "C-unwind" fn handler(message: *const LogMessage) {
 fn install() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
-        // SAFETY: every call of MuJoCo that can raise an error goes through `guard`, which waits here until the handler
-        // is set; the handler may be called from any thread.
+        // SAFETY: every call of MuJoCo that can raise an error goes through `guard`, which waits
+        // here until the handler is set; the handler may be called from any thread.
         unsafe { mju_setLogHandler(Some(handler)) };
     });
 }
@@ -80,7 +89,8 @@ fn install() {
 #[inline]
 pub(crate) fn guard<T>(call: impl FnOnce() -> T) -> Result<T, String> {
     install();
-    // What a failed call leaves behind is reset or thrown away by the caller before it is used again.
+    // What a failed call leaves behind is reset or thrown away by the caller before it is used
+    // again.
     catch_unwind(AssertUnwindSafe(call)).map_err(|payload| match payload.downcast::<Raised>() {
         Ok(raised) => raised.0,
         Err(payload) => resume_unwind(payload),
@@ -116,7 +126,8 @@ mod tests {
     #[test]
     fn warnings_pass() {
         // SAFETY: a format without arguments.
-        assert_eq!(guard(|| unsafe { mju_warning(c"all is well".as_ptr()) }), Ok(()));
+        let warn = || unsafe { mju_warning(c"all is well".as_ptr()) };
+        assert_eq!(guard(warn), Ok(()));
         assert!(!std::path::Path::new("MUJOCO_LOG.TXT").exists());
     }
 

@@ -1,7 +1,8 @@
 //! MuJoCo physics, the DM Control suite, Gymnasium's runners and rendering.
 //!
-//! [`tasks`] lists the tasks, [`task`] finds one by name; both are cheap, since a model is compiled when the first of its
-//! environments is made. The environments of a task share that model; each has a simulation of its own.
+//! [`tasks`] lists the tasks, [`task`] finds one by name; both are cheap, since a model is compiled
+//! when the first of its environments is made. The environments of a task share that model; each
+//! has a simulation of its own.
 //!
 //! ```
 //! use fpo_rng::{Key, Philox, Stream};
@@ -36,7 +37,9 @@ fn all() -> impl Iterator<Item = &'static Arc<task::ModelTask>> {
 
 /// All tasks, family by family. Listing them compiles no model.
 pub fn tasks() -> Vec<Arc<dyn Task>> {
-    all().map(|task| Arc::clone(task) as Arc<dyn Task>).collect()
+    all()
+        .map(|task| Arc::clone(task) as Arc<dyn Task>)
+        .collect()
 }
 
 /// The task that its family calls `name`, as in `cheetah-run` and `HalfCheetah-v5`.

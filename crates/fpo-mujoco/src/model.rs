@@ -20,11 +20,13 @@ pub(crate) const DISABLE_ACTUATION: i32 = c::mjtDisableBit::mjDSBL_ACTUATION as 
 /// A compiled model. It never changes once environments share it.
 pub(crate) struct Model {
     raw: NonNull<mjModel>,
-    /// The same model with actuation disabled: a copy of the head, which shares the arrays of `raw`.
+    /// The same model with actuation disabled: a copy of the head, which shares the arrays of
+    /// `raw`.
     resting: Box<mjModel>,
     /// The sensors that a task has asked for.
     sensors_read: Vec<usize>,
-    /// Whether a task reads positions, velocities and poses only, and steps derive them only as a by-product.
+    /// Whether a task reads positions, velocities and poses only, and steps derive them only as a
+    /// by-product.
     poses_suffice: bool,
 }
 
@@ -37,13 +39,15 @@ impl Model {
     /// Compiles the file `name` of `files`, which may include the others.
     ///
     /// # Errors
-    /// If the library is of another version, or the model is not valid: MuJoCo's message, which names the line.
+    /// If the library is of another version, or the model is not valid: MuJoCo's message, which
+    /// names the line.
     pub(crate) fn compile(name: &str, files: &[(&str, &str)]) -> Result<Self, MakeError> {
         // SAFETY: takes nothing and cannot fail.
         let version = unsafe { c::mj_version() };
         if version != VERSION {
             return Err(MakeError(format!(
-                "this program needs MuJoCo version {VERSION}, but the library it found is version {version}: \
+                "this program needs MuJoCo version {VERSION}, but the library it found is version \
+                {version}: \
                  set LD_LIBRARY_PATH to the folder of the right one"
             )));
         }
@@ -85,7 +89,8 @@ impl Model {
     /// Sets the damping of a degree of freedom.
     pub(crate) fn set_damping(&mut self, dof: usize, damping: f64) {
         assert!(dof < self.head().nv as usize);
-        // SAFETY: the degree of freedom exists, and `&mut self` says that nobody shares the model yet.
+        // SAFETY: the degree of freedom exists, and `&mut self` says that nobody shares the model
+        // yet.
         unsafe { *self.head().dof_damping.add(dof) = damping };
     }
 
@@ -150,7 +155,8 @@ impl Model {
         self.id(mjtObj::mjOBJ_JOINT, "joint", name)
     }
 
-    /// Where the readings of the sensor called `name` begin in `sensordata`. Only sensors asked for are computed.
+    /// Where the readings of the sensor called `name` begin in `sensordata`. Only sensors asked for
+    /// are computed.
     pub(crate) fn sensor(&mut self, name: &str) -> Result<usize, MakeError> {
         let id = self.id(mjtObj::mjOBJ_SENSOR, "sensor", name)?;
         self.sensors_read.push(id);
@@ -204,7 +210,8 @@ macro_rules! arrays {
         $(#[$doc])*
         pub(crate) fn $name(&self) -> &[$kind] {
             let rows = self.head().$rows as usize;
-            // SAFETY: the compiler of the model allocates this many entries; only `&mut self` writes them.
+            // SAFETY: the compiler of the model allocates this many entries; only `&mut self`
+            // writes them.
             unsafe { slice::from_raw_parts(self.head().$field, $width * rows) }
         }
     )*};
@@ -279,7 +286,8 @@ impl Files {
     }
 
     fn load(&self, name: &str) -> Result<NonNull<mjModel>, MakeError> {
-        let path = CString::new(name).map_err(|_| MakeError(format!("`{name}` is no file name")))?;
+        let path =
+            CString::new(name).map_err(|_| MakeError(format!("`{name}` is no file name")))?;
         let mut message = [0; 1024];
         // SAFETY: a NUL-terminated name, an initialized table, and a buffer of the given length.
         let raw = guard(|| unsafe {
@@ -294,7 +302,10 @@ impl Files {
         NonNull::new(raw).ok_or_else(|| {
             // SAFETY: MuJoCo ends its message with NUL.
             let why = unsafe { CStr::from_ptr(message.as_ptr()) }.to_string_lossy();
-            MakeError(format!("cannot compile `{name}`: {}", why.replace('\n', " ")))
+            MakeError(format!(
+                "cannot compile `{name}`: {}",
+                why.replace('\n', " ")
+            ))
         })
     }
 }
@@ -315,12 +326,16 @@ mod tests {
     }
 
     fn error(text: &str) -> String {
-        compile(text).err().expect("the model is not valid").to_string()
+        compile(text)
+            .err()
+            .expect("the model is not valid")
+            .to_string()
     }
 
     #[test]
     fn a_bad_model_is_one_line_that_says_where() {
-        let text = error("<mujoco>\n  <worldbody>\n    <geom type='cube'/>\n  </worldbody>\n</mujoco>");
+        let text =
+            error("<mujoco>\n  <worldbody>\n    <geom type='cube'/>\n  </worldbody>\n</mujoco>");
         assert!(
             text.starts_with("cannot compile `test.xml`: ") && text.contains("line 3"),
             "{text}"

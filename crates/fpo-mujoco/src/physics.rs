@@ -16,8 +16,9 @@ const LIMIT: f64 = c::mjMAXVAL;
 /// Why a simulation cannot go on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PhysicsError {
-    /// The state, the acceleration or the control is not finite or beyond MuJoCo's limit of 10¹⁰, or the contacts
-    /// no longer fit into memory. MuJoCo resets such a simulation silently; it only counts a warning.
+    /// The state, the acceleration or the control is not finite or beyond MuJoCo's limit of 10¹⁰,
+    /// or the contacts no longer fit into memory. MuJoCo resets such a simulation silently; it only
+    /// counts a warning.
     #[error("the simulation diverged")]
     Diverged,
     /// However often an initial state was drawn, something touched.
@@ -30,35 +31,39 @@ pub(crate) enum PhysicsError {
 
 /// One simulation: the state and everything derived from it, on a model that others share.
 ///
-/// After [`Physics::forward`], [`Physics::step`] and [`Physics::derive`], positions and velocities and what follows
-/// from them are up to date; accelerations and forces are those of the last physics step.
+/// After [`Physics::forward`], [`Physics::step`] and [`Physics::derive`], positions and velocities
+/// and what follows from them are up to date; accelerations and forces are those of the last
+/// physics step.
 pub(crate) struct Physics {
     model: Arc<Model>,
     own: Option<OwnModel>,
     data: NonNull<mjData>,
 }
 
-/// A model that shares all arrays with the common one, except the positions of geoms and sites, which an environment
-/// may change. It costs a few kilobytes where a whole copy would cost megabytes of textures and cache.
+/// A model that shares all arrays with the common one, except the positions of geoms and sites,
+/// which an environment may change. It costs a few kilobytes where a whole copy would cost
+/// megabytes of textures and cache.
 struct OwnModel {
     head: Box<mjModel>,
     geom_pos: NonNull<[f64]>,
     site_pos: NonNull<[f64]>,
 }
 
-// SAFETY: the simulation owns its data and its own part of the model; the rest is shared and constant.
+// SAFETY: the simulation owns its data and its own part of the model; the rest is shared and
+// constant.
 unsafe impl Send for Physics {}
 
 impl Physics {
-    /// A simulation of `model`, at its reference pose. With `own`, the positions of geoms and sites are its own.
+    /// A simulation of `model`, at its reference pose. With `own`, the positions of geoms and sites
+    /// are its own.
     ///
     /// # Errors
     /// If there is not enough memory.
     pub(crate) fn new(model: Arc<Model>, own: bool) -> Result<Self, MakeError> {
         // SAFETY: a valid model.
         let data = guard(|| unsafe { ffi::mj_makeData(model.raw()) }).map_err(MakeError)?;
-        let data =
-            NonNull::new(data).ok_or_else(|| MakeError("not enough memory for a simulation".into()))?;
+        let data = NonNull::new(data)
+            .ok_or_else(|| MakeError("not enough memory for a simulation".into()))?;
         let own = own.then(|| OwnModel::new(&model));
         Ok(Self { model, own, data })
     }
@@ -115,7 +120,8 @@ impl Physics {
         self.check()
     }
 
-    /// Derives what follows from positions and velocities; accelerations, and with them the state, stay as they are.
+    /// Derives what follows from positions and velocities; accelerations, and with them the state,
+    /// stay as they are.
     ///
     /// # Errors
     /// If the state cannot be simulated.
@@ -124,8 +130,8 @@ impl Physics {
         self.run(|m, d| unsafe { ffi::mj_step1(m, d) })
     }
 
-    /// Advances by `n` physics steps, in dm_control's order: everything but accelerations and forces is up to date
-    /// before and after, or the poses, where they suffice.
+    /// Advances by `n` physics steps, in dm_control's order: everything but accelerations and
+    /// forces is up to date before and after, or the poses, where they suffice.
     ///
     /// # Errors
     /// If the simulation diverged; it must then be reset.
@@ -151,8 +157,8 @@ impl Physics {
         })
     }
 
-    /// Advances by `n` physics steps, in Gymnasium's order: positions and velocities are up to date after, and nothing that
-    /// follows from them.
+    /// Advances by `n` physics steps, in Gymnasium's order: positions and velocities are up to date
+    /// after, and nothing that follows from them.
     ///
     /// # Errors
     /// If the simulation diverged; it must then be reset.
@@ -165,7 +171,8 @@ impl Physics {
         })
     }
 
-    /// Calls MuJoCo with the model and the data. After an error the simulation is as a reset leaves it.
+    /// Calls MuJoCo with the model and the data. After an error the simulation is as a reset leaves
+    /// it.
     #[inline]
     fn run(&mut self, call: impl FnOnce(*const mjModel, *mut mjData)) -> Result<(), PhysicsError> {
         let (m, d) = (self.raw_model(), self.raw_data());
@@ -179,23 +186,32 @@ impl Physics {
         }
     }
 
-    /// Whether MuJoCo has counted a warning since the last reset, or would at the start of the next step.
+    /// Whether MuJoCo has counted a warning since the last reset, or would at the start of the next
+    /// step.
     #[inline]
     fn check(&self) -> Result<(), PhysicsError> {
         let mut state = self.qpos().iter().chain(self.qvel());
-        if self.data().warning.iter().all(|warning| warning.number == 0) && state.all(|x| x.abs() <= LIMIT) {
+        if self
+            .data()
+            .warning
+            .iter()
+            .all(|warning| warning.number == 0)
+            && state.all(|x| x.abs() <= LIMIT)
+        {
             Ok(())
         } else {
             Err(PhysicsError::Diverged)
         }
     }
 
-    /// Appends the complete state of the integration, such that [`Physics::load_state`] continues bit for bit.
+    /// Appends the complete state of the integration, such that [`Physics::load_state`] continues
+    /// bit for bit.
     pub(crate) fn save_state(&self, out: &mut Vec<f64>) {
         let start = out.len();
         out.resize(start + self.integration_size(), 0.0);
         let (m, d) = (self.raw_model(), self.data.as_ptr());
-        // SAFETY: the space is what MuJoCo says it needs. The function copies and raises no error for this signature.
+        // SAFETY: the space is what MuJoCo says it needs. The function copies and raises no error
+        // for this signature.
         unsafe { ffi::mj_getState(m, d, out[start..].as_mut_ptr(), INTEGRATION) };
         if let Some(own) = &self.own {
             out.extend_from_slice(own.geom_pos());
@@ -222,7 +238,11 @@ impl Physics {
     /// # Errors
     /// If the state cannot be simulated.
     pub(crate) fn load_state(&mut self, state: &[f64]) -> Result<(), PhysicsError> {
-        assert_eq!(state.len(), self.state_size(), "the caller checks the length");
+        assert_eq!(
+            state.len(),
+            self.state_size(),
+            "the caller checks the length"
+        );
         let (state, positions) = state.split_at(self.integration_size());
         if let Some(own) = &mut self.own {
             let (geoms, sites) = positions.split_at(own.geom_pos.len());
@@ -274,8 +294,8 @@ impl Physics {
         std::array::from_fn(|i| own.geom_pos()[3 * geom + i])
     }
 
-    /// Moves a geom in its body, in this simulation only. In the model it must not lie at its body's origin: MuJoCo
-    /// would take the body's place for its own.
+    /// Moves a geom in its body, in this simulation only. In the model it must not lie at its
+    /// body's origin: MuJoCo would take the body's place for its own.
     pub(crate) fn set_geom_pos(&mut self, geom: usize, pos: [f64; 3]) {
         assert_ne!(self.model.geom_pos(geom), [0.0; 3]);
         let own = self
@@ -285,8 +305,8 @@ impl Physics {
         own.geom_pos_mut()[3 * geom..][..3].copy_from_slice(&pos);
     }
 
-    /// Moves a site in its body, in this simulation only. In the model it must not lie at its body's origin: MuJoCo
-    /// would take the body's place for its own.
+    /// Moves a site in its body, in this simulation only. In the model it must not lie at its
+    /// body's origin: MuJoCo would take the body's place for its own.
     pub(crate) fn set_site_pos(&mut self, site: usize, pos: [f64; 3]) {
         assert_ne!(self.model.site_pos(site), [0.0; 3]);
         let own = self
@@ -378,7 +398,8 @@ impl OwnModel {
         let mut head = Box::new(unsafe { model.raw().read() });
         let copy = |array: *mut f64, rows: i64| {
             // SAFETY: the model has that many rows of three.
-            let values: Box<[f64]> = unsafe { slice::from_raw_parts(array, 3 * rows as usize) }.into();
+            let values: Box<[f64]> =
+                unsafe { slice::from_raw_parts(array, 3 * rows as usize) }.into();
             NonNull::from(Box::leak(values))
         };
         let geom_pos = copy(head.geom_pos, head.ngeom);
@@ -447,7 +468,8 @@ mod tests {
             for _ in 0..4 {
                 let model = Arc::clone(&model);
                 scope.spawn(move || {
-                    let mut physics = Physics::new(model, false).expect("there is memory for the state");
+                    let mut physics =
+                        Physics::new(model, false).expect("there is memory for the state");
                     for _ in 0..250 {
                         let error = physics.reset().and_then(|()| physics.step_state(1));
                         assert!(matches!(error, Err(PhysicsError::Raised(_))), "{error:?}");
@@ -459,8 +481,10 @@ mod tests {
 
     #[test]
     fn positions_are_a_simulations_own() {
-        let text = "<mujoco><worldbody><geom name='target' pos='0 0 1' size='0.1'/></worldbody></mujoco>";
-        let model = Arc::new(Model::compile("test.xml", &[("test.xml", text)]).expect("a valid model"));
+        let text =
+            "<mujoco><worldbody><geom name='target' pos='0 0 1' size='0.1'/></worldbody></mujoco>";
+        let model =
+            Arc::new(Model::compile("test.xml", &[("test.xml", text)]).expect("a valid model"));
         let target = model.geom("target").expect("it is there");
         let mut simulations =
             [true, true, false].map(|own| Physics::new(Arc::clone(&model), own).expect("memory"));
@@ -472,7 +496,11 @@ mod tests {
         });
         assert_eq!(
             positions,
-            [vec![1.0, 2.0, 3.0], vec![0.0, 0.0, 1.0], vec![0.0, 0.0, 1.0]]
+            [
+                vec![1.0, 2.0, 3.0],
+                vec![0.0, 0.0, 1.0],
+                vec![0.0, 0.0, 1.0]
+            ]
         );
         assert_eq!(model.geom_pos(target), [0.0, 0.0, 1.0]);
     }

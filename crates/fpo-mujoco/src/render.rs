@@ -10,8 +10,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fpo_env::{Picture, RenderError};
 use mujoco_rs::mujoco_c::{
-    self as c, mjModel, mjrContext, mjrRect, mjtCamera, mjtCatBit, mjtFontScale, mjtFramebuffer, mjtObj,
-    mjvCamera, mjvOption, mjvScene,
+    self as c, mjModel, mjrContext, mjrRect, mjtCamera, mjtCatBit, mjtFontScale, mjtFramebuffer,
+    mjtObj, mjvCamera, mjvOption, mjvScene,
 };
 
 use crate::ffi::guard;
@@ -24,7 +24,8 @@ const EXTRA_GEOMS: i32 = 500;
 /// Pixels of a side at most: what common OpenGL drivers take.
 const MAX_SIDE: u32 = 8192;
 
-/// MuJoCo's renderer counts its contexts, and finds OpenGL's functions, in variables of the process.
+/// MuJoCo's renderer counts its contexts, and finds OpenGL's functions, in variables of the
+/// process.
 static RENDERER: Mutex<()> = Mutex::new(());
 
 mod ffi {
@@ -36,7 +37,12 @@ mod ffi {
         pub fn mjr_makeContext(m: *const mjModel, con: *mut mjrContext, fontscale: c_int);
         pub fn mjr_setBuffer(framebuffer: c_int, con: *mut mjrContext);
         pub fn mjr_render(viewport: mjrRect, scn: *mut mjvScene, con: *const mjrContext);
-        pub fn mjr_readPixels(rgb: *mut u8, depth: *mut f32, viewport: mjrRect, con: *const mjrContext);
+        pub fn mjr_readPixels(
+            rgb: *mut u8,
+            depth: *mut f32,
+            viewport: mjrRect,
+            con: *const mjrContext,
+        );
         pub fn mjr_freeContext(con: *mut mjrContext);
         pub fn mjv_makeScene(m: *const mjModel, scn: *mut mjvScene, maxgeom: c_int);
         pub fn mjv_updateScene(
@@ -65,14 +71,16 @@ pub(crate) struct Renderer {
     height: u32,
 }
 
-// SAFETY: the scene and the resources own what they point to and are bound to no thread; the model is never read.
+// SAFETY: the scene and the resources own what they point to and are bound to no thread; the model
+// is never read.
 unsafe impl Send for Renderer {}
 
 impl Renderer {
     /// A renderer of `width`×`height` pixels for simulations of the model of `physics`.
     ///
     /// # Errors
-    /// If the size is out of range, EGL or OpenGL is missing, or the driver cannot provide the size: one line.
+    /// If the size is out of range, EGL or OpenGL is missing, or the driver cannot provide the
+    /// size: one line.
     pub(crate) fn new(physics: &Physics, width: u32, height: u32) -> Result<Self, RenderError> {
         let sides = 1..=MAX_SIDE;
         if !sides.contains(&width) || !sides.contains(&height) {
@@ -82,20 +90,25 @@ impl Renderer {
         }
         let _lock = lock();
         let context = Context::new().map_err(RenderError)?;
-        // The model's head with room for the picture. It shares the model's arrays, and frees nothing.
-        // SAFETY: a valid model, whose head is plain data.
+        // The model's head with room for the picture. It shares the model's arrays, and frees
+        // nothing. SAFETY: a valid model, whose head is plain data.
         let mut head = Box::new(unsafe { physics.raw_model().read() });
         head.vis.global.offwidth = width as c_int;
         head.vis.global.offheight = height as c_int;
         let model = &raw const *head;
         let scene = Scene::new(model)?;
         let make = || {
-            // SAFETY: all zeros is a value of this plain struct, and the first function initializes it.
+            // SAFETY: all zeros is a value of this plain struct, and the first function initializes
+            // it.
             let mut resources = unsafe { Box::<mjrContext>::new_zeroed().assume_init() };
             // SAFETY: a valid model, fresh resources, and an OpenGL context that is current.
             guard(|| unsafe {
                 c::mjr_defaultContext(&mut *resources);
-                ffi::mjr_makeContext(model, &mut *resources, mjtFontScale::mjFONTSCALE_100 as c_int);
+                ffi::mjr_makeContext(
+                    model,
+                    &mut *resources,
+                    mjtFontScale::mjFONTSCALE_100 as c_int,
+                );
             })?;
             Ok(resources)
         };
@@ -116,8 +129,8 @@ impl Renderer {
         (self.width, self.height)
     }
 
-    /// Draws the current state, seen by the named camera, or by the model's first one; a model without cameras is
-    /// seen as a whole.
+    /// Draws the current state, seen by the named camera, or by the model's first one; a model
+    /// without cameras is seen as a whole.
     ///
     /// `physics` must simulate the model that the renderer was made for. Its state stays as it is.
     ///
@@ -135,7 +148,10 @@ impl Renderer {
         let _lock = lock();
         let mut camera = find_camera(physics, camera)?;
         let (model, data) = (physics.raw_model(), physics.raw_data());
-        let Scene { raw: scene, options } = &mut self.scene;
+        let Scene {
+            raw: scene,
+            options,
+        } = &mut self.scene;
         let (scene, resources) = (&raw mut **scene, &raw mut *self.resources);
         let (width, height) = (self.width, self.height);
         let area = mjrRect {
@@ -147,8 +163,8 @@ impl Renderer {
         let row = 3 * width as usize;
         let mut rgb = vec![0; row * height as usize];
         let draw = || {
-            // SAFETY: a model, its data, a scene and resources made for it, a current OpenGL context, and room for
-            // the pixels of the area.
+            // SAFETY: a model, its data, a scene and resources made for it, a current OpenGL
+            // context, and room for the pixels of the area.
             guard(|| unsafe {
                 let all = mjtCatBit::mjCAT_ALL as c_int;
                 ffi::mjv_updateScene(model, data, options, ptr::null(), &mut camera, all, scene);
@@ -168,8 +184,8 @@ impl Drop for Renderer {
     fn drop(&mut self) {
         let _lock = lock();
         let resources = &raw mut *self.resources;
-        // SAFETY: made in `new`, freed once, with their OpenGL context current. Should that fail, the driver frees them
-        // with the context.
+        // SAFETY: made in `new`, freed once, with their OpenGL context current. Should that fail,
+        // the driver frees them with the context.
         let _ = self
             .context
             .with(|| guard(|| unsafe { ffi::mjr_freeContext(resources) }));
@@ -194,7 +210,11 @@ impl Scene {
         };
         // SAFETY: the caller gives a valid model; the scene is fresh.
         guard(|| unsafe {
-            ffi::mjv_makeScene(model, &mut *scene.raw, (*model).ngeom as c_int + EXTRA_GEOMS)
+            ffi::mjv_makeScene(
+                model,
+                &mut *scene.raw,
+                (*model).ngeom as c_int + EXTRA_GEOMS,
+            )
         })
         .map_err(drawing_failed)?;
         Ok(scene)
@@ -211,7 +231,8 @@ impl Drop for Scene {
 /// The named camera, or what stands in for it.
 fn find_camera(physics: &Physics, name: Option<&str>) -> Result<mjvCamera, RenderError> {
     let model = physics.raw_model();
-    // SAFETY: all zeros is a value of this plain struct, which the function initializes for a valid model.
+    // SAFETY: all zeros is a value of this plain struct, which the function initializes for a valid
+    // model.
     let mut camera = unsafe {
         let mut camera = std::mem::zeroed();
         c::mjv_defaultFreeCamera(model, &mut camera);

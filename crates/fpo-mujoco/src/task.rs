@@ -1,4 +1,5 @@
-//! What all tasks are made of: a specification, a model that a task's environments share, and its rules.
+//! What all tasks are made of: a specification, a model that a task's environments share, and its
+//! rules.
 
 mod env;
 mod rules;
@@ -78,9 +79,11 @@ impl ModelTask {
         let rules: Arc<dyn Rules> = (self.definition.build)(&mut model)?.into();
         let actions = model.head().nu as usize;
         let ratio = self.definition.control_timestep / model.timestep();
-        if actions != self.definition.actions || (ratio - ratio.round()).abs() > 1e-8 || ratio < 0.5 {
+        if actions != self.definition.actions || (ratio - ratio.round()).abs() > 1e-8 || ratio < 0.5
+        {
             return Err(MakeError(format!(
-                "the model `{}` is not the one `{}` is made for: it has {actions} actuators and steps of {} s",
+                "the model `{}` is not the one `{}` is made for: it has {actions} actuators and \
+                steps of {} s",
                 self.definition.model,
                 self.definition.name,
                 model.timestep()

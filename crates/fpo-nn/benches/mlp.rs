@@ -1,10 +1,12 @@
 //! Forward and backward of the two networks of a paper-size update, beside the machine's peak.
 //!
-//! Throughput is in floating-point operations (criterion's "elem"): two for each weight of a matrix product, three
-//! products for a layer (two for the first); activations count nothing.
+//! Throughput is in floating-point operations (criterion's "elem"): two for each weight of a matrix
+//! product, three products for a layer (two for the first); activations count nothing.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use fpo_nn::{Activation, Initialization, Mlp, MlpSpec, Precision, Scratch, Weights, peak::peak_gflops};
+use fpo_nn::{
+    Activation, Initialization, Mlp, MlpSpec, Precision, Scratch, Weights, peak::peak_gflops,
+};
 use fpo_rng::{Key, Stream, fill_normal};
 use std::thread;
 
@@ -146,7 +148,9 @@ fn passes(c: &mut Criterion) {
                             for (scratch, gradient) in &mut own {
                                 let gradient = training.then_some(&mut gradient[..]);
                                 let (mlp, weights, noise) = (&mlp, &weights, &noise);
-                                s.spawn(move || walk(mlp, weights, scratch, rows / threads, noise, gradient));
+                                s.spawn(move || {
+                                    walk(mlp, weights, scratch, rows / threads, noise, gradient)
+                                });
                             }
                         });
                     });

@@ -20,7 +20,8 @@ pub enum Activation {
     Tanh,
 }
 
-/// A function of one vector register, known at compile time, so that it fuses into the matrix product.
+/// A function of one vector register, known at compile time, so that it fuses into the matrix
+/// product.
 pub(crate) trait Function: Copy {
     /// f(z) and f′(z). All of them have f(0) = 0, which keeps padded columns at zero.
     fn apply<S: Simd>(self, simd: S, z: S::f32s) -> (S::f32s, S::f32s);
@@ -118,8 +119,8 @@ mod tests {
             .collect()
     }
 
-    /// Checks values to `ulps` units in the last place, and both values and derivatives to an absolute error where
-    /// that allows more.
+    /// Checks values to `ulps` units in the last place, and both values and derivatives to an
+    /// absolute error where that allows more.
     fn check(
         function: impl Function,
         exact: impl Fn(f64) -> (f64, f64),
@@ -145,13 +146,19 @@ mod tests {
     #[test]
     fn values_and_derivatives_are_accurate() {
         let sigmoid = |z: f64| 1.0 / (1.0 + (-z).exp());
-        // The tail of SiLU ends at z·exp(−87); its derivative multiplies z by 1 − σ(z), which has lost digits where
-        // σ(z) is close to 1.
+        // The tail of SiLU ends at z·exp(−87); its derivative multiplies z by 1 − σ(z), which has
+        // lost digits where σ(z) is close to 1.
         let silu = |z: f64| (z * sigmoid(z), sigmoid(z) * (1.0 + z * (1.0 - sigmoid(z))));
         check(Silu, silu, 4.0, 1e-17, 1e-6);
         check(
             Elu,
-            |z| if z > 0.0 { (z, 1.0) } else { (z.exp_m1(), z.exp()) },
+            |z| {
+                if z > 0.0 {
+                    (z, 1.0)
+                } else {
+                    (z.exp_m1(), z.exp())
+                }
+            },
             2.0,
             1e-30,
             1e-7,
@@ -163,7 +170,13 @@ mod tests {
             0.0,
             0.0,
         );
-        check(Tanh, |z| (z.tanh(), 1.0 - z.tanh().powi(2)), 3.0, 1e-30, 5e-7);
+        check(
+            Tanh,
+            |z| (z.tanh(), 1.0 - z.tanh().powi(2)),
+            3.0,
+            1e-30,
+            5e-7,
+        );
     }
 
     #[test]
@@ -175,7 +188,10 @@ mod tests {
             function: Tanh,
             z: &z,
         });
-        let (elu, _) = Arch::new().dispatch(Map { function: Elu, z: &z });
+        let (elu, _) = Arch::new().dispatch(Map {
+            function: Elu,
+            z: &z,
+        });
         for ((&z, tanh), elu) in z.iter().zip(tanh).zip(elu) {
             let expected = f64::from(z).tanh();
             assert!((f64::from(tanh) / expected - 1.0).abs() < 4e-7, "tanh {z}");
@@ -196,7 +212,10 @@ mod tests {
             function: Silu,
             z: &z
         })));
-        assert!(all_nan(Arch::new().dispatch(Map { function: Elu, z: &z })));
+        assert!(all_nan(Arch::new().dispatch(Map {
+            function: Elu,
+            z: &z
+        })));
         assert!(all_nan(Arch::new().dispatch(Map {
             function: Relu,
             z: &z

@@ -32,8 +32,8 @@ impl Default for AdamConfig {
     }
 }
 
-/// Adam (Kingma & Ba, arXiv 1412.6980, algorithm 1) with bias correction and decoupled weight decay. The fields
-/// are the complete state, to be saved and restored as they are.
+/// Adam (Kingma & Ba, arXiv 1412.6980, algorithm 1) with bias correction and decoupled weight
+/// decay. The fields are the complete state, to be saved and restored as they are.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Adam {
     /// The settings; may change between steps.
@@ -57,7 +57,8 @@ impl Adam {
         }
     }
 
-    /// One step with learning rate `lr_now` (a schedule's value; `config.learning_rate` for a constant one).
+    /// One step with learning rate `lr_now` (a schedule's value; `config.learning_rate` for a
+    /// constant one).
     ///
     /// # Panics
     /// If the lengths differ from the optimizer's.
@@ -78,7 +79,11 @@ impl Adam {
             self.first.len(),
             "parameters of another optimizer"
         );
-        assert_eq!(gradient.len(), self.first.len(), "gradient of another optimizer");
+        assert_eq!(
+            gradient.len(),
+            self.first.len(),
+            "gradient of another optimizer"
+        );
         assert_eq!(
             self.second.len(),
             self.first.len(),
@@ -105,7 +110,8 @@ impl Adam {
     }
 }
 
-/// The step of every parameter; a type, since closures are not sure to be compiled for the widest vectors.
+/// The step of every parameter; a type, since closures are not sure to be compiled for the widest
+/// vectors.
 struct Update<'a> {
     parameters: &'a mut [f32],
     gradient: &'a [f32],

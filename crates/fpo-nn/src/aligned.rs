@@ -10,8 +10,8 @@ struct Line([f32; LINE]);
 /// Numbers in a cache line.
 pub(crate) const LINE: usize = 16;
 
-/// A fixed-size buffer of f32, zero at first. A vector load that straddles two cache lines costs twice as much,
-/// so everything the kernels stream lives in one of these.
+/// A fixed-size buffer of f32, zero at first. A vector load that straddles two cache lines costs
+/// twice as much, so everything the kernels stream lives in one of these.
 #[derive(Clone)]
 pub(crate) struct Aligned {
     lines: Vec<Line>,
@@ -26,12 +26,15 @@ impl Aligned {
     }
 
     pub(crate) fn as_slice(&self) -> &[f32] {
-        // SAFETY: `Line` is `repr(C)` and consists of exactly `LINE` f32 without padding (64 bytes both ways).
+        // SAFETY: `Line` is `repr(C)` and consists of exactly `LINE` f32 without padding (64 bytes
+        // both ways).
         unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.lines.len() * LINE) }
     }
 
     pub(crate) fn as_mut_slice(&mut self) -> &mut [f32] {
         // SAFETY: as in `as_slice`; the borrow of `self` is exclusive.
-        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.lines.len() * LINE) }
+        unsafe {
+            std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.lines.len() * LINE)
+        }
     }
 }

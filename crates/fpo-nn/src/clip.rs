@@ -1,8 +1,13 @@
 //! Gradient clipping by the global norm.
 
-/// The Euclidean norm of all numbers of all `parts` together, summed in f64 in a fixed order. NaN if one is.
+/// The Euclidean norm of all numbers of all `parts` together, summed in f64 in a fixed order. NaN
+/// if one is.
 pub fn global_norm(parts: &[&[f32]]) -> f64 {
-    parts.iter().map(|part| sum_of_squares(part)).sum::<f64>().sqrt()
+    parts
+        .iter()
+        .map(|part| sum_of_squares(part))
+        .sum::<f64>()
+        .sqrt()
 }
 
 fn sum_of_squares(values: &[f32]) -> f64 {
@@ -20,8 +25,9 @@ fn sum_of_squares(values: &[f32]) -> f64 {
     sums.iter().sum()
 }
 
-/// Scales `part` by `max_norm / norm` where `norm`, the [`global_norm`] of all parts together, exceeds `max_norm`.
-/// A norm that is not finite leaves the numbers alone, for the caller to refuse.
+/// Scales `part` by `max_norm / norm` where `norm`, the [`global_norm`] of all parts together,
+/// exceeds `max_norm`. A norm that is not finite leaves the numbers alone, for the caller to
+/// refuse.
 pub fn clip_to_norm(part: &mut [f32], norm: f64, max_norm: f64) {
     if norm > max_norm && norm.is_finite() {
         let scale = (max_norm / norm) as f32;

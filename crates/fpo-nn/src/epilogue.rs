@@ -27,7 +27,10 @@ impl<'a> Target<'a> {
     }
 
     fn holds(&self, rows: usize, columns: usize) {
-        assert!((rows - 1) * self.stride + columns <= self.len, "target too short");
+        assert!(
+            (rows - 1) * self.stride + columns <= self.len,
+            "target too short"
+        );
     }
 
     /// # Safety
@@ -51,7 +54,8 @@ pub(crate) struct Activate<'a, F> {
 impl<F: Function> Epilogue for Activate<'_, F> {
     fn check(&self, rows: usize, columns: usize) {
         self.hidden.holds(rows, columns);
-        self.derivative.inspect(|target| target.holds(rows, columns));
+        self.derivative
+            .inspect(|target| target.holds(rows, columns));
     }
 
     #[inline(always)]

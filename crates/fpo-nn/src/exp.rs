@@ -2,18 +2,21 @@
 
 use pulp::Simd;
 
-/// 1.5·2²³ + 127: adding it to a number leaves the nearest integer, plus the exponent bias, in the low bits.
-/// So rounding and building 2ⁿ need no conversion between floats and integers, which is slow on every machine.
+/// 1.5·2²³ + 127: adding it to a number leaves the nearest integer, plus the exponent bias, in the
+/// low bits. So rounding and building 2ⁿ need no conversion between floats and integers, which is
+/// slow on every machine.
 const ROUND: f32 = 12_583_039.0;
 
-/// Beyond ±87, 2ⁿ would leave the normal numbers; exp(±87) is as good as 0 or ∞ to every function built on it.
+/// Beyond ±87, 2ⁿ would leave the normal numbers; exp(±87) is as good as 0 or ∞ to every function
+/// built on it.
 const LIMIT: f32 = 87.0;
 
 /// ln 2 in two parts; the first has few enough bits for its product with an exponent to be exact.
 const LN_2_HIGH: f32 = 0.693_359_4;
 const LN_2_LOW: f32 = -2.121_944_4e-4;
 
-/// (exp(r) − 1)/r on |r| ≤ ½ ln 2, by interpolation in Chebyshev's nodes; error 5e-9 relative to exp(r).
+/// (exp(r) − 1)/r on |r| ≤ ½ ln 2, by interpolation in Chebyshev's nodes; error 5e-9 relative to
+/// exp(r).
 const SERIES: [f32; 6] = [
     1.0,
     0.5,
@@ -62,7 +65,8 @@ pub(crate) fn exp_plus<S: Simd>(simd: S, x: S::f32s, add: f32) -> S::f32s {
     simd.mul_add_e_f32s(scale, m, simd.add_f32s(scale, simd.splat_f32s(add)))
 }
 
-/// exp(−r) on |r| ≤ ½ ln 2, a minimax polynomial with the first two coefficients of the series; error 1.1e-7 relative.
+/// exp(−r) on |r| ≤ ½ ln 2, a minimax polynomial with the first two coefficients of the series;
+/// error 1.1e-7 relative.
 const FALL: [f32; 6] = [
     1.0,
     -1.0,
@@ -74,7 +78,8 @@ const FALL: [f32; 6] = [
 
 /// 1/(1 + exp(−x)), to 4e-7 of it, and the value at ±87 beyond. NaN stays NaN on vectors.
 ///
-/// This is the function that acting waits for: a shorter way than through [`exp_plus`], whose digits near 0 are not asked for here.
+/// This is the function that acting waits for: a shorter way than through [`exp_plus`], whose
+/// digits near 0 are not asked for here.
 #[inline(always)]
 pub(crate) fn sigmoid<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     let splat = |value| simd.splat_f32s(value);
@@ -82,12 +87,19 @@ pub(crate) fn sigmoid<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     let [x, n, power] = nearest_power(simd, x, -std::f32::consts::LOG2_E);
     let r = if S::IS_SCALAR {
         // Without fused multiply-add the product is rounded, unless it is exact.
-        simd.mul_add_e_f32s(n, splat(LN_2_LOW), simd.mul_add_e_f32s(n, splat(LN_2_HIGH), x))
+        simd.mul_add_e_f32s(
+            n,
+            splat(LN_2_LOW),
+            simd.mul_add_e_f32s(n, splat(LN_2_HIGH), x),
+        )
     } else {
         simd.mul_add_e_f32s(n, splat(std::f32::consts::LN_2), x)
     };
     let one = splat(1.0);
-    simd.div_f32s(one, simd.mul_add_e_f32s(polynomial(simd, FALL, r), power, one))
+    simd.div_f32s(
+        one,
+        simd.mul_add_e_f32s(polynomial(simd, FALL, r), power, one),
+    )
 }
 
 /// tanh(x) = m/(m + 2) with m = exp(2x) − 1, which loses nothing near 0.

@@ -12,13 +12,14 @@ pub enum Initialization {
     /// Uniform with variance 1/inputs (LeCun et al., *Efficient BackProp*, 1998).
     #[default]
     LecunUniform,
-    /// Orthonormal rows or columns, whichever are fewer (Saxe et al., arXiv 1312.6120), times √2 in hidden layers.
+    /// Orthonormal rows or columns, whichever are fewer (Saxe et al., arXiv 1312.6120), times √2 in
+    /// hidden layers.
     Orthogonal,
 }
 
 impl Mlp {
-    /// Draws initial parameters. The weights of the output layer are multiplied by `final_gain`. Layer `i` uses
-    /// `key` at index `256·key.index + i`.
+    /// Draws initial parameters. The weights of the output layer are multiplied by `final_gain`.
+    /// Layer `i` uses `key` at index `256·key.index + i`.
     ///
     /// # Panics
     /// If `parameters` is not [`Mlp::parameter_count`] long.
@@ -55,14 +56,18 @@ impl Mlp {
 fn lecun_uniform(key: Key, inputs: usize, weight: &mut [f32]) {
     let bound = (3.0 / inputs as f32).sqrt();
     fill_uniform(key, weight);
-    weight.iter_mut().for_each(|w| *w = (2.0 * *w - 1.0) * bound);
+    weight
+        .iter_mut()
+        .for_each(|w| *w = (2.0 * *w - 1.0) * bound);
 }
 
-/// Orthonormalizes a normal matrix by modified Gram–Schmidt in f64, which leaves the uniform (Haar) distribution.
+/// Orthonormalizes a normal matrix by modified Gram–Schmidt in f64, which leaves the uniform (Haar)
+/// distribution.
 fn orthogonal(key: Key, inputs: usize, outputs: usize, weight: &mut [f32]) {
     fill_normal(key, weight);
     let (vectors, length) = (inputs.min(outputs), inputs.max(outputs));
-    // Vector v has its element e at [v, e] of the (inputs, outputs) matrix or at [e, v], whichever is longer.
+    // Vector v has its element e at [v, e] of the (inputs, outputs) matrix or at [e, v], whichever
+    // is longer.
     let at = |v: usize, e: usize| {
         if inputs <= outputs {
             v * outputs + e

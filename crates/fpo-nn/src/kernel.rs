@@ -1,9 +1,10 @@
 //! The matrix product behind every pass, on the widest vectors of this machine.
 //!
-//! C[m, n] = A[m, k]·B[k, n] in blocks of [`BLOCK_ROWS`] rows and two vector registers of columns: the block's
-//! sums stay in registers, in the order of k and by fused multiply-add, until an [`Epilogue`] takes them. So an
-//! element of C depends neither on the rows around it nor on where buffers lie. B comes in panels of [`PANEL`]
-//! columns, read from the first-level cache by all blocks of rows in turn.
+//! C[m, n] = A[m, k]·B[k, n] in blocks of [`BLOCK_ROWS`] rows and two vector registers of columns:
+//! the block's sums stay in registers, in the order of k and by fused multiply-add, until an
+//! [`Epilogue`] takes them. So an element of C depends neither on the rows around it nor on where
+//! buffers lie. B comes in panels of [`PANEL`] columns, read from the first-level cache by all
+//! blocks of rows in turn.
 
 #![allow(unsafe_code)]
 
@@ -50,8 +51,8 @@ pub(crate) struct Begun<'a> {
 
 /// What becomes of a finished vector of sums.
 pub(crate) trait Epilogue: Copy {
-    /// Panics unless `finish` may be called for every row below `rows` and every column below `columns`
-    /// (a multiple of the vector length).
+    /// Panics unless `finish` may be called for every row below `rows` and every column below
+    /// `columns` (a multiple of the vector length).
     fn check(&self, rows: usize, columns: usize);
 
     /// Takes the sums of `row` from `column` on.
@@ -77,7 +78,8 @@ impl<E: Epilogue> Product<'_, E> {
     /// Runs the product.
     ///
     /// # Panics
-    /// If a factor or the target is smaller than the sizes, rounded up to whole blocks and panels, need.
+    /// If a factor or the target is smaller than the sizes, rounded up to whole blocks and panels,
+    /// need.
     pub(crate) fn run(self) {
         if self.rows > 0 && self.columns > 0 {
             self.check();
@@ -97,8 +99,12 @@ impl<E: Epilogue> Product<'_, E> {
             assert!(last < self.left.data.len(), "left factor too short");
         }
         if steps > 0 {
-            let last = (self.columns - 1) / PANEL * self.right.panel + (steps - 1) * self.right.step;
-            assert!(last + PANEL <= self.right.data.len(), "right factor too short");
+            let last =
+                (self.columns - 1) / PANEL * self.right.panel + (steps - 1) * self.right.step;
+            assert!(
+                last + PANEL <= self.right.data.len(),
+                "right factor too short"
+            );
         }
         let columns = self.columns.next_multiple_of(PANEL);
         if let Some(begun) = self.begun {
@@ -108,7 +114,10 @@ impl<E: Epilogue> Product<'_, E> {
             );
             if let Some(last) = begun.common.len().checked_sub(1) {
                 let last = (self.columns - 1) / PANEL * self.right.panel + last * self.right.step;
-                assert!(last + PANEL <= begun.right.len(), "common right factor too short");
+                assert!(
+                    last + PANEL <= begun.right.len(),
+                    "common right factor too short"
+                );
             }
         }
         self.epilogue.check(rows, columns);
@@ -146,7 +155,8 @@ impl<E: Epilogue> Product<'_, E> {
                     self.blocks::<S, ROWS, 2>(simd, column);
                     column += 2 * S::F32_LANES;
                 } else {
-                    // One register of columns leaves room for the sums of 8 rows everywhere, and fewer would wait for each other.
+                    // One register of columns leaves room for the sums of 8 rows everywhere, and
+                    // fewer would wait for each other.
                     self.blocks::<S, 8, 1>(simd, column);
                     column += S::F32_LANES;
                 }
@@ -159,14 +169,19 @@ impl<E: Epilogue> Product<'_, E> {
     /// # Safety
     /// As `panels`; the columns lie in one panel.
     #[inline(always)]
-    unsafe fn blocks<S: Simd, const ROWS: usize, const VECTORS: usize>(&self, simd: S, column: usize) {
+    unsafe fn blocks<S: Simd, const ROWS: usize, const VECTORS: usize>(
+        &self,
+        simd: S,
+        column: usize,
+    ) {
         let right = self.right;
         // SAFETY: every offset is at most the last one that `check` compared with the lengths.
         unsafe {
             let mut b = right
                 .data
                 .as_ptr()
-                // Wrapping: where there is nothing to multiply, there need be no factors to point at.
+                // Wrapping: where there is nothing to multiply, there need be no factors to point
+                // at.
                 .wrapping_add(column / PANEL * right.panel + column % PANEL);
             let mut start = [simd.splat_f32s(0.0); VECTORS];
             if right.bias {
@@ -190,7 +205,8 @@ impl<E: Epilogue> Product<'_, E> {
             }
             let mut row = 0;
             while row < self.rows {
-                // A few rows alone, as a policy acting for one robot has, cost less one by one than as most of a block of nothing.
+                // A few rows alone, as a policy acting for one robot has, cost less one by one than
+                // as most of a block of nothing.
                 if self.rows - row > ROWS / 4 {
                     self.block::<S, ROWS, VECTORS>(simd, row, column, start, b);
                     row += ROWS;
@@ -202,8 +218,8 @@ impl<E: Epilogue> Product<'_, E> {
         }
     }
 
-    /// `ROWS` rows from `row` on, for the `VECTORS` registers of columns from `column` on, whose sums begin with `start` and whose
-    /// right factors lie at `b`.
+    /// `ROWS` rows from `row` on, for the `VECTORS` registers of columns from `column` on, whose
+    /// sums begin with `start` and whose right factors lie at `b`.
     ///
     /// # Safety
     /// As `blocks`.
@@ -279,7 +295,11 @@ mod tests {
     use pulp::{Scalar, x86};
 
     /// A·B with every instruction set of this machine, by name.
-    fn on_every_arch(rows: usize, columns: usize, depth: usize) -> (Vec<(&'static str, Vec<f32>)>, Vec<f64>) {
+    fn on_every_arch(
+        rows: usize,
+        columns: usize,
+        depth: usize,
+    ) -> (Vec<(&'static str, Vec<f32>)>, Vec<f64>) {
         let normal = |step, len| {
             let mut out = vec![0.0; len];
             fill_normal(Key::new(3, Stream::Test).step(step), &mut out);
@@ -321,8 +341,13 @@ mod tests {
         if let Some(v4) = x86::V4::try_new() {
             found.push(("AVX-512", run(&|p| Simd::vectorize(v4, p))));
         }
-        let b_at = |p: usize, j: usize| f64::from(b[j / PANEL * PANEL * depth + p * PANEL + j % PANEL]);
-        let exact = |i: usize, j: usize| (0..depth).map(|p| f64::from(a[i * depth + p]) * b_at(p, j)).sum();
+        let b_at =
+            |p: usize, j: usize| f64::from(b[j / PANEL * PANEL * depth + p * PANEL + j % PANEL]);
+        let exact = |i: usize, j: usize| {
+            (0..depth)
+                .map(|p| f64::from(a[i * depth + p]) * b_at(p, j))
+                .sum()
+        };
         let expected = (0..rows * columns)
             .map(|ij| exact(ij / columns, ij % columns))
             .collect();

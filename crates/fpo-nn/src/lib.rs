@@ -1,10 +1,10 @@
 //! Multi-layer perceptrons for policies and critics, and what training them needs.
 //!
-//! A network is a [`Mlp`]: sizes and the layout of one flat parameter vector, which the caller owns. A minibatch
-//! is walked in tiles of rows whose activations stay in the second-level cache ([`Mlp::tile_rows`]): fill
-//! [`Scratch::input_mut`], [`Mlp::forward`], write the gradient at the output, [`Mlp::backward`]. Each call is
-//! single-threaded and allocates nothing; threads share one set of packed [`Weights`] and own a [`Scratch`] and
-//! a gradient each.
+//! A network is a [`Mlp`]: sizes and the layout of one flat parameter vector, which the caller
+//! owns. A minibatch is walked in tiles of rows whose activations stay in the second-level cache
+//! ([`Mlp::tile_rows`]): fill [`Scratch::input_mut`], [`Mlp::forward`], write the gradient at the
+//! output, [`Mlp::backward`]. Each call is single-threaded and allocates nothing; threads share one
+//! set of packed [`Weights`] and own a [`Scratch`] and a gradient each.
 //!
 //! ```
 //! use fpo_nn::{Activation, Initialization, Mlp, MlpSpec};

@@ -4,8 +4,8 @@ use crate::{Activation, Precision, PrecisionError};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
-/// What a multi-layer perceptron looks like: `input → hidden[0] → … → output`, the activation after every hidden
-/// layer, a linear output.
+/// What a multi-layer perceptron looks like: `input → hidden[0] → … → output`, the activation after
+/// every hidden layer, a linear output.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MlpSpec {
@@ -23,7 +23,10 @@ pub struct MlpSpec {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MlpError {
     /// A layer of width zero, or wider than [`Mlp::MAX_WIDTH`].
-    #[error("layer {layer} has width {width}; it must lie in 1..={}", Mlp::MAX_WIDTH)]
+    #[error(
+        "layer {layer} has width {width}; it must lie in 1..={}",
+        Mlp::MAX_WIDTH
+    )]
     Width {
         /// Index among input, hidden layers and output.
         layer: usize,
@@ -51,7 +54,8 @@ pub struct Layer {
     pub bias: Range<usize>,
 }
 
-/// A multi-layer perceptron: its sizes and the layout of its flat parameter vector, but no parameters.
+/// A multi-layer perceptron: its sizes and the layout of its flat parameter vector, but no
+/// parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mlp {
     spec: MlpSpec,
@@ -80,7 +84,10 @@ impl Mlp {
                 layers: widths.len() - 1,
             });
         }
-        if let Some(layer) = widths.iter().position(|w| !(1..=Self::MAX_WIDTH).contains(w)) {
+        if let Some(layer) = widths
+            .iter()
+            .position(|w| !(1..=Self::MAX_WIDTH).contains(w))
+        {
             return Err(MlpError::Width {
                 layer,
                 width: widths[layer],
@@ -107,7 +114,8 @@ impl Mlp {
         })
     }
 
-    /// The same network with its products in `precision`. Weights and scratches made before do not fit it.
+    /// The same network with its products in `precision`. Weights and scratches made before do not
+    /// fit it.
     ///
     /// # Errors
     /// If this machine does not have that precision.
@@ -139,14 +147,16 @@ impl Mlp {
         self.layers.last().map_or(0, |layer| layer.bias.end)
     }
 
-    /// Rows of a tile whose activations and derivatives fill about half of a second-level cache of 1 MiB, or in bfloat16
-    /// two thirds of one of 2 MiB; a multiple of 16, at least 64 (to spread the traffic of the weights) and at most 512.
+    /// Rows of a tile whose activations and derivatives fill about half of a second-level cache of
+    /// 1 MiB, or in bfloat16 two thirds of one of 2 MiB; a multiple of 16, at least 64 (to spread
+    /// the traffic of the weights) and at most 512.
     pub fn tile_rows(&self) -> usize {
         #[cfg(target_arch = "x86_64")]
         if self.precision == Precision::Bf16 {
             return crate::bf16::Buffers::tile_rows(&self.spec);
         }
-        let numbers = self.spec.input + 2 * self.spec.hidden.iter().sum::<usize>() + 2 * self.spec.output;
+        let numbers =
+            self.spec.input + 2 * self.spec.hidden.iter().sum::<usize>() + 2 * self.spec.output;
         let rows = (512 << 10) / (4 * numbers);
         (rows / 16 * 16).clamp(64, 512)
     }

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Count, mean and sum of squared deviations of each column of the rows seen so far, in f64. Parts computed apart
-/// merge without loss (Chan, Golub & LeVeque, *Updating formulae and a pairwise algorithm for computing sample
-/// variances*, 1979).
+/// Count, mean and sum of squared deviations of each column of the rows seen so far, in f64. Parts
+/// computed apart merge without loss (Chan, Golub & LeVeque, *Updating formulae and a pairwise
+/// algorithm for computing sample variances*, 1979).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Moments {
     /// Rows seen.
@@ -25,7 +25,8 @@ impl Moments {
         }
     }
 
-    /// Adds the rows of `rows`, row-major with `dim` columns: two passes over the new rows, then a merge.
+    /// Adds the rows of `rows`, row-major with `dim` columns: two passes over the new rows, then a
+    /// merge.
     ///
     /// # Panics
     /// If `dim` is not the number of columns or does not divide the length.
@@ -105,8 +106,8 @@ impl Default for NormalizerConfig {
     }
 }
 
-/// Maps rows to (x − mean)/std with statistics of its own, which change only by [`Normalizer::update`]. The moments
-/// and the settings are its complete state.
+/// Maps rows to (x − mean)/std with statistics of its own, which change only by
+/// [`Normalizer::update`]. The moments and the settings are its complete state.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Normalizer {
     config: NormalizerConfig,
@@ -180,8 +181,13 @@ impl Normalizer {
             self.dim()
         );
         let limit = self.config.clip.unwrap_or(f32::INFINITY);
-        for (x, out) in x.chunks_exact(self.dim()).zip(out.chunks_exact_mut(self.dim())) {
-            for (((out, &x), shift), scale) in out.iter_mut().zip(x).zip(&self.shift).zip(&self.scale) {
+        for (x, out) in x
+            .chunks_exact(self.dim())
+            .zip(out.chunks_exact_mut(self.dim()))
+        {
+            for (((out, &x), shift), scale) in
+                out.iter_mut().zip(x).zip(&self.shift).zip(&self.scale)
+            {
                 *out = ((x - shift) * scale).clamp(-limit, limit);
             }
         }

@@ -15,19 +15,22 @@ use fpo_rng::simd::dispatch;
 use pulp::{Simd, WithSimd};
 
 impl Mlp {
-    /// The outputs, [rows, output], for the first `rows` rows of the scratch's input. Keeps nothing for `backward`.
+    /// The outputs, [rows, output], for the first `rows` rows of the scratch's input. Keeps nothing
+    /// for `backward`.
     ///
     /// A row's output is the same bit for bit whatever rows are around it.
     ///
     /// # Panics
-    /// If `weights` or `scratch` belong to another network, or `rows` exceeds the scratch's capacity.
+    /// If `weights` or `scratch` belong to another network, or `rows` exceeds the scratch's
+    /// capacity.
     pub fn infer<'s>(&self, weights: &Weights, scratch: &'s mut Scratch, rows: usize) -> &'s [f32] {
         self.walk(weights, scratch, rows, false, None);
         scratch.output(rows)
     }
 
-    /// Reads the first `known` inputs of every row, for [`Mlp::infer_prepared`]: a policy asks for ten velocities at one observation. They are to stay
-    /// in the scratch's input until then: in bfloat16 they are read anew.
+    /// Reads the first `known` inputs of every row, for [`Mlp::infer_prepared`]: a policy asks for
+    /// ten velocities at one observation. They are to stay in the scratch's input until then: in
+    /// bfloat16 they are read anew.
     ///
     /// # Panics
     /// As [`Mlp::infer`], and if the network has fewer inputs.
@@ -35,7 +38,9 @@ impl Mlp {
         self.check(weights, scratch, rows);
         let layer = &self.layers()[0];
         assert!(known <= layer.inputs, "more known inputs than there are");
-        let Scratch { input, prepared, .. } = scratch;
+        let Scratch {
+            input, prepared, ..
+        } = scratch;
         (prepared.rows, prepared.inputs) = (rows, known);
         let Some([packed, ..]) = in_f32(&weights.layers) else {
             return;
@@ -56,8 +61,9 @@ impl Mlp {
         product(layer, factors, Keep { sums });
     }
 
-    /// As [`Mlp::infer`], but for rounding, where a row's inputs are those that [`Mlp::prepare`] read, then its own part of `own`
-    /// `[rows, width]`, then `common`, the same for all rows. `rows` are the first of those that were prepared.
+    /// As [`Mlp::infer`], but for rounding, where a row's inputs are those that [`Mlp::prepare`]
+    /// read, then its own part of `own` `[rows, width]`, then `common`, the same for all rows.
+    /// `rows` are the first of those that were prepared.
     ///
     /// A row's output is the same bit for bit whatever rows are around it.
     ///
@@ -100,7 +106,12 @@ impl Mlp {
     ///
     /// # Panics
     /// As [`Mlp::infer`], and if the scratch was made without training buffers.
-    pub fn forward<'s>(&self, weights: &Weights, scratch: &'s mut Scratch, rows: usize) -> &'s [f32] {
+    pub fn forward<'s>(
+        &self,
+        weights: &Weights,
+        scratch: &'s mut Scratch,
+        rows: usize,
+    ) -> &'s [f32] {
         assert!(
             scratch.is_training(),
             "the scratch was made without training buffers"
@@ -109,7 +120,8 @@ impl Mlp {
         scratch.output(rows)
     }
 
-    /// All layers; with `common` the first goes on from what is prepared, these being the inputs that all rows have in common.
+    /// All layers; with `common` the first goes on from what is prepared, these being the inputs
+    /// that all rows have in common.
     fn walk(
         &self,
         weights: &Weights,
@@ -130,7 +142,8 @@ impl Mlp {
             #[cfg(target_arch = "x86_64")]
             (Layers::Bf16(packed), Between::Bf16(buffers)) => {
                 let (input, output) = (input.as_slice(), output.as_mut_slice());
-                self.bf16(packed).forward(buffers, rows, input, output, training);
+                self.bf16(packed)
+                    .forward(buffers, rows, input, output, training);
             }
             (
                 layers,
@@ -237,18 +250,29 @@ impl Mlp {
         }
     }
 
-    /// Adds the gradient of the loss with respect to the parameters to `gradient`, laid out as they are. Reads the
-    /// gradient at the output from [`Scratch::output_and_gradient_mut`] and what the last [`Mlp::forward`] on this
-    /// scratch kept, which it consumes: each `backward` needs its own `forward`.
+    /// Adds the gradient of the loss with respect to the parameters to `gradient`, laid out as they
+    /// are. Reads the gradient at the output from [`Scratch::output_and_gradient_mut`] and what the
+    /// last [`Mlp::forward`] on this scratch kept, which it consumes: each `backward` needs its own
+    /// `forward`.
     ///
     /// # Panics
     /// As [`Mlp::forward`], and if `gradient` is not [`Mlp::parameter_count`] long.
-    pub fn backward(&self, weights: &Weights, scratch: &mut Scratch, rows: usize, gradient: &mut [f32]) {
+    pub fn backward(
+        &self,
+        weights: &Weights,
+        scratch: &mut Scratch,
+        rows: usize,
+        gradient: &mut [f32],
+    ) {
         assert!(
             scratch.is_training(),
             "the scratch was made without training buffers"
         );
-        assert_eq!(gradient.len(), self.parameter_count(), "length of the gradient");
+        assert_eq!(
+            gradient.len(),
+            self.parameter_count(),
+            "length of the gradient"
+        );
         self.check(weights, scratch, rows);
         let Scratch {
             input,
@@ -276,8 +300,13 @@ impl Mlp {
                     hidden,
                     derivative,
                 };
-                self.bf16(packed)
-                    .differentiate(&kept, gradients, rows, d_output.as_slice(), gradient);
+                self.bf16(packed).differentiate(
+                    &kept,
+                    gradients,
+                    rows,
+                    d_output.as_slice(),
+                    gradient,
+                );
             }
             (
                 Layers::F32(packed),
@@ -304,7 +333,8 @@ impl Mlp {
         gradient: &mut [f32],
     ) {
         for (l, (layer, packed)) in self.layers().iter().zip(packed).enumerate().rev() {
-            // Derivatives of this layer and after; the one before becomes the gradient at the layer's input.
+            // Derivatives of this layer and after; the one before becomes the gradient at the
+            // layer's input.
             let (before, after) = derivative.split_at_mut(l);
             let (d_z, d_stride) = match after.first() {
                 Some(d_z) => (d_z.as_slice(), stride(layer.outputs)),
@@ -479,7 +509,9 @@ impl WithSimd for ColumnSums<'_> {
             // Four partial sums, so that one addition need not wait for the one before.
             let mut partial = [simd.splat_f32s(0.0); 4];
             // SAFETY: `run`, the only caller, compared the last vector's end with the length.
-            let at = |row: usize| unsafe { load(simd, self.data.as_ptr().add(row * self.stride + column)) };
+            let at = |row: usize| unsafe {
+                load(simd, self.data.as_ptr().add(row * self.stride + column))
+            };
             let whole = self.rows / 4 * 4;
             for row in (0..whole).step_by(4) {
                 for (i, partial) in partial.iter_mut().enumerate() {

@@ -5,8 +5,9 @@ use pulp::{Simd, WithSimd};
 use std::hint::black_box;
 use std::time::Instant;
 
-/// The f32 rate of the calling thread in GFLOP/s (a fused multiply-add counts two): the best of several short runs
-/// of independent multiply-adds on the widest vectors. Run it on several threads at once for the rate of them all.
+/// The f32 rate of the calling thread in GFLOP/s (a fused multiply-add counts two): the best of
+/// several short runs of independent multiply-adds on the widest vectors. Run it on several threads
+/// at once for the rate of them all.
 pub fn peak_gflops() -> f64 {
     const REPEATS: usize = 20_000;
     let run = || {
@@ -28,7 +29,8 @@ impl WithSimd for MultiplyAdds {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> usize {
-        // Twelve chains cover latency × throughput of every machine in use and fit into 16 registers.
+        // Twelve chains cover latency × throughput of every machine in use and fit into 16
+        // registers.
         const CHAINS: usize = 12;
         let (x, y) = (
             simd.splat_f32s(black_box(0.999)),

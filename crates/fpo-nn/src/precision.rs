@@ -1,23 +1,26 @@
 //! In which numbers a network's products are computed.
 
-/// The numbers that matrix products multiply. Parameters, gradients, inputs and outputs are f32 either way.
+/// The numbers that matrix products multiply. Parameters, gradients, inputs and outputs are f32
+/// either way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Precision {
     /// Single precision throughout, on any machine.
     #[default]
     F32,
-    /// Weights, activations and their gradients are rounded to bfloat16 (8 significant bits) before they are multiplied; sums are
-    /// f32. Inputs are split into two bfloat16 numbers and keep 16 bits. Needs the matrix unit of recent Intel processors (AMX).
+    /// Weights, activations and their gradients are rounded to bfloat16 (8 significant bits) before
+    /// they are multiplied; sums are f32. Inputs are split into two bfloat16 numbers and keep 16
+    /// bits. Needs the matrix unit of recent Intel processors (AMX).
     Bf16,
-    /// Outputs are those of `F32`, bit for bit; the products of the backward pass are computed as with `Bf16`, and its inputs are
-    /// not split but rounded once.
+    /// Outputs are those of `F32`, bit for bit; the products of the backward pass are computed as
+    /// with `Bf16`, and its inputs are not split but rounded once.
     Bf16Gradient,
 }
 
 /// A precision this machine does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "this machine has no bfloat16 matrix unit (AMX, with the system's permission to use it), or FPO_SIMD forbids it"
+    "this machine has no bfloat16 matrix unit (AMX, with the system's permission to use it), or \
+    FPO_SIMD forbids it"
 )]
 pub struct PrecisionError;
 

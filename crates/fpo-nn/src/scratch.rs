@@ -6,8 +6,8 @@ use crate::bf16;
 use crate::kernel::{BLOCK_ROWS, PANEL};
 use crate::{Mlp, MlpSpec, Precision};
 
-/// All buffers that [`Mlp::infer`], [`Mlp::forward`] and [`Mlp::backward`] need for a tile, allocated once.
-/// One thread uses one scratch.
+/// All buffers that [`Mlp::infer`], [`Mlp::forward`] and [`Mlp::backward`] need for a tile,
+/// allocated once. One thread uses one scratch.
 #[derive(Clone)]
 pub struct Scratch {
     pub(crate) spec: MlpSpec,
@@ -23,7 +23,8 @@ pub struct Scratch {
     pub(crate) d_output: Aligned,
 }
 
-/// The first layer's sums over inputs that many passes have in common, and room for the others; no memory until it is asked for.
+/// The first layer's sums over inputs that many passes have in common, and room for the others; no
+/// memory until it is asked for.
 #[derive(Clone)]
 pub(crate) struct Prepared {
     /// Of so many rows.
@@ -54,9 +55,11 @@ impl Prepared {
 #[derive(Clone)]
 pub(crate) enum Between {
     F32 {
-        /// Activations after each hidden layer, rows `stride(width)` apart. Two buffers in turn without training.
+        /// Activations after each hidden layer, rows `stride(width)` apart. Two buffers in turn
+        /// without training.
         hidden: Vec<Aligned>,
-        /// f′(z) of each hidden layer after `forward`, the gradient at z after `backward`; empty without training.
+        /// f′(z) of each hidden layer after `forward`, the gradient at z after `backward`; empty
+        /// without training.
         derivative: Vec<Aligned>,
         /// For a backward pass in bfloat16.
         #[cfg(target_arch = "x86_64")]
@@ -66,8 +69,8 @@ pub(crate) enum Between {
     Bf16(bf16::Buffers),
 }
 
-/// Distance between the rows of a hidden layer's buffer: whole panels, and a cache line more where rows would
-/// otherwise lie a multiple of 512 bytes apart and fall into the same few cache sets.
+/// Distance between the rows of a hidden layer's buffer: whole panels, and a cache line more where
+/// rows would otherwise lie a multiple of 512 bytes apart and fall into the same few cache sets.
 pub(crate) fn stride(width: usize) -> usize {
     let padded = width.next_multiple_of(PANEL);
     if padded.is_multiple_of(128) {
@@ -77,8 +80,8 @@ pub(crate) fn stride(width: usize) -> usize {
     }
 }
 
-/// Numbers in a buffer of `rows` rows `stride` apart: whole blocks of rows, and a panel's worth beyond the last
-/// one, since kernels read whole vectors.
+/// Numbers in a buffer of `rows` rows `stride` apart: whole blocks of rows, and a panel's worth
+/// beyond the last one, since kernels read whole vectors.
 fn len(rows: usize, stride: usize) -> usize {
     // Checked: what kernels trust is that sizes were compared with these.
     rows.checked_next_multiple_of(BLOCK_ROWS)
@@ -87,7 +90,8 @@ fn len(rows: usize, stride: usize) -> usize {
 }
 
 impl Mlp {
-    /// Buffers for tiles of up to `rows` rows; with `training` also those that `forward` and `backward` need.
+    /// Buffers for tiles of up to `rows` rows; with `training` also those that `forward` and
+    /// `backward` need.
     pub fn scratch(&self, rows: usize, training: bool) -> Scratch {
         let spec = self.spec();
         Scratch {
@@ -127,7 +131,12 @@ impl Between {
                 .map(|&width| Aligned::zeros(len(rows, stride(width))))
                 .collect()
         } else {
-            let widest = spec.hidden.iter().map(|&width| stride(width)).max().unwrap_or(0);
+            let widest = spec
+                .hidden
+                .iter()
+                .map(|&width| stride(width))
+                .max()
+                .unwrap_or(0);
             (0..spec.hidden.len().min(2))
                 .map(|_| Aligned::zeros(len(rows, widest)))
                 .collect()
@@ -171,7 +180,8 @@ impl Scratch {
         &self.output.as_slice()[..rows * self.spec.output]
     }
 
-    /// The output of the last pass and the gradient at it that `backward` will read, both [rows, output].
+    /// The output of the last pass and the gradient at it that `backward` will read, both [rows,
+    /// output].
     ///
     /// # Panics
     /// If `rows` exceeds the capacity or the scratch is not for training.

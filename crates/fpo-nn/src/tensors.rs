@@ -1,4 +1,5 @@
-//! Parameters as named tensors: `prefix0.weight` (inputs, outputs), `prefix0.bias`, `prefix1.weight`, ….
+//! Parameters as named tensors: `prefix0.weight` (inputs, outputs), `prefix0.bias`,
+//! `prefix1.weight`, ….
 
 use crate::Mlp;
 use safetensors::tensor::{Dtype, SafeTensors};
@@ -48,25 +49,31 @@ pub enum TensorError {
 
 impl Mlp {
     /// Names, shapes and flat ranges of all tensors, in the order of the flat vector.
-    fn tensors(&self, prefix: &str) -> impl Iterator<Item = (String, Vec<usize>, std::ops::Range<usize>)> {
-        self.layers().iter().enumerate().flat_map(move |(i, layer)| {
-            [
-                (
-                    format!("{prefix}{i}.weight"),
-                    vec![layer.inputs, layer.outputs],
-                    layer.weight.clone(),
-                ),
-                (
-                    format!("{prefix}{i}.bias"),
-                    vec![layer.outputs],
-                    layer.bias.clone(),
-                ),
-            ]
-        })
+    fn tensors(
+        &self,
+        prefix: &str,
+    ) -> impl Iterator<Item = (String, Vec<usize>, std::ops::Range<usize>)> {
+        self.layers()
+            .iter()
+            .enumerate()
+            .flat_map(move |(i, layer)| {
+                [
+                    (
+                        format!("{prefix}{i}.weight"),
+                        vec![layer.inputs, layer.outputs],
+                        layer.weight.clone(),
+                    ),
+                    (
+                        format!("{prefix}{i}.bias"),
+                        vec![layer.outputs],
+                        layer.bias.clone(),
+                    ),
+                ]
+            })
     }
 
-    /// The tensors of a flat vector (parameters, an average, or an optimizer's moments) named with `prefix`, such
-    /// as `"policy."`.
+    /// The tensors of a flat vector (parameters, an average, or an optimizer's moments) named with
+    /// `prefix`, such as `"policy."`.
     ///
     /// # Panics
     /// If `flat` is not [`Mlp::parameter_count`] long.
@@ -85,12 +92,12 @@ impl Mlp {
             .collect()
     }
 
-    /// The flat vector from the tensors named with `prefix`; other tensors may be in the file too. Nothing is
-    /// allocated by what the file claims: the network's sizes decide.
+    /// The flat vector from the tensors named with `prefix`; other tensors may be in the file too.
+    /// Nothing is allocated by what the file claims: the network's sizes decide.
     ///
     /// # Errors
-    /// A tensor that is missing, has another shape or type, holds NaN or infinity, or carries the prefix without
-    /// belonging to the network.
+    /// A tensor that is missing, has another shape or type, holds NaN or infinity, or carries the
+    /// prefix without belonging to the network.
     pub fn load(&self, prefix: &str, file: &SafeTensors) -> Result<Vec<f32>, TensorError> {
         let mut flat = vec![0.0; self.parameter_count()];
         let expected: Vec<_> = self.tensors(prefix).collect();
@@ -136,5 +143,8 @@ impl Mlp {
 
 /// Whether `name` reads like `12.weight` or `12.bias`.
 fn is_parameter(name: &str) -> bool {
-    matches!(name.split_once('.'), Some((index, "weight" | "bias")) if index.parse::<usize>().is_ok())
+    let Some((index, "weight" | "bias")) = name.split_once('.') else {
+        return false;
+    };
+    index.parse::<usize>().is_ok()
 }

@@ -6,9 +6,9 @@ use crate::bf16;
 use crate::kernel::PANEL;
 use crate::{Layer, Mlp, MlpSpec, Precision};
 
-/// A network's parameters packed for the matrix kernels: every weight matrix, and its transpose for the backward
-/// pass, cut into panels of 32 columns that are contiguous in memory. Pack once per optimizer step and
-/// share by reference between threads.
+/// A network's parameters packed for the matrix kernels: every weight matrix, and its transpose for
+/// the backward pass, cut into panels of 32 columns that are contiguous in memory. Pack once per
+/// optimizer step and share by reference between threads.
 #[derive(Clone)]
 pub struct Weights {
     pub(crate) spec: MlpSpec,
@@ -29,9 +29,11 @@ pub(crate) enum Layers {
 
 #[derive(Clone)]
 pub(crate) struct Packed {
-    /// For each panel of outputs: the biases, then `inputs` rows of weights. [panels, 1 + inputs, PANEL].
+    /// For each panel of outputs: the biases, then `inputs` rows of weights. [panels, 1 + inputs,
+    /// PANEL].
     pub(crate) forward: Aligned,
-    /// For each panel of inputs: `outputs` rows of the transposed weights, [panels, outputs, PANEL]; or empty.
+    /// For each panel of inputs: `outputs` rows of the transposed weights, [panels, outputs,
+    /// PANEL]; or empty.
     pub(crate) backward: Aligned,
 }
 
@@ -48,12 +50,20 @@ impl Mlp {
             spec: self.spec().clone(),
             precision: self.precision(),
             layers: match self.precision() {
-                Precision::F32 => Layers::F32(layers.iter().map(|layer| Packed::new(layer, true)).collect()),
+                Precision::F32 => Layers::F32(
+                    layers
+                        .iter()
+                        .map(|layer| Packed::new(layer, true))
+                        .collect(),
+                ),
                 #[cfg(target_arch = "x86_64")]
                 Precision::Bf16 => Layers::Bf16(bf16()),
                 #[cfg(target_arch = "x86_64")]
                 Precision::Bf16Gradient => Layers::Both(
-                    layers.iter().map(|layer| Packed::new(layer, false)).collect(),
+                    layers
+                        .iter()
+                        .map(|layer| Packed::new(layer, false))
+                        .collect(),
                     bf16(),
                 ),
                 #[cfg(not(target_arch = "x86_64"))]
@@ -62,7 +72,8 @@ impl Mlp {
         }
     }
 
-    /// Packs a flat parameter vector. Nothing notices later changes to `parameters`: pack again after each step.
+    /// Packs a flat parameter vector. Nothing notices later changes to `parameters`: pack again
+    /// after each step.
     ///
     /// # Panics
     /// If `parameters` is not [`Mlp::parameter_count`] long or `weights` belong to another network.
@@ -74,7 +85,10 @@ impl Mlp {
         );
         self.check_weights(weights);
         for (l, layer) in self.layers().iter().enumerate() {
-            let (weight, bias) = (&parameters[layer.weight.clone()], &parameters[layer.bias.clone()]);
+            let (weight, bias) = (
+                &parameters[layer.weight.clone()],
+                &parameters[layer.bias.clone()],
+            );
             match &mut weights.layers {
                 Layers::F32(packed) => packed[l].pack(layer, weight, bias),
                 #[cfg(target_arch = "x86_64")]
@@ -127,7 +141,10 @@ impl Packed {
             .as_mut_slice()
             .chunks_exact_mut(PANEL * layer.outputs);
         for (p, panel) in panels.enumerate() {
-            let rows = weight.chunks_exact(layer.outputs).skip(p * PANEL).take(PANEL);
+            let rows = weight
+                .chunks_exact(layer.outputs)
+                .skip(p * PANEL)
+                .take(PANEL);
             for (column, row) in rows.enumerate() {
                 for (to, &from) in panel.chunks_exact_mut(PANEL).zip(row) {
                     to[column] = from;

@@ -4,7 +4,8 @@ use crate::Squash;
 use fpo_env::EnvSpec;
 use serde::{Deserialize, Serialize};
 
-/// Cuts a policy's action to a bound, squashes it into [−1, 1] and maps it linearly onto the environment's range.
+/// Cuts a policy's action to a bound, squashes it into [−1, 1] and maps it linearly onto the
+/// environment's range.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ActionMap {
     squash: Squash,
@@ -62,11 +63,13 @@ impl ActionMap {
         }
     }
 
-    /// Mean over the entries of the square of an environment action, measured from the middle of its range in half ranges: 1
-    /// where every entry is at a bound.
+    /// Mean over the entries of the square of an environment action, measured from the middle of
+    /// its range in half ranges: 1 where every entry is at a bound.
     pub fn saturation(&self, env_action: &[f32]) -> f64 {
         let entries = env_action.iter().zip(&self.middle).zip(&self.half_range);
-        let sum: f64 = entries.map(|((a, m), h)| f64::from((a - m) / h).powi(2)).sum();
+        let sum: f64 = entries
+            .map(|((a, m), h)| f64::from((a - m) / h).powi(2))
+            .sum();
         sum / self.dim() as f64
     }
 
@@ -84,7 +87,11 @@ impl ActionMap {
     pub(super) fn is_valid(&self) -> bool {
         self.bound >= 0.0
             && self.middle.len() == self.half_range.len()
-            && self.middle.iter().chain(&self.half_range).all(|x| x.is_finite())
+            && self
+                .middle
+                .iter()
+                .chain(&self.half_range)
+                .all(|x| x.is_finite())
     }
 }
 

@@ -17,7 +17,8 @@ const FORMAT_OF_FLOWS: u32 = 1;
 /// The key of the header's metadata that holds ours.
 const METADATA: &str = "fpo_policy";
 
-/// A policy that can act: its kind, network and settings, normalizer, action mapping, task and observation layout.
+/// A policy that can act: its kind, network and settings, normalizer, action mapping, task and
+/// observation layout.
 #[derive(Clone)]
 pub struct Policy {
     header: Header,
@@ -73,7 +74,8 @@ impl HeaderKind {
         }
     }
 
-    /// Sizes of the input and the output of a network for such observations and actions, if they are numbers at all.
+    /// Sizes of the input and the output of a network for such observations and actions, if they
+    /// are numbers at all.
     fn network_sizes(&self, observation_dim: usize, action_dim: usize) -> Option<(usize, usize)> {
         Some(match self {
             Self::Flow { time_embedding, .. } => {
@@ -205,13 +207,17 @@ impl Policy {
             ));
         }
         for (name, bytes) in &columns {
-            views.push((name, TensorView::new(Dtype::F64, vec![seen.mean.len()], bytes)?));
+            views.push((
+                name,
+                TensorView::new(Dtype::F64, vec![seen.mean.len()], bytes)?,
+            ));
         }
         let metadata = HashMap::from([(METADATA.to_owned(), serde_json::to_string(&self.header)?)]);
         Ok(safetensors::serialize(views, Some(metadata))?)
     }
 
-    /// Reads a policy file from anyone: sizes are checked before anything is allocated by them, and numbers must be finite.
+    /// Reads a policy file from anyone: sizes are checked before anything is allocated by them, and
+    /// numbers must be finite.
     ///
     /// # Errors
     /// What is wrong with the bytes.
@@ -230,10 +236,15 @@ impl Policy {
             None => return Err(PolicyError::Inconsistent("the header names no format")),
         }
         let header: Header = serde_json::from_value(fields)?;
-        let sum =
-            |parts: &[(String, usize)]| parts.iter().try_fold(0usize, |sum, (_, n)| sum.checked_add(*n));
+        let sum = |parts: &[(String, usize)]| {
+            parts
+                .iter()
+                .try_fold(0usize, |sum, (_, n)| sum.checked_add(*n))
+        };
         let action_dim = header.action.dim();
-        let (Some(observation_dim @ 1..), true) = (sum(&header.observation), header.action.is_valid()) else {
+        let (Some(observation_dim @ 1..), true) =
+            (sum(&header.observation), header.action.is_valid())
+        else {
             return Err(PolicyError::Inconsistent(
                 "impossible observation or action sizes",
             ));
@@ -247,12 +258,18 @@ impl Policy {
         if !header.kind.is_valid() {
             return Err(PolicyError::Inconsistent("impossible sampler settings"));
         }
-        // Every layer has weights in the file, so a network larger than the file is a lie; look before allocating.
+        // Every layer has weights in the file, so a network larger than the file is a lie; look
+        // before allocating.
         let widths = header.network.hidden.iter().chain([&header.network.output]);
         let mut inputs = header.network.input;
         for &outputs in widths {
-            if inputs.checked_mul(outputs).is_none_or(|n| n > bytes.len() / 4) {
-                return Err(PolicyError::Inconsistent("the network is larger than the file"));
+            if inputs
+                .checked_mul(outputs)
+                .is_none_or(|n| n > bytes.len() / 4)
+            {
+                return Err(PolicyError::Inconsistent(
+                    "the network is larger than the file",
+                ));
             }
             inputs = outputs;
         }
@@ -337,7 +354,8 @@ const MAX_FLOW_STEPS: usize = 10_000;
 /// An action that is not finite. Weights are, since no others are read, but large ones overflow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the policy's action for observation {row} is not finite: the observation is not, or the network overflows"
+    "the policy's action for observation {row} is not finite: the observation is not, or the \
+    network overflows"
 )]
 pub struct NonFiniteAction {
     /// The first row that has one.
@@ -355,11 +373,13 @@ impl Actor<'_> {
     /// Turns observations and noise into actions.
     ///
     /// * `observations` `[rows, observation]`, as the environment gives them
-    /// * `noise` `[rows, noise_dim]`: standard normal numbers, or zeros for the deterministic action
+    /// * `noise` `[rows, noise_dim]`: standard normal numbers, or zeros for the deterministic
+    ///   action
     /// * `actions` `[rows, action]`: written with actions in the environment's units
     ///
     /// # Errors
-    /// If a number is not finite on the way to the environment's range, which might hide it; then no action is to be taken.
+    /// If a number is not finite on the way to the environment's range, which might hide it; then
+    /// no action is to be taken.
     pub fn act(
         &mut self,
         observations: &[f32],
@@ -369,9 +389,13 @@ impl Actor<'_> {
         let policy = self.policy;
         let normalized = &mut self.observations[..observations.len()];
         policy.normalizer.normalize(observations, normalized);
-        policy
-            .model
-            .sample(&policy.weights, normalized, noise, actions, &mut self.scratch);
+        policy.model.sample(
+            &policy.weights,
+            normalized,
+            noise,
+            actions,
+            &mut self.scratch,
+        );
         for (row, action) in actions.chunks_exact_mut(policy.action_dim()).enumerate() {
             if !action.iter().all(|a| a.is_finite()) {
                 return Err(NonFiniteAction { row });

@@ -7,9 +7,11 @@ use fpo_nn::{Mlp, MlpError, MlpSpec, Scratch, Weights};
 
 /// What a flow policy is made of, without its parameters.
 ///
-/// The network sees `concat(observation, x_t, embed(t))` and puts out the velocity v̂ = `output_scale` × its output;
-/// sampling walks dx/dt = v̂ from x₁ = noise at t = 1 to the (unbounded) action at t = 0. With `step_noise` the walk is a chain of
-/// Gaussians with known likelihoods, x' ~ N(x + (t' − t)·v̂, step_noise²): the policy of DPPO (Ren et al., arXiv 2409.00588).
+/// The network sees `concat(observation, x_t, embed(t))` and puts out the velocity v̂ =
+/// `output_scale` × its output; sampling walks dx/dt = v̂ from x₁ = noise at t = 1 to the
+/// (unbounded) action at t = 0. With `step_noise` the walk is a chain of Gaussians with known
+/// likelihoods, x' ~ N(x + (t' − t)·v̂, step_noise²): the policy of DPPO (Ren et al., arXiv
+/// 2409.00588).
 #[derive(Clone, Debug)]
 pub struct FlowPolicy {
     /// The velocity network.
@@ -26,7 +28,8 @@ pub struct FlowPolicy {
     pub steps: usize,
     /// The sampler's rule.
     pub sampler: Sampler,
-    /// Standard deviation of the noise that each step of the sampler, Euler's then, adds; 0 for none.
+    /// Standard deviation of the noise that each step of the sampler, Euler's then, adds; 0 for
+    /// none.
     pub step_noise: f32,
 }
 
@@ -68,7 +71,8 @@ impl FlowPolicy {
         }
     }
 
-    /// Turns noise into actions, showing the whole way: `observe(k, t_k, x)` for k = 0 (the noise) to `steps` (the action).
+    /// Turns noise into actions, showing the whole way: `observe(k, t_k, x)` for k = 0 (the noise)
+    /// to `steps` (the action).
     ///
     /// * `observations` `[rows, observation_dim]`, normalized
     /// * `noise` `[rows, noise_dim]`
@@ -93,10 +97,14 @@ impl FlowPolicy {
         part(0, x);
         let input = scratch.network.input_mut(rows);
         let (od, width) = (self.observation_dim, self.network.spec().input);
-        for (row, observation) in input.chunks_exact_mut(width).zip(observations.chunks_exact(od)) {
+        for (row, observation) in input
+            .chunks_exact_mut(width)
+            .zip(observations.chunks_exact(od))
+        {
             row[..od].copy_from_slice(observation);
         }
-        self.network.prepare(weights, &mut scratch.network, rows, od);
+        self.network
+            .prepare(weights, &mut scratch.network, rows, od);
         let mut field = Field {
             policy: self,
             weights,

@@ -1,18 +1,22 @@
-//! The Gaussian policy: a network that puts out the means of an action's entries and what their standard deviations follow from.
+//! The Gaussian policy: a network that puts out the means of an action's entries and what their
+//! standard deviations follow from.
 
 use super::PolicyScratch;
 use crate::{PolicyConfig, StdKind};
 use fpo_nn::{Mlp, MlpError, MlpSpec, Weights};
 
-/// Added to a state-dependent standard deviation, so that likelihoods stay bounded (2507.21053's comparison, after Brax).
+/// Added to a state-dependent standard deviation, so that likelihoods stay bounded (2507.21053's
+/// comparison, after Brax).
 const STD_FLOOR: f32 = 1e-3;
 
 /// What a Gaussian policy is made of, without its parameters.
 ///
-/// The network sees the observation and puts out (μ, s), 2·d numbers; the (unbounded) action is μ + σ(s)·z, z ~ N(0, I).
+/// The network sees the observation and puts out (μ, s), 2·d numbers; the (unbounded) action is μ +
+/// σ(s)·z, z ~ N(0, I).
 ///
-/// With [`StdKind::StateIndependent`] s is no more than the output layer's biases: the weights that lead to it start at zero and
-/// `freeze` keeps them there, so that learning, saving and acting need to know nothing of the difference.
+/// With [`StdKind::StateIndependent`] s is no more than the output layer's biases: the weights that
+/// lead to it start at zero and `freeze` keeps them there, so that learning, saving and acting need
+/// to know nothing of the difference.
 #[derive(Clone, Debug)]
 pub struct GaussianPolicy {
     /// The network.
@@ -30,7 +34,11 @@ impl GaussianPolicy {
     ///
     /// # Errors
     /// If the network's sizes are impossible.
-    pub fn new(config: &PolicyConfig, observation_dim: usize, action_dim: usize) -> Result<Self, MlpError> {
+    pub fn new(
+        config: &PolicyConfig,
+        observation_dim: usize,
+        action_dim: usize,
+    ) -> Result<Self, MlpError> {
         let spec = MlpSpec {
             input: observation_dim,
             hidden: config.hidden.clone(),
@@ -84,7 +92,8 @@ impl GaussianPolicy {
         }
     }
 
-    /// Gives freshly drawn `parameters` the first standard deviation, where it is no function of the state.
+    /// Gives freshly drawn `parameters` the first standard deviation, where it is no function of
+    /// the state.
     pub(super) fn start(&self, initial_std: f32, parameters: &mut [f32]) {
         if self.std == StdKind::StateIndependent {
             self.freeze(parameters);
@@ -94,7 +103,8 @@ impl GaussianPolicy {
         }
     }
 
-    /// Sets to zero what does not exist for a state-independent σ: the weights that lead to s. `flat` is a gradient, or parameters.
+    /// Sets to zero what does not exist for a state-independent σ: the weights that lead to s.
+    /// `flat` is a gradient, or parameters.
     pub(super) fn freeze(&self, flat: &mut [f32]) {
         if self.std == StdKind::StateIndependent
             && let Some(layer) = self.network.layers().last()
@@ -119,7 +129,10 @@ impl GaussianPolicy {
     ) {
         let d = self.action_dim;
         let rows = x.len() / d;
-        scratch.network.input_mut(rows).copy_from_slice(observations);
+        scratch
+            .network
+            .input_mut(rows)
+            .copy_from_slice(observations);
         let outputs = self.network.infer(weights, &mut scratch.network, rows);
         let rows = x.chunks_exact_mut(d).zip(noise.chunks_exact(d));
         for ((x, z), output) in rows.zip(outputs.chunks_exact(2 * d)) {
@@ -150,7 +163,8 @@ mod tests {
         for std in [StdKind::StateDependent, StdKind::StateIndependent] {
             let policy = policy(std);
             for s in [-6.0f32, -1.0, 0.0, 0.5, 3.0, 20.0] {
-                let numeric = (f64::from(policy.sigma(s + 1e-2)) - f64::from(policy.sigma(s - 1e-2))) / 2e-2;
+                let numeric =
+                    (f64::from(policy.sigma(s + 1e-2)) - f64::from(policy.sigma(s - 1e-2))) / 2e-2;
                 let found = f64::from(policy.slope(policy.sigma(s)));
                 assert!(
                     (found - numeric).abs() < 1e-3 * numeric.max(0.02),

@@ -1,8 +1,8 @@
 //! Policies: what turns an observation and noise into an action.
 //!
 //! [`Policy::load`] reads what training exported, and its [`Actor`] acts. Training itself sees the
-//! [`Model`]: a network, and how its outputs become an action. Nothing here knows a reward, a thread
-//! or a file: this crate is what a robot or a browser needs.
+//! [`Model`]: a network, and how its outputs become an action. Nothing here knows a reward, a
+//! thread or a file: this crate is what a robot or a browser needs.
 
 #![forbid(unsafe_code)]
 
@@ -27,14 +27,16 @@ use fpo_rng::Key;
 pub enum PolicyKind {
     /// A flow: noise walks along a velocity field to an action.
     Flow,
-    /// A flow each of whose steps adds noise ([`PolicyConfig::step_noise`]), so that steps have likelihoods.
+    /// A flow each of whose steps adds noise ([`PolicyConfig::step_noise`]), so that steps have
+    /// likelihoods.
     NoisyFlow,
     /// A Gaussian.
     Gaussian,
 }
 
 impl PolicyKind {
-    /// Entries of the network's input besides the observation, for actions of `action` entries: x_t and the embedding of t of a flow.
+    /// Entries of the network's input besides the observation, for actions of `action` entries: x_t
+    /// and the embedding of t of a flow.
     pub fn sample_input_dim(self, settings: &PolicyConfig, action: usize) -> usize {
         match self {
             Self::Flow | Self::NoisyFlow => action + settings.time_embedding,
@@ -42,7 +44,8 @@ impl PolicyKind {
         }
     }
 
-    /// Entries of what its prediction is compared with, besides the action: ε of a pair or the velocity of a step of a flow.
+    /// Entries of what its prediction is compared with, besides the action: ε of a pair or the
+    /// velocity of a step of a flow.
     pub fn target_dim(self, action: usize) -> usize {
         match self {
             Self::Flow | Self::NoisyFlow => action,
@@ -53,8 +56,8 @@ impl PolicyKind {
 
 /// What a policy is made of, without its parameters.
 ///
-/// Either kind makes an (unbounded) action of an observation and [`Model::noise_dim`] numbers of noise; zeros give the deterministic
-/// action.
+/// Either kind makes an (unbounded) action of an observation and [`Model::noise_dim`] numbers of
+/// noise; zeros give the deterministic action.
 #[derive(Clone, Debug)]
 pub enum Model {
     /// Noise is walked along a velocity field.
@@ -64,7 +67,8 @@ pub enum Model {
 }
 
 impl Model {
-    /// The policy of this kind that `settings` describe, for observations and actions of these sizes.
+    /// The policy of this kind that `settings` describe, for observations and actions of these
+    /// sizes.
     ///
     /// # Errors
     /// If the network's sizes are impossible.
@@ -89,8 +93,8 @@ impl Model {
     /// # Errors
     /// If this machine does not have that precision.
     pub fn with_precision(mut self, precision: Precision) -> Result<Self, PrecisionError> {
-        let (Self::Flow(FlowPolicy { network, .. }) | Self::Gaussian(GaussianPolicy { network, .. })) =
-            &mut self;
+        let (Self::Flow(FlowPolicy { network, .. })
+        | Self::Gaussian(GaussianPolicy { network, .. })) = &mut self;
         *network = network.clone().with_precision(precision)?;
         Ok(self)
     }
@@ -137,8 +141,12 @@ impl Model {
 
     /// Draws initial parameters.
     pub fn init(&self, settings: &PolicyConfig, key: Key, parameters: &mut [f32]) {
-        self.network()
-            .init(settings.initialization, settings.final_gain, key, parameters);
+        self.network().init(
+            settings.initialization,
+            settings.final_gain,
+            key,
+            parameters,
+        );
         if let Self::Gaussian(p) = self {
             p.start(settings.initial_std, parameters);
         }
@@ -168,7 +176,8 @@ impl Model {
         }
     }
 
-    /// What the network's outputs mean to an objective, both `[rows, output]`: v̂ of a flow, (μ, σ) of a Gaussian.
+    /// What the network's outputs mean to an objective, both `[rows, output]`: v̂ of a flow, (μ, σ)
+    /// of a Gaussian.
     pub fn predict(&self, outputs: &[f32], predictions: &mut [f32]) {
         match self {
             Self::Flow(p) => {
@@ -187,7 +196,8 @@ impl Model {
         }
     }
 
-    /// Turns the gradient at the predictions, times [`Model::gain`], into that at the network's outputs; both `[rows, output]`.
+    /// Turns the gradient at the predictions, times [`Model::gain`], into that at the network's
+    /// outputs; both `[rows, output]`.
     pub fn chain(&self, predictions: &[f32], gradient: &mut [f32]) {
         match self {
             Self::Flow(_) => {}

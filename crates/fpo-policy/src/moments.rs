@@ -24,17 +24,21 @@ pub fn dim(file: &SafeTensors) -> Result<usize, &'static str> {
     Ok(mean.shape().iter().product())
 }
 
-/// Reads what [`columns`] gave, for `dim` columns and `count` rows seen. What the file claims allocates nothing.
+/// Reads what [`columns`] gave, for `dim` columns and `count` rows seen. What the file claims
+/// allocates nothing.
 ///
 /// # Errors
-/// A column that is missing, has another type or length, or holds what no statistics can: what is wrong, as a sentence.
+/// A column that is missing, has another type or length, or holds what no statistics can: what is
+/// wrong, as a sentence.
 pub fn load(file: &SafeTensors, count: u64, dim: usize) -> Result<Moments, &'static str> {
     let column = |name: &str| {
         let tensor = file
             .tensor(name)
             .map_err(|_| "a column of the normalizer is missing")?;
         if tensor.dtype() != Dtype::F64 || tensor.shape() != [dim] {
-            return Err("a column of the normalizer has another type or length than the observation");
+            return Err(
+                "a column of the normalizer has another type or length than the observation",
+            );
         }
         let numbers = tensor.data().as_chunks::<8>().0.iter();
         Ok(numbers.map(|b| f64::from_le_bytes(*b)).collect::<Vec<_>>())
@@ -52,6 +56,9 @@ pub fn load(file: &SafeTensors, count: u64, dim: usize) -> Result<Moments, &'sta
     if possible {
         Ok(moments)
     } else {
-        Err("the normalizer holds a number that is not finite or impossibly large, or a negative variance")
+        Err(
+            "the normalizer holds a number that is not finite or impossibly large, or a negative \
+            variance",
+        )
     }
 }

@@ -19,7 +19,8 @@ pub enum Squash {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StdKind {
-    /// On the observation: softplus of an output of the network, plus 0.001. (The published comparison with FPO, after Brax.)
+    /// On the observation: softplus of an output of the network, plus 0.001. (The published
+    /// comparison with FPO, after Brax.)
     StateDependent,
     /// On nothing: exp of a learned number per action entry. (Stable-Baselines3.)
     StateIndependent,
@@ -49,16 +50,17 @@ pub struct PolicyConfig {
     pub time_embedding: usize,
     /// What the standard deviation depends on (Gaussian).
     pub std: StdKind,
-    /// Standard deviation before learning, with std = "state_independent" (Gaussian). The other kind begins near softplus(0) = 0.69.
+    /// Standard deviation before learning, with std = "state_independent" (Gaussian). The other
+    /// kind begins near softplus(0) = 0.69.
     pub initial_std: f32,
-    /// Standard deviation of noise that is added to the unbounded action in training (fpo, awfm; FPO++: 0.02); 0 for none. What is learnt
-    /// from is the action with its noise.
+    /// Standard deviation of noise that is added to the unbounded action in training (fpo, awfm;
+    /// FPO++: 0.02); 0 for none. What is learnt from is the action with its noise.
     pub action_noise: f32,
     /// How the action reaches the environment's range.
     pub squash: Squash,
-    /// Entries of the action are cut to ± this before they act; 0 for no bound. A flow learns from what was cut: beyond a few units
-    /// squashed actions hardly differ, but their flow-matching losses grow. Methods with likelihoods (ppo, dppo) learn
-    /// from what was drawn.
+    /// Entries of the action are cut to ± this before they act; 0 for no bound. A flow learns from
+    /// what was cut: beyond a few units squashed actions hardly differ, but their flow-matching
+    /// losses grow. Methods with likelihoods (ppo, dppo) learn from what was drawn.
     pub action_bound: f32,
 }
 

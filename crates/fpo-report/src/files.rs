@@ -34,7 +34,10 @@ pub fn pictures(results: &Results) -> Vec<Picture> {
     }
     for noise in Noise::BOTH {
         let (file, caption) = match noise {
-            Noise::Zero => ("tasks-zero-noise.svg", "Returns task by task, from zero noise"),
+            Noise::Zero => (
+                "tasks-zero-noise.svg",
+                "Returns task by task, from zero noise",
+            ),
             Noise::Random => (
                 "tasks-random-noise.svg",
                 "Returns task by task, from random noise",
@@ -45,7 +48,8 @@ pub fn pictures(results: &Results) -> Vec<Picture> {
     pictures
 }
 
-/// Writes `results.csv`, `curves.csv`, `report.md` and the pictures into the results' folder, and says which files these are.
+/// Writes `results.csv`, `curves.csv`, `report.md` and the pictures into the results' folder, and
+/// says which files these are.
 ///
 /// # Errors
 /// If one cannot be written.

@@ -103,7 +103,9 @@ fn processor() -> Option<String> {
 /// The system's name and the version of its kernel.
 fn system() -> String {
     let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
-    let name = release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
+    let name = release
+        .lines()
+        .find_map(|line| line.strip_prefix("PRETTY_NAME="));
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let name = name.map_or(std::env::consts::OS, |name| name.trim_matches('"'));
     format!("{name} {}", kernel.trim()).trim_end().to_owned()

@@ -1,6 +1,7 @@
 //! Numbers and names as people read them.
 
-/// A figure of unknown size in about `digits` digits, without an exponent where that reads well; a dash if it is not finite.
+/// A figure of unknown size in about `digits` digits, without an exponent where that reads well; a
+/// dash if it is not finite.
 pub fn format_number(x: f64, digits: usize) -> String {
     if !x.is_finite() {
         return "–".to_owned();
@@ -16,14 +17,19 @@ pub fn format_number(x: f64, digits: usize) -> String {
     format!("{x:.decimals$}")
 }
 
-/// Figures that belong together, all with the decimals that give the largest of them about `digits` digits.
+/// Figures that belong together, all with the decimals that give the largest of them about `digits`
+/// digits.
 pub fn alike<const N: usize>(figures: [f64; N], digits: usize) -> [String; N] {
     let sizes = figures.iter().map(|x| x.abs()).filter(|x| x.is_finite());
     let largest = format_number(sizes.fold(0.0, f64::max), digits);
     // An exponent is shared, too, so that the digits can be compared.
     let (digits_of_it, exponent) = largest.split_once('e').unwrap_or((&largest, ""));
-    let decimals = digits_of_it.split_once('.').map_or(0, |(_, after)| after.len());
-    let unit = exponent.parse().map_or(1.0, |exponent: i32| 10f64.powi(exponent));
+    let decimals = digits_of_it
+        .split_once('.')
+        .map_or(0, |(_, after)| after.len());
+    let unit = exponent
+        .parse()
+        .map_or(1.0, |exponent: i32| 10f64.powi(exponent));
     figures.map(|x| match (x.is_finite(), exponent) {
         (false, _) => "–".to_owned(),
         (true, "") => format!("{x:.decimals$}"),
@@ -76,8 +82,8 @@ mod tests {
 
     #[test]
     fn numbers_read_well() {
-        let figures =
-            [0.0, 0.5, 0.0312, 812.34, 1_234_567.8, 1e9, -2e-7, f64::NAN].map(|x| format_number(x, 3));
+        let figures = [0.0, 0.5, 0.0312, 812.34, 1_234_567.8, 1e9, -2e-7, f64::NAN]
+            .map(|x| format_number(x, 3));
         assert_eq!(
             figures,
             [
@@ -107,6 +113,9 @@ mod tests {
         ] {
             assert_eq!(with_error(mean, error, 4), text);
         }
-        assert_eq!(alike([961.52, 0.522, 0.0, 1000.0], 4), ["962", "1", "0", "1000"]);
+        assert_eq!(
+            alike([961.52, 0.522, 0.0, 1000.0], 4),
+            ["962", "1", "0", "1000"]
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! One self-contained HTML page about a run or a benchmark: styles and pictures are in it, nothing is fetched.
+//! One self-contained HTML page about a run or a benchmark: styles and pictures are in it, nothing
+//! is fetched.
 
 mod bench;
 mod html;

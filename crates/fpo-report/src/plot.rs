@@ -19,8 +19,8 @@ const FAINT: &str = "#5d6975";
 const GRID: &str = "#e4e7eb";
 const FONT: &str = "system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif";
 
-/// Colors that people with any color vision tell apart (Okabe and Ito, *Color universal design*, 2008), without the yellow, which is
-/// too light for lines on white.
+/// Colors that people with any color vision tell apart (Okabe and Ito, *Color universal design*,
+/// 2008), without the yellow, which is too light for lines on white.
 const COLOURS: [&str; 7] = [
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#333333",
 ];

@@ -56,7 +56,11 @@ impl Row {
     /// The row in a line.
     fn parse(line: &[u8]) -> Result<Self, String> {
         let object: Json = serde_json::from_slice(line).map_err(|e| e.to_string())?;
-        let whole = |name: &str| object[name].as_u64().ok_or_else(|| format!("it has no {name}"));
+        let whole = |name: &str| {
+            object[name]
+                .as_u64()
+                .ok_or_else(|| format!("it has no {name}"))
+        };
         let mut row = Self {
             iteration: whole("iteration")?,
             env_steps: whole("env_steps")?,
@@ -64,11 +68,11 @@ impl Row {
         };
         for (name, value) in object.as_object().into_iter().flatten() {
             match value {
-                Json::Object(times) => row.values.extend(
-                    times
-                        .iter()
-                        .filter_map(|(inner, value)| Some((format!("{name}/{inner}"), value.as_f64()?))),
-                ),
+                Json::Object(times) => {
+                    row.values.extend(times.iter().filter_map(|(inner, value)| {
+                        Some((format!("{name}/{inner}"), value.as_f64()?))
+                    }))
+                }
                 _ if name == "iteration" || name == "env_steps" => {}
                 value => row
                     .values
@@ -178,7 +182,8 @@ impl Record {
         let evaluations =
             evaluations_of(&evaluations, &rows).map_err(|reason| damaged("eval.csv", reason))?;
         let machines = text(machine::FILE)?.unwrap_or_default();
-        let machines = Machine::parse(&machines).map_err(|reason| damaged(machine::FILE, reason))?;
+        let machines =
+            Machine::parse(&machines).map_err(|reason| damaged(machine::FILE, reason))?;
         let failure = text(FAILURE)?.map(|text| one_line(&text));
         Ok(Self {
             folder: folder.to_owned(),
@@ -263,7 +268,9 @@ fn settings(text: &str) -> Result<Vec<(String, String)>, String> {
             }
         }
     }
-    let table: toml::Table = text.parse().map_err(|e: toml::de::Error| one_line(e.message()))?;
+    let table: toml::Table = text
+        .parse()
+        .map_err(|e: toml::de::Error| one_line(e.message()))?;
     let mut out = Vec::new();
     walk("", &table, &mut out);
     Ok(out)
@@ -310,7 +317,11 @@ fn evaluations_of(lines: &[String], rows: &[Row]) -> Result<Vec<Evaluation>, Str
     let mut so_far = 0.0;
     let mut out: Vec<Evaluation> = Vec::new();
     for pair in parsed.chunks(2) {
-        let [(iteration, env_steps, "zero", zero), (again, _, "random", random)] = pair else {
+        let [
+            (iteration, env_steps, "zero", zero),
+            (again, _, "random", random),
+        ] = pair
+        else {
             // The second line of the last evaluation is still to be written.
             break;
         };
@@ -340,10 +351,13 @@ mod tests {
     use tempfile::TempDir;
 
     const CONFIG: &str = "task = \"t\"\n[train]\nsteps = 200\n[env]\nnum_envs = 2\n";
-    const METRICS: &str = "{\"iteration\":1,\"env_steps\":100,\"reward\":0.5,\"episode_return\":null,\"time\":{\"iteration_seconds\":2.0}}\n\
-         {\"iteration\":2,\"env_steps\":200,\"reward\":0.75,\"time\":{\"iteration_seconds\":3.0}}\n";
+    const METRICS: &str = "{\"iteration\":1,\"env_steps\":100,\"reward\":0.5,\
+             \"episode_return\":null,\"time\":{\"iteration_seconds\":2.0}}\n\
+         {\"iteration\":2,\"env_steps\":200,\"reward\":0.75,\
+             \"time\":{\"iteration_seconds\":3.0}}\n";
     const EVAL: &str = "iteration,env_steps,noise,episodes,mean,std,min,max,diverged\n\
-         1,100,zero,4,1.5,0.5,1,2,0\n1,100,random,4,1.25,0.5,1,2,1\n2,200,zero,4,3,0,3,3,0\n2,200,random,4,2,0,2,2,0\n";
+         1,100,zero,4,1.5,0.5,1,2,0\n1,100,random,4,1.25,0.5,1,2,1\n\
+2,200,zero,4,3,0,3,3,0\n2,200,random,4,2,0,2,2,0\n";
 
     fn folder(files: &[(&str, &str)]) -> TempDir {
         let folder = TempDir::new().unwrap();
@@ -373,7 +387,10 @@ mod tests {
             panic!("two evaluations")
         };
         assert_eq!((first.seconds, first.random.diverged), (2.0, 1));
-        assert_eq!((last.seconds, last.zero.mean, last.random.mean), (5.0, 3.0, 2.0));
+        assert_eq!(
+            (last.seconds, last.zero.mean, last.random.mean),
+            (5.0, 3.0, 2.0)
+        );
         assert!(record.machines.is_empty() && record.failure.is_none());
     }
 
@@ -421,7 +438,9 @@ mod tests {
             let error = Record::read(folder.path()).unwrap_err().to_string();
             assert!(error.contains(message) && !error.contains('\n'), "{error}");
         }
-        let error = Record::read(Path::new("no/such/run")).unwrap_err().to_string();
+        let error = Record::read(Path::new("no/such/run"))
+            .unwrap_err()
+            .to_string();
         assert_eq!(error, "no/such/run is not a run: there is no such folder");
     }
 }

@@ -177,8 +177,8 @@ impl Results {
         (0..self.suite.methods.len()).filter(has_result).collect()
     }
 
-    /// Tasks on which every method that has a result anywhere has one: those that aggregates are taken over, so that all are
-    /// judged on the same.
+    /// Tasks on which every method that has a result anywhere has one: those that aggregates are
+    /// taken over, so that all are judged on the same.
     pub fn shared_tasks(&self) -> Vec<usize> {
         let methods = self.methods();
         let shared = |task: &usize| {
@@ -203,18 +203,21 @@ impl Results {
         stats::aggregate(aggregate, &self.scores(method, noise), stats::RESAMPLES)
     }
 
-    /// The probability that a run of the method `x` beats one of `y` on a shared task, with its interval.
+    /// The probability that a run of the method `x` beats one of `y` on a shared task, with its
+    /// interval.
     pub fn improvement(&self, x: usize, y: usize, noise: Noise) -> Option<Estimate> {
         let (x, y) = (self.scores(x, noise), self.scores(y, noise));
         stats::probability_of_improvement(&x, &y, stats::RESAMPLES)
     }
 
-    /// Whether there are so many methods with results that pictures and tables leave something out to stay readable.
+    /// Whether there are so many methods with results that pictures and tables leave something out
+    /// to stay readable.
     pub fn crowded(&self) -> bool {
         self.methods().len() > MANY
     }
 
-    /// The pairs of methods worth comparing: all, or where those would be too many to read each with the first.
+    /// The pairs of methods worth comparing: all, or where those would be too many to read each
+    /// with the first.
     pub fn pairs(&self) -> Vec<(usize, usize)> {
         let methods = self.methods();
         let first = if self.crowded() { 1 } else { methods.len() };
@@ -223,19 +226,23 @@ impl Results {
         pairs.map(|(k, y)| (methods[k], y)).collect()
     }
 
-    /// The interquartile mean over all runs of a method with a result on a shared task, as it went, with the band of its interval. It begins
-    /// where the last of the runs was first evaluated; a run's score is linear between its evaluations and stays after its last.
+    /// The interquartile mean over all runs of a method with a result on a shared task, as it went,
+    /// with the band of its interval. It begins where the last of the runs was first evaluated; a
+    /// run's score is linear between its evaluations and stays after its last.
     pub fn curve(&self, method: usize, noise: Noise, axis: Axis) -> Vec<(f64, Estimate)> {
         let tasks: Vec<Vec<Vec<(f64, f64)>>> = self
             .shared_tasks()
             .into_iter()
             .map(|task| {
                 let runs = self.counted(method, task);
-                runs.map(|run| self.run_curve(run, noise, axis, true)).collect()
+                runs.map(|run| self.run_curve(run, noise, axis, true))
+                    .collect()
             })
             .collect();
         let runs = || tasks.iter().flatten();
-        let begin = runs().map(|curve| curve[0].0).fold(f64::NEG_INFINITY, f64::max);
+        let begin = runs()
+            .map(|curve| curve[0].0)
+            .fold(f64::NEG_INFINITY, f64::max);
         let mut grid: Vec<f64> = runs()
             .flatten()
             .map(|(x, _)| *x)
@@ -249,16 +256,32 @@ impl Results {
                 .iter()
                 .map(|runs| runs.iter().map(|curve| at(curve, x)).collect())
                 .collect();
-            let iqm = stats::aggregate(Aggregate::InterquartileMean, &scores, stats::CURVE_RESAMPLES);
+            let iqm = stats::aggregate(
+                Aggregate::InterquartileMean,
+                &scores,
+                stats::CURVE_RESAMPLES,
+            );
             iqm.map(|estimate| (x, estimate))
         };
         grid.into_iter().filter_map(estimate).collect()
     }
 
     /// The evaluations of one run: position and mean return, or its score.
-    pub fn run_curve(&self, run: &Run, noise: Noise, axis: Axis, as_score: bool) -> Vec<(f64, f64)> {
+    pub fn run_curve(
+        &self,
+        run: &Run,
+        noise: Noise,
+        axis: Axis,
+        as_score: bool,
+    ) -> Vec<(f64, f64)> {
         let evaluations = run.record.iter().flat_map(|record| &record.evaluations);
-        let value = |mean| if as_score { self.suite.score(mean) } else { mean };
+        let value = |mean| {
+            if as_score {
+                self.suite.score(mean)
+            } else {
+                mean
+            }
+        };
         evaluations
             .map(|evaluation| (axis.of(evaluation), value(noise.mean(evaluation))))
             .collect()
@@ -289,7 +312,8 @@ fn thinned(grid: &[f64]) -> Vec<f64> {
     (0..POINTS).map(|k| grid[k * last / (POINTS - 1)]).collect()
 }
 
-/// The value of a curve at `x`, which is not before its first point: linear between points, the last one's afterwards.
+/// The value of a curve at `x`, which is not before its first point: linear between points, the
+/// last one's afterwards.
 fn at(curve: &[(f64, f64)], x: f64) -> f64 {
     let after = curve.partition_point(|(other, _)| *other <= x);
     match (curve[..after].last(), curve.get(after)) {
@@ -306,21 +330,26 @@ pub(crate) mod tests {
     use std::fs;
     use tempfile::TempDir;
 
-    /// A suite of two methods, two tasks and two seeds, all of whose runs have three evaluations; `ends` says what a run's last
-    /// return is. The second method's runs take twice as long.
+    /// A suite of two methods, two tasks and two seeds, all of whose runs have three evaluations;
+    /// `ends` says what a run's last return is. The second method's runs take twice as long.
     pub(crate) fn example(ends: impl Fn(usize, usize, u64) -> f64) -> (TempDir, Results) {
-        let text = "tasks = [\"hop\", \"swim\"]\nseeds = [0, 1]\nscore = { min = 0, max = 10 }\n[set]\ntrain.steps = 300\n\
+        let text = "tasks = [\"hop\", \"swim\"]\nseeds = [0, 1]\nscore = { min = 0, max = 10 \
+            }\n[set]\ntrain.steps = 300\n\
              [method.one]\nlabel = \"The <first>\"\n[method.two]\nset = { objective.clip = 0.2 }\n";
         let suite = Suite::parse("example", text, "example").unwrap();
         let folder = TempDir::new().unwrap();
         for (m, method) in suite.methods.iter().enumerate() {
             for (t, task) in suite.tasks.iter().enumerate() {
                 for &seed in &suite.seeds {
-                    let run = folder.path().join(&method.name).join(Suite::run_name(task, seed));
+                    let run = folder
+                        .path()
+                        .join(&method.name)
+                        .join(Suite::run_name(task, seed));
                     fs::create_dir_all(&run).unwrap();
                     let clip = 0.1 * (m + 1) as f64;
                     let config = format!(
-                        "task = \"{task}\"\npreset = \"fast\"\nseed = {seed}\n[train]\nsteps = 300\n[objective]\nclip = {clip}\npairs = 4\n"
+                        "task = \"{task}\"\npreset = \"fast\"\nseed = {seed}\n[train]\nsteps = \
+                        300\n[objective]\nclip = {clip}\npairs = 4\n"
                     );
                     fs::write(run.join("config.toml"), config).unwrap();
                     let mut metrics = String::new();
@@ -330,7 +359,8 @@ pub(crate) mod tests {
                         let (steps, seconds) = (100 * k, m + 1);
                         let _ = writeln!(
                             metrics,
-                            "{{\"iteration\":{k},\"env_steps\":{steps},\"time\":{{\"iteration_seconds\":{seconds}}}}}"
+                            "{{\"iteration\":{k},\"env_steps\":{steps},\
+             \"time\":{{\"iteration_seconds\":{seconds}}}}}"
                         );
                         let end = ends(m, t, seed) * k as f64 / 3.0;
                         let _ = writeln!(
@@ -351,7 +381,12 @@ pub(crate) mod tests {
     #[test]
     fn scores_and_curves() {
         let (_folder, results) = example(|m, t, seed| (3 * m + 2 * t) as f64 + seed as f64);
-        assert!(results.runs.iter().all(|run| run.status == Status::Finished));
+        assert!(
+            results
+                .runs
+                .iter()
+                .all(|run| run.status == Status::Finished)
+        );
         assert_eq!(results.scores(0, Noise::Zero), [[0.0, 0.1], [0.2, 0.3]]);
         assert_eq!(results.scores(1, Noise::Random), [[0.15, 0.2], [0.25, 0.3]]);
         assert_eq!(results.seconds(), 4.0 * 3.0 * (1.0 + 2.0));
@@ -365,13 +400,17 @@ pub(crate) mod tests {
             assert!((estimate.value - 0.05 * (k + 1) as f64).abs() < 1e-12);
         }
         let time = results.curve(1, Noise::Zero, Axis::Seconds);
-        assert_eq!(time.iter().map(|(x, _)| *x).collect::<Vec<_>>(), [2.0, 4.0, 6.0]);
+        assert_eq!(
+            time.iter().map(|(x, _)| *x).collect::<Vec<_>>(),
+            [2.0, 4.0, 6.0]
+        );
         assert_eq!(results.pairs(), [(0, 1)]);
         let better = results.improvement(1, 0, Noise::Zero).unwrap();
         assert_eq!(better.value, 1.0);
     }
 
-    /// A run that is missing takes its task from the aggregates of all; one that failed counts as far as it came.
+    /// A run that is missing takes its task from the aggregates of all; one that failed counts as
+    /// far as it came.
     #[test]
     fn incomplete_results() {
         let (folder, _) = example(|_, _, _| 6.0);

@@ -1,9 +1,11 @@
 //! The statistics of results over tasks and seeds.
 //!
-//! Point estimates and intervals are those that Agarwal et al., *Deep reinforcement learning at the edge of the statistical
-//! precipice* (arXiv 2108.13264), recommend: means and interquartile means over all runs, percentile intervals of a bootstrap that
-//! resamples the seeds of each task on their own (tasks are what is being asked about, not a sample), and the probability of
-//! improvement. Resamples are a function of a fixed seed, so the same results give the same intervals.
+//! Point estimates and intervals are those that Agarwal et al., *Deep reinforcement learning at the
+//! edge of the statistical precipice* (arXiv 2108.13264), recommend: means and interquartile means
+//! over all runs, percentile intervals of a bootstrap that resamples the seeds of each task on
+//! their own (tasks are what is being asked about, not a sample), and the probability of
+//! improvement. Resamples are a function of a fixed seed, so the same results give the same
+//! intervals.
 
 use fpo_rng::{Key, Philox, Stream};
 use rand_core::Rng;
@@ -66,7 +68,8 @@ fn quantile(sorted: &[f64], q: f64) -> f64 {
 /// What is said about all runs of a method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Aggregate {
-    /// The mean of all runs; where tasks have different numbers of seeds, those with more weigh more.
+    /// The mean of all runs; where tasks have different numbers of seeds, those with more weigh
+    /// more.
     Mean,
     /// The interquartile mean of all runs.
     InterquartileMean,
@@ -81,7 +84,8 @@ impl Aggregate {
     }
 }
 
-/// `aggregate` of the runs in `scores`, with the interval of `resamples` stratified resamples. None without any score.
+/// `aggregate` of the runs in `scores`, with the interval of `resamples` stratified resamples. None
+/// without any score.
 pub fn aggregate(aggregate: Aggregate, scores: &Scores, resamples: usize) -> Option<Estimate> {
     let mut pooled: Vec<f64> = scores.iter().flatten().copied().collect();
     if pooled.is_empty() {
@@ -90,19 +94,24 @@ pub fn aggregate(aggregate: Aggregate, scores: &Scores, resamples: usize) -> Opt
     let value = aggregate.of(&mut pooled);
     Some(interval(value, resamples, |rng| {
         pooled.clear();
-        scores.iter().for_each(|task| resample(task, rng, &mut pooled));
+        scores
+            .iter()
+            .for_each(|task| resample(task, rng, &mut pooled));
         aggregate.of(&mut pooled)
     }))
 }
 
-/// The probability that a run of `x` has a higher score than a run of `y` on the same task, mean over the tasks that both have; ties
-/// count half. None if they share no task.
+/// The probability that a run of `x` has a higher score than a run of `y` on the same task, mean
+/// over the tasks that both have; ties count half. None if they share no task.
 ///
 /// # Panics
 /// If `x` and `y` are not of the same tasks.
 pub fn probability_of_improvement(x: &Scores, y: &Scores, resamples: usize) -> Option<Estimate> {
     assert_eq!(x.len(), y.len(), "of the same tasks");
-    let shared = x.iter().zip(y).filter(|(x, y)| !x.is_empty() && !y.is_empty());
+    let shared = x
+        .iter()
+        .zip(y)
+        .filter(|(x, y)| !x.is_empty() && !y.is_empty());
     let shared: Vec<_> = shared.collect();
     if shared.is_empty() {
         return None;
@@ -188,7 +197,10 @@ mod tests {
         assert!(p.low >= 0.0 && p.high <= 0.5, "{p:?}");
         // A task that only one of them has does not count.
         let y = [vec![2.0, 1.0], vec![]];
-        assert_eq!(probability_of_improvement(&x, &y, 10).unwrap().value, 3.5 / 4.0);
+        assert_eq!(
+            probability_of_improvement(&x, &y, 10).unwrap().value,
+            3.5 / 4.0
+        );
         assert_eq!(probability_of_improvement(&x[1..], &y[1..], 10), None);
         assert_eq!(aggregate(Aggregate::Mean, &[vec![]], 10), None);
     }
@@ -216,7 +228,8 @@ mod tests {
     fn probabilities_of_improvement_add_up_to_one() {
         let scores = |k: u32| [normals(k, 5), normals(k + 1, 3), vec![1.0, 1.0, 2.0]];
         let (x, y) = (scores(0), scores(10));
-        let [a, b] = [(&x, &y), (&y, &x)].map(|(x, y)| probability_of_improvement(x, y, 200).unwrap());
+        let [a, b] =
+            [(&x, &y), (&y, &x)].map(|(x, y)| probability_of_improvement(x, y, 200).unwrap());
         assert!((a.value + b.value - 1.0).abs() < 1e-12);
         assert!((0.0..=1.0).contains(&a.low) && a.low <= a.value && a.value <= a.high);
         let same = probability_of_improvement(&x, &x, 1).unwrap();
@@ -225,7 +238,8 @@ mod tests {
 
     #[test]
     fn resamples_stay_within_their_task_and_repeat() {
-        // Strata far apart: every resample has exactly three of each, so the mean cannot leave the middle.
+        // Strata far apart: every resample has exactly three of each, so the mean cannot leave the
+        // middle.
         let scores = [vec![0.0, 1.0, 2.0], vec![1000.0, 1001.0, 1002.0]];
         let first = aggregate(Aggregate::Mean, &scores, 1000).unwrap();
         assert_eq!(first.value, 501.0);

@@ -59,33 +59,40 @@ impl Suite {
     /// Reads the suite called `name` from the TOML `text`; `origin` names it in errors.
     ///
     /// # Errors
-    /// If it is not TOML, a key is unknown, missing or of another type, a list is empty or names something twice, a name can name no folder,
-    /// or there are too many runs.
+    /// If it is not TOML, a key is unknown, missing or of another type, a list is empty or names
+    /// something twice, a name can name no folder, or there are too many runs.
     pub fn parse(name: &str, text: &str, origin: &str) -> Result<Self, SuiteError> {
         let reader = Reader { text, origin };
-        let document = DeTable::parse(text).map_err(|e| reader.error(e.span(), one_line(e.message())))?;
+        let document =
+            DeTable::parse(text).map_err(|e| reader.error(e.span(), one_line(e.message())))?;
         let root = reader.table(document.get_ref())?;
         root.only("", &["tasks", "seeds", "score", "set", "method"])?;
         let suite = Self {
             name: name.to_owned(),
             tasks: reader.names(root.required("tasks", "the tasks to learn, a list of names")?)?,
             seeds: reader.seeds(root.required("seeds", "the seeds, a list of whole numbers")?)?,
-            score: root.get("score").map(|entry| reader.score(entry)).transpose()?,
+            score: root
+                .get("score")
+                .map(|entry| reader.score(entry))
+                .transpose()?,
             set: root
                 .get("set")
                 .map_or(Ok(Vec::new()), |entry| reader.settings(entry))?,
-            methods: reader.methods(root.required("method", "a table [method.NAME] for every method")?)?,
+            methods: reader
+                .methods(root.required("method", "a table [method.NAME] for every method")?)?,
         };
         let runs = suite.tasks.len() * suite.seeds.len() * suite.methods.len();
         if runs > MOST_RUNS {
-            let message =
-                format!("tasks × seeds × methods are {runs} runs; at most {MOST_RUNS} make a suite");
+            let message = format!(
+                "tasks × seeds × methods are {runs} runs; at most {MOST_RUNS} make a suite"
+            );
             return Err(reader.error(None, message));
         }
         Ok(suite)
     }
 
-    /// The settings of the runs of `method`, in the form of `--set`: those of all runs, then its own.
+    /// The settings of the runs of `method`, in the form of `--set`: those of all runs, then its
+    /// own.
     pub fn sets(&self, method: &Method) -> Vec<String> {
         let all = self.set.iter().chain(&method.set);
         all.map(|(key, value)| format!("{key}={value}")).collect()
@@ -105,7 +112,11 @@ impl Suite {
 
     /// What a score is called on an axis.
     pub fn score_name(&self) -> &'static str {
-        if self.score.is_some() { "score" } else { "return" }
+        if self.score.is_some() {
+            "score"
+        } else {
+            "return"
+        }
     }
 }
 
@@ -144,7 +155,12 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn error(&self, at: Option<Range<usize>>, message: impl Into<String>) -> SuiteError {
-        let line = at.map(|at| self.text[..at.start.min(self.text.len())].matches('\n').count() + 1);
+        let line = at.map(|at| {
+            self.text[..at.start.min(self.text.len())]
+                .matches('\n')
+                .count()
+                + 1
+        });
         SuiteError {
             origin: line.map_or(self.origin.to_owned(), |line| {
                 format!("{}, line {line}", self.origin)
@@ -177,7 +193,10 @@ impl<'a> Reader<'a> {
     }
 
     fn wrong(&self, entry: &Entry, what: &str) -> SuiteError {
-        self.error(Some(entry.at.clone()), format!("`{}` is not {what}", entry.key))
+        self.error(
+            Some(entry.at.clone()),
+            format!("`{}` is not {what}", entry.key),
+        )
     }
 
     /// The elements of a list that is not empty.
@@ -201,14 +220,17 @@ impl<'a> Reader<'a> {
 
     fn names(&self, entry: Entry<'a>) -> Result<Vec<String>, SuiteError> {
         let what = "a list of names in quotes";
-        let names = self.list(&entry, what)?.into_iter().map(|value| match value {
-            Value::String(name) if names_a_folder(&name) => Ok(name),
-            Value::String(name) => {
-                let message = format!("`{}` holds {name:?}, which {FOLDER_NAMES}", entry.key);
-                Err(self.error(Some(entry.at.clone()), message))
-            }
-            _ => Err(self.wrong(&entry, what)),
-        });
+        let names = self
+            .list(&entry, what)?
+            .into_iter()
+            .map(|value| match value {
+                Value::String(name) if names_a_folder(&name) => Ok(name),
+                Value::String(name) => {
+                    let message = format!("`{}` holds {name:?}, which {FOLDER_NAMES}", entry.key);
+                    Err(self.error(Some(entry.at.clone()), message))
+                }
+                _ => Err(self.wrong(&entry, what)),
+            });
         names.collect()
     }
 
@@ -239,7 +261,10 @@ impl<'a> Reader<'a> {
         if min < max {
             Ok(ScoreRange { min, max })
         } else {
-            Err(self.error(Some(entry.at.clone()), "`score.min` is not below `score.max`"))
+            Err(self.error(
+                Some(entry.at.clone()),
+                "`score.min` is not below `score.max`",
+            ))
         }
     }
 
@@ -265,8 +290,9 @@ impl<'a> Reader<'a> {
                 return Err(self.error(Some(entry.at.clone()), format!("`{key}` is set twice")));
             }
             if let "seed" | "task" | "preset" = key.as_str() {
-                let message =
-                    format!("`{key}` is not a setting of a method: the suite has its own place for it");
+                let message = format!(
+                    "`{key}` is not a setting of a method: the suite has its own place for it"
+                );
                 return Err(self.error(Some(entry.at.clone()), message));
             }
         }
@@ -322,7 +348,10 @@ impl<'a> Entries<'a> {
     }
 
     fn required(&self, key: &str, what: &str) -> Result<Entry<'a>, SuiteError> {
-        let missing = || self.reader.error(None, format!("`{key}` is missing: {what}"));
+        let missing = || {
+            self.reader
+                .error(None, format!("`{key}` is missing: {what}"))
+        };
         self.get(key).cloned().ok_or_else(missing)
     }
 
@@ -432,8 +461,14 @@ label = "Zebra"
                 ("method.\"ape++\"", "method.\"../x\""),
                 "line 16: `method.../x` cannot name a folder",
             ),
-            (("train.steps", "seed"), "`seed` is not a setting of a method"),
-            (("train.steps", "env.num_envs"), "`env.num_envs` is set twice"),
+            (
+                ("train.steps", "seed"),
+                "`seed` is not a setting of a method",
+            ),
+            (
+                ("train.steps", "env.num_envs"),
+                "`env.num_envs` is set twice",
+            ),
             (
                 ("preset = \"fast\"", "preset = 3"),
                 "line 11: `preset` is not a text",
@@ -446,7 +481,9 @@ label = "Zebra"
         ];
         for ((good, bad), message) in faults {
             assert!(GOOD.contains(good), "{good}");
-            let error = parse(&GOOD.replacen(good, bad, 1)).expect_err(bad).to_string();
+            let error = parse(&GOOD.replacen(good, bad, 1))
+                .expect_err(bad)
+                .to_string();
             assert!(error.contains(message), "{bad}: {error}");
             assert!(!error.contains('\n'), "{error}");
         }

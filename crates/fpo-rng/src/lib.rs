@@ -1,13 +1,13 @@
 //! Counter-based random numbers.
 //!
-//! Every random number of a run has an address, a [`Key`]: the seed, what it is for ([`Stream`]), whose it is
-//! (`index`: an environment, a network, an episode) and when (`step`). The number is a pure function of its
-//! address, so it is the same on any thread, in any order, and after a resume; there is no generator state to
-//! save, and no global generator.
+//! Every random number of a run has an address, a [`Key`]: the seed, what it is for ([`Stream`]),
+//! whose it is (`index`: an environment, a network, an episode) and when (`step`). The number is a
+//! pure function of its address, so it is the same on any thread, in any order, and after a resume;
+//! there is no generator state to save, and no global generator.
 //!
-//! The function is Philox4x32-10 (Salmon et al., *Parallel random numbers: as easy as 1, 2, 3*, SC 2011).
-//! [`Philox`] hands the numbers to the distributions of the `rand` crates; [`fill_normal`] and [`fill_uniform`]
-//! are the vectorised paths for noise in bulk.
+//! The function is Philox4x32-10 (Salmon et al., *Parallel random numbers: as easy as 1, 2, 3*, SC
+//! 2011). [`Philox`] hands the numbers to the distributions of the `rand` crates; [`fill_normal`]
+//! and [`fill_uniform`] are the vectorised paths for noise in bulk.
 
 #![forbid(unsafe_code)]
 
@@ -40,13 +40,16 @@ pub enum Stream {
     EvalAction = 7,
     /// The times t of the pairs of the conditional flow-matching loss; `index` is the environment.
     PairTime = 8,
-    /// Samples that a policy's entropy is estimated at; `index` is the transition, `step` counts gradient steps.
+    /// Samples that a policy's entropy is estimated at; `index` is the transition, `step` counts
+    /// gradient steps.
     Entropy = 9,
     /// Noise added to actions in training; `index` is the environment.
     ActionNoise = 10,
-    /// The noises of further actions for an observation, among which the one taken is rare or common; `index` is the environment.
+    /// The noises of further actions for an observation, among which the one taken is rare or
+    /// common; `index` is the environment.
     Particles = 11,
-    /// Resamples of results for the intervals of a report; `index` is the statistic, `step` the resample.
+    /// Resamples of results for the intervals of a report; `index` is the statistic, `step` the
+    /// resample.
     Bootstrap = 64,
     /// Tests, examples and benchmarks.
     Test = 255,
@@ -87,7 +90,8 @@ impl Key {
         Self { step, ..self }
     }
 
-    /// The Philox key and the upper three words of its counter; the lowest word counts blocks of four numbers.
+    /// The Philox key and the upper three words of its counter; the lowest word counts blocks of
+    /// four numbers.
     fn words(self) -> ([u32; 2], [u32; 3]) {
         (
             [self.seed as u32, (self.seed >> 32) as u32],

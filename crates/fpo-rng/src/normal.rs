@@ -47,7 +47,8 @@ pub fn fill_normal(key: Key, out: &mut [f32]) {
     );
 }
 
-/// Runs `convert` over all blocks of `key` that `out` needs, with the widest instructions of this machine.
+/// Runs `convert` over all blocks of `key` that `out` needs, with the widest instructions of this
+/// machine.
 fn fill(key: Key, out: &mut [f32], convert: impl Fn([[u32; LANES]; 4]) -> [[f32; LANES]; 4]) {
     let (key, counter) = key.words();
     dispatch(Fill {
@@ -93,8 +94,8 @@ impl Philox {
 
 #[inline(always)]
 fn unit(word: u32) -> f32 {
-    // 23 bits, so that the sum is exact and 1 is never reached. The conversion is a signed one, since x86 has no vector
-    // conversion of unsigned words before AVX-512.
+    // 23 bits, so that the sum is exact and 1 is never reached. The conversion is a signed one,
+    // since x86 has no vector conversion of unsigned words before AVX-512.
     ((word >> 9) as i32 as f32 + 0.5) * (1.0 / 8_388_608.0)
 }
 
@@ -122,7 +123,8 @@ fn ln(x: f32) -> f32 {
 /// (sin, cos) of `turn` full turns, for `turn` in [0, 1].
 #[inline(always)]
 fn sin_cos_turn(turn: f32) -> (f32, f32) {
-    // The nearest quarter turn, by the addition of 1.5·2²³, which leaves the integer in the low mantissa bits.
+    // The nearest quarter turn, by the addition of 1.5·2²³, which leaves the integer in the low
+    // mantissa bits.
     const ROUND: f32 = 12_582_912.0;
     let shifted = turn.mul_add(4.0, ROUND);
     let quarter = shifted.to_bits();
@@ -139,7 +141,11 @@ fn sin_cos_turn(turn: f32) -> (f32, f32) {
         ),
         1.0,
     );
-    let (s, c) = if quarter & 1 == 0 { (sin, cos) } else { (cos, sin) };
+    let (s, c) = if quarter & 1 == 0 {
+        (sin, cos)
+    } else {
+        (cos, sin)
+    };
     let s_sign = (quarter & 2) << 30;
     let c_sign = (quarter.wrapping_add(1) & 2) << 30;
     (
@@ -162,7 +168,10 @@ mod tests {
         for i in 1..20_000u32 {
             let word = i.wrapping_mul(214_013) << 8;
             let x = unit(word);
-            assert!((ln(x) - x.ln()).abs() <= 3e-7 * x.ln().abs().max(0.5), "ln {x}");
+            assert!(
+                (ln(x) - x.ln()).abs() <= 3e-7 * x.ln().abs().max(0.5),
+                "ln {x}"
+            );
             let (s, c) = sin_cos_turn(x);
             let angle = f64::from(x) * std::f64::consts::TAU;
             assert!((f64::from(s) - angle.sin()).abs() < 4e-7, "sin {x}: {s}");
@@ -194,7 +203,12 @@ mod tests {
         fill_normal(key(), &mut z);
         let moment = |p: i32| z.iter().map(|&z| f64::from(z).powi(p)).sum::<f64>() / n as f64;
         // Five standard errors each: Var(z)=1, Var(z²)=2, Var(z³)=15, Var(z⁴)=96.
-        for (p, expected, variance) in [(1, 0.0, 1.0f64), (2, 1.0, 2.0), (3, 0.0, 15.0), (4, 3.0, 96.0)] {
+        for (p, expected, variance) in [
+            (1, 0.0, 1.0f64),
+            (2, 1.0, 2.0),
+            (3, 0.0, 15.0),
+            (4, 3.0, 96.0),
+        ] {
             let error = (moment(p) - expected).abs();
             assert!(
                 error < 5.0 * (variance / n as f64).sqrt(),
@@ -229,7 +243,12 @@ mod tests {
             Key::new(42, Stream::Reset),
         ] {
             assert!(
-                draw(other).iter().zip(base).filter(|(a, b)| **a == *b).count() < 2,
+                draw(other)
+                    .iter()
+                    .zip(base)
+                    .filter(|(a, b)| **a == *b)
+                    .count()
+                    < 2,
                 "{other:?}"
             );
         }

@@ -152,7 +152,10 @@ mod tests {
         for lane in 0..LANES {
             let first = (u32::MAX - 3).wrapping_add(lane as u32);
             let one = block(key, [first, counter[0], counter[1], counter[2]]);
-            assert_eq!(one, [many[0][lane], many[1][lane], many[2][lane], many[3][lane]]);
+            assert_eq!(
+                one,
+                [many[0][lane], many[1][lane], many[2][lane], many[3][lane]]
+            );
         }
     }
 }

@@ -3,10 +3,12 @@
 use pulp::{Arch, Scalar, Simd, WithSimd};
 use std::sync::OnceLock;
 
-/// The variable that keeps kernels from the widest vectors of a machine: `avx2` (on x86-64) or `scalar`.
+/// The variable that keeps kernels from the widest vectors of a machine: `avx2` (on x86-64) or
+/// `scalar`.
 ///
-/// It is there to measure what other machines would do, and to look for what a processor does wrong. `avx2` computes the same bits as
-/// AVX-512; `scalar` does not, since it rounds products before it adds them.
+/// It is there to measure what other machines would do, and to look for what a processor does
+/// wrong. `avx2` computes the same bits as AVX-512; `scalar` does not, since it rounds products
+/// before it adds them.
 pub const VARIABLE: &str = "FPO_SIMD";
 
 /// Checks what [`VARIABLE`] says, if it is set.
@@ -17,8 +19,9 @@ pub fn check() -> Result<(), String> {
     Limit::read().map(drop)
 }
 
-/// Runs `op` on the widest vectors of this machine that [`VARIABLE`] allows. Implement [`WithSimd`] on a type for it: closures are not
-/// sure to be inlined, and then are compiled for the oldest machine.
+/// Runs `op` on the widest vectors of this machine that [`VARIABLE`] allows. Implement [`WithSimd`]
+/// on a type for it: closures are not sure to be inlined, and then are compiled for the oldest
+/// machine.
 ///
 /// # Panics
 /// If the variable says what [`check`] refuses.
@@ -32,8 +35,8 @@ pub fn dispatch<Op: WithSimd>(op: Op) -> Op::Output {
     }
 }
 
-/// As [`dispatch`] for work that fills half of the widest vectors at most: the other half costs as much where a processor computes it in a
-/// second pass.
+/// As [`dispatch`] for work that fills half of the widest vectors at most: the other half costs as
+/// much where a processor computes it in a second pass.
 #[inline]
 pub fn dispatch_narrow<Op: WithSimd>(op: Op) -> Op::Output {
     match Limit::of_process() {
@@ -96,6 +99,8 @@ impl Limit {
         } else {
             "\"scalar\""
         };
-        Err(format!("{VARIABLE} is {value:?}; it may be {words}, or not set"))
+        Err(format!(
+            "{VARIABLE} is {value:?}; it may be {words}, or not set"
+        ))
     }
 }

@@ -1,8 +1,9 @@
 //! Checkpoints on disk: a folder of named files that is either complete or not there.
 //!
-//! `step-N/` (N: environment steps) holds the files and `manifest.json`, which records what they are, their lengths and
-//! their BLAKE3 hashes. A checkpoint is written under another name, synced and renamed, so that neither a crash nor
-//! a full disk can leave half of one or harm an earlier one.
+//! `step-N/` (N: environment steps) holds the files and `manifest.json`, which records what they
+//! are, their lengths and their BLAKE3 hashes. A checkpoint is written under another name, synced
+//! and renamed, so that neither a crash nor a full disk can leave half of one or harm an earlier
+//! one.
 
 mod store;
 
@@ -19,7 +20,8 @@ const FORMAT: u32 = 1;
 const KIND: &str = "fpo checkpoint";
 const MANIFEST: &str = "manifest.json";
 const LARGEST_MANIFEST: u64 = 1 << 20;
-/// No file of a checkpoint comes near this size (8 GiB); a manifest that says so is not to be believed.
+/// No file of a checkpoint comes near this size (8 GiB); a manifest that says so is not to be
+/// believed.
 pub(crate) const LARGEST_FILE: u64 = 8 << 30;
 
 /// What a checkpoint is a checkpoint of.
@@ -33,8 +35,8 @@ pub struct CheckpointInfo {
     pub env_steps: u64,
     /// Mean zero-noise return of this very policy, if it was evaluated.
     pub evaluation: Option<f64>,
-    /// Whether something was wrong with the training at that time, so that it is no place to go back to. Runs that never go back do
-    /// not say.
+    /// Whether something was wrong with the training at that time, so that it is no place to go
+    /// back to. Runs that never go back do not say.
     #[serde(default, skip_serializing_if = "is_false")]
     pub warned: bool,
 }
@@ -56,26 +58,29 @@ struct Manifest {
 }
 
 impl Manifest {
-    /// What no save has ever written about files: a name that leads elsewhere, one name twice, an impossible size.
+    /// What no save has ever written about files: a name that leads elsewhere, one name twice, an
+    /// impossible size.
     fn files_trouble(&self) -> Option<String> {
         let mut names = BTreeSet::new();
-        self.files.iter().find_map(|FileRecord { name, bytes, .. }| {
-            let plain = matches!(
-                Path::new(name).components().collect::<Vec<_>>()[..],
-                [Component::Normal(only)] if only == name.as_str()
-            );
-            if !plain {
-                Some(format!(
-                    "{MANIFEST} lists {name:?}, which is no name of a file beside it"
-                ))
-            } else if !names.insert(name) {
-                Some(format!("{MANIFEST} lists {name} twice"))
-            } else if *bytes > LARGEST_FILE {
-                Some(format!("{MANIFEST} gives {name} {bytes} bytes"))
-            } else {
-                None
-            }
-        })
+        self.files
+            .iter()
+            .find_map(|FileRecord { name, bytes, .. }| {
+                let plain = matches!(
+                    Path::new(name).components().collect::<Vec<_>>()[..],
+                    [Component::Normal(only)] if only == name.as_str()
+                );
+                if !plain {
+                    Some(format!(
+                        "{MANIFEST} lists {name:?}, which is no name of a file beside it"
+                    ))
+                } else if !names.insert(name) {
+                    Some(format!("{MANIFEST} lists {name} twice"))
+                } else if *bytes > LARGEST_FILE {
+                    Some(format!("{MANIFEST} gives {name} {bytes} bytes"))
+                } else {
+                    None
+                }
+            })
     }
 }
 
@@ -115,7 +120,8 @@ pub enum CheckpointError {
         reason: String,
     },
     /// A layout of another version.
-    #[error("{} was made by version {program} of the program (format {format}); this is version {}, which reads format {FORMAT}",
+    #[error("{} was made by version {program} of the program (format {format}); this is version \
+        {}, which reads format {FORMAT}",
         path.display(), env!("CARGO_PKG_VERSION"))]
     Version {
         /// The folder.
@@ -155,7 +161,12 @@ impl Checkpoint {
         let file = path.join(MANIFEST);
         let text = match read_capped(&file, LARGEST_MANIFEST) {
             Ok(text) => text,
-            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Err(e)
+                if matches!(
+                    e.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
                 return Err(foreign(format!("it has no {MANIFEST}")));
             }
             Err(source) => return Err(CheckpointError::Read { path: file, source }),
@@ -167,17 +178,20 @@ impl Checkpoint {
             return Err(foreign(format!("{MANIFEST} is something else's")));
         }
         if head.format != FORMAT {
-            let Head { program, format, .. } = head;
+            let Head {
+                program, format, ..
+            } = head;
             return Err(CheckpointError::Version {
                 path: path.to_owned(),
                 program,
                 format,
             });
         }
-        let manifest: Manifest = serde_json::from_slice(&text).map_err(|e| CheckpointError::Damaged {
-            path: path.to_owned(),
-            reason: format!("{MANIFEST}: {}", one_line(&e.to_string())),
-        })?;
+        let manifest: Manifest =
+            serde_json::from_slice(&text).map_err(|e| CheckpointError::Damaged {
+                path: path.to_owned(),
+                reason: format!("{MANIFEST}: {}", one_line(&e.to_string())),
+            })?;
         if let Some(reason) = manifest.files_trouble() {
             return Err(CheckpointError::Damaged {
                 path: path.to_owned(),
@@ -217,7 +231,11 @@ impl Checkpoint {
             path: self.path.clone(),
             reason,
         };
-        let record = self.manifest.files.iter().find(|record| record.name == name);
+        let record = self
+            .manifest
+            .files
+            .iter()
+            .find(|record| record.name == name);
         let record = record.ok_or_else(|| damaged(format!("{MANIFEST} lists no {name}")))?;
         if record.bytes > cap {
             return Err(damaged(format!("{name} is longer than {cap} bytes")));

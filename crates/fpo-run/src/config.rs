@@ -1,4 +1,5 @@
-//! Settings as text: presets, TOML files and `--set key=value`, in layers, to one checked [`Config`].
+//! Settings as text: presets, TOML files and `--set key=value`, in layers, to one checked
+//! [`Config`].
 
 mod layers;
 mod validate;

@@ -1,7 +1,8 @@
 //! Whether a training is well: findings in plain words, from the figures that it records.
 //!
-//! The [`Detector`] follows a run row by row and says when something begins to go wrong; it is pure, so its state after any row follows
-//! from the rows so far. [`examine`] looks at a whole run folder. Every threshold and its reason stands in [`limits`].
+//! The [`Detector`] follows a run row by row and says when something begins to go wrong; it is
+//! pure, so its state after any row follows from the rows so far. [`examine`] looks at a whole run
+//! folder. Every threshold and its reason stands in [`limits`].
 
 mod detector;
 mod doctor;

@@ -1,4 +1,5 @@
-//! What a run measured: one JSON object a line in `metrics.jsonl`, and the same scalars for TensorBoard.
+//! What a run measured: one JSON object a line in `metrics.jsonl`, and the same scalars for
+//! TensorBoard.
 
 mod jsonl;
 mod tensorboard;
@@ -25,7 +26,8 @@ pub enum MetricsError {
         source: io::Error,
     },
     /// A line that is not a row, other than a last one cut short by a crash.
-    #[error("`{}` is damaged in line {line}: {reason}; move the file away to go on without what it records", path.display())]
+    #[error("`{}` is damaged in line {line}: {reason}; move the file away to go on without what it \
+        records", path.display())]
     Damaged {
         /// The file in question.
         path: PathBuf,
@@ -38,15 +40,16 @@ pub enum MetricsError {
 
 /// Writes the metrics of a run into its folder.
 ///
-/// Every row is on disk's way as soon as it is written: both files can be followed while the run goes on, and a
-/// crash costs at most the row being written.
+/// Every row is on disk's way as soon as it is written: both files can be followed while the run
+/// goes on, and a crash costs at most the row being written.
 pub struct MetricsWriter {
     lines: JsonLines,
     events: EventFile,
 }
 
 impl MetricsWriter {
-    /// Starts the metrics of a new run in the existing folder `run_dir`; a `metrics.jsonl` already there is emptied.
+    /// Starts the metrics of a new run in the existing folder `run_dir`; a `metrics.jsonl` already
+    /// there is emptied.
     ///
     /// # Errors
     /// If the files cannot be made.
@@ -58,8 +61,9 @@ impl MetricsWriter {
         })
     }
 
-    /// Takes up the metrics of a run that goes on after `iteration`: later rows, and a last line cut short by a
-    /// crash, are to be dropped from `metrics.jsonl`. Nothing changes before [`Resumption::commit`].
+    /// Takes up the metrics of a run that goes on after `iteration`: later rows, and a last line
+    /// cut short by a crash, are to be dropped from `metrics.jsonl`. Nothing changes before
+    /// [`Resumption::commit`].
     ///
     /// # Errors
     /// If the file cannot be read, an earlier line is damaged, or a row is missing or there twice.
@@ -69,8 +73,8 @@ impl MetricsWriter {
         Ok(Resumption { run_dir, lines })
     }
 
-    /// Writes one row. A value that is not finite becomes `null` in `metrics.jsonl`. In TensorBoard the step is
-    /// [`Row::env_steps`], and a timing's tag begins with `time/`.
+    /// Writes one row. A value that is not finite becomes `null` in `metrics.jsonl`. In TensorBoard
+    /// the step is [`Row::env_steps`], and a timing's tag begins with `time/`.
     ///
     /// # Errors
     /// If a file cannot be written.
@@ -96,7 +100,8 @@ pub struct Resumption {
 }
 
 impl Resumption {
-    /// Cuts `metrics.jsonl` back, at once or not at all, and tells TensorBoard in a new event file to forget what came after.
+    /// Cuts `metrics.jsonl` back, at once or not at all, and tells TensorBoard in a new event file
+    /// to forget what came after.
     ///
     /// # Errors
     /// If the files cannot be written.

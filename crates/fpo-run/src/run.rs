@@ -1,8 +1,10 @@
 //! A run: a folder on disk, and the loop that trains, evaluates, records and saves.
 //!
-//! The folder holds `config.toml` (complete), `metrics.jsonl` and TensorBoard event files, `eval.csv`, `events.jsonl` if
-//! something went wrong, `failure/` if a number stopped being finite, and `checkpoints/`. But for times, everything in it follows from the configuration, whatever the number of threads. Stopping
-//! and resuming changes no metric, evaluation or policy; it only saves one checkpoint more, which counts among those kept.
+//! The folder holds `config.toml` (complete), `metrics.jsonl` and TensorBoard event files,
+//! `eval.csv`, `events.jsonl` if something went wrong, `failure/` if a number stopped being finite,
+//! and `checkpoints/`. But for times, everything in it follows from the configuration, whatever the
+//! number of threads. Stopping and resuming changes no metric, evaluation or policy; it only saves
+//! one checkpoint more, which counts among those kept.
 
 mod error;
 mod evaluations;
@@ -99,8 +101,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// Begins a new run of `task` in `folder`, on `threads` threads. Only once nothing but the disk can fail is what an
-    /// earlier run left in the folder deleted.
+    /// Begins a new run of `task` in `folder`, on `threads` threads. Only once nothing but the disk
+    /// can fail is what an earlier run left in the folder deleted.
     ///
     /// # Errors
     /// If an environment or a network cannot be made, or the folder cannot be written.
@@ -131,11 +133,13 @@ impl Session {
         })
     }
 
-    /// Goes on with the run in `folder` from its newest checkpoint; what was recorded after that is forgotten.
-    /// `config` is [`RunFolder::config`] with changes that [`crate::config::check_continues`] allows.
+    /// Goes on with the run in `folder` from its newest checkpoint; what was recorded after that is
+    /// forgotten. `config` is [`RunFolder::config`] with changes that
+    /// [`crate::config::check_continues`] allows.
     ///
     /// # Errors
-    /// If there is no checkpoint, it is damaged, `config` changes what it must not, or the run is complete already.
+    /// If there is no checkpoint, it is damaged, `config` changes what it must not, or the run is
+    /// complete already.
     pub fn resume(
         folder: RunFolder,
         config: Config,
@@ -165,7 +169,11 @@ impl Session {
                 trainer.iteration(),
                 about.iteration
             );
-            return Err(CheckpointError::Damaged { path: newest, reason }.into());
+            return Err(CheckpointError::Damaged {
+                path: newest,
+                reason,
+            }
+            .into());
         }
         if trainer.iteration() >= trainer.total_iterations() {
             return Err(RunError::Complete {
@@ -224,7 +232,8 @@ impl Session {
         self.planned_steps
     }
 
-    /// The fraction of the initial learning rates that the next iteration has in a run of `steps` environment steps.
+    /// The fraction of the initial learning rates that the next iteration has in a run of `steps`
+    /// environment steps.
     pub fn learning_rate_fraction(&self, steps: u64) -> f64 {
         let iterations = steps.div_ceil(self.config.env.transitions() as u64);
         self.config
@@ -232,29 +241,37 @@ impl Session {
             .lr_fraction(self.trainer.iteration(), iterations)
     }
 
-    /// Trains to the end of the run, or until `stop` is set: then the iteration in progress is completed and saved.
+    /// Trains to the end of the run, or until `stop` is set: then the iteration in progress is
+    /// completed and saved.
     ///
     /// # Errors
-    /// If training fails (a number that is not finite, a simulation that cannot go on) or the disk does. The
-    /// newest checkpoint stays as it is.
-    pub fn run(&mut self, stop: &AtomicBool, observer: &mut dyn Observer) -> Result<Outcome, RunError> {
+    /// If training fails (a number that is not finite, a simulation that cannot go on) or the disk
+    /// does. The newest checkpoint stays as it is.
+    pub fn run(
+        &mut self,
+        stop: &AtomicBool,
+        observer: &mut dyn Observer,
+    ) -> Result<Outcome, RunError> {
         let total = self.trainer.total_iterations();
         while self.trainer.iteration() < total {
             if stop.load(Ordering::Relaxed) {
-                // It may have come right after an iteration that was not saved, or before the first: there must be something to resume.
+                // It may have come right after an iteration that was not saved, or before the
+                // first: there must be something to resume.
                 if self.saved_iteration != Some(self.trainer.iteration()) {
                     self.save(None, observer)?;
                 }
                 return Ok(Outcome::Stopped);
             }
             let done = self.trainer.iteration();
-            // A small share of an iteration's time, and the only way to see again what goes wrong in it.
+            // A small share of an iteration's time, and the only way to see again what goes wrong
+            // in it.
             let before = self.trainer.state()?;
             let (row, evaluation) = match advance(&mut self.trainer, observer) {
                 Ok(advanced) => advanced,
                 Err(error) => {
                     let config = documented(&self.config);
-                    let written = failure::write(&self.folder, &config, &before, done, &self.trainer, &error);
+                    let written =
+                        failure::write(&self.folder, &config, &before, done, &self.trainer, &error);
                     if let Err(why) = written {
                         let why = Box::new(why);
                         return Err(RunError::NotWrittenDown { error, why });
@@ -280,7 +297,8 @@ impl Session {
             for finding in findings {
                 self.record(row.iteration, row.env_steps, finding, observer)?;
             }
-            // What the last iteration leaves is the run's result, good or bad; the best checkpoint stays beside it.
+            // What the last iteration leaves is the run's result, good or bad; the best checkpoint
+            // stays beside it.
             if self.config.train.rollback && self.detector.has_collapsed() && !last {
                 self.roll_back(row.iteration, row.iteration, observer)?;
                 continue;
@@ -335,8 +353,13 @@ impl Session {
         Ok(())
     }
 
-    fn save(&mut self, evaluation: Option<f64>, observer: &mut dyn Observer) -> Result<(), RunError> {
-        // A checkpoint must never be ahead of what was recorded up to it, nor of the names of the files that record it.
+    fn save(
+        &mut self,
+        evaluation: Option<f64>,
+        observer: &mut dyn Observer,
+    ) -> Result<(), RunError> {
+        // A checkpoint must never be ahead of what was recorded up to it, nor of the names of the
+        // files that record it.
         self.metrics.flush()?;
         self.evaluations.flush()?;
         self.folder.flush()?;
@@ -384,7 +407,8 @@ fn advance(
         ("eval/random_noise", random.mean),
         ("eval/random_noise_std", random.std),
     ]);
-    row.timing.push(("eval_seconds", begun.elapsed().as_secs_f64()));
+    row.timing
+        .push(("eval_seconds", begun.elapsed().as_secs_f64()));
     Ok((row, Some(evaluation)))
 }
 

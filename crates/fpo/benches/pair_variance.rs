@@ -1,9 +1,11 @@
-//! How noisy the policy's gradient is made by the (t, ε) pairs that the flow-matching losses of actions are measured at.
+//! How noisy the policy's gradient is made by the (t, ε) pairs that the flow-matching losses of
+//! actions are measured at.
 //!
-//! `cargo bench -p fpo --bench pair_variance` trains a policy a little (cheetah-run, preset `fast`, seed 0, f32, 60 iterations), lets it act
-//! for one more rollout, and freezes observations, actions and advantages. Then it draws the pairs anew, again and again, and takes the
-//! policy's gradient on the same minibatches: with the policy that acted, where every ratio is 1, and with the one that an epoch of
-//! learning has made of it. The number of threads changes no number. It writes
+//! `cargo bench -p fpo --bench pair_variance` trains a policy a little (cheetah-run, preset `fast`,
+//! seed 0, f32, 60 iterations), lets it act for one more rollout, and freezes observations, actions
+//! and advantages. Then it draws the pairs anew, again and again, and takes the policy's gradient
+//! on the same minibatches: with the policy that acted, where every ratio is 1, and with the one
+//! that an epoch of learning has made of it. The number of threads changes no number. It writes
 //! `bench/results/pair_variance.csv`; docs/pairs.md says what is in it.
 
 use fpo_flow::CfmTarget;
@@ -30,8 +32,8 @@ const ROWS: usize = 512;
 /// Draws of the pairs for each.
 const DRAWS: usize = 12;
 
-const HEADER: &str = "policy,target,time,stratified,antithetic,pairs,signal,pair_variance,minibatch_variance,signal_to_pair_noise,\
-                      pair_share_of_noise\n";
+const HEADER: &str = "policy,target,time,stratified,antithetic,pairs,signal,pair_variance,\
+    minibatch_variance,signal_to_pair_noise,pair_share_of_noise\n";
 
 /// How pairs are drawn, and what their loss is measured on.
 #[derive(Clone, Copy)]
@@ -75,7 +77,9 @@ fn designs() -> Vec<Design> {
             TimeKind::Beta,
         ] {
             for pairs in [1, 2, 4, 8, 16] {
-                for (stratified, antithetic) in [(false, false), (true, false), (false, true), (true, true)] {
+                for (stratified, antithetic) in
+                    [(false, false), (true, false), (false, true), (true, true)]
+                {
                     // One pair has nothing to be spread against.
                     if pairs > 1 || !(stratified || antithetic) {
                         all.push(Design {
@@ -143,7 +147,8 @@ impl Design {
     fn config(&self, base: &Config) -> Config {
         let mut config = base.clone();
         let objective = &mut config.objective;
-        (objective.target, objective.time, objective.samples) = (self.target, self.time, self.pairs);
+        (objective.target, objective.time, objective.samples) =
+            (self.target, self.time, self.pairs);
         (objective.stratified, objective.antithetic) = (self.stratified, self.antithetic);
         objective.time_beta = 2.0;
         config
@@ -186,7 +191,8 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Draws the pairs of a minibatch for the `draw`-th time, with their losses under the policy that acted.
+    /// Draws the pairs of a minibatch for the `draw`-th time, with their losses under the policy
+    /// that acted.
     fn redraw(&mut self, indices: &[u32], draw: u64) {
         let Model::Flow(FlowPolicy {
             network,
@@ -207,7 +213,8 @@ impl<'a> Worker<'a> {
             let inputs = &mut self.batch.sample_inputs[i * n * sample_input..][..n * sample_input];
             let key = Key::new(1, Stream::PairTime).index(unit).step(draw);
             self.sampler.draw(key, action, noises, times, inputs);
-            let observation = &self.batch.observations[dims.row(i) * dims.observation..][..dims.observation];
+            let observation =
+                &self.batch.observations[dims.row(i) * dims.observation..][..dims.observation];
             let rows = self
                 .scratch
                 .input_mut(n)
@@ -265,7 +272,8 @@ fn distance2(a: &[f64], b: &[f64]) -> f64 {
 /// Unbiased estimates: the finite number of draws and minibatches is subtracted.
 fn measure(frozen: &Frozen, design: &Design, networks: &ActorCritic) -> Figures {
     let mut worker = Worker::new(frozen, design);
-    let (means, scatters): (Vec<_>, Vec<_>) = (0..MINIBATCHES).map(|m| worker.draws(networks, m)).unzip();
+    let (means, scatters): (Vec<_>, Vec<_>) =
+        (0..MINIBATCHES).map(|m| worker.draws(networks, m)).unzip();
     let (draws, minibatches) = (DRAWS as f64, MINIBATCHES as f64);
     let pairs = scatters.iter().sum::<f64>() / (minibatches * (draws - 1.0));
     let center = mean(&means);
@@ -283,17 +291,25 @@ fn measure(frozen: &Frozen, design: &Design, networks: &ActorCritic) -> Figures 
 }
 
 fn name<T: serde::Serialize>(word: T) -> String {
-    serde_json::to_value(word).map_or_else(|_| String::new(), |v| v.as_str().unwrap_or_default().to_owned())
+    serde_json::to_value(word).map_or_else(
+        |_| String::new(),
+        |v| v.as_str().unwrap_or_default().to_owned(),
+    )
 }
 
 fn run() -> Result<(), Box<dyn std::error::Error>> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let frozen = freeze(threads)?;
     println!("{MINIBATCHES} minibatches of {ROWS} transitions, {DRAWS} draws of their pairs each");
-    let jobs: Vec<(&str, &ActorCritic, Design)> = [("acted", &frozen.acted), ("moved", &frozen.moved)]
-        .into_iter()
-        .flat_map(|(name, networks)| designs().into_iter().map(move |design| (name, networks, design)))
-        .collect();
+    let jobs: Vec<(&str, &ActorCritic, Design)> =
+        [("acted", &frozen.acted), ("moved", &frozen.moved)]
+            .into_iter()
+            .flat_map(|(name, networks)| {
+                designs()
+                    .into_iter()
+                    .map(move |design| (name, networks, design))
+            })
+            .collect();
     let lines: Vec<String> = jobs
         .par_iter()
         .map(|(policy, networks, design)| {

@@ -54,8 +54,9 @@ pub(crate) struct Tasks {
 pub(crate) struct Train {
     /// Task to learn (`fpo tasks` lists them); not needed to resume a folder
     pub(crate) task: Option<String>,
-    /// Settings to start from: fast (best return per minute on a CPU) or paper (as published); ppo-fast and ppo are the same with
-    /// Gaussian PPO, dppo-fast and dppo with DPPO [default: fast]
+    /// Settings to start from: fast (best return per minute on a CPU) or paper (as published);
+    /// ppo-fast and ppo are the same with Gaussian PPO, dppo-fast and dppo with DPPO [default:
+    /// fast]
     #[arg(long, value_name = "NAME")]
     pub(crate) preset: Option<String>,
     /// TOML file of settings, laid over the preset
@@ -67,7 +68,8 @@ pub(crate) struct Train {
     /// Seed of every random number of the run [default: 0]
     #[arg(long, value_parser = whole::<u64>(0..=u64::MAX), allow_negative_numbers = true)]
     pub(crate) seed: Option<u64>,
-    /// Numbers to learn in, short for --set train.precision=... [default: auto, bf16 where the processor has AMX; when resuming, what the run recorded]
+    /// Numbers to learn in, short for --set train.precision=... [default: auto, bf16 where the
+    /// processor has AMX; when resuming, what the run recorded]
     #[arg(long, value_enum)]
     pub(crate) precision: Option<PrecisionArg>,
     /// Threads to use; the result is the same with any number [default: all cores]
@@ -79,7 +81,8 @@ pub(crate) struct Train {
     /// Name of the run's folder [default: TASK-PRESET-seedN]
     #[arg(long)]
     pub(crate) name: Option<String>,
-    /// Go on with the run in DIR, or in the folder a new run would get; --set train.steps=N extends it
+    /// Go on with the run in DIR, or in the folder a new run would get; --set train.steps=N extends
+    /// it
     #[arg(long, value_name = "DIR", num_args = 0..=1)]
     pub(crate) resume: Option<Option<PathBuf>>,
     /// Delete the run that is in the folder already, and begin anew
@@ -98,10 +101,21 @@ pub(crate) struct Eval {
     #[arg(long, value_parser = pick, allow_negative_numbers = true)]
     pub(crate) checkpoint: Option<Pick>,
     /// Episodes for each kind of noise
-    #[arg(long, default_value_t = 64, value_parser = whole::<u32>(1..=1_000_000), allow_negative_numbers = true)]
+    #[arg(
+        long,
+        default_value_t = 64,
+        value_parser = whole::<u32>(1..=1_000_000),
+        allow_negative_numbers = true
+    )]
     pub(crate) episodes: u32,
-    /// Seed of initial states and noise; a run's own seed repeats the episodes that chose its best checkpoint
-    #[arg(long, default_value_t = 1000, value_parser = whole::<u64>(0..=u64::MAX), allow_negative_numbers = true)]
+    /// Seed of initial states and noise; a run's own seed repeats the episodes that chose its best
+    /// checkpoint
+    #[arg(
+        long,
+        default_value_t = 1000,
+        value_parser = whole::<u64>(0..=u64::MAX),
+        allow_negative_numbers = true
+    )]
     pub(crate) seed: u64,
     /// Threads to use; the result is the same with any number [default: all cores]
     #[arg(long, value_parser = whole::<u16>(1..=1024), allow_negative_numbers = true)]
@@ -125,13 +139,28 @@ pub(crate) struct Play {
     #[arg(long, default_value_t = 10.0, value_parser = seconds, allow_negative_numbers = true)]
     pub(crate) seconds: f64,
     /// Pixels in a row
-    #[arg(long, default_value_t = 640, value_parser = whole::<u32>(1..=8192), allow_negative_numbers = true)]
+    #[arg(
+        long,
+        default_value_t = 640,
+        value_parser = whole::<u32>(1..=8192),
+        allow_negative_numbers = true
+    )]
     pub(crate) width: u32,
     /// Rows of pixels
-    #[arg(long, default_value_t = 480, value_parser = whole::<u32>(1..=8192), allow_negative_numbers = true)]
+    #[arg(
+        long,
+        default_value_t = 480,
+        value_parser = whole::<u32>(1..=8192),
+        allow_negative_numbers = true
+    )]
     pub(crate) height: u32,
     /// Seed of initial states and noise
-    #[arg(long, default_value_t = 0, value_parser = whole::<u64>(0..=u64::MAX), allow_negative_numbers = true)]
+    #[arg(
+        long,
+        default_value_t = 0,
+        value_parser = whole::<u64>(0..=u64::MAX),
+        allow_negative_numbers = true
+    )]
     pub(crate) seed: u64,
     /// What actions start from
     #[arg(long, value_enum, default_value_t = NoiseArg::Zero)]
@@ -175,11 +204,17 @@ pub(crate) struct GridworldPlot {
     /// Which checkpoint of a run: latest, best, or a number of environment steps [default: latest]
     #[arg(long, value_parser = pick, allow_negative_numbers = true)]
     pub(crate) checkpoint: Option<Pick>,
-    /// The picture, .svg or .png [default: gridworld.svg and gridworld.png in the run's folder, or here]
+    /// The picture, .svg or .png [default: gridworld.svg and gridworld.png in the run's folder, or
+    /// here]
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
     /// Seed of the noise that actions start from
-    #[arg(long, default_value_t = 0, value_parser = whole::<u64>(0..=u64::MAX), allow_negative_numbers = true)]
+    #[arg(
+        long,
+        default_value_t = 0,
+        value_parser = whole::<u64>(0..=u64::MAX),
+        allow_negative_numbers = true
+    )]
     pub(crate) seed: u64,
     /// Print what was drawn as JSON
     #[arg(long)]
@@ -188,7 +223,8 @@ pub(crate) struct GridworldPlot {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Bench {
-    /// A suite that comes with the program (ablations, dmc10, gridworld), or a TOML file that describes one
+    /// A suite that comes with the program (ablations, dmc10, gridworld), or a TOML file that
+    /// describes one
     pub(crate) suite: String,
     /// Folder that the suite's folder is made in
     #[arg(long, value_name = "DIR", default_value = "runs")]
@@ -197,7 +233,13 @@ pub(crate) struct Bench {
     #[arg(long, value_parser = whole::<u16>(1..=1024), allow_negative_numbers = true)]
     pub(crate) jobs: Option<u16>,
     /// Seeds to run, instead of the suite's: --seeds 0,1,2
-    #[arg(long, value_name = "SEEDS", value_delimiter = ',', value_parser = whole::<u64>(0..=u64::MAX), allow_negative_numbers = true)]
+    #[arg(
+        long,
+        value_name = "SEEDS",
+        value_delimiter = ',',
+        value_parser = whole::<u64>(0..=u64::MAX),
+        allow_negative_numbers = true
+    )]
     pub(crate) seeds: Vec<u64>,
     /// Only these tasks of the suite, separated by commas
     #[arg(long, value_name = "TASKS", value_delimiter = ',')]
@@ -266,7 +308,9 @@ impl PrecisionArg {
 }
 
 /// Reads a whole number from `range`, or says what it may be.
-fn whole<T: TryFrom<u64>>(range: RangeInclusive<u64>) -> impl Fn(&str) -> Result<T, String> + Clone {
+fn whole<T: TryFrom<u64>>(
+    range: RangeInclusive<u64>,
+) -> impl Fn(&str) -> Result<T, String> + Clone {
     move |text| {
         let number = text.parse().ok().filter(|number| range.contains(number));
         let number = number.and_then(|number: u64| T::try_from(number).ok());

@@ -41,7 +41,10 @@ pub(crate) fn run(args: &args::Bench, tasks: &Tasks) -> Result<(), Failure> {
     }
     if args.report_only {
         // Even of runs that were copied without their checkpoints.
-        if jobs.iter().all(|job| !job.folder.join("config.toml").is_file()) {
+        if jobs
+            .iter()
+            .all(|job| !job.folder.join("config.toml").is_file())
+        {
             return Err(Failure::input(format!(
                 "{} holds no run of {}",
                 folder.display(),
@@ -49,7 +52,9 @@ pub(crate) fn run(args: &args::Bench, tasks: &Tasks) -> Result<(), Failure> {
             )));
         }
         let remarks = plan::remarks(&jobs);
-        remarks.iter().for_each(|remark| log(&format!("note: {remark}")));
+        remarks
+            .iter()
+            .for_each(|remark| log(&format!("note: {remark}")));
         keep_suite(&folder, &text)?;
         return report(&suite, &folder, remarks, tasks.program());
     }
@@ -102,7 +107,11 @@ pub(crate) fn run(args: &args::Bench, tasks: &Tasks) -> Result<(), Failure> {
 fn suite(args: &args::Bench, tasks: &Tasks) -> Result<(String, Suite), Failure> {
     let named = SUITES.iter().find(|(name, _)| *name == args.suite);
     let (name, text, origin) = match named {
-        Some((name, text)) => ((*name).to_owned(), (*text).to_owned(), format!("suite `{name}`")),
+        Some((name, text)) => (
+            (*name).to_owned(),
+            (*text).to_owned(),
+            format!("suite `{name}`"),
+        ),
         None => {
             let path = Path::new(&args.suite);
             let looks_like_a_file =
@@ -110,7 +119,8 @@ fn suite(args: &args::Bench, tasks: &Tasks) -> Result<(String, Suite), Failure> 
             if !looks_like_a_file {
                 let names = SUITES.map(|(name, _)| name);
                 return Err(Failure::input(format!(
-                    "unknown suite `{}`; did you mean `{}`? There are {}, and files: fpo bench FILE.toml",
+                    "unknown suite `{}`; did you mean `{}`? There are {}, and files: fpo bench \
+                    FILE.toml",
                     args.suite,
                     nearest(&args.suite, names).unwrap_or_default(),
                     names.join(", ")
@@ -138,7 +148,9 @@ fn suite(args: &args::Bench, tasks: &Tasks) -> Result<(String, Suite), Failure> 
         .map(|method| method.name.clone())
         .collect::<Vec<_>>();
     let methods = chosen("method", &methods, &args.methods)?;
-    suite.methods.retain(|method| methods.contains(&method.name));
+    suite
+        .methods
+        .retain(|method| methods.contains(&method.name));
     if !args.seeds.is_empty() {
         let mut seeds: Vec<u64> = Vec::new();
         args.seeds.iter().for_each(|seed| {
@@ -159,7 +171,9 @@ fn chosen(kind: &str, all: &[String], asked: &[String]) -> Result<Vec<String>, F
             "the suite has no {kind} `{unknown}`; did you mean `{nearest}`?"
         )));
     }
-    let kept = all.iter().filter(|name| asked.is_empty() || asked.contains(name));
+    let kept = all
+        .iter()
+        .filter(|name| asked.is_empty() || asked.contains(name));
     Ok(kept.cloned().collect())
 }
 
@@ -173,7 +187,8 @@ fn keep_suite(folder: &Path, text: &str) -> Result<(), Failure> {
 
 /// Prints how far each run is.
 fn list(suite: &Suite, jobs: &[Job]) {
-    let width = |names: &mut dyn Iterator<Item = &String>| names.map(String::len).max().unwrap_or(0).max(6);
+    let width =
+        |names: &mut dyn Iterator<Item = &String>| names.map(String::len).max().unwrap_or(0).max(6);
     let method_width = width(&mut suite.methods.iter().map(|method| &method.name));
     let task_width = width(&mut suite.tasks.iter());
     let seeds: String = suite
@@ -209,15 +224,24 @@ fn list(suite: &Suite, jobs: &[Job]) {
 }
 
 /// Writes tables and plots, and prints the most important.
-fn report(suite: &Suite, folder: &Path, remarks: Vec<String>, program: &str) -> Result<(), Failure> {
+fn report(
+    suite: &Suite,
+    folder: &Path,
+    remarks: Vec<String>,
+    program: &str,
+) -> Result<(), Failure> {
     let results = Results::read(suite, folder).map_err(Failure::input)?;
     let about = ReportInfo {
         command: command(program),
         here: machine::here(1, 0),
         remarks,
     };
-    let written = files::write(&results, &about)
-        .map_err(|e| Failure::runtime(format!("cannot write the report in {}: {e}", folder.display())))?;
+    let written = files::write(&results, &about).map_err(|e| {
+        Failure::runtime(format!(
+            "cannot write the report in {}: {e}",
+            folder.display()
+        ))
+    })?;
     print_table(&tables::aggregates(&results));
     for run in &results.runs {
         if let results::Status::Failed(why) = &run.status {
@@ -244,7 +268,12 @@ fn report(suite: &Suite, folder: &Path, remarks: Vec<String>, program: &str) -> 
 /// A table on the terminal.
 fn print_table(grid: &Grid) {
     let rows = || [&grid.header].into_iter().chain(&grid.rows);
-    let width = |column: usize| rows().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
     for row in rows().filter(|_| !grid.rows.is_empty()) {
         let cells = row
             .iter()

@@ -41,8 +41,12 @@ impl Display {
         let per_iteration = trainer.config().env.transitions() as u64;
         let steps_total = iterations * per_iteration;
         let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::with_draw_target(Some(steps_total), ProgressDrawTarget::stderr_with_hz(8));
-            let style = "{prefix:.bold} [{bar:32.cyan/dim}] {percent:>3}%  {elapsed} elapsed  {msg}";
+            let bar = ProgressBar::with_draw_target(
+                Some(steps_total),
+                ProgressDrawTarget::stderr_with_hz(8),
+            );
+            let style =
+                "{prefix:.bold} [{bar:32.cyan/dim}] {percent:>3}%  {elapsed} elapsed  {msg}";
             bar.set_style(
                 ProgressStyle::with_template(style)
                     .unwrap_or(ProgressStyle::default_bar())
@@ -144,7 +148,11 @@ impl Observer for Display {
 
         let eta = duration((self.steps_total - row.env_steps) as f64 / speed);
         let [learnt, fast] = self.parts(row, speed);
-        let done = format!("{} of {} steps", count(row.env_steps), count(self.steps_total));
+        let done = format!(
+            "{} of {} steps",
+            count(row.env_steps),
+            count(self.steps_total)
+        );
         if let Some(bar) = &self.bar {
             bar.set_position(row.env_steps);
             bar.set_message(format!("{eta} left\n  {done}  {learnt}\n  {fast}"));
@@ -171,7 +179,8 @@ impl Observer for Display {
     fn evaluated(&mut self, _iteration: u64, env_steps: u64, evaluation: &Evaluation) {
         let (zero, random) = (&evaluation.zero_noise, &evaluation.random_noise);
         self.line(&format!(
-            "evaluation at {} steps, {} episodes each: zero noise {:.1} ± {:.1}, random noise {:.1} ± {:.1}",
+            "evaluation at {} steps, {} episodes each: zero noise {:.1} ± {:.1}, random noise \
+            {:.1} ± {:.1}",
             count(env_steps),
             zero.episodes,
             zero.mean,
@@ -184,7 +193,11 @@ impl Observer for Display {
 
     fn found(&mut self, event: &Event) {
         let finding = &event.finding;
-        let what = if finding.is_unhealthy() { "warning" } else { "note" };
+        let what = if finding.is_unhealthy() {
+            "warning"
+        } else {
+            "note"
+        };
         self.line(&format!(
             "{what}: iteration {}: {}",
             event.iteration, finding.statement

@@ -13,7 +13,10 @@ use serde_json::json;
 pub(crate) fn run(args: &args::Doctor) -> Result<(), Failure> {
     let record = RunRecord::read(&args.run)?;
     let findings = examine(&record);
-    let problems = findings.iter().filter(|finding| finding.is_unhealthy()).count();
+    let problems = findings
+        .iter()
+        .filter(|finding| finding.is_unhealthy())
+        .count();
     let (iterations, env_steps) = record
         .rows
         .last()

@@ -36,7 +36,8 @@ impl Failure {
     }
 }
 
-/// One line, whatever the message held. Names from files may hold what commands a terminal: that is shown, not sent.
+/// One line, whatever the message held. Names from files may hold what commands a terminal: that is
+/// shown, not sent.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Self::Input(message) | Self::Runtime(message)) = self;

@@ -89,7 +89,10 @@ fn plot(args: &args::GridworldPlot, tasks: &Tasks) -> Result<(), Failure> {
         ));
         for (axis, [(one, a), (other, b)]) in [
             ("vertical", [("up", shares.up), ("down", shares.down)]),
-            ("horizontal", [("left", shares.left), ("right", shares.right)]),
+            (
+                "horizontal",
+                [("left", shares.left), ("right", shares.right)],
+            ),
         ] {
             print(&format!(
                 "    {axis:11} {one} {}, {other} {}, neither {}",

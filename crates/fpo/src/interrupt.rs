@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Signals this close together are one: `timeout`, for one, signals a program and its process group.
+/// Signals this close together are one: `timeout`, for one, signals a program and its process
+/// group.
 const BURST: Duration = Duration::from_millis(300);
 
 /// A flag that the first signal sets, after telling the user `message`.

@@ -1,5 +1,5 @@
-//! The command-line program: `fpo tasks`, `fpo train`, `fpo eval`, `fpo play`, `fpo doctor`, `fpo reproduce`, `fpo gridworld`, `fpo bench`,
-//! `fpo report`.
+//! The command-line program: `fpo tasks`, `fpo train`, `fpo eval`, `fpo play`, `fpo doctor`,
+//! `fpo reproduce`, `fpo gridworld`, `fpo bench`, `fpo report`.
 //!
 //! [`main_with`] is the same program with tasks of your own.
 
@@ -36,11 +36,14 @@ use std::sync::Arc;
 use tasks::Tasks;
 
 // What an environment of one's own is written with, so that its program needs no other crate.
-pub use fpo_env::{Env, EnvSpec, MakeError, NoState, Picture, RenderError, StateError, Step, StepEnd, Task};
+pub use fpo_env::{
+    Env, EnvSpec, MakeError, NoState, Picture, RenderError, StateError, Step, StepEnd, Task,
+};
 pub use fpo_rng::Philox;
 
-/// Runs the program with the arguments of the process. Exit codes: 0 done (or stopped and saved), 1 something failed
-/// while running or a run is not healthy, 2 the input is wrong, 130 interrupted a second time.
+/// Runs the program with the arguments of the process. Exit codes: 0 done (or stopped and saved), 1
+/// something failed while running or a run is not healthy, 2 the input is wrong, 130 interrupted a
+/// second time.
 pub fn main() -> ExitCode {
     exit(run(Tasks::built_in()))
 }
@@ -83,7 +86,8 @@ pub fn main() -> ExitCode {
 /// }
 /// ```
 pub fn main_with(tasks: Vec<Arc<dyn Task>>) -> ExitCode {
-    // Hints that say what to type name the program as it was started: `fpo` does not know these tasks.
+    // Hints that say what to type name the program as it was started: `fpo` does not know these
+    // tasks.
     let program = std::env::args_os().next().map(PathBuf::from);
     exit(Tasks::with(tasks, program.as_deref()).and_then(run))
 }
@@ -129,7 +133,8 @@ fn misuse(error: &clap::Error) -> Failure {
     let useful = text
         .lines()
         .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
-    // That one could write `-- --option` to mean a file of that name helps nobody who mistyped an option.
+    // That one could write `-- --option` to mean a file of that name helps nobody who mistyped an
+    // option.
     let useful = useful
         .map(str::trim)
         .filter(|line| !line.is_empty() && !line.starts_with("tip: to pass "));

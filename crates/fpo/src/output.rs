@@ -1,5 +1,6 @@
-//! Writing to the terminal and to files. A reader that went away (`fpo tasks | head -1`) must not end a training, let alone with
-//! a panic, so nobody is told at once when a line could not be written.
+//! Writing to the terminal and to files. A reader that went away (`fpo tasks | head -1`) must not
+//! end a training, let alone with a panic, so nobody is told at once when a line could not be
+//! written.
 
 use crate::failure::Failure;
 use std::fmt::{self, Write as _};
@@ -21,7 +22,8 @@ pub(crate) fn print(line: &str) {
     }
 }
 
-/// Fails if a result could not be written, to a full disk for one. That a reader went away is no failure.
+/// Fails if a result could not be written, to a full disk for one. That a reader went away is no
+/// failure.
 pub(crate) fn lost() -> Result<(), Failure> {
     match LOST.get() {
         Some(why) => Err(Failure::runtime(format!(
@@ -36,8 +38,9 @@ pub(crate) fn log(line: &str) {
     let _ = writeln!(stderr(), "{}", Shown(line));
 }
 
-/// Writes a whole file. What the user named, with `asked`, is written as it is, be it a link or `/dev/stdout`; in its usual place in a folder,
-/// which may be a stranger's, the file takes the place of what is there.
+/// Writes a whole file. What the user named, with `asked`, is written as it is, be it a link or
+/// `/dev/stdout`; in its usual place in a folder, which may be a stranger's, the file takes the
+/// place of what is there.
 pub(crate) fn save(path: &Path, asked: bool, bytes: &[u8]) -> Result<(), Failure> {
     let written = if asked {
         fs::write(path, bytes)

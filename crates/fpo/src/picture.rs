@@ -1,4 +1,5 @@
-//! Pictures on disk: SVG as drawn, or PNG with a font of the program's own, so that it is the same on every machine.
+//! Pictures on disk: SVG as drawn, or PNG with a font of the program's own, so that it is the same
+//! on every machine.
 
 mod letters;
 
@@ -14,7 +15,8 @@ pub(crate) const KINDS: [&str; 2] = ["svg", "png"];
 /// Pixels of a PNG for each unit of the drawing: sharp on screens with twice the usual density.
 const SCALE: f32 = 2.0;
 
-/// Writes `drawing` to `path`, which the user named if `asked`; its ending, one of [`KINDS`], says what kind of file it becomes.
+/// Writes `drawing` to `path`, which the user named if `asked`; its ending, one of [`KINDS`], says
+/// what kind of file it becomes.
 ///
 /// # Errors
 /// If the ending is another, or the file cannot be written.
@@ -44,9 +46,11 @@ pub(crate) fn check(path: &Path) -> Result<(), Failure> {
 
 /// The pixels of the drawing `text`.
 fn png(text: &str) -> Result<Vec<u8>, Failure> {
-    let failed = |reason: String| Failure::runtime(format!("cannot turn the picture into pixels: {reason}"));
+    let failed =
+        |reason: String| Failure::runtime(format!("cannot turn the picture into pixels: {reason}"));
     let text = letters::outlined(text).map_err(&failed)?;
-    let tree = usvg::Tree::from_str(&text, &usvg::Options::default()).map_err(|e| failed(e.to_string()))?;
+    let tree = usvg::Tree::from_str(&text, &usvg::Options::default())
+        .map_err(|e| failed(e.to_string()))?;
     let size = tree.size().to_int_size().scale_by(SCALE);
     let pixels = size.and_then(|size| tiny_skia::Pixmap::new(size.width(), size.height()));
     let mut pixels = pixels.ok_or_else(|| failed("it is empty or too large".to_owned()))?;

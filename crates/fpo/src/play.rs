@@ -26,15 +26,18 @@ pub(crate) fn run(args: &args::Play, tasks: &Tasks) -> Result<(), Failure> {
     let mut env = loaded.task.make().map_err(Failure::runtime)?;
     let step = env.spec().control_timestep;
     // GIFs are for pages: half the rate is half the size.
-    let most = kind.max_fps().min(if kind == Format::Gif { 25.0 } else { 60.0 });
+    let most = kind
+        .max_fps()
+        .min(if kind == Format::Gif { 25.0 } else { 60.0 });
     let stride = (1.0 / (step * most) - 1e-9).ceil().max(1.0);
     let fps = 1.0 / (step * stride);
     let frames = ((args.seconds * fps).round() as u64).max(1);
 
     // The first picture before the file: without EGL there is nothing to begin.
-    env.render(args.width, args.height).map_err(Failure::runtime)?;
-    let mut video =
-        Video::create(&out, args.width, args.height, fps).map_err(|e| Failure::input(format!("{e:#}")))?;
+    env.render(args.width, args.height)
+        .map_err(Failure::runtime)?;
+    let mut video = Video::create(&out, args.width, args.height, fps)
+        .map_err(|e| Failure::input(format!("{e:#}")))?;
     let stop = interrupt::stop_flag("stopping")?;
     log(&format!(
         "filming {} ({}), {frames} frames",
@@ -51,9 +54,12 @@ pub(crate) fn run(args: &args::Play, tasks: &Tasks) -> Result<(), Failure> {
             args.noise.into(),
             |env, _, at| {
                 if stop.load(Ordering::Relaxed) {
-                    return ControlFlow::Break(Failure::runtime("interrupted; no film was written"));
+                    return ControlFlow::Break(Failure::runtime(
+                        "interrupted; no film was written",
+                    ));
                 }
-                // An episode goes on when the film is full, so that its return is that of all its steps.
+                // An episode goes on when the film is full, so that its return is that of all its
+                // steps.
                 if u64::from(at) % stride as u64 != 0 || video.frames() >= frames {
                     return ControlFlow::Continue(());
                 }

@@ -25,19 +25,25 @@ pub(crate) fn load(path: &Path, pick: Option<Pick>, tasks: &Tasks) -> Result<Loa
         )));
     }
     let (bytes, source) = find_policy(path, pick.unwrap_or(Pick::Latest))?;
-    let policy = Policy::load(&bytes).map_err(|e| Failure::input(format!("{}: {e}", source.display())))?;
+    let policy =
+        Policy::load(&bytes).map_err(|e| Failure::input(format!("{}: {e}", source.display())))?;
     let task = tasks
         .find(policy.task())
         .map_err(|e| Failure::input(format!("{}: {e}", source.display())))?;
     let spec = task.spec();
     if policy.observation() != spec.observation || !policy.action_map().spans(spec) {
         return Err(Failure::input(format!(
-            "{}: it was trained on another form of {}: its observations or its action range are not those of this version",
+            "{}: it was trained on another form of {}: its observations or its action range are \
+            not those of this version",
             source.display(),
             spec.name
         )));
     }
-    Ok(Loaded { policy, task, source })
+    Ok(Loaded {
+        policy,
+        task,
+        source,
+    })
 }
 
 /// Threads to use: those asked for, or one a core.

@@ -24,7 +24,10 @@ const EMBEDDED: u64 = 12 << 20;
 /// Writes the page.
 pub(crate) fn run(args: &args::Report) -> Result<(), Failure> {
     let folder = &args.folder;
-    let out = args.out.clone().unwrap_or_else(|| folder.join("report.html"));
+    let out = args
+        .out
+        .clone()
+        .unwrap_or_else(|| folder.join("report.html"));
     let page = if folder.join(SUITE).is_file() {
         of_suite(folder)?
     } else {
@@ -96,7 +99,8 @@ fn of_suite(folder: &Path) -> Result<String, Failure> {
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned();
-    let mut suite = Suite::parse(&name, &text, &file.display().to_string()).map_err(Failure::input)?;
+    let mut suite =
+        Suite::parse(&name, &text, &file.display().to_string()).map_err(Failure::input)?;
     suite.seeds = seeds(&suite, folder);
     let results = Results::read(&suite, folder).map_err(Failure::input)?;
     let about = ReportInfo {

@@ -25,7 +25,8 @@ pub(crate) fn run(args: &args::Reproduce, tasks: &Tasks) -> Result<(), Failure> 
             Ok(())
         }
         again => Err(Failure::runtime(format!(
-            "{} ended otherwise this time: {}; was it made on a machine with other kernels, or by another version?",
+            "{} ended otherwise this time: {}; was it made on a machine with other kernels, or by \
+            another version?",
             quoted(&args.run),
             again.unwrap_or_else(|| "without an error".to_owned())
         ))),

@@ -10,7 +10,11 @@ use fpo_run::run::Session;
 pub(crate) fn finished(session: &Session, display: &Display, program: &str) {
     let config = session.config();
     let (steps, seconds) = display.trained();
-    let (steps_done, time, speed) = (count(steps), duration(seconds), rate(steps as f64 / seconds));
+    let (steps_done, time, speed) = (
+        count(steps),
+        duration(seconds),
+        rate(steps as f64 / seconds),
+    );
     print(&format!(
         "trained {} for {steps_done} environment steps in {time} ({speed} a second)",
         config.task
@@ -45,7 +49,11 @@ pub(crate) fn finished(session: &Session, display: &Display, program: &str) {
             &train_longer,
         ),
     ];
-    let width = next.iter().map(|(command, _)| command.len()).max().unwrap_or(0);
+    let width = next
+        .iter()
+        .map(|(command, _)| command.len())
+        .max()
+        .unwrap_or(0);
     print("next:");
     for (command, what) in next {
         print(&format!("  {command:width$}  # {what}"));
@@ -55,7 +63,10 @@ pub(crate) fn finished(session: &Session, display: &Display, program: &str) {
 /// After Ctrl-C: how to go on.
 pub(crate) fn stopped(session: &Session, program: &str) {
     let trainer = session.trainer();
-    let (done, total) = (count(trainer.env_steps()), count(session.config().train.steps));
+    let (done, total) = (
+        count(trainer.env_steps()),
+        count(session.config().train.steps),
+    );
     print(&format!(
         "stopped after {done} of {total} environment steps; saved"
     ));

@@ -1,4 +1,5 @@
-//! The tasks of the program: `fpo tasks`, finding one by name, and a user's own beside the built-in.
+//! The tasks of the program: `fpo tasks`, finding one by name, and a user's own beside the
+//! built-in.
 
 use crate::args;
 use crate::failure::Failure;
@@ -68,14 +69,17 @@ impl Tasks {
         if let Some(task) = self.all.iter().find(|task| task.spec().name == name) {
             return Ok(Arc::clone(task));
         }
-        let similarity =
-            |other: &str| strsim::normalized_damerau_levenshtein(&name.to_lowercase(), &other.to_lowercase());
+        let similarity = |other: &str| {
+            strsim::normalized_damerau_levenshtein(&name.to_lowercase(), &other.to_lowercase())
+        };
         let names = self.all.iter().map(|task| task.spec().name.as_str());
         let nearest = names.max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
         let program = &self.program;
         let message = match nearest {
             Some(nearest) if similarity(nearest) >= SIMILAR => {
-                format!("unknown task `{name}`; did you mean `{nearest}`? (`{program} tasks` lists all)")
+                format!(
+                    "unknown task `{name}`; did you mean `{nearest}`? (`{program} tasks` lists all)"
+                )
             }
             _ => format!("unknown task `{name}` (`{program} tasks` lists all)"),
         };
@@ -86,17 +90,22 @@ impl Tasks {
 /// Similarity (1 is equality) from which a name is worth suggesting.
 const SIMILAR: f64 = 0.3;
 
-/// What of a user's `spec` the trainer could not work with: it would end in a panic or nonsense later.
+/// What of a user's `spec` the trainer could not work with: it would end in a panic or nonsense
+/// later.
 fn fault(spec: &EnvSpec) -> Option<&'static str> {
     let bounds = || spec.action_min.iter().zip(&spec.action_max);
     // A run's folder is called after its task.
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let faults = [
         (
-            !spec.name.starts_with(|c: char| c.is_ascii_alphanumeric()) || !spec.name.chars().all(plain),
+            !spec.name.starts_with(|c: char| c.is_ascii_alphanumeric())
+                || !spec.name.chars().all(plain),
             "its name must be of letters, digits, `-`, `_` and `.`, a letter or digit first",
         ),
-        (spec.observation_dim() == 0, "its observation has no entries"),
+        (
+            spec.observation_dim() == 0,
+            "its observation has no entries",
+        ),
         (spec.action_dim() == 0, "its action has no entries"),
         (
             spec.action_min.len() != spec.action_max.len(),
@@ -127,7 +136,11 @@ pub(crate) fn run(args: &args::Tasks, tasks: &Tasks) -> Result<(), Failure> {
         print(&format!("{:#}", json!(all)));
         return Ok(());
     }
-    let width = tasks.iter().map(|task| task.spec().name.len()).max().unwrap_or(0);
+    let width = tasks
+        .iter()
+        .map(|task| task.spec().name.len())
+        .max()
+        .unwrap_or(0);
     print(&format!("{:width$}  obs  act  summary", "task"));
     for task in tasks {
         let spec = task.spec();
@@ -192,7 +205,11 @@ mod tests {
 
     #[test]
     fn a_step_limit_is_a_number_or_null() {
-        let mut spec = Tasks::built_in().find("cartpole-balance").unwrap().spec().clone();
+        let mut spec = Tasks::built_in()
+            .find("cartpole-balance")
+            .unwrap()
+            .spec()
+            .clone();
         assert_eq!(describe(&Endless(spec.clone()))["step_limit"], 1000);
         spec.step_limit = None;
         assert!(describe(&Endless(spec))["step_limit"].is_null());
@@ -201,7 +218,11 @@ mod tests {
     #[test]
     fn names_are_unique_and_found() {
         let tasks = Tasks::built_in();
-        let names: HashSet<_> = tasks.all.iter().map(|task| task.spec().name.clone()).collect();
+        let names: HashSet<_> = tasks
+            .all
+            .iter()
+            .map(|task| task.spec().name.clone())
+            .collect();
         assert_eq!(names.len(), tasks.all.len());
         for task in &tasks.all {
             let found = tasks.find(&task.spec().name).unwrap();
@@ -225,7 +246,10 @@ mod tests {
                 .err()
                 .map(|failure| failure.to_string())
                 .unwrap_or_default();
-            assert!(message.contains(&format!("did you mean `{meant}`?")), "{message}");
+            assert!(
+                message.contains(&format!("did you mean `{meant}`?")),
+                "{message}"
+            );
         }
     }
 
@@ -285,7 +309,10 @@ mod tests {
             "{twice}"
         );
         for (change, says) in [
-            ((|spec| spec.name = "a/b".into()) as fn(&mut EnvSpec), "its name"),
+            (
+                (|spec| spec.name = "a/b".into()) as fn(&mut EnvSpec),
+                "its name",
+            ),
             (|spec| spec.name = "..".into(), "its name"),
             (|spec| spec.name.clear(), "its name"),
             (|spec| spec.observation.clear(), "observation"),

@@ -19,7 +19,8 @@ pub(crate) fn run(args: &args::Train, tasks: &Tasks) -> Result<(), Failure> {
         return help_config(args, tasks);
     }
     // Early: a run that is stopped while it starts up saves its beginning.
-    let stop = interrupt::stop_flag("finishing the iteration, then saving (Ctrl-C again quits at once)")?;
+    let stop =
+        interrupt::stop_flag("finishing the iteration, then saving (Ctrl-C again quits at once)")?;
     let mut session = match &args.resume {
         Some(folder) => resume(args, tasks, folder.as_deref())?,
         None => begin(args, tasks)?,
@@ -70,7 +71,10 @@ fn begin(args: &args::Train, tasks: &Tasks) -> Result<Session, Failure> {
 fn resume(args: &args::Train, tasks: &Tasks, folder: Option<&Path>) -> Result<Session, Failure> {
     let folder = match (folder, &args.task) {
         (Some(folder), _) => {
-            for (flag, given) in [("--name", args.name.is_some()), ("--out", args.out.is_some())] {
+            for (flag, given) in [
+                ("--name", args.name.is_some()),
+                ("--out", args.out.is_some()),
+            ] {
                 if given {
                     return Err(Failure::input(format!(
                         "{flag} is of no use with --resume {}, which says where the run is",
@@ -117,7 +121,12 @@ fn resume(args: &args::Train, tasks: &Tasks, folder: Option<&Path>) -> Result<Se
         )));
     }
     let task = tasks.find(&config.task)?;
-    Ok(Session::resume(folder, config, task, threads(args.threads))?)
+    Ok(Session::resume(
+        folder,
+        config,
+        task,
+        threads(args.threads),
+    )?)
 }
 
 fn resolve(args: &args::Train, task: &str) -> Result<Config, Failure> {
@@ -132,8 +141,13 @@ fn resolve(args: &args::Train, task: &str) -> Result<Config, Failure> {
 
 /// What `--precision` and `--set` say.
 fn sets(args: &args::Train) -> Vec<String> {
-    let precision = args.precision.map(|precision| precision.as_set().to_owned());
-    precision.into_iter().chain(args.sets.iter().cloned()).collect()
+    let precision = args
+        .precision
+        .map(|precision| precision.as_set().to_owned());
+    precision
+        .into_iter()
+        .chain(args.sets.iter().cloned())
+        .collect()
 }
 
 /// The folder that run folders are made in.
@@ -149,7 +163,10 @@ fn default_name(config: &Config) -> PathBuf {
 /// `name` if it names one folder.
 fn one_folder(name: &str) -> Result<PathBuf, Failure> {
     let name = PathBuf::from(name);
-    let plain = matches!(name.components().collect::<Vec<_>>()[..], [Component::Normal(_)]);
+    let plain = matches!(
+        name.components().collect::<Vec<_>>()[..],
+        [Component::Normal(_)]
+    );
     if plain {
         Ok(name)
     } else {
@@ -177,11 +194,14 @@ fn help_config(args: &args::Train, tasks: &Tasks) -> Result<(), Failure> {
 /// What another length of the run does to the learning rate, if it does.
 fn learning_rate_change(session: &Session) -> Option<String> {
     let steps = session.config().train.steps;
-    let planned = session.planned_steps().filter(|planned| *planned != steps)?;
+    let planned = session
+        .planned_steps()
+        .filter(|planned| *planned != steps)?;
     let [before, now] = [planned, steps].map(|steps| 100.0 * session.learning_rate_fraction(steps));
     (before != now).then(|| {
         format!(
-            "note: the fall of the learning rate now stretches over {} steps: it goes on at {now:.0}% of its initial value, \
+            "note: the fall of the learning rate now stretches over {} steps: it goes on at \
+            {now:.0}% of its initial value, \
              not {before:.0}%",
             count(steps)
         )

@@ -27,7 +27,9 @@ impl Format {
     /// # Errors
     /// For any other ending, with the two that work.
     pub fn from_path(path: &Path) -> Result<Self> {
-        let ending = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
+        let ending = path
+            .extension()
+            .map(|e| e.to_string_lossy().to_ascii_lowercase());
         match ending.as_deref() {
             Some("mp4") => Ok(Self::Mp4),
             Some("gif") => Ok(Self::Gif),
@@ -35,8 +37,8 @@ impl Format {
         }
     }
 
-    /// The most frames a second a film of this kind can show. Players slow a GIF down whose frames are shorter
-    /// than two hundredths of a second.
+    /// The most frames a second a film of this kind can show. Players slow a GIF down whose frames
+    /// are shorter than two hundredths of a second.
     pub fn max_fps(self) -> f64 {
         match self {
             Self::Mp4 => 240.0,
@@ -47,8 +49,9 @@ impl Format {
 
 /// A film being written.
 ///
-/// It grows under a temporary name beside its path and takes that path's place in [`Video::finish`]; a film that
-/// fails or is dropped before leaves nothing behind, unless the process is killed.
+/// It grows under a temporary name beside its path and takes that path's place in
+/// [`Video::finish`]; a film that fails or is dropped before leaves nothing behind, unless the
+/// process is killed.
 pub struct Video {
     encoder: Encoder,
     path: PathBuf,
@@ -89,12 +92,13 @@ impl Encoder {
 }
 
 impl Video {
-    /// Begins a film at `path`, whose ending picks the format. `width` and `height` are in pixels, `fps` in frames
-    /// a second of playing time. A file already there stays until [`Video::finish`] replaces it.
+    /// Begins a film at `path`, whose ending picks the format. `width` and `height` are in pixels,
+    /// `fps` in frames a second of playing time. A file already there stays until [`Video::finish`]
+    /// replaces it.
     ///
     /// # Errors
-    /// If the ending is unknown, the size or the rate cannot be had in the format (an MP4 needs even sizes, at most
-    /// 3840×2160; see [`Format::max_fps`]), or no file can be made there.
+    /// If the ending is unknown, the size or the rate cannot be had in the format (an MP4 needs
+    /// even sizes, at most 3840×2160; see [`Format::max_fps`]), or no file can be made there.
     pub fn create(path: impl AsRef<Path>, width: u32, height: u32, fps: f64) -> Result<Self> {
         let path = path.as_ref();
         let format = Format::from_path(path)?;
@@ -106,7 +110,8 @@ impl Video {
             );
         }
         let output = BufWriter::new(temporary_beside(path)?);
-        let encoder = Encoder::new(format, output, width, height, fps).with_context(|| cannot_write(path))?;
+        let encoder =
+            Encoder::new(format, output, width, height, fps).with_context(|| cannot_write(path))?;
         Ok(Self {
             encoder,
             path: path.to_owned(),
@@ -174,7 +179,8 @@ fn cannot_write(path: &Path) -> String {
     format!("cannot write `{}`", path.display())
 }
 
-/// A temporary file in the folder of `path`, hidden, deleted when dropped, with the rights a new file gets.
+/// A temporary file in the folder of `path`, hidden, deleted when dropped, with the rights a new
+/// file gets.
 fn temporary_beside(path: &Path) -> Result<NamedTempFile> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -196,7 +202,9 @@ mod tests {
     fn a_full_disk_is_one_line() {
         let folder = tempfile::tempdir().unwrap();
         for (name, format) in [("a.mp4", Format::Mp4), ("a.gif", Format::Gif)] {
-            let (file, at) = temporary_beside(&folder.path().join(name)).unwrap().into_parts();
+            let (file, at) = temporary_beside(&folder.path().join(name))
+                .unwrap()
+                .into_parts();
             drop(file);
             let full = File::options().write(true).open("/dev/full").unwrap();
             let output = BufWriter::new(NamedTempFile::from_parts(full, at));
@@ -215,7 +223,10 @@ mod tests {
                 height: 256,
                 rgb: (0..3 * 256 * 256).map(noise).collect(),
             };
-            let error = video.frame(&picture).and_then(|()| video.finish()).unwrap_err();
+            let error = video
+                .frame(&picture)
+                .and_then(|()| video.finish())
+                .unwrap_err();
             let line = format!("{error:#}");
             assert!(
                 line.contains(name) && line.contains("No space left on device"),

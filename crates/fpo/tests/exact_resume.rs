@@ -1,7 +1,9 @@
-//! The promise: a run that is stopped and resumed, on any number of threads, before and after, ends with the same bytes as one that never
-//! stopped: every later checkpoint, metric and evaluation, times aside. It holds for every objective and every family of environments.
+//! The promise: a run that is stopped and resumed, on any number of threads, before and after, ends
+//! with the same bytes as one that never stopped: every later checkpoint, metric and evaluation,
+//! times aside. It holds for every objective and every family of environments.
 //!
-//! No test here may start a process (`all/main.rs` says why). Where the promise does not hold, the digests of the state's parts name the culprit.
+//! No test here may start a process (`all/main.rs` says why). Where the promise does not hold, the
+//! digests of the state's parts name the culprit.
 
 use fpo_env::Task;
 use fpo_learn::trainer::part_digests;
@@ -111,7 +113,8 @@ impl Observer for StopAfter<'_> {
     }
 }
 
-/// A run of 2·HALF iterations: on `threads[0]` threads and, if there is a second number, stopped half-way and resumed on as many.
+/// A run of 2·HALF iterations: on `threads[0]` threads and, if there is a second number, stopped
+/// half-way and resumed on as many.
 fn run(folder: &Path, name: &str, sets: &[&str], threads: &[usize]) {
     let tiny = [
         "env.num_envs=24",
@@ -154,9 +157,16 @@ fn run(folder: &Path, name: &str, sets: &[&str], threads: &[usize]) {
         .unwrap();
     drop(first);
     if let [_, second] = threads {
-        let config = fpo_run::config::load_recorded(&RunFolder::open(folder).unwrap().config(), &[]).unwrap();
-        let mut rest =
-            Session::resume(RunFolder::open(folder).unwrap(), config, task(name), *second).unwrap();
+        let config =
+            fpo_run::config::load_recorded(&RunFolder::open(folder).unwrap().config(), &[])
+                .unwrap();
+        let mut rest = Session::resume(
+            RunFolder::open(folder).unwrap(),
+            config,
+            task(name),
+            *second,
+        )
+        .unwrap();
         rest.run(&AtomicBool::new(false), &mut ()).unwrap();
     }
 }
@@ -172,7 +182,10 @@ fn recorded(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         "metrics.jsonl".into(),
         without_times.collect::<String>().into_bytes(),
     );
-    files.insert("eval.csv".into(), fs::read(folder.join("eval.csv")).unwrap());
+    files.insert(
+        "eval.csv".into(),
+        fs::read(folder.join("eval.csv")).unwrap(),
+    );
     for checkpoint in fs::read_dir(folder.join("checkpoints")).unwrap() {
         for file in fs::read_dir(checkpoint.unwrap().path()).unwrap() {
             let path = file.unwrap().path();
@@ -196,7 +209,11 @@ fn culprits(a: &[u8], b: &[u8]) -> Vec<String> {
         .collect()
 }
 
-fn assert_equal(straight: &BTreeMap<PathBuf, Vec<u8>>, other: &BTreeMap<PathBuf, Vec<u8>>, what: &str) {
+fn assert_equal(
+    straight: &BTreeMap<PathBuf, Vec<u8>>,
+    other: &BTreeMap<PathBuf, Vec<u8>>,
+    what: &str,
+) {
     assert_eq!(
         straight.keys().collect::<Vec<_>>(),
         other.keys().collect::<Vec<_>>(),
@@ -215,7 +232,8 @@ fn assert_equal(straight: &BTreeMap<PathBuf, Vec<u8>>, other: &BTreeMap<PathBuf,
     }
 }
 
-/// Straight on one thread; straight on 2, 3 and 8; stopped half-way, with the number of threads changing at the resume.
+/// Straight on one thread; straight on 2, 3 and 8; stopped half-way, with the number of threads
+/// changing at the resume.
 fn holds(name: &str, objective: &str, sets: &[&str]) {
     let folder = TempDir::new().unwrap();
     let made = |label: &str, threads: &[usize]| {
@@ -231,7 +249,16 @@ fn holds(name: &str, objective: &str, sets: &[&str]) {
             .count() as u64,
         2 * HALF
     );
-    for threads in [&[2][..], &[3], &[8], &[1, 1], &[1, 2], &[2, 3], &[3, 8], &[8, 1]] {
+    for threads in [
+        &[2][..],
+        &[3],
+        &[8],
+        &[1, 1],
+        &[1, 2],
+        &[2, 3],
+        &[3, 8],
+        &[8, 1],
+    ] {
         let label = format!("{threads:?}");
         assert_equal(
             &straight,
@@ -274,7 +301,8 @@ fn a_difference_is_named() {
     assert!(culprits(&state, &state).is_empty());
     let header = 8 + u64::from_le_bytes(state[..8].try_into().unwrap()) as usize;
     let file = safetensors::SafeTensors::deserialize(&state).unwrap();
-    let place = |name: &str| file.tensor(name).unwrap().data().as_ptr() as usize - state.as_ptr() as usize;
+    let place =
+        |name: &str| file.tensor(name).unwrap().data().as_ptr() as usize - state.as_ptr() as usize;
     let parts = part_digests(&state).unwrap();
     let first = parts
         .keys()

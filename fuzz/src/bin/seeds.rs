@@ -1,8 +1,9 @@
-//! Writes the first inputs of every target into `corpus/`, and the words in them into `dictionaries/`.
+//! Writes the first inputs of every target into `corpus/`, and the words in them into
+//! `dictionaries/`.
 
 use fpo_fuzz::{FILES_OF_A_RECORD, config, folder, network, parts, run};
 use fpo_run::config::documented;
-use fpo_run::health::{Finding, Kind, Severity};
+use fpo_run::health::{Finding, FindingKind, Severity};
 use fpo_run::run::Event;
 use safetensors::tensor::{Dtype, TensorView};
 use std::collections::BTreeSet;
@@ -71,7 +72,8 @@ fn main() {
         seed("config", name, text.as_bytes());
     }
     let sets =
-        "\0env.num_envs=16\npolicy.hidden=[64, 64]\noptimizer.learning_rate=1e-3\nadvantage.recompute=once\n";
+        "\0env.num_envs=16\npolicy.hidden=[64, \
+        64]\noptimizer.learning_rate=1e-3\nadvantage.recompute=per_iteration\n";
     seed("config", "sets", sets.as_bytes());
 
     seed(
@@ -86,7 +88,12 @@ fn main() {
         match fs::read(run.join(name)) {
             Ok(content) => seed("record", name, &[&which, &content[..]].concat()),
             Err(_) if *name == "events.jsonl" => {
-                let finding = Finding::new(Kind::NonFinite, Severity::Failure, "<fz>", "\u{1b}[31m");
+                let finding = Finding::new(
+        FindingKind::NonFinite,
+        Severity::Failure,
+        "<fz>",
+        "\u{1b}[31m",
+    );
                 let event = Event {
                     iteration: 1,
                     env_steps: 8,
@@ -99,7 +106,8 @@ fn main() {
             Err(_) => seed("record", name, &[&which, &b"<fz> & it failed\n"[..]].concat()),
         }
     }
-    let machine = "[[session]]\nfrom_iteration = 0\nversion = \"<fz>\"\nthreads = 2\nprocessor = \"<fz>\"\ncores = 2\nsystem = \"<fz>\"\n";
+    let machine = "[[session]]\nfrom_iteration = 0\nversion = \"<fz>\"\nthreads = 2\nprocessor \
+        = \"<fz>\"\ncores = 2\nsystem = \"<fz>\"\n";
     seed("record", "machine-tags", &[&[4], machine.as_bytes()].concat());
     let settings = documented(&config()).replace("bandit-two_modes", "<fz>");
     seed("record", "config-tags", &[&[0], settings.as_bytes()].concat());

@@ -45,7 +45,10 @@ fn an_episode_is_one_step() {
     for task in tasks() {
         let mut env = task.make().unwrap();
         let mut observation = [f32::NAN];
-        env.reset(&mut Philox::new(Key::new(0, Stream::Test)), &mut observation);
+        env.reset(
+            &mut Philox::new(Key::new(0, Stream::Test)),
+            &mut observation,
+        );
         assert_eq!(observation, [1.0]);
         let mode = bumps(&task.spec().name).unwrap().modes[1].clone();
         let step = env.step(&mode, &mut observation);

@@ -19,7 +19,8 @@ pub enum Cell {
     Death,
 }
 
-/// A cell's column and row. Rows count upwards, so that a positive second entry of an action goes up.
+/// A cell's column and row. Rows count upwards, so that a positive second entry of an action goes
+/// up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
     /// Column, from the left.
@@ -47,8 +48,8 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Reads a map: one line a row, from the top; `.` is free, `#` a wall, `G` a goal, `X` death, `o` the one free cell that is the
-    /// fork. `None` if it is no such map.
+    /// Reads a map: one line a row, from the top; `.` is free, `#` a wall, `G` a goal, `X` death,
+    /// `o` the one free cell that is the fork. `None` if it is no such map.
     fn parse(map: &str) -> Option<Self> {
         let rows: Vec<&str> = map.split_whitespace().collect();
         let mut cells = [[Cell::Free; SIZE]; SIZE];
@@ -72,7 +73,9 @@ impl Layout {
             }
         }
         let positions = (0..SIZE).flat_map(|y| (0..SIZE).map(move |x| Position { x, y }));
-        let free = positions.filter(|p| cells[p.y][p.x] == Cell::Free).collect();
+        let free = positions
+            .filter(|p| cells[p.y][p.x] == Cell::Free)
+            .collect();
         Some(Self {
             cells,
             free,
@@ -93,25 +96,31 @@ impl Layout {
         &self.free
     }
 
-    /// A cell from which ways in opposite directions are equally short, so that a best policy may have several modes there.
+    /// A cell from which ways in opposite directions are equally short, so that a best policy may
+    /// have several modes there.
     pub fn fork(&self) -> Position {
         self.fork
     }
 
-    /// The move that `action` means: −1, 0 or 1 along each axis. Halves move nowhere, as in numpy's rounding.
+    /// The move that `action` means: −1, 0 or 1 along each axis. Halves move nowhere, as in numpy's
+    /// rounding.
     pub fn direction(action: [f32; 2]) -> [i8; 2] {
         action.map(|entry| entry.clamp(-1.0, 1.0).round_ties_even() as i8)
     }
 
-    /// Where a move from `from` by `[dx, dy]`, each −1, 0 or 1, ends. The border stops each axis on its own; a move whose
-    /// target is a wall, a diagonal one too, is not made at all.
+    /// Where a move from `from` by `[dx, dy]`, each −1, 0 or 1, ends. The border stops each axis on
+    /// its own; a move whose target is a wall, a diagonal one too, is not made at all.
     pub fn go(&self, from: Position, [dx, dy]: [i8; 2]) -> Position {
         let along = |at: usize, by: i8| at.saturating_add_signed(by.into()).min(SIZE - 1);
         let to = Position {
             x: along(from.x, dx),
             y: along(from.y, dy),
         };
-        if self.cell(to) == Cell::Wall { from } else { to }
+        if self.cell(to) == Cell::Wall {
+            from
+        } else {
+            to
+        }
     }
 }
 
@@ -123,10 +132,12 @@ pub(super) struct Plan {
 }
 
 /// The layouts in the order of [`PLANS`].
-pub(super) static LAYOUTS: LazyLock<[Layout; 5]> =
-    LazyLock::new(|| array::from_fn(|i| Layout::parse(PLANS[i].map).expect("the maps below are sound")));
+pub(super) static LAYOUTS: LazyLock<[Layout; 5]> = LazyLock::new(|| {
+    array::from_fn(|i| Layout::parse(PLANS[i].map).expect("the maps below are sound"))
+});
 
-/// The layouts of the GridWorld that FPO was first shown on (arXiv 2507.21053; cells as in its released code).
+/// The layouts of the GridWorld that FPO was first shown on (arXiv 2507.21053; cells as in its
+/// released code).
 pub(super) const PLANS: [Plan; 5] = [
     Plan {
         name: "gridworld-two_walls",

@@ -23,7 +23,8 @@ const SAMPLES: u32 = 3;
 pub(super) fn draw(layout: &Layout, agent: Position, width: u32, height: u32) -> Picture {
     let side = width.min(height) as f32;
     let (left, top) = ((width as f32 - side) / 2.0, (height as f32 - side) / 2.0);
-    // Coordinates of the grid, in cells and from below, of a point of the picture; a half cell of margin surrounds the grid.
+    // Coordinates of the grid, in cells and from below, of a point of the picture; a half cell of
+    // margin surrounds the grid.
     let scale = (SIZE as f32 + 1.0) / side;
     let column = |px: f32| (px - left) * scale - 0.5;
     let row = |py: f32| SIZE as f32 + 0.5 - (py - top) * scale;

@@ -15,7 +15,8 @@ fn at(x: usize, y: usize) -> Position {
 
 /// Puts the environment at `position`.
 fn place(env: &mut dyn Env, position: Position) {
-    env.load_state(&[position.x as u8, position.y as u8]).unwrap();
+    env.load_state(&[position.x as u8, position.y as u8])
+        .unwrap();
 }
 
 /// The step that `action` makes from `from`, and where it ends.
@@ -97,7 +98,9 @@ fn a_fork_has_equally_short_ways_in_opposite_directions() {
             distances[to.y][to.x]
         };
         assert_eq!(distances[fork.y][fork.x], Some(steps), "{name}");
-        let best: Vec<_> = directions().filter(|d| after(d) == Some(steps - 1)).collect();
+        let best: Vec<_> = directions()
+            .filter(|d| after(d) == Some(steps - 1))
+            .collect();
         for sign in [-1, 1] {
             assert!(best.iter().any(|d| d[axis] == sign), "{name}: {best:?}");
         }
@@ -217,7 +220,8 @@ fn the_picture_shows_the_layout_the_right_way_up_and_the_agent() {
     place(env.as_mut(), at(2, 20));
     let picture = env.render(130, 104).unwrap();
     assert_eq!(picture.rgb.len(), 130 * 104 * 3);
-    // Four pixels a cell, half a cell of margin, and (130 − 104) / 2 pixels to the left of the square.
+    // Four pixels a cell, half a cell of margin, and (130 − 104) / 2 pixels to the left of the
+    // square.
     let pixel = |x: usize, y: usize| {
         let (column, row) = (13 + 2 + 4 * x + 2, 2 + 4 * (SIZE - 1 - y) + 2);
         let i = 3 * (row * 130 + column);

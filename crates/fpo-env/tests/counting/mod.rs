@@ -1,6 +1,8 @@
-//! An allocator that counts, for tests that something allocates nothing. The tests of other crates take this file by its path.
+//! An allocator that counts, for tests that something allocates nothing. The tests of other crates
+//! take this file by its path.
 //!
-//! Only threads that asked for it are counted: the test harness has threads of its own, which allocate when they like.
+//! Only threads that asked for it are counted: the test harness has threads of its own, which
+//! allocate when they like.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -38,7 +40,8 @@ pub fn count_this_thread() {
     COUNTED.set(true);
 }
 
-/// How often the threads that are counted asked for memory while `work` was done. A program may have one test that calls it, on such a thread.
+/// How often the threads that are counted asked for memory while `work` was done. A program may
+/// have one test that calls it, on such a thread.
 pub fn allocations_in(work: impl FnOnce()) -> usize {
     let before = ALLOCATIONS.load(Ordering::Relaxed);
     drop(std::hint::black_box(vec![0; 9]));

@@ -3,16 +3,16 @@
 use super::{HALF_LN_TAU, Softmax};
 use crate::VelocityField;
 
-/// Actions that are one of finitely many points, all equally likely, and the flow that makes them from noise:
-/// what a network with unlimited capacity would learn from a data set, by heart.
+/// Actions that are one of finitely many points, all equally likely, and the flow that makes them
+/// from noise: what a network with unlimited capacity would learn from a data set, by heart.
 ///
 /// Given point a, `x_t ~ N((1−t)·a, t²·I)`, so the posterior probabilities are a softmax of
 /// `−|x − (1−t)·a|²/(2t²)`. With the posterior mean â the velocity is `(x − â)/t` and the score
 /// `−(x − (1−t)·â)/t²`.
 ///
-/// As t → 0 both grow without limit off the points. Times below [`DataSet::LEAST_TIME`] count as that time:
-/// the softmax then picks the nearest point, and results are huge but finite. Samplers that evaluate at t = 0
-/// (Heun, RK4) are out of place here; Euler's last step lands on â exactly.
+/// As t → 0 both grow without limit off the points. Times below [`DataSet::LEAST_TIME`] count as
+/// that time: the softmax then picks the nearest point, and results are huge but finite. Samplers
+/// that evaluate at t = 0 (Heun, RK4) are out of place here; Euler's last step lands on â exactly.
 ///
 /// ```
 /// use fpo_flow::{Sampler, Scratch, marginal::DataSet};
@@ -105,7 +105,8 @@ impl DataSet {
         self.average(x, t, out, |x, mean| ((1.0 - t) * mean - x) / (t * t));
     }
 
-    /// Writes the mean of the points that may have led to each row, `â = E[a | x_t]`; `[rows, dim]`.
+    /// Writes the mean of the points that may have led to each row, `â = E[a | x_t]`;
+    /// `[rows, dim]`.
     pub fn denoise(&self, x: &[f64], t: f64, out: &mut [f64]) {
         self.average(x, t.max(Self::LEAST_TIME), out, |_, mean| mean);
     }
@@ -129,7 +130,10 @@ impl DataSet {
 
 /// `−|x − (1−t)·point|²/(2t²)`.
 fn logit(x: &[f64], point: &[f64], t: f64) -> f64 {
-    let squares = x.iter().zip(point).map(|(x, a)| (x - (1.0 - t) * a).powi(2));
+    let squares = x
+        .iter()
+        .zip(point)
+        .map(|(x, a)| (x - (1.0 - t) * a).powi(2));
     -0.5 * squares.sum::<f64>() / (t * t)
 }
 
@@ -168,7 +172,8 @@ mod tests {
                 );
                 data.score(&x, t, &mut got);
                 mixture.score(&x, t, &mut expected);
-                let close = |j: usize| (got[j] - expected[j]).abs() < 1e-9 * (1.0 + expected[j].abs());
+                let close =
+                    |j: usize| (got[j] - expected[j]).abs() < 1e-9 * (1.0 + expected[j].abs());
                 assert!((0..2).all(close), "{t} {x:?}: {got:?} {expected:?}");
                 let (got, expected) = (data.log_density(&x, t), mixture.log_density(&x, t));
                 assert!(

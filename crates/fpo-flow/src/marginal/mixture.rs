@@ -29,15 +29,18 @@ impl Component {
 
 /// Actions distributed as a mixture of Gaussians, and the flow that makes them from noise.
 ///
-/// Under component k, `x_t ~ N((1−t)μ, (1−t)²σ² + t²)` entry by entry, jointly normal with a and ε. With
-/// `z = (x − (1−t)μ)/((1−t)²σ² + t²)` the conditional means are `E[ε | x, k] = t·z` and
-/// `E[a | x, k] = μ + (1−t)σ²·z`; the marginal's are their averages, weighted by the components' posterior
-/// probabilities.
+/// Under component k, `x_t ~ N((1−t)μ, (1−t)²σ² + t²)` entry by entry, jointly normal with a and ε.
+/// With `z = (x − (1−t)μ)/((1−t)²σ² + t²)` the conditional means are `E[ε | x, k] = t·z` and
+/// `E[a | x, k] = μ + (1−t)σ²·z`; the marginal's are their averages, weighted by the components'
+/// posterior probabilities.
 ///
 /// ```
 /// use fpo_flow::marginal::{Component, GaussianMixture};
 ///
-/// let modes = vec![Component::isotropic(1.0, vec![-1.0], 0.1), Component::isotropic(3.0, vec![1.0], 0.1)];
+/// let modes = vec![
+///     Component::isotropic(1.0, vec![-1.0], 0.1),
+///     Component::isotropic(3.0, vec![1.0], 0.1),
+/// ];
 /// let mixture = GaussianMixture::new(modes)?;
 /// let mut v = [0.0];
 /// // At t = 1 all noise is alike: v = x − E[a], and E[a] is ¾ − ¼.
@@ -62,7 +65,9 @@ pub enum InvalidMixture {
     #[error("component {0} has other dimensions than the first")]
     Dimensions(usize),
     /// A number is out of range.
-    #[error("component {0} needs a positive weight, a finite mean and positive standard deviations")]
+    #[error(
+        "component {0} needs a positive weight, a finite mean and positive standard deviations"
+    )]
     Range(usize),
 }
 
@@ -110,7 +115,8 @@ impl GaussianMixture {
             .collect()
     }
 
-    /// The variance of every entry of the actions, `[dim]`; that of x_t is (1 − t)² times it, plus t².
+    /// The variance of every entry of the actions, `[dim]`; that of x_t is (1 − t)² times it, plus
+    /// t².
     pub fn variance(&self) -> Vec<f64> {
         let about = |j: usize, mean: f64| {
             self.components
@@ -134,7 +140,8 @@ impl GaussianMixture {
         softmax.log_sum() - HALF_LN_TAU * self.dim as f64
     }
 
-    /// Writes the marginal velocity `E[ε − a | x_t]` of every row; `[rows, dim]`. Exact for all t in [0, 1].
+    /// Writes the marginal velocity `E[ε − a | x_t]` of every row; `[rows, dim]`. Exact for all t
+    /// in [0, 1].
     pub fn velocity(&self, x: &[f64], t: f64, out: &mut [f64]) {
         self.average(x, t, out, |z, mean, variance| {
             (t - (1.0 - t) * variance) * z - mean
@@ -148,7 +155,9 @@ impl GaussianMixture {
 
     /// Writes the mean of the actions that may have led to each row, `E[a | x_t]`; `[rows, dim]`.
     pub fn denoise(&self, x: &[f64], t: f64, out: &mut [f64]) {
-        self.average(x, t, out, |z, mean, variance| mean + (1.0 - t) * variance * z);
+        self.average(x, t, out, |z, mean, variance| {
+            mean + (1.0 - t) * variance * z
+        });
     }
 
     /// Draws actions, one a row of `out`; `[rows, dim]`.
@@ -167,8 +176,8 @@ impl GaussianMixture {
         }
     }
 
-    /// Averages `value(z, μ, σ²)` over the components' posterior probabilities, row by row and entry by
-    /// entry.
+    /// Averages `value(z, μ, σ²)` over the components' posterior probabilities, row by row and
+    /// entry by entry.
     fn average(&self, x: &[f64], t: f64, out: &mut [f64], value: impl Fn(f64, f64, f64) -> f64) {
         assert!(x.len() == out.len() && x.len().is_multiple_of(self.dim));
         for (x, out) in x.chunks_exact(self.dim).zip(out.chunks_exact_mut(self.dim)) {
@@ -242,7 +251,13 @@ mod tests {
     }
 
     const TIMES: [f64; 6] = [0.0, 0.05, 0.3, 0.6, 0.95, 1.0];
-    const POINTS: [[f64; 2]; 5] = [[0.0, 0.0], [-1.0, 0.4], [1.5, -0.7], [0.3, -2.0], [3.0, 3.0]];
+    const POINTS: [[f64; 2]; 5] = [
+        [0.0, 0.0],
+        [-1.0, 0.4],
+        [1.5, -0.7],
+        [0.3, -2.0],
+        [3.0, 3.0],
+    ];
 
     #[test]
     fn score_is_the_gradient_of_the_log_density() {
@@ -295,7 +310,10 @@ mod tests {
         for x in POINTS {
             let (mut v, mean) = ([0.0; 2], mixture.mean());
             mixture.velocity(&x, 0.0, &mut v);
-            assert!((0..2).all(|j| (v[j] + x[j]).abs() < 1e-12), "v(x, 0) = −x: {v:?}");
+            assert!(
+                (0..2).all(|j| (v[j] + x[j]).abs() < 1e-12),
+                "v(x, 0) = −x: {v:?}"
+            );
             mixture.velocity(&x, 1.0, &mut v);
             assert!(
                 (0..2).all(|j| (v[j] - (x[j] - mean[j])).abs() < 1e-12),

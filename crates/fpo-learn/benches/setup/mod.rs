@@ -44,7 +44,11 @@ pub fn batch(config: &Config) -> Batch {
     fill_normal(key.index(3), &mut b.sample_targets);
     fill_uniform(key.index(4), &mut b.sample_times);
     b.old_losses.fill(0.5);
-    for (pair, row) in b.sample_inputs.chunks_exact_mut(dims.sample_input).enumerate() {
+    for (pair, row) in b
+        .sample_inputs
+        .chunks_exact_mut(dims.sample_input)
+        .enumerate()
+    {
         let (x, embedding) = row.split_at_mut(ACTION);
         let action = &b.actions[pair / dims.samples * ACTION..][..ACTION];
         interpolate(

@@ -1,9 +1,10 @@
-//! Group-relative advantages (Shao et al., arXiv 2402.03300, section 4.1): what an action is worth is judged by what others gave that were
-//! drawn in the same situation, and no critic is needed.
+//! Group-relative advantages (Shao et al., arXiv 2402.03300, section 4.1): what an action is worth
+//! is judged by what others gave that were drawn in the same situation, and no critic is needed.
 //!
-//! A group is G environments whose episodes begin in the same state. With the return R of an episode, all its steps have the
-//! advantage A = (R − mean)/(std + δ), mean and standard deviation being those of the group (the paper's outcome supervision). It is
-//! made for episodes of one step, where R is the reward of one action among G from one observation.
+//! A group is G environments whose episodes begin in the same state. With the return R of an
+//! episode, all its steps have the advantage A = (R − mean)/(std + δ), mean and standard deviation
+//! being those of the group (the paper's outcome supervision). It is made for episodes of one step,
+//! where R is the reward of one action among G from one observation.
 
 use super::mean_std;
 use fpo_env::StepEnd;
@@ -23,7 +24,8 @@ pub struct GroupAdvantage {
 /// An episode that is not as long as the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "advantage.estimator = \"group\" compares episodes of equal length, here {length} steps, but one of environment {env} ended after \
+    "advantage.estimator = \"group\" compares episodes of equal length, here {length} steps, but \
+    one of environment {env} ended after \
      {ended} of them: use advantage.estimator = \"gae\" for this task"
 )]
 pub struct UnequalEpisode {
@@ -36,7 +38,8 @@ pub struct UnequalEpisode {
 }
 
 impl GroupAdvantage {
-    /// The advantages of some groups' environments over `steps` steps each, a multiple of the episodes' length.
+    /// The advantages of some groups' environments over `steps` steps each, a multiple of the
+    /// episodes' length.
     ///
     /// * `rewards`, `ends` `[environments, steps]`, episodes beginning at step 0
     /// * `advantages` `[environments, steps]`: written
@@ -47,7 +50,8 @@ impl GroupAdvantage {
     ///
     /// let group = GroupAdvantage { size: 2, length: 1 };
     /// let mut advantages = [0.0; 4];
-    /// // Two environments, two episodes of one step; the first two stand against each other, and the last two.
+    /// // Two environments, two episodes of one step; the first two stand against each other, and
+    /// // the last two.
     /// group.estimate(2, &[1.0, 5.0, 3.0, 5.0], &[Terminated; 4], &mut advantages)?;
     /// assert!((advantages[0] + 1.0).abs() < 1e-3 && (advantages[2] - 1.0).abs() < 1e-3);
     /// assert_eq!((advantages[1], advantages[3]), (0.0, 0.0));
@@ -67,8 +71,9 @@ impl GroupAdvantage {
         let (envs, length) = (rewards.len() / steps, self.length);
         for first in (0..envs).step_by(self.size) {
             for start in (0..steps).step_by(length) {
-                let episode =
-                    |env: usize| (first + env) * steps + start..(first + env) * steps + start + length;
+                let episode = |env: usize| {
+                    (first + env) * steps + start..(first + env) * steps + start + length
+                };
                 let returns = (0..self.size).map(|env| rewards[episode(env)].iter().sum::<f32>());
                 let (mean, std) = mean_std(returns.clone());
                 for (env, total) in returns.enumerate() {
@@ -138,7 +143,9 @@ mod tests {
     fn an_episode_that_ends_early_is_named() {
         let group = GroupAdvantage { size: 1, length: 3 };
         let ends = [Running, Running, Terminated, Running, Terminated, Running];
-        let error = group.estimate(3, &[0.0; 6], &ends, &mut [0.0; 6]).unwrap_err();
+        let error = group
+            .estimate(3, &[0.0; 6], &ends, &mut [0.0; 6])
+            .unwrap_err();
         assert_eq!((error.env, error.length, error.ended), (1, 3, 2));
     }
 }

@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 pub enum AdvantageEstimator {
     /// Generalized advantage estimation, with a critic.
     Gae,
-    /// Its episode's return among those of advantage.group_size episodes that began in the same state, without a critic. For episodes of
-    /// equal length, above all of one step (bandits). Discount, λ and normalization then have no say.
+    /// Its episode's return among those of advantage.group_size episodes that began in the same
+    /// state, without a critic. For episodes of equal length, above all of one step (bandits).
+    /// Discount, λ and normalization then have no say.
     Group,
 }
 
@@ -21,7 +22,8 @@ pub enum AdvantageEstimator {
 pub enum Recompute {
     /// Once an iteration, with the critic the rollout began with.
     PerIteration,
-    /// Again for every minibatch, with the critic as it moves; minibatches are whole sequences. (The published code.)
+    /// Again for every minibatch, with the critic as it moves; minibatches are whole sequences.
+    /// (The published code.)
     PerMinibatch,
 }
 
@@ -31,7 +33,8 @@ pub enum Recompute {
 pub enum GaeForm {
     /// Σ (γλ)^k δ, as in the paper on GAE.
     Textbook,
-    /// r + γ·(λ-return of the next step) − V, and nothing from truncated steps. (The published code, after Brax.)
+    /// r + γ·(λ-return of the next step) − V, and nothing from truncated steps. (The published
+    /// code, after Brax.)
     Brax,
 }
 
@@ -53,7 +56,8 @@ pub enum AdvantageNormalization {
 pub struct AdvantageConfig {
     /// What an action is worth.
     pub estimator: AdvantageEstimator,
-    /// Environments that begin their episodes in the same state and are compared with each other (group); divides env.num_envs.
+    /// Environments that begin their episodes in the same state and are compared with each other
+    /// (group); divides env.num_envs.
     pub group_size: usize,
     /// Discount γ.
     pub gamma: f64,
@@ -65,8 +69,9 @@ pub struct AdvantageConfig {
     pub form: GaeForm,
     /// Over what they are normalized (gae).
     pub normalize: AdvantageNormalization,
-    /// Whether the policy waits while no reward tells one action from another: in an iteration whose rewards are all alike and in which no episode
-    /// ends early, advantages are the critic's errors, which normalization makes as large as any; they count as 0 then (gae, "once").
+    /// Whether the policy waits while no reward tells one action from another: in an iteration
+    /// whose rewards are all alike and in which no episode ends early, advantages are the critic's
+    /// errors, which normalization makes as large as any; they count as 0 then (gae, "once").
     pub wait_for_reward: bool,
 }
 
@@ -85,7 +90,8 @@ impl AdvantageConfig {
         })
     }
 
-    /// The estimator of group-relative advantages of episodes of `length` steps, where there is none.
+    /// The estimator of group-relative advantages of episodes of `length` steps, where there is
+    /// none.
     pub fn group(&self, length: usize) -> Option<GroupAdvantage> {
         (self.estimator == AdvantageEstimator::Group).then_some(GroupAdvantage {
             size: self.group_size,

@@ -1,10 +1,11 @@
 //! A learning rate that follows how far the policy has moved.
 //!
-//! The idea is that of PPO's adaptive penalty (Schulman et al., arXiv 1707.06347, section 4), applied to the learning rate as rsl_rl
-//! does, whose bounds and factor these are. What it follows there is the divergence of two Gaussians; here it is what
-//! [`Movement`](super::Movement) says.
+//! The idea is that of PPO's adaptive penalty (Schulman et al., arXiv 1707.06347, section 4),
+//! applied to the learning rate as rsl_rl does, whose bounds and factor these are. What it follows
+//! there is the divergence of two Gaussians; here it is what [`Movement`](super::Movement) says.
 
-/// Rate up by half where the policy moved less than half of `target`, down by a third where it moved more than twice of it.
+/// Rate up by half where the policy moved less than half of `target`, down by a third where it
+/// moved more than twice of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdaptiveLr {
     /// The divergence to keep to, above 0.
@@ -14,7 +15,8 @@ pub struct AdaptiveLr {
 }
 
 impl AdaptiveLr {
-    /// The change for a policy that has moved too far; its inverse for one that has not moved enough.
+    /// The change for a policy that has moved too far; its inverse for one that has not moved
+    /// enough.
     const STEP: f64 = 1.5;
 
     /// The factor of the learning rate after `factor`, with which the policy moved by `divergence`.
@@ -60,7 +62,8 @@ mod tests {
         }
     }
 
-    /// A policy that moves in proportion to the square of its rate settles where the rule leaves it alone.
+    /// A policy that moves in proportion to the square of its rate settles where the rule leaves it
+    /// alone.
     #[test]
     fn it_settles_near_the_target() {
         let lr = AdaptiveLr {

@@ -5,17 +5,20 @@ use crate::objective::SampleLoss;
 
 /// An estimate of KL(old ‖ new), from what a minibatch saw before its gradient step.
 ///
-/// * A Gaussian: the mean of (ρ − 1) − ln ρ over likelihood ratios ρ (Schulman, *Approximating KL divergence*, 2020).
+/// * A Gaussian: the mean of (ρ − 1) − ln ρ over likelihood ratios ρ (Schulman, *Approximating KL
+///   divergence*, 2020).
 /// * A sampler whose steps add noise: KL of two Gaussians of one step, h²‖Δv̂‖²/(2σ²), exactly.
-/// * A flow without noise has no density at hand, but velocities. Were its actions N(μ, σ²I) with d entries, then with D = t² + (1 − t)²σ² the
-///   best velocity would have the mean squared error σ²/D in each entry, and a shift of μ by δ would move it by δ·t/D. So, for t well above σ, the
+/// * A flow without noise has no density at hand, but velocities. Were its actions N(μ, σ²I) with d
+///   entries, then with D = t² + (1 − t)²σ² the best velocity would have the mean squared error
+///   σ²/D in each entry, and a shift of μ by δ would move it by δ·t/D. So, for t well above σ, the
 ///   squared shift of the velocity over its mean squared error is δ²/σ², and
 ///
 ///   KL = ‖δ‖²/(2σ²) ≈ (d/2) · E‖v̂ − v̂_old‖² / E‖v̂_old − (ε − a)‖²,
 ///
-///   both means over the stored pairs. At the times of ten Euler steps this is 0.9, 0.6 and 0.5 of the KL for σ = 0.05, 0.2 and 0.5. For other
-///   shapes of distributions it is a measure, not the KL. It is relative to the policy's spread, as a
-///   difference of flow-matching losses is not: the same difference is a larger move the narrower the policy is.
+///   both means over the stored pairs. At the times of ten Euler steps this is 0.9, 0.6 and 0.5 of
+///   the KL for σ = 0.05, 0.2 and 0.5. For other shapes of distributions it is a measure, not the
+///   KL. It is relative to the policy's spread, as a difference of flow-matching losses is not: the
+///   same difference is a larger move the narrower the policy is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Movement {
     /// By likelihood ratios.
@@ -28,7 +31,8 @@ pub enum Movement {
 }
 
 impl Movement {
-    /// For actions of `action` entries, whose samples had a loss of `mean_loss` on average when they acted.
+    /// For actions of `action` entries, whose samples had a loss of `mean_loss` on average when
+    /// they acted.
     pub fn new(loss: &SampleLoss, action: usize, mean_loss: f64) -> Self {
         match loss {
             SampleLoss::Gaussian => Self::Ratios,
@@ -67,7 +71,8 @@ mod tests {
         x.iter().map(|x| gain * (x - rest * mean) - mean).collect()
     }
 
-    /// What is estimated for a Gaussian whose mean moves by `shift` in every entry, at the times of ten Euler steps.
+    /// What is estimated for a Gaussian whose mean moves by `shift` in every entry, at the times of
+    /// ten Euler steps.
     fn estimate(sigma: f32, shift: f32, reduction: Reduction) -> f64 {
         let loss = SampleLoss::FlowMatching(CfmLoss {
             target: CfmTarget::Velocity,
@@ -102,14 +107,22 @@ mod tests {
         Movement::new(&loss, D, mean_loss).kl(&stats)
     }
 
-    /// The share of KL = d·δ²/(2σ²) that the derivation gives, Σ t²/D² / Σ 1/D over the times, whatever the shift and the reduction.
+    /// The share of KL = d·δ²/(2σ²) that the derivation gives, Σ t²/D² / Σ 1/D over the times,
+    /// whatever the shift and the reduction.
     #[test]
     fn a_shifted_gaussian_has_moved_by_a_known_share_of_its_divergence() {
-        for (sigma, shift, expected) in [(0.05f32, 0.01f32, 0.89), (0.2, 0.1, 0.60), (0.5, 0.02, 0.54)] {
+        for (sigma, shift, expected) in [
+            (0.05f32, 0.01f32, 0.89),
+            (0.2, 0.1, 0.60),
+            (0.5, 0.02, 0.54),
+        ] {
             for reduction in [Reduction::Mean, Reduction::Sum] {
                 let divergence = 0.5 * D as f64 * f64::from(shift / sigma).powi(2);
                 let share = estimate(sigma, shift, reduction) / divergence;
-                assert!((share / expected - 1.0).abs() < 0.05, "{sigma}, {shift}: {share}");
+                assert!(
+                    (share / expected - 1.0).abs() < 0.05,
+                    "{sigma}, {shift}: {share}"
+                );
             }
         }
     }

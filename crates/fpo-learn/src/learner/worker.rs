@@ -2,7 +2,9 @@
 
 use crate::advantage::Gae;
 use crate::critic::Critic;
-use crate::objective::{BoundPull, EntropyBonus, PolicyObjective, RatioStats, SampleLoss, ValueLoss};
+use crate::objective::{
+    BoundPull, EntropyBonus, PolicyObjective, RatioStats, SampleLoss, ValueLoss,
+};
 use crate::rollout::{Batch, gather_inputs};
 use fpo_env::StepEnd;
 use fpo_nn::{Scratch, Weights};
@@ -61,9 +63,11 @@ pub struct MinibatchStats {
     pub ratio: RatioStats,
     /// SampleSource of their actions.
     pub samples: u64,
-    /// Σ over the samples of the [`SampleLoss::distance`] of a flow's velocities from those of the policy that acted.
+    /// Σ over the samples of the [`SampleLoss::distance`] of a flow's velocities from those of the
+    /// policy that acted.
     pub moved: f64,
-    /// Σ over the actions of the mean penalty of their samples for being outside of the bound on actions.
+    /// Σ over the actions of the mean penalty of their samples for being outside of the bound on
+    /// actions.
     pub pull_loss: f64,
     /// Entries of the samples' one-step predictions that are outside of it.
     pub outside: u64,
@@ -94,9 +98,14 @@ impl MinibatchStats {
 
     /// Whether losses and gradients are numbers.
     pub fn is_finite(&self) -> bool {
-        [self.ratio.loss, self.pull_loss, self.value_loss, self.grad_norm]
-            .iter()
-            .all(|x| x.is_finite())
+        [
+            self.ratio.loss,
+            self.pull_loss,
+            self.value_loss,
+            self.grad_norm,
+        ]
+        .iter()
+        .all(|x| x.is_finite())
     }
 }
 
@@ -165,8 +174,15 @@ impl GradientWorker {
         self.stats = MinibatchStats::default();
     }
 
-    /// Value loss of `indices`: transitions, or with `gae` sequences, whose advantages and targets the pass computes.
-    pub fn critic_pass(&mut self, pass: &PassContext, batch: &Batch, indices: &[u32], gae: Option<Gae>) {
+    /// Value loss of `indices`: transitions, or with `gae` sequences, whose advantages and targets
+    /// the pass computes.
+    pub fn critic_pass(
+        &mut self,
+        pass: &PassContext,
+        batch: &Batch,
+        indices: &[u32],
+        gae: Option<Gae>,
+    ) {
         self.critic_gradient.fill(0.0);
         self.advantages.clear();
         self.returns.clear();
@@ -204,12 +220,19 @@ impl GradientWorker {
         );
     }
 
-    fn critic_tile_of_sequences(&mut self, pass: &PassContext, batch: &Batch, tile: &[u32], gae: Gae) {
+    fn critic_tile_of_sequences(
+        &mut self,
+        pass: &PassContext,
+        batch: &Batch,
+        tile: &[u32],
+        gae: Gae,
+    ) {
         let (od, num_steps) = (batch.dims.observation, batch.dims.num_steps);
         let (length, rows) = (num_steps + 1, tile.len() * (num_steps + 1));
         let input = self.critic.input_mut(rows);
         for (sequence, &s) in input.chunks_exact_mut(length * od).zip(tile) {
-            sequence.copy_from_slice(&batch.observations[s as usize * length * od..][..length * od]);
+            sequence
+                .copy_from_slice(&batch.observations[s as usize * length * od..][..length * od]);
         }
         let network = &pass.critic.network;
         network.forward(pass.critic_weights, &mut self.critic, rows);
@@ -224,7 +247,8 @@ impl GradientWorker {
             let (first, at) = (k * length, self.advantages.len());
             self.advantages.resize(at + num_steps, 0.0);
             self.returns.resize(at + num_steps, 0.0);
-            // A truncated step's final observation keeps the value it had at the end of the rollout.
+            // A truncated step's final observation keeps the value it had at the end of the
+            // rollout.
             let final_values = &batch.final_values[steps.clone()];
             gae.estimate(
                 &batch.rewards[steps.clone()],
@@ -253,7 +277,8 @@ impl GradientWorker {
         );
     }
 
-    /// Writes the advantages and targets that the critic pass computed for its sequences `indices` into the batch.
+    /// Writes the advantages and targets that the critic pass computed for its sequences `indices`
+    /// into the batch.
     pub fn hand_over_returns(&self, batch: &mut Batch, indices: &[u32]) {
         let num_steps = batch.dims.num_steps;
         for (k, &s) in indices.iter().enumerate() {
@@ -294,7 +319,8 @@ impl GradientWorker {
             let predictions = &mut self.predictions[..outputs.len()];
             pass.policy.predict(outputs, predictions);
             let sample = |j: usize| samples.get(transition(first + j / n), j % n);
-            pass.loss.evaluate(predictions, sample, &mut self.losses[..rows]);
+            pass.loss
+                .evaluate(predictions, sample, &mut self.losses[..rows]);
             pass.objective.evaluate(
                 &self.losses[..rows],
                 &self.old_losses[..rows],
@@ -310,7 +336,8 @@ impl GradientWorker {
             self.stats.samples += rows as u64;
             self.stats.moved += pass.loss.distance(predictions, old, sample);
             if let Some(pull) = &pass.pull {
-                let pulled = pull.evaluate(predictions, sample, pass.scale * gain / n as f32, gradient);
+                let pulled =
+                    pull.evaluate(predictions, sample, pass.scale * gain / n as f32, gradient);
                 self.stats.pull_loss += pulled.loss / n as f64;
                 self.stats.outside += pulled.outside;
             }

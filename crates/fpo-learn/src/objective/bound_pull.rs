@@ -1,8 +1,11 @@
-//! What keeps a flow's actions in their box: a pull on where the flow is heading, from outside of it.
+//! What keeps a flow's actions in their box: a pull on where the flow is heading, from outside of
+//! it.
 //!
-//! Beyond `policy.action_bound` no push changes the action that acts, since it is cut; but a push outward raises the flow-matching loss of
-//! the cut action, and that is what an objective on losses asks for every bad one. Nothing else ends that: in long runs the flow leaves the
-//! box in some states and never comes back (docs/stability.md). So the one-step prediction â = x_t − t·v̂ of every pair pays
+//! Beyond `policy.action_bound` no push changes the action that acts, since it is cut; but a push
+//! outward raises the flow-matching loss of the cut action, and that is what an objective on losses
+//! asks for every bad one. Nothing else ends that: in long runs the flow leaves the box in some
+//! states and never comes back (docs/stability.md). So the one-step prediction â = x_t − t·v̂ of
+//! every pair pays
 //!
 //! w · mean over the entries of ψ(max(|â| − b, 0)), ψ(x) = x² up to 1 and 2x − 1 beyond,
 //!
@@ -109,7 +112,10 @@ mod tests {
             };
             let numeric = -2.0 * (moved(1e-2) - moved(-1e-2)) / 2e-2;
             let found = f64::from(gradient[i] - 10.0);
-            assert!((numeric - found).abs() < 1e-3, "{i}: {found} against {numeric}");
+            assert!(
+                (numeric - found).abs() < 1e-3,
+                "{i}: {found} against {numeric}"
+            );
         }
         assert_eq!(gradient[2], 10.0, "nothing pulls inside");
     }
@@ -118,7 +124,11 @@ mod tests {
     #[test]
     fn the_penalty_by_hand() {
         let velocity_to = |i: usize, to: f32| NOISE[i] - ACTION[i] - (to - ACTION[i]) / T;
-        let velocity = [velocity_to(0, 5.0), velocity_to(1, -3.5), velocity_to(2, 2.9)];
+        let velocity = [
+            velocity_to(0, 5.0),
+            velocity_to(1, -3.5),
+            velocity_to(2, 2.9),
+        ];
         assert!((penalty(&velocity) - 0.5 * (3.0 + 0.25)).abs() < 1e-5);
     }
 
@@ -130,7 +140,10 @@ mod tests {
         PULL.evaluate(&velocity, sample, 1.0, &mut gradient);
         for i in 0..2 {
             let predicted = |v: f32| ACTION[i] + T * (NOISE[i] - ACTION[i] - v);
-            let (before, after) = (predicted(velocity[i]), predicted(velocity[i] - 0.1 * gradient[i]));
+            let (before, after) = (
+                predicted(velocity[i]),
+                predicted(velocity[i] - 0.1 * gradient[i]),
+            );
             assert!(
                 after.abs() < before.abs() && before.abs() > 3.0,
                 "{before} to {after}"

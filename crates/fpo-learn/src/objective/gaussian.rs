@@ -1,6 +1,7 @@
 //! The Gaussian policy's negative log-likelihood and entropy, with their gradients.
 //!
-//! A prediction is a row (μ, σ) of 2·d numbers: the means of the action's entries, then their standard deviations.
+//! A prediction is a row (μ, σ) of 2·d numbers: the means of the action's entries, then their
+//! standard deviations.
 
 use fpo_policy::Squash;
 use std::f32::consts::{LN_2, TAU};
@@ -32,10 +33,12 @@ pub(super) fn negative_log_likelihood_gradient(
     }
 }
 
-/// A bonus on the entropy of a Gaussian policy, as PPO has it (Schulman et al., arXiv 1707.06347, equation 9).
+/// A bonus on the entropy of a Gaussian policy, as PPO has it (Schulman et al., arXiv 1707.06347,
+/// equation 9).
 ///
-/// The entropy of N(μ, σ²) is Σ ½·ln(2πe) + ln σ. Squashing by tanh adds E[Σ ln(1 − tanh²(x))], which one sample
-/// x = μ + σz estimates (as the published comparison with FPO does, after Brax); the gradient goes through the sample.
+/// The entropy of N(μ, σ²) is Σ ½·ln(2πe) + ln σ. Squashing by tanh adds E[Σ ln(1 − tanh²(x))],
+/// which one sample x = μ + σz estimates (as the published comparison with FPO does, after Brax);
+/// the gradient goes through the sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EntropyBonus {
     /// Its weight.
@@ -120,8 +123,11 @@ mod tests {
     #[test]
     fn likelihood_by_hand_and_by_finite_differences() {
         // z = 1 and 3.1/1.7.
-        let expected =
-            0.5 + 0.5f64.ln() + 0.5 * (3.1f64 / 1.7).powi(2) + 1.7f64.ln() + std::f64::consts::TAU.ln();
+        let expected = 0.5
+            + 0.5f64.ln()
+            + 0.5 * (3.1f64 / 1.7).powi(2)
+            + 1.7f64.ln()
+            + std::f64::consts::TAU.ln();
         let nll = |p: &[f32]| f64::from(negative_log_likelihood(p, &ACTION));
         assert!((nll(&PREDICTION) - expected).abs() < 1e-6);
         let mut gradient = [f32::NAN; 4];
@@ -160,11 +166,22 @@ mod tests {
             let z = f64::from(k) * 2e-3;
             let weight = (-0.5 * z * z).exp() / std::f64::consts::TAU.sqrt() * 2e-3;
             let y = (mean + std * z).tanh();
-            let density = (-0.5 * z * z).exp() / (std * std::f64::consts::TAU.sqrt()) / (1.0 - y * y);
+            let density =
+                (-0.5 * z * z).exp() / (std * std::f64::consts::TAU.sqrt()) / (1.0 - y * y);
             expected -= weight * density.ln();
-            found += weight * bonus.evaluate(&[mean as f32, std as f32], &[z as f32], 1, 1.0, &mut [0.0; 2]);
+            found += weight
+                * bonus.evaluate(
+                    &[mean as f32, std as f32],
+                    &[z as f32],
+                    1,
+                    1.0,
+                    &mut [0.0; 2],
+                );
         }
-        assert!((expected - found).abs() < 1e-4, "{found} against {expected}");
+        assert!(
+            (expected - found).abs() < 1e-4,
+            "{found} against {expected}"
+        );
     }
 
     #[test]

@@ -1,11 +1,14 @@
-//! The entropy of a flow, whose density is not known, from the distances between actions that it proposes for one observation.
+//! The entropy of a flow, whose density is not known, from the distances between actions that it
+//! proposes for one observation.
 //!
-//! The estimate of Kozachenko and Leonenko (*Sample estimate of the entropy of a random vector*, 1987): of N points in d dimensions,
-//! with r the distance from a point x to its k-th nearest neighbor among the others,
+//! The estimate of Kozachenko and Leonenko (*Sample estimate of the entropy of a random vector*,
+//! 1987): of N points in d dimensions, with r the distance from a point x to its k-th nearest
+//! neighbor among the others,
 //!
 //! −ln p(x) ≈ ψ(N) − ψ(k) + ln V_d + d·ln r,
 //!
-//! ψ being the digamma function and V_d the volume of the unit ball. The entropy is the mean of it over the points.
+//! ψ being the digamma function and V_d the volume of the unit ball. The entropy is the mean of it
+//! over the points.
 
 use std::f64::consts::PI;
 
@@ -26,7 +29,8 @@ pub struct KnnEntropy {
 }
 
 impl KnnEntropy {
-    /// For N = `points` points of `dim` entries and the neighbor number `neighbor`, which is at least 1 and below `points`.
+    /// For N = `points` points of `dim` entries and the neighbor number `neighbor`, which is at
+    /// least 1 and below `points`.
     ///
     /// # Panics
     /// If there is no such neighbor.
@@ -65,7 +69,13 @@ impl KnnEntropy {
             squares.clear();
             for (j, other) in points.chunks_exact(*dim).enumerate() {
                 if i != j {
-                    squares.push(point.iter().zip(other).map(|(a, b)| (a - b) * (a - b)).sum());
+                    squares.push(
+                        point
+                            .iter()
+                            .zip(other)
+                            .map(|(a, b)| (a - b) * (a - b))
+                            .sum(),
+                    );
                 }
             }
             let (_, square, _) = squares.select_nth_unstable_by(*neighbor - 1, f32::total_cmp);
@@ -82,7 +92,11 @@ fn digamma(n: usize) -> f64 {
 
 /// The logarithm of the volume of the unit ball: V₀ = 1, V₁ = 2, V_d = V_{d−2}·2π/d.
 fn ln_ball(dim: usize) -> f64 {
-    let first = if dim.is_multiple_of(2) { 0.0 } else { 2f64.ln() };
+    let first = if dim.is_multiple_of(2) {
+        0.0
+    } else {
+        2f64.ln()
+    };
     let steps = (2..=dim).filter(|d| d % 2 == dim % 2);
     first + steps.map(|d| (2.0 * PI / d as f64).ln()).sum::<f64>()
 }

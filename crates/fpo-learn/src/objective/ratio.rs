@@ -1,12 +1,14 @@
 //! A trust region around ratios ρ = exp(ℓ_old − ℓ_θ) of the losses of an action's samples.
 //!
-//! Where ℓ is a negative log-likelihood, ρ is the likelihood ratio of PPO (Schulman et al., arXiv 1707.06347). Where ℓ is a conditional
-//! flow-matching loss, which stands in for it, this is Flow Policy Optimization (McAllister et al., arXiv 2507.21053); with one
-//! ratio per pair, the trust region [`TrustRegion::Aspo`] and the two clamps, FPO++ (Yi et al., arXiv 2602.02481).
+//! Where ℓ is a negative log-likelihood, ρ is the likelihood ratio of PPO (Schulman et al., arXiv
+//! 1707.06347). Where ℓ is a conditional flow-matching loss, which stands in for it, this is Flow
+//! Policy Optimization (McAllister et al., arXiv 2507.21053); with one ratio per pair, the trust
+//! region [`TrustRegion::Aspo`] and the two clamps, FPO++ (Yi et al., arXiv 2602.02481).
 //!
-//! All of them take ρ for a ratio of probabilities far from where it can stand for one. With exp every force on a loss has the factor ρ: a
-//! loss that has risen by 5 is pulled back with 1/150 of the factor at ρ = 1, and one that falls as far pushes with 150 times of it. The
-//! tangent at ρ = 1, [`RatioForm::Linear`], asks for the same where nothing has moved yet, and has neither fault.
+//! All of them take ρ for a ratio of probabilities far from where it can stand for one. With exp
+//! every force on a loss has the factor ρ: a loss that has risen by 5 is pulled back with 1/150 of
+//! the factor at ρ = 1, and one that falls as far pushes with 150 times of it. The tangent at ρ =
+//! 1, [`RatioForm::Linear`], asks for the same where nothing has moved yet, and has neither fault.
 
 use super::{RatioForm, RatioKind, TrustRegion};
 
@@ -26,7 +28,8 @@ pub struct RatioObjective {
     pub clip: f32,
     /// Bound on |ℓ_old − ℓ_θ|, with zero gradient beyond; `f32::INFINITY` for none.
     pub log_ratio_clamp: f32,
-    /// Bound on ℓ_old − ℓ_θ from above whose gradient is that of an unbounded difference; `f32::INFINITY` for none. (FPO++)
+    /// Bound on ℓ_old − ℓ_θ from above whose gradient is that of an unbounded difference;
+    /// `f32::INFINITY` for none. (FPO++)
     pub log_ratio_max: f32,
     /// Bound on both losses, with zero gradient beyond; `f32::INFINITY` for none. (FPO++)
     pub loss_max: f32,
@@ -43,7 +46,8 @@ pub struct RatioStats {
     pub clipped: u64,
     /// Their sum.
     pub sum: f64,
-    /// Σ (ρ − 1) − ln ρ: how far the policy has moved, as [`crate::learner::Movement::Ratios`] has it.
+    /// Σ (ρ − 1) − ln ρ: how far the policy has moved, as [`crate::learner::Movement::Ratios`] has
+    /// it.
     pub divergence: f64,
     /// Their smallest.
     pub min: f32,
@@ -69,7 +73,8 @@ impl Default for RatioStats {
 }
 
 impl RatioStats {
-    /// Counts one ratio, `log_ratio` being its logarithm, that is outside if it is not in 1 ± `clip`.
+    /// Counts one ratio, `log_ratio` being its logarithm, that is outside if it is not in 1 ±
+    /// `clip`.
     #[inline]
     pub(super) fn add(&mut self, ratio: f32, log_ratio: f32, clip: f32) {
         self.count += 1;
@@ -98,10 +103,11 @@ impl RatioObjective {
     ///
     /// * `losses`, `old_losses` `[n, N]`: ℓ_θ and ℓ_old of the same samples
     /// * `advantages` `[n]`
-    /// * `gradient` `[n, N]`: written with ∂(Σ −ψ)/∂ℓ_θ, ψ being taken per action or averaged over the action's samples:
+    /// * `gradient` `[n, N]`: written with ∂(Σ −ψ)/∂ℓ_θ, ψ being taken per action or averaged over
+    ///   the action's samples:
     ///
-    /// ρ = exp(ℓ_old − ℓ_θ), or its tangent 1 + ℓ_old − ℓ_θ.
-    /// PPO: ψ = min(ρA, clip(ρ, 1 ± ε)·A). SPO: ψ = ρA − |A|/(2ε)·(ρ − 1)². ASPO: PPO where A > 0, SPO elsewhere.
+    /// ρ = exp(ℓ_old − ℓ_θ), or its tangent 1 + ℓ_old − ℓ_θ. PPO: ψ = min(ρA, clip(ρ, 1 ± ε)·A).
+    /// SPO: ψ = ρA − |A|/(2ε)·(ρ − 1)². ASPO: PPO where A > 0, SPO elsewhere.
     ///
     /// ```
     /// use fpo_learn::objective::{ObjectiveConfig, RatioStats};
@@ -140,7 +146,8 @@ impl RatioObjective {
                 }
                 RatioKind::PerSample => {
                     for ((g, o), n) in gradient.iter_mut().zip(old).zip(new) {
-                        *g = self.one_ratio(self.difference(*o, *n), advantage, weight, stats) * weight;
+                        *g = self.one_ratio(self.difference(*o, *n), advantage, weight, stats)
+                            * weight;
                     }
                 }
             }
@@ -159,7 +166,13 @@ impl RatioObjective {
 
     /// Accounts for one ratio with a share of `weight` in the loss; returns ∂(−ψ)/∂(ℓ_θ) = ρ·∂ψ/∂ρ.
     #[inline]
-    fn one_ratio(&self, difference: f32, advantage: f32, weight: f32, stats: &mut RatioStats) -> f32 {
+    fn one_ratio(
+        &self,
+        difference: f32,
+        advantage: f32,
+        weight: f32,
+        stats: &mut RatioStats,
+    ) -> f32 {
         let bounded = difference.clamp(-self.log_ratio_clamp, self.log_ratio_clamp);
         let log_ratio = bounded.min(self.log_ratio_max);
         // exp(ℓ_old − ℓ_θ), for the statistics; ρ; ∂ρ/∂(ℓ_old − ℓ_θ).
@@ -192,11 +205,14 @@ impl RatioObjective {
         let plain = ratio * advantage;
         let clipped = ratio.clamp(1.0 - self.clip, 1.0 + self.clip) * advantage;
         // Inside the range both arguments of the minimum are the same function.
-        (plain.min(clipped), if plain <= clipped { advantage } else { 0.0 })
+        (
+            plain.min(clipped),
+            if plain <= clipped { advantage } else { 0.0 },
+        )
     }
 
-    /// ψ and ∂ψ/∂ρ of simple policy optimization (Xie et al., arXiv 2401.16025): a penalty that pulls back a ratio that has
-    /// moved more than ε, where clipping only stops pushing it.
+    /// ψ and ∂ψ/∂ρ of simple policy optimization (Xie et al., arXiv 2401.16025): a penalty that
+    /// pulls back a ratio that has moved more than ε, where clipping only stops pushing it.
     #[inline]
     fn spo(&self, ratio: f32, advantage: f32) -> (f32, f32) {
         let (deviation, stiffness) = (ratio - 1.0, advantage.abs() / self.clip);
@@ -225,7 +241,13 @@ mod tests {
 
     fn loss(objective: &RatioObjective, losses: &[f32], old: &[f32], advantages: &[f32]) -> f64 {
         let mut stats = RatioStats::default();
-        objective.evaluate(losses, old, advantages, &mut vec![0.0; losses.len()], &mut stats);
+        objective.evaluate(
+            losses,
+            old,
+            advantages,
+            &mut vec![0.0; losses.len()],
+            &mut stats,
+        );
         stats.loss
     }
 
@@ -312,7 +334,8 @@ mod tests {
         assert_eq!(slope(TrustRegion::Aspo, 1.0), slope(TrustRegion::Ppo, 1.0));
     }
 
-    /// A bad action's loss that has run away: with exp what pulls it back fades with every unit, with the tangent it grows.
+    /// A bad action's loss that has run away: with exp what pulls it back fades with every unit,
+    /// with the tangent it grows.
     #[test]
     fn the_pull_of_a_linear_ratio_does_not_fade() {
         let objective = |form| RatioObjective {
@@ -375,7 +398,11 @@ mod tests {
         let objective = clipping(RatioKind::PerSample, f32::INFINITY);
         objective.evaluate(&[0.4, 0.8], &[0.5, 0.6], &[1.0], &mut [0.0; 2], &mut stats);
         let expected = (0.1f64.exp() - 1.0 - 0.1) + ((-0.2f64).exp() - 1.0 + 0.2);
-        assert!((stats.divergence - expected).abs() < 1e-6, "{}", stats.divergence);
+        assert!(
+            (stats.divergence - expected).abs() < 1e-6,
+            "{}",
+            stats.divergence
+        );
     }
 
     /// Every sample beyond the bound counts, whether ratios are of actions or of samples.

@@ -28,7 +28,10 @@ impl SampleLoss {
         losses: &mut [f32],
     ) {
         let rows = predictions.chunks_exact(predictions.len() / losses.len().max(1));
-        let rows = rows.zip(losses).enumerate().map(|(i, (p, l))| (p, l, sample(i)));
+        let rows = rows
+            .zip(losses)
+            .enumerate()
+            .map(|(i, (p, l))| (p, l, sample(i)));
         // Chosen here, once for all rows.
         match self {
             Self::FlowMatching(cfm) => {
@@ -39,8 +42,9 @@ impl SampleLoss {
         }
     }
 
-    /// Σ over some samples of the squared distance between velocities and others, weighted as the loss weighs squared errors (its constant and
-    /// Huber's bound aside); 0 for a Gaussian, which has none.
+    /// Σ over some samples of the squared distance between velocities and others, weighted as the
+    /// loss weighs squared errors (its constant and Huber's bound aside); 0 for a Gaussian, which
+    /// has none.
     ///
     /// * `velocities` `[rows, d]`
     /// * `old(row)` `[d]`: the velocity that the row's is compared with
@@ -67,7 +71,8 @@ impl SampleLoss {
         rows.sum()
     }
 
-    /// Writes the gradient at the predictions: `upstream`·∂ℓ/∂prediction into `gradient` `[rows, width]`.
+    /// Writes the gradient at the predictions: `upstream`·∂ℓ/∂prediction into `gradient`
+    /// `[rows, width]`.
     pub fn backward<'a>(
         &self,
         predictions: &[f32],

@@ -33,10 +33,11 @@ pub enum RatioKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RatioForm {
-    /// exp(ℓ_old − ℓ), as published: the ratio of probabilities where ℓ is a negative log-likelihood.
+    /// exp(ℓ_old − ℓ), as published: the ratio of probabilities where ℓ is a negative
+    /// log-likelihood.
     Exp,
-    /// Its tangent 1 + ℓ_old − ℓ. Where a loss has risen far, exp and with it every force on the loss vanish; here the penalty of spo and aspo
-    /// pulls it back the harder the further it went.
+    /// Its tangent 1 + ℓ_old − ℓ. Where a loss has risen far, exp and with it every force on the
+    /// loss vanish; here the penalty of spo and aspo pulls it back the harder the further it went.
     Linear,
 }
 
@@ -48,7 +49,8 @@ pub enum TrustRegion {
     Ppo,
     /// A quadratic penalty (SPO): a ratio that has left its range is pulled back.
     Spo,
-    /// Clipping where the advantage is positive, the penalty elsewhere (FPO++): losses of bad actions cannot run away.
+    /// Clipping where the advantage is positive, the penalty elsewhere (FPO++): losses of bad
+    /// actions cannot run away.
     Aspo,
 }
 
@@ -58,7 +60,8 @@ pub enum TrustRegion {
 pub enum TimeKind {
     /// The sampler's own grid {1, 1 − 1/K, …, 1/K}, K = policy.flow_steps.
     Grid,
-    /// That grid without t = 1, where the epsilon loss has no gradient: {1 − 1/K, …, 1/K}; K is at least 2.
+    /// That grid without t = 1, where the epsilon loss has no gradient: {1 − 1/K, …, 1/K}; K is at
+    /// least 2.
     InnerGrid,
     /// Uniform on [0, 1].
     Uniform,
@@ -80,8 +83,8 @@ pub struct ObjectiveConfig {
     pub target: CfmTarget,
     /// How the squared errors of the action entries become one number (fpo, awfm).
     pub reduction: Reduction,
-    /// Errors of an action entry beyond this cost only linearly (fpo, awfm; FPO++ fine-tunes so); 0: all are squared. In the units of
-    /// objective.target.
+    /// Errors of an action entry beyond this cost only linearly (fpo, awfm; FPO++ fine-tunes so);
+    /// 0: all are squared. In the units of objective.target.
     pub huber_delta: f32,
     /// One ratio per action or per pair (fpo; dppo has one per step, ppo one per action).
     pub ratio: RatioKind,
@@ -89,7 +92,8 @@ pub struct ObjectiveConfig {
     pub ratio_form: RatioForm,
     /// How a ratio is kept near 1 (not awfm).
     pub trust_region: TrustRegion,
-    /// Range of the trust region around 1; with awfm, of the ratios that are not counted as clipped.
+    /// Range of the trust region around 1; with awfm, of the ratios that are not counted as
+    /// clipped.
     pub clip: f32,
     /// Bound on |ℓ_old − ℓ| before exp, with zero gradient beyond; 0 for none.
     pub log_ratio_clamp: f32,
@@ -98,14 +102,16 @@ pub struct ObjectiveConfig {
     /// Bound on each pair's loss, with zero gradient beyond (fpo; FPO++: 20);
     /// 0 for none.
     pub loss_max: f32,
-    /// Weight of a pull on what the flow is heading for, its one-step predictions â = x_t − t·v̂, from outside of ± policy.action_bound
-    /// back to it (fpo, awfm); 0 for none. Without it a flow may leave the box for good: there no push changes the action that acts.
+    /// Weight of a pull on what the flow is heading for, its one-step predictions â = x_t − t·v̂,
+    /// from outside of ± policy.action_bound back to it (fpo, awfm); 0 for none. Without it a flow
+    /// may leave the box for good: there no push changes the action that acts.
     pub bound_pull: f32,
     /// Where the times of the pairs come from (fpo, awfm).
     pub time: TimeKind,
     /// β of `time = "beta"`.
     pub time_beta: f32,
-    /// Spread the times of an action's pairs evenly over their distribution instead of drawing each on its own (fpo, awfm).
+    /// Spread the times of an action's pairs evenly over their distribution instead of drawing each
+    /// on its own (fpo, awfm).
     pub stratified: bool,
     /// Draw the noises of an action's pairs in opposite couples ε, −ε (fpo, awfm).
     pub antithetic: bool,
@@ -117,16 +123,19 @@ pub struct ObjectiveConfig {
     pub weight_max: f32,
     /// How many of the sampler's last steps are learnt from (dppo); 0 for all. All add noise.
     pub final_steps: usize,
-    /// Weight of a bonus on a flow's entropy (fpo, awfm, dppo; 0 for none): this times how much rarer the action taken is than the mean of
-    /// actions that the policy proposes for the same observation is added to its normalized advantage. How rare, the distance to a near
-    /// neighbor among them tells, after squashing. Samples objective.knn_samples more actions for each that is taken.
+    /// Weight of a bonus on a flow's entropy (fpo, awfm, dppo; 0 for none): this times how much
+    /// rarer the action taken is than the mean of actions that the policy proposes for the same
+    /// observation is added to its normalized advantage. How rare, the distance to a near neighbor
+    /// among them tells, after squashing. Samples objective.knn_samples more actions for each that
+    /// is taken.
     pub knn_entropy: f32,
     /// Further actions sampled for each observation, among which the one taken is judged.
     pub knn_samples: usize,
     /// Which nearest neighbor's distance counts: 1 for the nearest.
     pub knn_k: usize,
-    /// Weight of the policy's entropy (ppo; 0.01 in the published comparison with FPO). With policy.squash = "tanh" it is that of
-    /// the squashed action, estimated at a fresh sample, otherwise that of the Gaussian.
+    /// Weight of the policy's entropy (ppo; 0.01 in the published comparison with FPO). With
+    /// policy.squash = "tanh" it is that of the squashed action, estimated at a fresh sample,
+    /// otherwise that of the Gaussian.
     pub entropy: f32,
 }
 
@@ -187,7 +196,8 @@ impl ObjectiveConfig {
         }
     }
 
-    /// Further actions sampled for each observation, of `action_dim` entries, and how surprisal among them is told; none without a bonus.
+    /// Further actions sampled for each observation, of `action_dim` entries, and how surprisal
+    /// among them is told; none without a bonus.
     pub fn knn(&self, action_dim: usize) -> Option<(usize, KnnEntropy)> {
         let samples = self.knn_samples;
         (self.knn_entropy > 0.0).then(|| {
@@ -219,8 +229,13 @@ impl ObjectiveConfig {
                 steps: flow_steps as u32,
             },
             TimeKind::Uniform => TimeSampler::Uniform,
-            TimeKind::Beta => TimeSampler::Beta { beta: self.time_beta },
-            TimeKind::LogitNormal => TimeSampler::LogitNormal { mean: -1.2, std: 1.2 },
+            TimeKind::Beta => TimeSampler::Beta {
+                beta: self.time_beta,
+            },
+            TimeKind::LogitNormal => TimeSampler::LogitNormal {
+                mean: -1.2,
+                std: 1.2,
+            },
         };
         PairSampler {
             time,

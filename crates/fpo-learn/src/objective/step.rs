@@ -1,12 +1,14 @@
-//! The likelihood of a step of a noisy sampler, on which DPPO (Ren et al., arXiv 2409.00588) and the denoising-MDP baseline of
-//! McAllister et al. (arXiv 2507.21053) learn: one ratio for each step.
+//! The likelihood of a step of a noisy sampler, on which DPPO (Ren et al., arXiv 2409.00588) and
+//! the denoising-MDP baseline of McAllister et al. (arXiv 2507.21053) learn: one ratio for each
+//! step.
 
 use std::f32::consts::TAU;
 
 /// −log N(x'; x − h·v̂, σ²I) of a step of length h from x to x'.
 ///
-/// With u = (x − x')/h, the velocity that would have led from x to x' without noise, it is h²/(2σ²)·Σ (v̂ − u)² and a constant: a
-/// flow-matching loss whose target is what the sampler did. So a step is stored as x, t and u.
+/// With u = (x − x')/h, the velocity that would have led from x to x' without noise, it is
+/// h²/(2σ²)·Σ (v̂ − u)² and a constant: a flow-matching loss whose target is what the sampler did.
+/// So a step is stored as x, t and u.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StepLikelihood {
     /// h²/(2σ²).

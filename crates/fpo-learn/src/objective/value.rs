@@ -8,9 +8,15 @@ pub struct ValueLoss {
 }
 
 impl ValueLoss {
-    /// Σ c_v·(V − target)² over the rows, and ∂/∂V of it times `scale` into `gradient`; all `[n]`. A row whose target equals
-    /// its value, as a masked one's does, adds nothing.
-    pub fn evaluate(&self, values: &[f32], targets: &[f32], scale: f32, gradient: &mut [f32]) -> f64 {
+    /// Σ c_v·(V − target)² over the rows, and ∂/∂V of it times `scale` into `gradient`; all `[n]`.
+    /// A row whose target equals its value, as a masked one's does, adds nothing.
+    pub fn evaluate(
+        &self,
+        values: &[f32],
+        targets: &[f32],
+        scale: f32,
+        gradient: &mut [f32],
+    ) -> f64 {
         let mut sum = 0.0;
         for ((g, v), target) in gradient.iter_mut().zip(values).zip(targets) {
             let error = v - target;

@@ -1,13 +1,15 @@
-//! Advantage-weighted flow matching: supervised flow matching on the policy's own actions, the better ones weighted more. There is
-//! no ratio and no trust region. McAllister et al. (arXiv 2507.21053) begin from it; with the weight exp(A/β) it is
-//! advantage-weighted regression (Peng et al., arXiv 1910.00177) on a flow.
+//! Advantage-weighted flow matching: supervised flow matching on the policy's own actions, the
+//! better ones weighted more. There is no ratio and no trust region. McAllister et al. (arXiv
+//! 2507.21053) begin from it; with the weight exp(A/β) it is advantage-weighted regression (Peng et
+//! al., arXiv 1910.00177) on a flow.
 
 use super::RatioStats;
 use super::WeightKind;
 
 /// Minimizes w(A)·ℓ_θ with w ≥ 0, ℓ averaged over the action's samples.
 ///
-/// A weight is never negative: pushing a flow away from an action has no bound, and losses would run away.
+/// A weight is never negative: pushing a flow away from an action has no bound, and losses would
+/// run away.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct WeightedObjective {
     /// How an advantage becomes a weight.
@@ -23,7 +25,8 @@ pub struct WeightedObjective {
 impl WeightedObjective {
     /// Loss and gradient of n actions with N samples each.
     ///
-    /// * `losses`, `old_losses` `[n, N]`: ℓ_θ and ℓ_old of the same samples; the latter for `stats` only
+    /// * `losses`, `old_losses` `[n, N]`: ℓ_θ and ℓ_old of the same samples; the latter for `stats`
+    ///   only
     /// * `advantages` `[n]`; `lowest`: the lowest of the minibatch
     /// * `gradient` `[n, N]`: written with ∂(Σ w·mean ℓ)/∂ℓ_θ
     pub fn evaluate(
@@ -82,7 +85,10 @@ mod tests {
         let weights = |kind| [-2.0, 0.0, 0.5, 30.0].map(|a| objective(kind).weight(a, -2.0));
         let near = |found: [f32; 4], expected: [f32; 4]| {
             assert!(
-                found.iter().zip(expected).all(|(f, e)| (f - e).abs() < 1e-5),
+                found
+                    .iter()
+                    .zip(expected)
+                    .all(|(f, e)| (f - e).abs() < 1e-5),
                 "{found:?} {expected:?}"
             );
         };
@@ -91,7 +97,10 @@ mod tests {
             weights(WeightKind::Softplus),
             [(-4f32).exp().ln_1p(), 2f32.ln(), 1f32.exp().ln_1p(), 5.0],
         );
-        near(weights(WeightKind::Exp), [(-4f32).exp(), 1.0, 1f32.exp(), 5.0]);
+        near(
+            weights(WeightKind::Exp),
+            [(-4f32).exp(), 1.0, 1f32.exp(), 5.0],
+        );
     }
 
     #[test]

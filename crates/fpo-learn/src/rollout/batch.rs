@@ -18,9 +18,11 @@ pub struct BatchDims {
     pub action: usize,
     /// SampleSource N of an action.
     pub samples: usize,
-    /// Entries of the part of the network's input that differs from sample to sample: x_t and the embedding of t of a pair or a step.
+    /// Entries of the part of the network's input that differs from sample to sample: x_t and the
+    /// embedding of t of a pair or a step.
     pub sample_input: usize,
-    /// Entries of what a sample's prediction is compared with, besides the action: ε of a pair, the velocity of a step.
+    /// Entries of what a sample's prediction is compared with, besides the action: ε of a pair, the
+    /// velocity of a step.
     pub target: usize,
 }
 
@@ -46,12 +48,14 @@ impl BatchDims {
     }
 }
 
-/// One iteration's transitions; transition i = sequence·T + step = environment·steps + step of the environment.
+/// One iteration's transitions; transition i = sequence·T + step = environment·steps + step of the
+/// environment.
 #[derive(Clone, Debug)]
 pub struct Batch {
     /// The sizes.
     pub dims: BatchDims,
-    /// Normalized observations `[S, T + 1, observation]`, the last of a sequence being that after its last step.
+    /// Normalized observations `[S, T + 1, observation]`, the last of a sequence being that after
+    /// its last step.
     pub observations: Vec<f32>,
     /// Unbounded actions `[S, T, action]`.
     pub actions: Vec<f32>,
@@ -59,7 +63,8 @@ pub struct Batch {
     pub rewards: Vec<f32>,
     /// How the steps ended `[S, T]`.
     pub ends: Vec<StepEnd>,
-    /// Values of the final observations of episodes truncated at a step `[S, T]`; anything elsewhere.
+    /// Values of the final observations of episodes truncated at a step `[S, T]`; anything
+    /// elsewhere.
     pub final_values: Vec<f32>,
     /// Values of the observations `[S, T + 1]` at the end of the rollout.
     pub values: Vec<f32>,
@@ -67,7 +72,8 @@ pub struct Batch {
     pub advantages: Vec<f32>,
     /// Value targets `[S, T]`.
     pub returns: Vec<f32>,
-    /// How much rarer than others of the policy the actions are, in nats `[S, T]`; zeros unless a bonus asks for it.
+    /// How much rarer than others of the policy the actions are, in nats `[S, T]`; zeros unless a
+    /// bonus asks for it.
     pub surprisals: Vec<f32>,
     /// The samples' part of the network's input `[S, T, N, sample_input]`.
     pub sample_inputs: Vec<f32>,
@@ -77,7 +83,8 @@ pub struct Batch {
     pub sample_times: Vec<f32>,
     /// Losses of the samples under the policy that acted, `[S, T, N]`.
     pub old_losses: Vec<f32>,
-    /// What a flow's network answered to the samples then, the velocities v̂_old `[S, T, N, target]`.
+    /// What a flow's network answered to the samples then, the velocities v̂_old
+    /// `[S, T, N, target]`.
     pub old_velocities: Vec<f32>,
 }
 
@@ -156,10 +163,13 @@ impl Batch {
         parts
     }
 
-    /// What a flow's network answered to sample `n` of `transition` when it acted; empty for a Gaussian.
+    /// What a flow's network answered to sample `n` of `transition` when it acted; empty for a
+    /// Gaussian.
     #[inline]
     pub(crate) fn old_velocity(&self, transition: usize, n: usize) -> &[f32] {
-        let BatchDims { target, samples, .. } = self.dims;
+        let BatchDims {
+            target, samples, ..
+        } = self.dims;
         &self.old_velocities[(transition * samples + n) * target..][..target]
     }
 
@@ -201,7 +211,8 @@ pub struct BatchSlice<'a> {
     pub old_velocities: &'a mut [f32],
 }
 
-/// Writes the N network inputs of one transition's samples: `rows` `[N, observation + sample_input]`.
+/// Writes the N network inputs of one transition's samples: `rows`
+/// `[N, observation + sample_input]`.
 ///
 /// `observations` and `sample_inputs` are those of a [`Batch`] or a [`BatchSlice`] of these `dims`.
 pub(crate) fn gather_inputs(

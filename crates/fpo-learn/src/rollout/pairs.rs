@@ -21,7 +21,14 @@ impl PairSampler {
     /// * `action` `[d]`
     /// * `noises` `[N, d]`, `times` `[N]`: written
     /// * `inputs` `[N, d + embedding]`: written with x_t and embed(t)
-    pub fn draw(&self, key: Key, action: &[f32], noises: &mut [f32], times: &mut [f32], inputs: &mut [f32]) {
+    pub fn draw(
+        &self,
+        key: Key,
+        action: &[f32],
+        noises: &mut [f32],
+        times: &mut [f32],
+        inputs: &mut [f32],
+    ) {
         let (d, pairs) = (action.len(), times.len());
         let mut uniform = Philox::new(Key {
             stream: Stream::PairTime,
@@ -29,9 +36,11 @@ impl PairSampler {
         });
         for (i, t) in times.iter_mut().enumerate() {
             let u = uniform.unit();
-            *t = self
-                .time
-                .time(if self.stratified { stratum(u, i, pairs) } else { u });
+            *t = self.time.time(if self.stratified {
+                stratum(u, i, pairs)
+            } else {
+                u
+            });
         }
         let noise_key = Key {
             stream: Stream::PairNoise,
@@ -63,7 +72,8 @@ mod tests {
             stratified,
             antithetic,
         };
-        let (mut noises, mut times, mut inputs) = (vec![0.0; 8 * 2], vec![0.0; 8], vec![0.0; 8 * 6]);
+        let (mut noises, mut times, mut inputs) =
+            (vec![0.0; 8 * 2], vec![0.0; 8], vec![0.0; 8 * 6]);
         let key = Key::new(1, Stream::Test).index(4).step(9);
         sampler.draw(key, &[3.0, -1.0], &mut noises, &mut times, &mut inputs);
         (noises, times, inputs)
@@ -84,7 +94,10 @@ mod tests {
     fn strata_and_opposite_couples() {
         let (noises, times, _) = draw(true, true);
         assert!(
-            times.iter().enumerate().all(|(i, t)| (t * 8.0) as usize == i),
+            times
+                .iter()
+                .enumerate()
+                .all(|(i, t)| (t * 8.0) as usize == i),
             "{times:?}"
         );
         assert!((0..8).all(|i| noises[i] == -noises[8 + i] && noises[i] != 0.0));

@@ -1,8 +1,10 @@
-//! The samples of an action: what the policy's network is asked about it, before and after learning.
+//! The samples of an action: what the policy's network is asked about it, before and after
+//! learning.
 //!
-//! An action has N samples. Each has an input of the network besides the observation, and a loss ℓ of what the network answers
-//! ([`crate::objective::SampleLoss`]); exp(ℓ_old − ℓ) is, or stands for, the ratio of its probabilities. Methods differ in their
-//! samples and losses, and share everything else.
+//! An action has N samples. Each has an input of the network besides the observation, and a loss ℓ
+//! of what the network answers ([`crate::objective::SampleLoss`]); exp(ℓ_old − ℓ) is, or stands
+//! for, the ratio of its probabilities. Methods differ in their samples and losses, and share
+//! everything else.
 
 use super::{BatchDims, PairSampler};
 
@@ -13,8 +15,9 @@ pub enum SampleSource {
     Pairs(PairSampler),
     /// One, without further input: the network is asked for the action's distribution.
     Action,
-    /// The steps of the sampler that made the action, from step `first` on: the network is asked for the velocity there. It is
-    /// compared with the velocity that would have led from x_k to x_{k+1} without noise.
+    /// The steps of the sampler that made the action, from step `first` on: the network is asked
+    /// for the velocity there. It is compared with the velocity that would have led from x_k to
+    /// x_{k+1} without noise.
     Steps {
         /// The first step that is learnt from.
         first: usize,
@@ -26,7 +29,8 @@ pub enum SampleSource {
 pub struct LossSample<'a> {
     /// The action.
     pub action: &'a [f32],
-    /// What else the prediction is compared with: ε of a pair, the velocity of a step; nothing for an action's only sample.
+    /// What else the prediction is compared with: ε of a pair, the velocity of a step; nothing for
+    /// an action's only sample.
     pub target: &'a [f32],
     /// Its time t, if it has one.
     pub time: f32,

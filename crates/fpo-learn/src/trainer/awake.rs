@@ -1,7 +1,8 @@
 //! Threads that stay awake between short pieces of parallel work.
 //!
-//! A minibatch of the `fast` preset takes a millisecond or two, and there are half a dozen parallel pieces in it. A thread of the pool that
-//! finds nothing to do falls asleep within microseconds, and waking it takes tens of them, each time.
+//! A minibatch of the `fast` preset takes a millisecond or two, and there are half a dozen parallel
+//! pieces in it. A thread of the pool that finds nothing to do falls asleep within microseconds,
+//! and waking it takes tens of them, each time.
 
 use rayon::{ThreadPool, Yield};
 use std::hint::spin_loop;
@@ -10,8 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 /// Looks for work in vain before the processor is offered to other programs.
 const SPINS: u32 = 1000;
 
-/// Does `work` on one thread of `pool`, while the others wait for its parallel pieces with their eyes open. They are busy until it ends, whether it
-/// has work for them or not.
+/// Does `work` on one thread of `pool`, while the others wait for its parallel pieces with their
+/// eyes open. They are busy until it ends, whether it has work for them or not.
 pub(crate) fn keep_awake<R: Send>(pool: &ThreadPool, work: impl FnOnce() -> R + Send) -> R {
     let (awake, done) = (&AtomicUsize::new(0), &AtomicBool::new(false));
     pool.scope(|scope| {
@@ -22,7 +23,8 @@ pub(crate) fn keep_awake<R: Send>(pool: &ThreadPool, work: impl FnOnce() -> R + 
                 help_until(|| done.load(Ordering::Acquire));
             }
         });
-        // Not before: who began to help while it waits for the rest of a piece would never see that it has come.
+        // Not before: who began to help while it waits for the rest of a piece would never see that
+        // it has come.
         let others = rayon::current_num_threads() - 1;
         help_until(|| awake.load(Ordering::Acquire) == others);
         // Also when the work panics.
@@ -83,7 +85,10 @@ mod tests {
 
     #[test]
     fn a_panic_ends_all_of_them() {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(3)
+            .build()
+            .unwrap();
         let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             keep_awake(&pool, || panic!("on purpose"))
         }));

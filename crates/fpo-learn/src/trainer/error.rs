@@ -17,7 +17,8 @@ pub enum TrainError {
     Network(#[from] MlpError),
     /// A precision this machine does not have.
     #[error(
-        "train.precision = \"bf16\": {0}; use --precision f32, which computes more exactly but not to the same bytes"
+        "train.precision = \"bf16\": {0}; use --precision f32, which computes more exactly but not \
+        to the same bytes"
     )]
     Precision(#[from] PrecisionError),
     /// The thread pool could not be made.
@@ -38,8 +39,10 @@ pub enum TrainError {
     // Messages count iterations, epochs and minibatches from 1, as metrics do.
     /// A parameter is not a number after an iteration's steps.
     #[error(
-        "a parameter of the {network} became non-finite in iteration {}; the likely cause is a learning rate that is too high: \
-         go on from the last checkpoint with --resume and a lower optimizer.learning_rate or optimizer.critic_learning_rate", iteration + 1
+        "a parameter of the {network} became non-finite in iteration {}; the likely cause is a \
+        learning rate that is too high: \
+         go on from the last checkpoint with --resume and a lower optimizer.learning_rate or \
+         optimizer.critic_learning_rate", iteration + 1
     )]
     NonFiniteParameter {
         /// The network.
@@ -49,8 +52,10 @@ pub enum TrainError {
     },
     /// A gradient or loss is not a number; no parameter was changed by it.
     #[error(
-        "a gradient became non-finite in iteration {}, epoch {}, minibatch {} (policy loss {policy_loss:.3e}, \
-         value loss {value_loss:.3e}, largest ratio {ratio_max:.3e}); the likely cause is {}", iteration + 1, epoch + 1, minibatch + 1, likely_cause(*policy_loss, *value_loss)
+        "a gradient became non-finite in iteration {}, epoch {}, minibatch {} (policy loss \
+        {policy_loss:.3e}, \
+         value loss {value_loss:.3e}, largest ratio {ratio_max:.3e}); the likely cause is \
+         {}", iteration + 1, epoch + 1, minibatch + 1, likely_cause(*policy_loss, *value_loss)
     )]
     NonFiniteGradient {
         /// Iterations done before.
@@ -68,8 +73,10 @@ pub enum TrainError {
     },
     /// The stored losses do not belong to the parameters that are to be improved.
     #[error(
-        "ratios of iteration {} are deviation 1 by {deviation:.3e} before its first gradient step: stored and recomputed losses of its \
-         actions disagree; if losses are huge the policy has diverged (lower optimizer.learning_rate), otherwise please report this", iteration + 1
+        "ratios of iteration {} are deviation 1 by {deviation:.3e} before its first gradient step: \
+        stored and recomputed losses of its \
+         actions disagree; if losses are huge the policy has diverged (lower \
+         optimizer.learning_rate), otherwise please report this", iteration + 1
     )]
     FirstRatio {
         /// Iterations done before.
@@ -86,17 +93,22 @@ fn while_acting(fault: &NonFinite) -> String {
     let NonFinite { what, env, step } = fault;
     match what {
         Quantity::Action => format!(
-            "the policy's action for environment {env} became non-finite at its step {step}; the likely cause is a learning rate that is too \
-             high or, with a flow policy, a flow that became unstable: go on from a checkpoint before the return fell, with --resume \
-             and a lower optimizer.learning_rate or, for a flow, --set objective.ratio_form=linear --set objective.loss_max=0 \
+            "the policy's action for environment {env} became non-finite at its step {step}; the \
+            likely cause is a learning rate that is too \
+             high or, with a flow policy, a flow that became unstable: go on from a checkpoint \
+             before the return fell, with --resume \
+             and a lower optimizer.learning_rate or, for a flow, --set objective.ratio_form=linear \
+             --set objective.loss_max=0 \
              --set optimizer.max_kl=0.01"
         ),
         Quantity::Reward => format!(
-            "environment {env} gave a non-finite reward at its step {step}: this is a fault of the task"
+            "environment {env} gave a non-finite reward at its step {step}: this is a fault of the \
+            task"
         ),
         Quantity::Observation => {
             format!(
-                "environment {env} gave a non-finite observation after its step {step}: this is a fault of the task"
+                "environment {env} gave a non-finite observation after its step {step}: this is a \
+                fault of the task"
             )
         }
     }
@@ -105,15 +117,19 @@ fn while_acting(fault: &NonFinite) -> String {
 fn likely_cause(policy_loss: f64, value_loss: f64) -> &'static str {
     match (policy_loss.is_finite(), value_loss.is_finite()) {
         (_, false) => {
-            "a critic that diverged: go on from the last checkpoint with a lower optimizer.critic_learning_rate, or begin a new run with \
+            "a critic that diverged: go on from the last checkpoint with a lower \
+            optimizer.critic_learning_rate, or begin a new run with \
              critic.value_scale = \"horizon\""
         }
         (false, true) => {
-            "an exploding ratio: go on from the last checkpoint with a lower optimizer.learning_rate or, if it is not yet, \
-             objective.ratio_form = \"linear\", or begin a new run with objective.trust_region = \"aspo\""
+            "an exploding ratio: go on from the last checkpoint with a lower \
+            optimizer.learning_rate or, if it is not yet, \
+             objective.ratio_form = \"linear\", or begin a new run with objective.trust_region \
+             = \"aspo\""
         }
         (true, true) => {
-            "an overflow in the backward pass: go on from the last checkpoint with lower learning rates or optimizer.max_grad_norm = 1"
+            "an overflow in the backward pass: go on from the last checkpoint with lower learning \
+            rates or optimizer.max_grad_norm = 1"
         }
     }
 }

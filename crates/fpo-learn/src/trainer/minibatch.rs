@@ -8,11 +8,13 @@ use safetensors::tensor::{Dtype, TensorView};
 type BatchSlice<'a> = (&'static str, &'a [f32], &'a [usize], &'a [usize]);
 
 impl Trainer {
-    /// The transitions of the minibatch whose gradient became non-finite, as the bytes of a safetensors file; none where no minibatch is to
-    /// blame. To be asked for right after [`Trainer::iterate`] gave `error`.
+    /// The transitions of the minibatch whose gradient became non-finite, as the bytes of a
+    /// safetensors file; none where no minibatch is to blame. To be asked for right after
+    /// [`Trainer::iterate`] gave `error`.
     ///
-    /// R transitions with N views each: `transition` `[R]` (which of the batch), `observation` (normalized), `action` (unbounded), `reward`
-    /// (scaled), `advantage` (not normalized over the minibatch), `return`, `sample_input`, `sample_target`, `sample_time` and `old_loss`
+    /// R transitions with N views each: `transition` `[R]` (which of the batch), `observation`
+    /// (normalized), `action` (unbounded), `reward` (scaled), `advantage` (not normalized over the
+    /// minibatch), `return`, `sample_input`, `sample_target`, `sample_time` and `old_loss`
     /// `[R, N, …]`.
     ///
     /// # Errors
@@ -70,9 +72,18 @@ impl Trainer {
         )];
         for (name, numbers, rows, shape) in parts {
             let width: usize = shape.iter().product();
-            let of_row = |&i: &usize| numbers[i * width..][..width].iter().flat_map(|x| x.to_le_bytes());
+            let of_row = |&i: &usize| {
+                numbers[i * width..][..width]
+                    .iter()
+                    .flat_map(|x| x.to_le_bytes())
+            };
             let shape = [rows.len()].iter().chain(shape).copied().collect();
-            tensors.push((name, Dtype::F32, shape, rows.iter().flat_map(of_row).collect()));
+            tensors.push((
+                name,
+                Dtype::F32,
+                shape,
+                rows.iter().flat_map(of_row).collect(),
+            ));
         }
         let container = |e: safetensors::SafeTensorError| TrainError::State(e.to_string());
         let mut named = Vec::new();
@@ -82,6 +93,8 @@ impl Trainer {
                 TensorView::new(*dtype, shape.clone(), bytes).map_err(container)?,
             ));
         }
-        Ok(Some(safetensors::serialize(named, None).map_err(container)?))
+        Ok(Some(
+            safetensors::serialize(named, None).map_err(container)?,
+        ))
     }
 }

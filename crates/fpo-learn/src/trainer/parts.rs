@@ -7,8 +7,9 @@ use fpo_policy::moments;
 use safetensors::SafeTensors;
 use std::collections::BTreeMap;
 
-/// The digest (BLAKE3, hexadecimal) of every part of a [`super::Trainer::state`]: each counter (`counter iteration`), each tensor of networks,
-/// optimizers and normalizer by its name (`policy.0.weight`), and each environment (`environment 17`).
+/// The digest (BLAKE3, hexadecimal) of every part of a [`super::Trainer::state`]: each counter
+/// (`counter iteration`), each tensor of networks, optimizers and normalizer by its name
+/// (`policy.0.weight`), and each environment (`environment 17`).
 ///
 /// Random numbers have no state of their own: they are functions of the seed and the counters.
 ///
@@ -26,7 +27,10 @@ pub fn part_digests(state: &[u8]) -> Result<BTreeMap<String, String>, TrainError
     let digest = |bytes: &[u8]| blake3::hash(bytes).to_hex().to_string();
     let mut parts = BTreeMap::new();
     for (name, value) in &counters {
-        parts.insert(format!("counter {name}"), digest(value.to_string().as_bytes()));
+        parts.insert(
+            format!("counter {name}"),
+            digest(value.to_string().as_bytes()),
+        );
     }
     for (name, tensor) in file.tensors() {
         if name != ENVIRONMENTS {

@@ -19,11 +19,12 @@ impl Trainer {
         ROLLBACK_LR_SCALE.powi(self.rollbacks as i32)
     }
 
-    /// Takes everything that is learnt, and the environments, from a [`Trainer::state`] of this run, or from its beginning if there
-    /// is none, and goes on after `done` iterations with learning rates lowered by [`ROLLBACK_LR_SCALE`].
+    /// Takes everything that is learnt, and the environments, from a [`Trainer::state`] of this
+    /// run, or from its beginning if there is none, and goes on after `done` iterations with
+    /// learning rates lowered by [`ROLLBACK_LR_SCALE`].
     ///
-    /// Iterations go on counting. Random numbers of acting, of samples and of shuffling have the iteration in their address, so what comes
-    /// now is drawn anew and not the way that led here.
+    /// Iterations go on counting. Random numbers of acting, of samples and of shuffling have the
+    /// iteration in their address, so what comes now is drawn anew and not the way that led here.
     ///
     /// # Errors
     /// If `state` is damaged or of another run; the trainer then is not to be used.
@@ -31,7 +32,13 @@ impl Trainer {
         let rollbacks = self.rollbacks + 1;
         match state {
             Some(state) => self.load_learnt(state)?,
-            None => *self = Self::new(&self.config, self.task.clone(), self.pool.current_num_threads())?,
+            None => {
+                *self = Self::new(
+                    &self.config,
+                    self.task.clone(),
+                    self.pool.current_num_threads(),
+                )?
+            }
         }
         (self.iteration, self.rollbacks) = (done, rollbacks);
         Ok(())

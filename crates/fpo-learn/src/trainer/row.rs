@@ -12,11 +12,11 @@ pub struct Row {
     pub iteration: u64,
     /// Environment steps taken so far, over all environments.
     pub env_steps: u64,
-    /// Names and values that follow from the settings and the seed alone. A `/` in a name groups it in TensorBoard.
-    /// `iteration`, `env_steps` and `time` are taken.
+    /// Names and values that follow from the settings and the seed alone. A `/` in a name groups it
+    /// in TensorBoard. `iteration`, `env_steps` and `time` are taken.
     pub values: Vec<(&'static str, f64)>,
-    /// Names and values that depend on the clock: seconds and rates. They stand apart under `time`, so that the
-    /// rest of the line is the same, byte for byte, in every run with the same seed.
+    /// Names and values that depend on the clock: seconds and rates. They stand apart under `time`,
+    /// so that the rest of the line is the same, byte for byte, in every run with the same seed.
     pub timing: Vec<(&'static str, f64)>,
 }
 

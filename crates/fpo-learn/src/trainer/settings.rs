@@ -22,12 +22,14 @@ pub enum LearningPrecision {
     Auto,
     /// Single precision throughout.
     F32,
-    /// The critic, and the policy's gradient but not its outputs, on products of bfloat16: needs a processor with AMX.
+    /// The critic, and the policy's gradient but not its outputs, on products of bfloat16: needs a
+    /// processor with AMX.
     Bf16,
 }
 
 impl LearningPrecision {
-    /// The precision of the policy's network, whose outputs, on which ratios rest, are f32 either way.
+    /// The precision of the policy's network, whose outputs, on which ratios rest, are f32 either
+    /// way.
     pub fn of_policy(self) -> Precision {
         match self.resolved() {
             Self::Bf16 => Precision::Bf16Gradient,
@@ -61,8 +63,8 @@ pub struct TrainConfig {
     pub precision: LearningPrecision,
     /// Environment steps of the run, rounded up to whole iterations.
     pub steps: u64,
-    /// Evaluate and export a moving average of the policy's parameters, of which each iteration keeps this share (FPO++: 0.95); 0: the
-    /// policy as it is. It acts in training either way.
+    /// Evaluate and export a moving average of the policy's parameters, of which each iteration
+    /// keeps this share (FPO++: 0.95); 0: the policy as it is. It acts in training either way.
     pub ema_decay: f32,
     /// Iterations before the average begins (FPO++: 500).
     pub ema_after: u64,
@@ -70,8 +72,8 @@ pub struct TrainConfig {
     pub checkpoint_every: u64,
     /// Checkpoints kept besides the best; older ones are deleted.
     pub keep: usize,
-    /// When the return has collapsed or a number is no longer finite, go back to the best checkpoint and go on with half the learning
-    /// rates; three times at most. Needs eval.every.
+    /// When the return has collapsed or a number is no longer finite, go back to the best
+    /// checkpoint and go on with half the learning rates; three times at most. Needs eval.every.
     pub rollback: bool,
 }
 

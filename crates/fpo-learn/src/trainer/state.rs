@@ -18,7 +18,8 @@ pub(super) const METADATA: &str = "fpo_state";
 /// The tensor that holds the states of all environments.
 pub(super) const ENVIRONMENTS: &str = "environments";
 
-/// The counters of the state. Random numbers have no state: they are functions of seed and counters.
+/// The counters of the state. Random numbers have no state: they are functions of seed and
+/// counters.
 #[derive(Serialize, Deserialize)]
 struct Counters {
     format: u32,
@@ -61,7 +62,8 @@ fn vectors<'a>(name: &str, trained: &'a TrainState) -> [(String, &'a [f32]); 3] 
 }
 
 impl Trainer {
-    /// The state, as the bytes of a safetensors file: parameters, optimizers, normalizer, environments, counters.
+    /// The state, as the bytes of a safetensors file: parameters, optimizers, normalizer,
+    /// environments, counters.
     ///
     /// # Errors
     /// None in practice: the container refuses no state of a trainer.
@@ -84,12 +86,17 @@ impl Trainer {
         let moments = self.normalizer.moments();
         let columns = moments::columns(moments);
         let mut envs = Vec::new();
-        self.workers.iter().for_each(|s| s.envs.save_state(&mut envs));
+        self.workers
+            .iter()
+            .for_each(|s| s.envs.save_state(&mut envs));
 
         let view = |dtype, shape, bytes| TensorView::new(dtype, shape, bytes).map_err(damaged);
         let mut views = Vec::new();
         for r in &records {
-            views.push((r.name.as_str(), view(Dtype::F32, r.shape.clone(), &r.bytes)?));
+            views.push((
+                r.name.as_str(),
+                view(Dtype::F32, r.shape.clone(), &r.bytes)?,
+            ));
         }
         for (name, bytes) in &columns {
             views.push((name, view(Dtype::F64, vec![moments.mean.len()], bytes)?));
@@ -107,7 +114,8 @@ impl Trainer {
             rollbacks: self.rollbacks,
         };
         let text = serde_json::to_string(&counters).map_err(damaged)?;
-        safetensors::serialize(views, Some(HashMap::from([(METADATA.to_owned(), text)]))).map_err(damaged)
+        safetensors::serialize(views, Some(HashMap::from([(METADATA.to_owned(), text)])))
+            .map_err(damaged)
     }
 
     /// A trainer that continues from a [`Trainer::state`]. Environments that give no state begin a
@@ -132,7 +140,8 @@ impl Trainer {
     /// Takes all of the state over but the iteration and the rollbacks.
     ///
     /// # Errors
-    /// If the bytes are not a state, or not one of this configuration's task, seed and sizes; then some of it may be taken over.
+    /// If the bytes are not a state, or not one of this configuration's task, seed and sizes; then
+    /// some of it may be taken over.
     pub(super) fn load_learnt(&mut self, state: &[u8]) -> Result<(), TrainError> {
         let counters = Counters::read(state, &self.config)?;
         self.load(state, &counters)
@@ -140,8 +149,18 @@ impl Trainer {
 
     fn load(&mut self, state: &[u8], counters: &Counters) -> Result<(), TrainError> {
         let file = SafeTensors::deserialize(state).map_err(damaged)?;
-        load(&mut self.networks.policy, self.policy.network(), "policy", &file)?;
-        load(&mut self.networks.critic, &self.critic.network, "critic", &file)?;
+        load(
+            &mut self.networks.policy,
+            self.policy.network(),
+            "policy",
+            &file,
+        )?;
+        load(
+            &mut self.networks.critic,
+            &self.critic.network,
+            "critic",
+            &file,
+        )?;
         self.networks.policy.adam.steps = counters.policy_adam_steps;
         self.networks.critic.adam.steps = counters.critic_adam_steps;
         if !(self.networks.policy.is_valid() && self.networks.critic.is_valid()) {
@@ -152,7 +171,11 @@ impl Trainer {
         if let Some(ema) = &mut self.average {
             // A run may begin to average later than its state was saved.
             ema.average = match file.names().iter().any(|name| name.starts_with(AVERAGE)) {
-                true => self.policy.network().load(AVERAGE, &file).map_err(damaged)?,
+                true => self
+                    .policy
+                    .network()
+                    .load(AVERAGE, &file)
+                    .map_err(damaged)?,
                 false => self.networks.policy.parameters.clone(),
             };
         }
@@ -211,7 +234,12 @@ impl Counters {
     }
 }
 
-fn load(trained: &mut TrainState, network: &Mlp, name: &str, file: &SafeTensors) -> Result<(), TrainError> {
+fn load(
+    trained: &mut TrainState,
+    network: &Mlp,
+    name: &str,
+    file: &SafeTensors,
+) -> Result<(), TrainError> {
     let prefixes = vectors(name, trained).map(|(prefix, _)| prefix);
     let [parameters, first, second] = prefixes.map(|prefix| network.load(&prefix, file));
     trained.parameters = parameters.map_err(damaged)?;

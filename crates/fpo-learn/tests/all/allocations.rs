@@ -38,7 +38,8 @@ fn a_gradient_step_allocates_nothing() {
             Recompute::PerMinibatch => (0..64).collect(),
         };
         let mut learner = Learner::new(config.learner(), &policy, &critic, 640);
-        // One thread: among several, who steals work allocates now and then, in the library and when it likes.
+        // One thread: among several, who steals work allocates now and then, in the library and
+        // when it likes.
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(1)
             .start_handler(|_| count_this_thread())
@@ -46,7 +47,8 @@ fn a_gradient_step_allocates_nothing() {
             .unwrap();
         pool.install(|| {
             let mut step = || {
-                let stats = learner.differentiate(&policy, &critic, &networks, &mut batch, &indices);
+                let stats =
+                    learner.differentiate(&policy, &critic, &networks, &mut batch, &indices);
                 learner.step(&policy, &critic, &mut networks, stats.grad_norm, [1e-3; 2]);
             };
             (0..3).for_each(|_| step());

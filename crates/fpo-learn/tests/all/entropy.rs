@@ -1,4 +1,5 @@
-//! What a bonus on a flow's entropy is for: on the line with two peaks of reward, the policy keeps to more than the peaks.
+//! What a bonus on a flow's entropy is for: on the line with two peaks of reward, the policy keeps
+//! to more than the peaks.
 
 use fpo_learn::trainer::Trainer;
 use fpo_run::config::resolve;
@@ -15,7 +16,14 @@ fn entropy(weight: &str) -> f64 {
         "train.steps=60000",
         weight,
     ];
-    let config = resolve(BANDIT, Some("fast"), None, &sets.map(str::to_owned), Some(0)).unwrap();
+    let config = resolve(
+        BANDIT,
+        Some("fast"),
+        None,
+        &sets.map(str::to_owned),
+        Some(0),
+    )
+    .unwrap();
     let mut tasks = fpo_env::tasks().into_iter();
     let task = tasks.find(|task| task.spec().name == BANDIT).unwrap();
     let mut trainer = Trainer::new(&config, task, 2).unwrap();
@@ -24,7 +32,11 @@ fn entropy(weight: &str) -> f64 {
         last = Some(trainer.iterate().unwrap().row);
     }
     let values = last.unwrap().values;
-    values.iter().find(|(name, _)| *name == "entropy").unwrap().1
+    values
+        .iter()
+        .find(|(name, _)| *name == "entropy")
+        .unwrap()
+        .1
 }
 
 #[test]

@@ -1,5 +1,6 @@
-//! Whole minibatches against numbers computed by other implementations, a file for each method: losses, ratios, advantages and
-//! every gradient. Sizes and settings are in each data file's metadata.
+//! Whole minibatches against numbers computed by other implementations, a file for each method:
+//! losses, ratios, advantages and every gradient. Sizes and settings are in each data file's
+//! metadata.
 
 mod denoising_mdp;
 mod fpo;
@@ -23,7 +24,10 @@ struct Golden {
 
 impl Golden {
     fn open(name: &str) -> Self {
-        let path = format!("{}/tests/golden/{name}.safetensors", env!("CARGO_MANIFEST_DIR"));
+        let path = format!(
+            "{}/tests/golden/{name}.safetensors",
+            env!("CARGO_MANIFEST_DIR")
+        );
         let bytes = std::fs::read(path).unwrap();
         let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
         let file = SafeTensors::deserialize(&bytes).unwrap();
@@ -48,7 +52,8 @@ impl Golden {
         &self.tensors[name].1
     }
 
-    /// `[T, B, …]` → `[B, T, …]`: golden files run along time first, a batch along environments first.
+    /// `[T, B, …]` → `[B, T, …]`: golden files run along time first, a batch along environments
+    /// first.
     fn by_sequence(&self, name: &str) -> Vec<f32> {
         let (shape, x) = &self.tensors[name];
         let (t, b) = (shape[0], shape[1]);
@@ -66,7 +71,8 @@ impl Golden {
     fn flat(&self, network: &Mlp, prefix: &str) -> Vec<f32> {
         let mut flat = vec![0.0; network.parameter_count()];
         for (i, layer) in network.layers().iter().enumerate() {
-            flat[layer.weight.clone()].copy_from_slice(self.tensor(&format!("{prefix}.{i}.weight")));
+            flat[layer.weight.clone()]
+                .copy_from_slice(self.tensor(&format!("{prefix}.{i}.weight")));
             flat[layer.bias.clone()].copy_from_slice(self.tensor(&format!("{prefix}.{i}.bias")));
         }
         flat
@@ -163,7 +169,11 @@ impl Setup {
         let policy = config.model(dims.observation, dims.action).unwrap();
         let critic = Critic::new(&config.critic, dims.observation, config.advantage.gamma).unwrap();
         let trained = |network: &Mlp, prefix: &str| {
-            TrainState::new(network, golden.flat(network, prefix), config.optimizer.adam())
+            TrainState::new(
+                network,
+                golden.flat(network, prefix),
+                config.optimizer.adam(),
+            )
         };
         Self {
             networks: ActorCritic {
@@ -187,16 +197,29 @@ impl Setup {
         } = self;
         let stats = learner.differentiate(policy, critic, networks, batch, &indices);
         let n = batch.dims.transitions() as f64;
-        let (policy_loss, value_loss) = ((stats.ratio.loss / n) as f32, (stats.value_loss / n) as f32);
-        close("policy loss", &[policy_loss], golden.tensor("policy_loss"), 1e-4);
-        close("value loss", &[value_loss], golden.tensor("value_loss"), 1e-4);
+        let (policy_loss, value_loss) =
+            ((stats.ratio.loss / n) as f32, (stats.value_loss / n) as f32);
+        close(
+            "policy loss",
+            &[policy_loss],
+            golden.tensor("policy_loss"),
+            1e-4,
+        );
+        close(
+            "value loss",
+            &[value_loss],
+            golden.tensor("value_loss"),
+            1e-4,
+        );
         close(
             "total loss",
             &[policy_loss + value_loss],
             golden.tensor("total_loss"),
             1e-4,
         );
-        let (for_policy, for_critic) = learner.gradient().split_at(policy.network().parameter_count());
+        let (for_policy, for_critic) = learner
+            .gradient()
+            .split_at(policy.network().parameter_count());
         close_gradient(golden, policy.network(), "policy", for_policy);
         close_gradient(golden, &critic.network, "value", for_critic);
         stats

@@ -33,7 +33,10 @@ fn modes(trainer: &Trainer) -> ([f64; 2], f64) {
     let (policy, bumps) = (trainer.policy(), bumps(BANDIT).unwrap());
     let (mut noise, mut actions) = (vec![0.0; N], vec![0.0; N]);
     fill_normal(Key::new(0, Stream::Test), &mut noise);
-    policy.actor(N).act(&[1.0; N], &noise, &mut actions).unwrap();
+    policy
+        .actor(N)
+        .act(&[1.0; N], &noise, &mut actions)
+        .unwrap();
     let mut counts = [0.0; 2];
     actions
         .iter()
@@ -64,8 +67,8 @@ fn fpo_learns_a_bandit_and_keeps_both_modes() {
     assert!(shares.iter().all(|s| *s > 0.2), "{shares:?}");
 }
 
-/// It learns from nothing but its own samples, so that shares wander until one mode is left, with groups as with a critic. The mode it
-/// keeps, it hits.
+/// It learns from nothing but its own samples, so that shares wander until one mode is left, with
+/// groups as with a critic. The mode it keeps, it hits.
 #[test]
 fn awfm_learns_a_bandit() {
     let (shares, reward) = modes(&networks("objective.method=awfm"));
@@ -73,8 +76,8 @@ fn awfm_learns_a_bandit() {
     assert!(reward > 0.9, "{reward}");
 }
 
-/// Episodes of several steps, groups across shards (32 environments in 16 of them), resumed half-way on another number of threads;
-/// and the critic is what it was.
+/// Episodes of several steps, groups across shards (32 environments in 16 of them), resumed
+/// half-way on another number of threads; and the critic is what it was.
 #[test]
 fn whole_episodes_are_learnt_from_and_go_on_bit_for_bit() {
     let config = settings(
@@ -151,7 +154,8 @@ fn what_cannot_be_compared_is_refused_in_one_line() {
         Arc::new(Toy::new(4)),
     );
     assert!(
-        cut.to_string().contains("6 is no multiple of toy's 4 steps"),
+        cut.to_string()
+            .contains("6 is no multiple of toy's 4 steps"),
         "{cut}"
     );
 

@@ -1,4 +1,5 @@
-//! The tests of this crate's public items, in one program: each program more is linked, and what they share compiled, once more.
+//! The tests of this crate's public items, in one program: each program more is linked, and what
+//! they share compiled, once more.
 
 mod allocations;
 mod entropy;
@@ -11,7 +12,8 @@ mod tiny;
 mod toy;
 mod trainer;
 
-/// FPO++ as published, in changes of `fast`: an exponential ratio and a bound on losses, and a bound on actions that only cuts.
+/// FPO++ as published, in changes of `fast`: an exponential ratio and a bound on losses, and a
+/// bound on actions that only cuts.
 const PUBLISHED_FPOPP: [&str; 6] = [
     "objective.ratio_form=exp",
     "objective.log_ratio_max=10",

@@ -1,5 +1,6 @@
-//! Every entry of a batch against a second simulation of the same environments, with episodes that are cut inside a sequence, at its
-//! end, and not at all; and advantages estimated once an iteration against those estimated per minibatch.
+//! Every entry of a batch against a second simulation of the same environments, with episodes that
+//! are cut inside a sequence, at its end, and not at all; and advantages estimated once an
+//! iteration against those estimated per minibatch.
 
 use crate::toy::Toy;
 use fpo_env::{EnvGroup, EnvGroupOptions, StepEnd};
@@ -84,8 +85,18 @@ fn rollout_with(method: Method, task: &Toy, action_bound: f32, action_noise: f32
     let dims = config.dims(2, 1);
     let envs = EnvGroup::new(task, 0, ENVS, options()).unwrap();
     let mut rollout = Rollout {
-        map: ActionMap::new(config.policy.squash, action_bound, fpo_env::Task::spec(task)),
-        worker: RolloutWorker::new(envs, &policy, &critic, config.parts().samples_per_action, None),
+        map: ActionMap::new(
+            config.policy.squash,
+            action_bound,
+            fpo_env::Task::spec(task),
+        ),
+        worker: RolloutWorker::new(
+            envs,
+            &policy,
+            &critic,
+            config.parts().samples_per_action,
+            None,
+        ),
         batch: Batch::new(dims),
         config,
         policy,
@@ -121,8 +132,12 @@ impl Rollout {
     fn value(&self, observation: &[f32]) -> f32 {
         let mut out = [0.0];
         let mut scratch = self.critic.network.scratch(1, false);
-        self.critic
-            .values(&self.networks.critic.weights, observation, &mut scratch, &mut out);
+        self.critic.values(
+            &self.networks.critic.weights,
+            observation,
+            &mut scratch,
+            &mut out,
+        );
         out[0]
     }
 
@@ -168,11 +183,18 @@ fn every_entry(step_limit: u32) -> Vec<usize> {
             if (t + 1) % UNROLL == 0 {
                 let after = r.normalized(&twin.observations()[2 * env..][..2]);
                 let row = b.dims.row(i) + 1;
-                assert_eq!(b.observations[2 * row..][..2], after, "after transition {i}");
+                assert_eq!(
+                    b.observations[2 * row..][..2],
+                    after,
+                    "after transition {i}"
+                );
             }
         }
     }
-    assert_eq!(r.worker.stats.moments.count, (ENVS * SEQUENCES * UNROLL) as u64);
+    assert_eq!(
+        r.worker.stats.moments.count,
+        (ENVS * SEQUENCES * UNROLL) as u64
+    );
     assert_eq!(r.worker.stats.episodes.len(), truncated.len());
     truncated
 }
@@ -229,16 +251,29 @@ fn a_truncation_by_the_environment_bootstraps_and_a_termination_does_not() {
 fn once_and_per_minibatch_estimate_alike_while_the_critic_stands_still() {
     let mut r = rollout(3);
     let (advantages, returns) = (r.batch.advantages.clone(), r.batch.returns.clone());
-    let learner =
-        |config: &Config| Learner::new(config.learner(), &r.policy, &r.critic, r.batch.dims.transitions());
+    let learner = |config: &Config| {
+        Learner::new(
+            config.learner(),
+            &r.policy,
+            &r.critic,
+            r.batch.dims.transitions(),
+        )
+    };
     let mut once = learner(&r.config);
     r.config.advantage.recompute = Recompute::PerMinibatch;
     let mut per_minibatch = learner(&r.config);
 
     let transitions: Vec<u32> = (0..r.batch.dims.transitions() as u32).collect();
     let sequences: Vec<u32> = (0..r.batch.dims.sequences as u32).collect();
-    let first = once.differentiate(&r.policy, &r.critic, &r.networks, &mut r.batch, &transitions);
-    let second = per_minibatch.differentiate(&r.policy, &r.critic, &r.networks, &mut r.batch, &sequences);
+    let first = once.differentiate(
+        &r.policy,
+        &r.critic,
+        &r.networks,
+        &mut r.batch,
+        &transitions,
+    );
+    let second =
+        per_minibatch.differentiate(&r.policy, &r.critic, &r.networks, &mut r.batch, &sequences);
     assert_eq!((advantages, returns), (r.batch.advantages, r.batch.returns));
     assert!((first.value_loss - second.value_loss).abs() < 1e-6 * first.value_loss.abs());
     assert!(once.gradient().iter().any(|g| g.abs() > 1e-3));
@@ -247,7 +282,8 @@ fn once_and_per_minibatch_estimate_alike_while_the_critic_stands_still() {
     }
 }
 
-/// The steps of a noisy sampler lead from the noise to the action, and each has the likelihood of the noise it drew.
+/// The steps of a noisy sampler lead from the noise to the action, and each has the likelihood of
+/// the noise it drew.
 #[test]
 fn stored_steps_are_those_of_the_sampler() {
     let r = rollout_of(Method::Dppo, 3, 0.0);
@@ -279,7 +315,8 @@ fn stored_steps_are_those_of_the_sampler() {
     assert!((mean - 1.0).abs() < 0.45, "{mean} of {}", z_of_all.len());
 }
 
-/// A Gaussian's draw is judged by its own likelihood, whatever acts in its place; the flow's pairs belong to what acts.
+/// A Gaussian's draw is judged by its own likelihood, whatever acts in its place; the flow's pairs
+/// belong to what acts.
 #[test]
 fn only_a_flow_learns_from_the_cut_action() {
     const BOUND: f32 = 0.2;
@@ -297,7 +334,8 @@ fn only_a_flow_learns_from_the_cut_action() {
         let observation = &r.batch.observations[2 * r.batch.dims.row(i)..][..2];
         let [mean, one] = [0.0, 1.0].map(|z| {
             let (weights, mut x) = (&r.networks.policy.weights, [f32::NAN]);
-            r.policy.sample(weights, observation, &[z], &mut x, &mut scratch);
+            r.policy
+                .sample(weights, observation, &[z], &mut x, &mut scratch);
             x
         });
         let std = one[0] - mean[0];
@@ -311,7 +349,10 @@ fn only_a_flow_learns_from_the_cut_action() {
 #[test]
 fn action_noise_is_part_of_what_is_learnt_from() {
     const SIGMA: f32 = 0.1;
-    let (plain, noisy) = (rollout(3), rollout_with(Method::Fpo, &Toy::new(3), 0.0, SIGMA));
+    let (plain, noisy) = (
+        rollout(3),
+        rollout_with(Method::Fpo, &Toy::new(3), 0.0, SIGMA),
+    );
     let b = &noisy.batch;
     let actions = plain.batch.actions.iter().zip(&b.actions);
     let z: Vec<f32> = actions.map(|(a, noisy)| (noisy - a) / SIGMA).collect();
@@ -321,7 +362,11 @@ fn action_noise_is_part_of_what_is_learnt_from() {
         mean(|z| z).abs() < 0.8 && (mean(|z| z * z) - 1.0).abs() < 0.8,
         "{z:?}"
     );
-    for (pair, row) in b.sample_inputs.chunks_exact(b.dims.sample_input).enumerate() {
+    for (pair, row) in b
+        .sample_inputs
+        .chunks_exact(b.dims.sample_input)
+        .enumerate()
+    {
         let (t, action) = (b.sample_times[pair], b.actions[pair / b.dims.samples]);
         let x = t * b.sample_targets[pair] + (1.0 - t) * action;
         assert!((row[0] - x).abs() < 1e-6, "{} and {x}", row[0]);

@@ -1,5 +1,5 @@
-//! The mechanism behind the cliff of long runs, on a task of a second: the best action lies at the bound, and a flow that learns it must not leave
-//! its box. docs/stability.md tells the story.
+//! The mechanism behind the cliff of long runs, on a task of a second: the best action lies at the
+//! bound, and a flow that learns it must not leave its box. docs/stability.md tells the story.
 
 use crate::PUBLISHED_FPOPP;
 use fpo_env::{Env, EnvSpec, MakeError, NoState, StateError, Step, StepEnd, Task};
@@ -12,8 +12,9 @@ use std::sync::Arc;
 /// The bound on actions that the preset `fast` has.
 const BOUND: f32 = 3.0;
 
-/// Shows a sign; the reward is the action in its direction and as much luck, in an episode of one step. The best action is the end of the
-/// range, and what is left of advantages once it is found is luck, as late in any long run.
+/// Shows a sign; the reward is the action in its direction and as much luck, in an episode of one
+/// step. The best action is the end of the range, and what is left of advantages once it is found
+/// is luck, as late in any long run.
 struct Edge(EnvSpec);
 
 impl Edge {
@@ -84,7 +85,8 @@ impl Env for EdgeEnv {
     }
 }
 
-/// Trains with the preset `fast` and `sets`; the mean reward, and how far the flow's samples go before they are cut, 95 of 100 of them at most.
+/// Trains with the preset `fast` and `sets`; the mean reward, and how far the flow's samples go
+/// before they are cut, 95 of 100 of them at most.
 fn trained(sets: &[&str]) -> (f64, f32) {
     let small = [
         "env.num_envs=64",
@@ -103,19 +105,34 @@ fn trained(sets: &[&str]) -> (f64, f32) {
     let mut reward = 0.0;
     while trainer.iteration() < trainer.total_iterations() {
         let row = trainer.iterate().unwrap().row;
-        reward = row.values.iter().find(|(name, _)| *name == "reward").unwrap().1;
+        reward = row
+            .values
+            .iter()
+            .find(|(name, _)| *name == "reward")
+            .unwrap()
+            .1;
     }
     let Model::Flow(flow) = trainer.model() else {
         panic!("a flow")
     };
-    // Both signs, normalized as the trainer does: their mean is next to 0 and their deviation next to 1.
+    // Both signs, normalized as the trainer does: their mean is next to 0 and their deviation next
+    // to 1.
     let rows = 2 * 256;
-    let observations: Vec<f32> = (0..rows).map(|i| if i % 2 == 0 { 1.0 } else { -1.0 }).collect();
+    let observations: Vec<f32> = (0..rows)
+        .map(|i| if i % 2 == 0 { 1.0 } else { -1.0 })
+        .collect();
     let (mut noise, mut x) = (vec![0.0; rows], vec![0.0; rows]);
     fill_normal(Key::new(0, Stream::Test), &mut noise);
     let mut scratch = trainer.model().scratch(rows);
     let weights = &trainer.networks().policy.weights;
-    flow.sample(weights, &observations, &noise, &mut x, &mut scratch, |_, _, _| {});
+    flow.sample(
+        weights,
+        &observations,
+        &noise,
+        &mut x,
+        &mut scratch,
+        |_, _, _| {},
+    );
     x.iter_mut().for_each(|x| *x = x.abs());
     x.sort_by(f32::total_cmp);
     (reward, x[rows * 95 / 100])
@@ -138,7 +155,11 @@ fn a_flow_whose_best_action_is_the_bound_stays_in_its_box() {
         ],
     ]
     .concat();
-    for (name, sets) in [("a pull", &pull[..]), ("a linear ratio", &linear), ("fast", &[])] {
+    for (name, sets) in [
+        ("a pull", &pull[..]),
+        ("a linear ratio", &linear),
+        ("fast", &[]),
+    ] {
         let (reward, reach) = trained(sets);
         println!("{name}: reward {reward:.3}, samples reach {reach:.2}");
         assert!(reward > 0.9, "{name} learns all the same: {reward}");

@@ -3,7 +3,8 @@
 use fpo_env::{Env, EnvSpec, MakeError, NoState, StateError, Step, StepEnd, Task};
 use fpo_rng::Philox;
 
-/// Shows (target, fraction of the episode gone); the reward is 1 − (action − target)², and 0 where that is negative.
+/// Shows (target, fraction of the episode gone); the reward is 1 − (action − target)², and 0 where
+/// that is negative.
 pub struct Toy {
     spec: EnvSpec,
     /// Steps of an episode.

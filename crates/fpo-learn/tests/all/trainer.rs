@@ -94,7 +94,8 @@ fn policy_parameters(trainer: &Trainer) -> Vec<(String, Vec<u8>)> {
     names.into_iter().map(bytes).collect()
 }
 
-/// Where nothing is rewarded, advantages are the critic's errors. Normalized they are as large as any, and shape a policy by nothing.
+/// Where nothing is rewarded, advantages are the critic's errors. Normalized they are as large as
+/// any, and shape a policy by nothing.
 #[test]
 fn a_policy_waits_for_a_reward() {
     for method in [
@@ -103,7 +104,12 @@ fn a_policy_waits_for_a_reward() {
         &["objective.method=dppo"],
     ] {
         let parameters = |wait: &str, silent: u32| {
-            let sets = [method[0], "objective.bound_pull=0", "objective.entropy=0", wait];
+            let sets = [
+                method[0],
+                "objective.bound_pull=0",
+                "objective.entropy=0",
+                wait,
+            ];
             let task = Arc::new(Toy::silent(1000, silent));
             let mut trainer = Trainer::new(&config_of(&sets), task, 2).unwrap();
             let before = policy_parameters(&trainer);
@@ -114,7 +120,8 @@ fn a_policy_waits_for_a_reward() {
         assert!(before == after, "{method:?} was moved by nothing");
         let (before, after) = parameters("advantage.wait_for_reward=false", 1000);
         assert!(before != after, "{method:?}");
-        // First episodes have random lengths, not random beginnings: rewards come with the third iteration.
+        // First episodes have random lengths, not random beginnings: rewards come with the third
+        // iteration.
         let (before, after) = parameters("advantage.wait_for_reward=true", 40);
         assert!(before != after, "{method:?} waits for ever");
     }
@@ -129,7 +136,8 @@ fn every_method_goes_on_bit_for_bit() {
             straight.iterate().unwrap();
         }
         let state = straight.state().unwrap();
-        let mut resumed = Trainer::restore(&config_of(method), Arc::new(Toy::new(20)), 1, &state).unwrap();
+        let mut resumed =
+            Trainer::restore(&config_of(method), Arc::new(Toy::new(20)), 1, &state).unwrap();
         for _ in 0..3 {
             assert_eq!(
                 straight.iterate().unwrap().row.values,
@@ -143,11 +151,16 @@ fn every_method_goes_on_bit_for_bit() {
     }
 }
 
-/// The rate falls from one that moves the policy too far, rises from one that hardly moves it, and the metric says so.
+/// The rate falls from one that moves the policy too far, rises from one that hardly moves it, and
+/// the metric says so.
 #[test]
 fn the_rate_follows_how_far_the_policy_moves() {
     let rate = |start: &str| {
-        let fixed = ["optimizer.target_kl=1e-6", "optimizer.final_lr_fraction=1", start];
+        let fixed = [
+            "optimizer.target_kl=1e-6",
+            "optimizer.final_lr_fraction=1",
+            start,
+        ];
         let mut trainer = trainer_of(&fixed);
         let rates = (0..8).map(|_| metric(&trainer.iterate().unwrap().row, "learning_rate"));
         rates.collect::<Vec<_>>()
@@ -156,12 +169,15 @@ fn the_rate_follows_how_far_the_policy_moves() {
         rate("optimizer.learning_rate=1e-2"),
         rate("optimizer.learning_rate=1e-6"),
     );
-    assert!((high[0] - 1e-2).abs() < 1e-8 && high[7] < 0.5e-2, "{high:?}");
+    assert!(
+        (high[0] - 1e-2).abs() < 1e-8 && high[7] < 0.5e-2,
+        "{high:?}"
+    );
     assert!((low[0] - 1e-6).abs() < 1e-12 && low[7] > 9e-6, "{low:?}");
 }
 
-/// Epochs end where the policy has moved far enough: after one step if hardly any move is allowed, never if none is too far; and the metric
-/// says how far it was, whatever the kind of policy.
+/// Epochs end where the policy has moved far enough: after one step if hardly any move is allowed,
+/// never if none is too far; and the metric says how far it was, whatever the kind of policy.
 #[test]
 fn epochs_end_where_the_policy_has_moved_far_enough() {
     for method in ["fpo", "ppo", "dppo"] {
@@ -178,7 +194,11 @@ fn epochs_end_where_the_policy_has_moved_far_enough() {
         };
         let (free, far) = steps(0.0);
         assert_eq!(free, 24.0, "3 epochs of 8 minibatches");
-        assert_eq!(steps(1e-12).0, 1.0, "no ratio has moved before the first step");
+        assert_eq!(
+            steps(1e-12).0,
+            1.0,
+            "no ratio has moved before the first step"
+        );
         // The steps before are the same, so it ends on the way.
         let (some, moved) = steps(0.5 * far);
         assert!(
@@ -192,7 +212,8 @@ fn metric(row: &Row, name: &str) -> f64 {
     row.values.iter().find(|(n, _)| *n == name).unwrap().1
 }
 
-/// Averaging changes what is exported, from the iteration on that it begins with, and nothing of the training.
+/// Averaging changes what is exported, from the iteration on that it begins with, and nothing of
+/// the training.
 #[test]
 fn the_average_is_exported_and_the_policy_acts() {
     let settings = ["train.ema_decay=0.75", "train.ema_after=2"];
@@ -203,7 +224,10 @@ fn the_average_is_exported_and_the_policy_acts() {
     for iteration in 1..=4 {
         let [p, a] = [&mut plain, &mut averaged].map(|t| {
             let values = t.iterate().unwrap().row.values;
-            values.into_iter().map(|(_, x)| x.to_bits()).collect::<Vec<_>>()
+            values
+                .into_iter()
+                .map(|(_, x)| x.to_bits())
+                .collect::<Vec<_>>()
         });
         assert_eq!(p, a);
         let live = exported(&plain);
@@ -218,10 +242,14 @@ fn the_average_is_exported_and_the_policy_acts() {
     assert_ne!(exported(&averaged), exported(&plain));
     // Both are in the state, and a state without an average can begin one.
     let state = averaged.state().unwrap();
-    let restore =
-        |config: &Config, state: &[u8]| Trainer::restore(config, Arc::new(Toy::new(20)), 1, state).unwrap();
+    let restore = |config: &Config, state: &[u8]| {
+        Trainer::restore(config, Arc::new(Toy::new(20)), 1, state).unwrap()
+    };
     assert_eq!(exported(&restore(&config_of(&settings), &state)), expected);
-    assert_eq!(exported(&restore(&config_of(&without), &state)), exported(&plain));
+    assert_eq!(
+        exported(&restore(&config_of(&without), &state)),
+        exported(&plain)
+    );
     let late = restore(&config_of(&settings), &plain.state().unwrap());
     assert_eq!(exported(&late), exported(&plain));
 }
@@ -236,7 +264,9 @@ fn parameters(policy: &Policy) -> Vec<f32> {
         .filter(|(name, _)| name.starts_with("policy."))
         .collect();
     tensors.sort_by(|a, b| a.0.cmp(&b.0));
-    let numbers = tensors.iter().flat_map(|(_, t)| t.data().as_chunks::<4>().0);
+    let numbers = tensors
+        .iter()
+        .flat_map(|(_, t)| t.data().as_chunks::<4>().0);
     numbers.map(|b| f32::from_le_bytes(*b)).collect()
 }
 
@@ -318,7 +348,12 @@ fn without_states_of_environments_all_else_goes_on_exactly() {
     assert_eq!(a.restarted_episodes(), 0);
     // Environments that do give one are not among them.
     let plain = self::trainer();
-    let again = Trainer::restore(&config(), Arc::new(Toy::new(20)), 1, &plain.state().unwrap());
+    let again = Trainer::restore(
+        &config(),
+        Arc::new(Toy::new(20)),
+        1,
+        &plain.state().unwrap(),
+    );
     assert_eq!(again.unwrap().restarted_episodes(), 0);
 }
 
@@ -344,9 +379,14 @@ fn an_evaluation_that_would_not_end_says_so() {
                     or its task say after how many steps they are cut";
     assert_eq!(trainer.evaluate().unwrap_err().to_string(), expected);
     let mut env = task.make().unwrap();
-    let played = play(&trainer.policy(), env.as_mut(), 0, 0, Noise::Zero, |_, _, _| {
-        ControlFlow::<()>::Continue(())
-    });
+    let played = play(
+        &trainer.policy(),
+        env.as_mut(),
+        0,
+        0,
+        Noise::Zero,
+        |_, _, _| ControlFlow::<()>::Continue(()),
+    );
     assert_eq!(played.unwrap_err().to_string(), expected);
 }
 
@@ -357,9 +397,14 @@ fn play_runs_the_episode_that_evaluation_ran() {
     let returns: Vec<f64> = (0..5)
         .map(|episode| {
             let mut env = task.make().unwrap();
-            play(&policy, env.as_mut(), 4, episode, Noise::Random, |_, _, _| {
-                ControlFlow::<()>::Continue(())
-            })
+            play(
+                &policy,
+                env.as_mut(),
+                4,
+                episode,
+                Noise::Random,
+                |_, _, _| ControlFlow::<()>::Continue(()),
+            )
             .unwrap()
             .0
         })
@@ -370,7 +415,10 @@ fn play_runs_the_episode_that_evaluation_ran() {
         (mean - evaluated.mean).abs() < 1e-9,
         "{returns:?} against {evaluated:?}"
     );
-    assert_eq!(evaluated.max, returns.iter().copied().fold(f64::MIN, f64::max));
+    assert_eq!(
+        evaluated.max,
+        returns.iter().copied().fold(f64::MIN, f64::max)
+    );
 }
 
 #[test]
@@ -378,7 +426,9 @@ fn a_saved_policy_acts_alike() {
     for method in METHODS {
         let policy = trainer_of(method).policy();
         let copy = Policy::load(&policy.save().unwrap()).unwrap();
-        let noise: Vec<f32> = (0..2 * policy.noise_dim()).map(|i| (i as f32).sin()).collect();
+        let noise: Vec<f32> = (0..2 * policy.noise_dim())
+            .map(|i| (i as f32).sin())
+            .collect();
         let [a, b] = [&policy, &copy].map(|policy| {
             let mut actions = [f32::NAN; 2];
             policy
@@ -427,7 +477,10 @@ fn hostile_policies_are_refused() {
     );
     for (from, to) in [
         (r#"\"input\":11"#, r#"\"input\":12"#),
-        (r#"\"hidden\":[32,32]"#, r#"\"hidden\":[4000000000,4000000000]"#),
+        (
+            r#"\"hidden\":[32,32]"#,
+            r#"\"hidden\":[4000000000,4000000000]"#,
+        ),
         (r#"\"hidden\":[32,32]"#, r#"\"hidden\":[32,32,32]"#),
         (r#"\"hidden\":[32,32]"#, r#"\"hidden\":[0]"#),
         (r#"\"output\":1"#, r#"\"output\":2"#),
@@ -470,7 +523,10 @@ fn hostile_policies_are_refused() {
 
 #[test]
 fn hostile_gaussian_policies_are_refused() {
-    let file = trainer_of(&["objective.method=ppo"]).policy().save().unwrap();
+    let file = trainer_of(&["objective.method=ppo"])
+        .policy()
+        .save()
+        .unwrap();
     for (from, to) in [
         (r#"\"input\":2"#, r#"\"input\":3"#),
         (r#"\"output\":2"#, r#"\"output\":1"#),
@@ -488,6 +544,10 @@ fn hostile_gaussian_policies_are_refused() {
             "{from} → {to}"
         );
     }
-    let poisoned = with_header(&file, r#"\"half_range\":[2.0]"#, r#"\"half_range\":[1e300]"#);
+    let poisoned = with_header(
+        &file,
+        r#"\"half_range\":[2.0]"#,
+        r#"\"half_range\":[1e300]"#,
+    );
     assert!(Policy::load(&poisoned).is_err());
 }

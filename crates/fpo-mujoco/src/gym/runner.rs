@@ -1,6 +1,7 @@
 //! The rules of Gymnasium's planar runners.
 //!
-//! Their first three coordinates are the distance covered, the height and the inclination of the torso.
+//! Their first three coordinates are the distance covered, the height and the inclination of the
+//! torso.
 
 use crate::physics::{Physics, PhysicsError};
 use crate::random::{normal, uniform};

@@ -1,4 +1,5 @@
-//! Initial and terminal states of Gymnasium's tasks. That steps are Gymnasium's, its trajectories show.
+//! Initial and terminal states of Gymnasium's tasks. That steps are Gymnasium's, its trajectories
+//! show.
 
 use crate::task::ModelEnv;
 use crate::task::tests::distributions::{assert_normal, assert_uniform, draws};
@@ -8,7 +9,12 @@ use fpo_env::{Env, StepEnd, Task};
 /// The deviation of the position from the model's, and the velocity.
 fn state<const N: usize, const M: usize>(env: &ModelEnv) -> [f64; M] {
     let start = env.physics.model().start();
-    let position = env.physics.qpos().iter().zip(start).map(|(x, start)| x - start);
+    let position = env
+        .physics
+        .qpos()
+        .iter()
+        .zip(start)
+        .map(|(x, start)| x - start);
     let mut values = position.chain(env.physics.qvel().iter().copied());
     assert_eq!(start.len(), N);
     std::array::from_fn(|_| values.next().expect("as many as M"))
@@ -49,7 +55,9 @@ fn a_reset_leaves_the_solver_as_gymnasium_does() {
             .qvel_mut()
             .copy_from_slice(&golden.rows("qvel", velocities)[0]);
         physics.forward().expect("Gymnasium could");
-        let theirs = golden.get("qacc_warmstart").expect("every trajectory has it");
+        let theirs = golden
+            .get("qacc_warmstart")
+            .expect("every trajectory has it");
         assert_eq!(physics.warmstart_mut(), theirs, "{name}");
     }
 }

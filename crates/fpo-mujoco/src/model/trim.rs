@@ -12,7 +12,8 @@ use std::slice;
 const FEW_GEOMS: i32 = 8;
 
 impl Model {
-    /// Switches off what costs time and serves nobody. It comes last, when the task has asked for the sensors it reads.
+    /// Switches off what costs time and serves nobody. It comes last, when the task has asked for
+    /// the sensors it reads.
     pub(crate) fn trim(&mut self) {
         let head = self.head();
         // One tree of bodies makes one island: there is nothing to find.
@@ -35,7 +36,8 @@ impl Model {
         let head = unsafe { self.raw.as_mut() };
         trim(&mut head.opt);
         // SAFETY: the model has that many sensors; otherwise as above.
-        let stages = unsafe { slice::from_raw_parts_mut(head.sensor_needstage, head.nsensor as usize) };
+        let stages =
+            unsafe { slice::from_raw_parts_mut(head.sensor_needstage, head.nsensor as usize) };
         for (sensor, stage) in stages.iter_mut().enumerate() {
             if !self.sensors_read.contains(&sensor) {
                 *stage = mjtStage::mjSTAGE_NONE as i32;

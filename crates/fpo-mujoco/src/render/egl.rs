@@ -20,7 +20,8 @@ const TRUE: u32 = 1;
 const NONE: Attribute = 0x3038;
 const OPENGL_API: u32 = 0x30A2;
 const PLATFORM_DEVICE: u32 = 0x313F;
-/// Color, depth and stencil sizes, a surface in memory, and desktop OpenGL, which MuJoCo draws with.
+/// Color, depth and stencil sizes, a surface in memory, and desktop OpenGL, which MuJoCo draws
+/// with.
 const CONFIG: [Attribute; 15] = [
     0x3024, 8, // red
     0x3023, 8, // green
@@ -55,7 +56,8 @@ functions! {
     get_display = "eglGetDisplay": fn(Handle) -> Handle;
     initialize = "eglInitialize": fn(Handle, *mut i32, *mut i32) -> u32;
     bind_api = "eglBindAPI": fn(u32) -> u32;
-    choose_config = "eglChooseConfig": fn(Handle, *const Attribute, *mut Handle, i32, *mut i32) -> u32;
+    choose_config = "eglChooseConfig":
+            fn(Handle, *const Attribute, *mut Handle, i32, *mut i32) -> u32;
     create_context = "eglCreateContext": fn(Handle, Handle, Handle, *const Attribute) -> Handle;
     destroy_context = "eglDestroyContext": fn(Handle, Handle) -> u32;
     create_surface = "eglCreatePbufferSurface": fn(Handle, Handle, *const Attribute) -> Handle;
@@ -67,7 +69,8 @@ functions! {
 type QueryDevices = unsafe extern "C" fn(c_int, *mut Handle, *mut c_int) -> u32;
 type GetPlatformDisplay = unsafe extern "C" fn(u32, Handle, *const Attribute) -> Handle;
 
-/// The library and the display, a graphics device or Mesa's software one, that contexts are made on.
+/// The library and the display, a graphics device or Mesa's software one, that contexts are made
+/// on.
 struct Egl {
     functions: Functions,
     display: Handle,
@@ -82,7 +85,8 @@ unsafe impl Send for Egl {}
 unsafe impl Sync for Egl {}
 
 impl Egl {
-    /// The process's EGL, opened on first use. It stays open: displays are shared by everything in the process.
+    /// The process's EGL, opened on first use. It stays open: displays are shared by everything in
+    /// the process.
     fn get() -> Result<&'static Self, String> {
         static EGL: OnceLock<Result<Egl, String>> = OnceLock::new();
         EGL.get_or_init(Self::open).as_ref().map_err(Clone::clone)
@@ -92,10 +96,14 @@ impl Egl {
         // Global, because MuJoCo looks for `eglGetProcAddress` among the symbols of the process.
         // SAFETY: libEGL's initializers have no requirements.
         let library = unsafe { Library::open(Some("libEGL.so.1"), RTLD_NOW | RTLD_GLOBAL) };
-        let library =
-            library.map_err(|_| format!("pictures need EGL, which cannot be loaded here ({INSTALL})"))?;
-        let functions = Functions::load(&library)
-            .map_err(|error| format!("this machine's EGL is too old: {} ({INSTALL})", one_line(&error)))?;
+        let library = library
+            .map_err(|_| format!("pictures need EGL, which cannot be loaded here ({INSTALL})"))?;
+        let functions = Functions::load(&library).map_err(|error| {
+            format!(
+                "this machine's EGL is too old: {} ({INSTALL})",
+                one_line(&error)
+            )
+        })?;
         for display in functions.displays() {
             if let Some(config) = functions.try_display(display) {
                 return Ok(Self {
@@ -124,7 +132,9 @@ impl Functions {
             unsafe {
                 if query(devices.len() as c_int, devices.as_mut_ptr(), &mut count) == TRUE {
                     let devices = devices.into_iter().take(count.max(0) as usize);
-                    displays.extend(devices.map(|device| platform(PLATFORM_DEVICE, device, ptr::null())));
+                    displays.extend(
+                        devices.map(|device| platform(PLATFORM_DEVICE, device, ptr::null())),
+                    );
                 }
             }
         }
@@ -138,7 +148,11 @@ impl Functions {
     fn extension<F: Copy>(&self, name: &CStr) -> Option<F> {
         // SAFETY: a NUL-terminated name.
         let function = unsafe { (self.get_proc_address)(name.as_ptr()) }?;
-        assert_eq!(size_of::<F>(), size_of_val(&function), "F is a function pointer");
+        assert_eq!(
+            size_of::<F>(),
+            size_of_val(&function),
+            "F is a function pointer"
+        );
         // SAFETY: the caller names the type that belongs to the name; both are function pointers.
         Some(unsafe { std::mem::transmute_copy(&function) })
     }
@@ -149,7 +163,8 @@ impl Functions {
         // SAFETY: a display, lists that end with NONE, room for one configuration.
         let found = unsafe {
             (self.initialize)(display, ptr::null_mut(), ptr::null_mut()) == TRUE
-                && (self.choose_config)(display, CONFIG.as_ptr(), &mut config, 1, &mut count) == TRUE
+                && (self.choose_config)(display, CONFIG.as_ptr(), &mut config, 1, &mut count)
+                    == TRUE
                 && count == 1
         };
         let context = found.then(|| self.context(display, config))?.ok()?;
@@ -171,7 +186,8 @@ impl Functions {
             }
             let surface = (self.create_surface)(display, config, SURFACE.as_ptr());
             let pair = (context, surface);
-            if surface.is_null() || (self.make_current)(display, surface, surface, context) != TRUE {
+            if surface.is_null() || (self.make_current)(display, surface, surface, context) != TRUE
+            {
                 let error = self.error("cannot use its OpenGL context");
                 self.free(display, pair);
                 return Err(error);
@@ -253,7 +269,9 @@ impl Context {
             functions, display, ..
         } = self.egl;
         // SAFETY: the handles are valid until drop.
-        if unsafe { (functions.make_current)(*display, self.surface, self.surface, self.context) } != TRUE {
+        if unsafe { (functions.make_current)(*display, self.surface, self.surface, self.context) }
+            != TRUE
+        {
             return Err(functions.error("cannot use its OpenGL context"));
         }
         let _current = Current(self.egl);

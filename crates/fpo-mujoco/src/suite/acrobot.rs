@@ -12,9 +12,11 @@ use fpo_rng::Philox;
 use std::f64::consts::PI;
 
 pub(super) const TASKS: &[Definition] = &[
-    definition("acrobot-swingup", "swing the tip up to the target", |model| {
-        Acrobot::build(model, 1.0)
-    }),
+    definition(
+        "acrobot-swingup",
+        "swing the tip up to the target",
+        |model| Acrobot::build(model, 1.0),
+    ),
     definition(
         "acrobot-swingup_sparse",
         "swing the tip up to the target; reward 0 or 1",

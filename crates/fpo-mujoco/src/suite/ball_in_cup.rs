@@ -62,7 +62,8 @@ impl Domain for BallInCup {
     fn reward(&self, physics: &Physics) -> f64 {
         let target = row(physics.site_xpos(), self.target);
         let ball = row(physics.xpos(), self.ball);
-        let inside = (target[0] - ball[0]).abs() < self.room[0] && (target[2] - ball[2]).abs() < self.room[1];
+        let inside = (target[0] - ball[0]).abs() < self.room[0]
+            && (target[2] - ball[2]).abs() < self.room[1];
         f64::from(inside)
     }
 }

@@ -4,10 +4,11 @@ use crate::physics::{Physics, PhysicsError};
 use crate::task::{Observation, Rules, Transition};
 use fpo_rng::Philox;
 
-/// The rules of a task of the suite: the reward depends on the state that a step leads to and the control that led there,
-/// and no state is terminal.
+/// The rules of a task of the suite: the reward depends on the state that a step leads to and the
+/// control that led there, and no state is terminal.
 pub(super) trait Domain: Send + Sync {
-    /// Draws an initial state. The simulation is at its reference pose; what follows from the state is derived after.
+    /// Draws an initial state. The simulation is at its reference pose; what follows from the state
+    /// is derived after.
     ///
     /// # Errors
     /// If the state drawn cannot be simulated; the caller draws again.

@@ -127,7 +127,12 @@ impl Domain for Swim {
     }
 
     fn reward(&self, physics: &Physics) -> f64 {
-        let distance = self.to_target(physics).iter().map(|x| x * x).sum::<f64>().sqrt();
+        let distance = self
+            .to_target(physics)
+            .iter()
+            .map(|x| x * x)
+            .sum::<f64>()
+            .sqrt();
         let upright = 0.5 * (upright(physics, self.torso) + 1.0);
         (7.0 * self.reached.at(distance) + upright) / 8.0
     }

@@ -36,7 +36,9 @@ const fn definition(
 }
 
 const STANDING: Tolerance = Tolerance::within(0.6, 2.0);
-const HOPPING: Tolerance = Tolerance::at_least(2.0).margin(1.0).sigmoid(Sigmoid::Linear, 0.5);
+const HOPPING: Tolerance = Tolerance::at_least(2.0)
+    .margin(1.0)
+    .sigmoid(Sigmoid::Linear, 0.5);
 const SMALL_CONTROL: Tolerance = Tolerance::within(0.0, 0.0)
     .margin(1.0)
     .sigmoid(Sigmoid::Quadratic, 0.0);
@@ -72,7 +74,11 @@ impl Domain for Hopper {
         // How far it has come does not matter.
         out.extend(&physics.qpos()[1..]);
         out.extend(physics.qvel());
-        out.extend(&self.touch.map(|sensor| physics.sensordata()[sensor].ln_1p()));
+        out.extend(
+            &self
+                .touch
+                .map(|sensor| physics.sensordata()[sensor].ln_1p()),
+        );
     }
 
     fn reward(&self, physics: &Physics) -> f64 {

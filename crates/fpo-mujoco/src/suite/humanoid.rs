@@ -47,7 +47,9 @@ const fn definition(
 }
 
 const STANDING: Tolerance = Tolerance::at_least(1.4).margin(0.35);
-const UPRIGHT: Tolerance = Tolerance::at_least(0.9).margin(1.9).sigmoid(Sigmoid::Linear, 0.0);
+const UPRIGHT: Tolerance = Tolerance::at_least(0.9)
+    .margin(1.9)
+    .sigmoid(Sigmoid::Linear, 0.0);
 const SMALL_CONTROL: Tolerance = Tolerance::within(0.0, 0.0)
     .margin(1.0)
     .sigmoid(Sigmoid::Quadratic, 0.0);

@@ -15,9 +15,10 @@ pub(super) fn rotation(rng: &mut Philox) -> [f64; 4] {
     unit([0; 4].map(|_| normal(rng)))
 }
 
-/// Draws every joint's position: uniform within its limits; without limits, hinges uniform over a turn, balls uniform
-/// over all rotations, and slides stay. A free joint keeps its place and turns to a direction with all four entries of
-/// its quaternion drawn from [0, 1], as dm_control does: not uniform over rotations.
+/// Draws every joint's position: uniform within its limits; without limits, hinges uniform over a
+/// turn, balls uniform over all rotations, and slides stay. A free joint keeps its place and turns
+/// to a direction with all four entries of its quaternion drawn from [0, 1], as dm_control does:
+/// not uniform over rotations.
 pub(super) fn joints(physics: &mut Physics, rng: &mut Philox) {
     const BALL: i32 = mjtJoint::mjJNT_BALL as i32;
     const FREE: i32 = mjtJoint::mjJNT_FREE as i32;

@@ -74,7 +74,11 @@ impl Domain for Reacher {
         randomize::joints(physics, rng);
         let angle = uniform(rng, 0.0, TAU);
         let radius = uniform(rng, 0.05, 0.20);
-        let target = [radius * angle.sin(), radius * angle.cos(), self.target_height];
+        let target = [
+            radius * angle.sin(),
+            radius * angle.cos(),
+            self.target_height,
+        ];
         physics.set_geom_pos(self.target, target);
         Ok(())
     }

@@ -1,8 +1,10 @@
-//! The soft indicator that DM Control's rewards are made of (Tassa et al., *DeepMind Control Suite*, 2018, section 2).
+//! The soft indicator that DM Control's rewards are made of (Tassa et al., *DeepMind Control
+//! Suite*, 2018, section 2).
 
 use std::f64::consts::PI;
 
-/// How a reward falls off outside its target interval. At a distance of one margin it is the value at the margin.
+/// How a reward falls off outside its target interval. At a distance of one margin it is the value
+/// at the margin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sigmoid {
     /// exp(−(s·d)²/2)
@@ -82,8 +84,8 @@ impl Tolerance {
         Self { margin, ..self }
     }
 
-    /// The same interval and margin, falling off as `sigmoid`. `value_at_margin` lies between 0 and 1; it may be 0 for
-    /// the sigmoids that reach zero.
+    /// The same interval and margin, falling off as `sigmoid`. `value_at_margin` lies between 0 and
+    /// 1; it may be 0 for the sigmoids that reach zero.
     pub const fn sigmoid(self, sigmoid: Sigmoid, value_at_margin: f64) -> Self {
         Self {
             sigmoid,
@@ -156,23 +158,51 @@ mod tests {
         (
             Gaussian,
             0.1,
-            [0.8128305161640995, 0.10000000000000002, 0.0012882495516931317],
+            [
+                0.8128305161640995,
+                0.10000000000000002,
+                0.0012882495516931317,
+            ],
         ),
-        (Gaussian, 0.6, [0.9550665012214483, 0.6, 0.22848469466042393]),
+        (
+            Gaussian,
+            0.6,
+            [0.9550665012214483, 0.6, 0.22848469466042393],
+        ),
         (
             Hyperbolic,
             0.1,
-            [0.6988109025273382, 0.10000000000000002, 0.012334319559925682],
+            [
+                0.6988109025273382,
+                0.10000000000000002,
+                0.012334319559925682,
+            ],
         ),
-        (Hyperbolic, 0.6, [0.9480415119261753, 0.6, 0.3017731196196856]),
-        (LongTail, 0.1, [0.5524861878453041, 0.1, 0.03702332469455757]),
+        (
+            Hyperbolic,
+            0.6,
+            [0.9480415119261753, 0.6, 0.3017731196196856],
+        ),
+        (
+            LongTail,
+            0.1,
+            [0.5524861878453041, 0.1, 0.03702332469455757],
+        ),
         (
             LongTail,
             0.6,
             [0.9433962264150945, 0.6000000000000001, 0.3416856492027335],
         ),
-        (Reciprocal, 0.1, [0.2702702702702704, 0.1, 0.06134969325153374]),
-        (Reciprocal, 0.6, [0.8333333333333334, 0.6, 0.4687499999999999]),
+        (
+            Reciprocal,
+            0.1,
+            [0.2702702702702704, 0.1, 0.06134969325153374],
+        ),
+        (
+            Reciprocal,
+            0.6,
+            [0.8333333333333334, 0.6, 0.4687499999999999],
+        ),
         (Cosine, 0.0, [0.7938926261462368, 0.0, 0.0]),
         (Cosine, 0.3, [0.9141600013574718, 0.3000000000000001, 0.0]),
         (Linear, 0.0, [0.7000000000000002, 0.0, 0.0]),
@@ -184,6 +214,10 @@ mod tests {
             0.1,
             [0.7528264532952056, 0.10000000000000009, 0.00822523049512014],
         ),
-        (TanhSquared, 0.6, [0.9516027896515639, 0.6, 0.2722597283069258]),
+        (
+            TanhSquared,
+            0.6,
+            [0.9516027896515639, 0.6, 0.2722597283069258],
+        ),
     ];
 }

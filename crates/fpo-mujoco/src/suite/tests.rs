@@ -17,13 +17,22 @@ fn moments_are_those_of_dm_control() {
     let golden = Golden::open("initial_states.safetensors");
     for task in super::TASKS.iter() {
         let name = &task.spec().name;
-        let moment = |kind: &str| golden.get(&format!("{name}.{kind}")).expect("every task has it");
+        let moment = |kind: &str| {
+            golden
+                .get(&format!("{name}.{kind}"))
+                .expect("every task has it")
+        };
         let (mean, variance, fourth) = (moment("mean"), moment("variance"), moment("fourth"));
         let mut env = make(name);
         let rows: Vec<Vec<f64>> = (0..RESETS)
             .map(|step| {
                 reset(&mut env, step);
-                [env.physics.qpos(), env.physics.qvel(), env.observation.values()].concat()
+                [
+                    env.physics.qpos(),
+                    env.physics.qvel(),
+                    env.observation.values(),
+                ]
+                .concat()
             })
             .collect();
         assert_eq!(rows[0].len(), mean.len(), "{name}");
@@ -33,7 +42,8 @@ fn moments_are_those_of_dm_control() {
             let m = rows.iter().map(|row| row[i]).sum::<f64>() / RESETS as f64;
             let v = rows.iter().map(|row| (row[i] - m).powi(2)).sum::<f64>() / RESETS as f64;
             let error_m = (m - mean[i]).abs() / (variance[i] / n).sqrt().max(1e-9);
-            let error_v = (v - variance[i]).abs() / ((fourth[i] - variance[i].powi(2)) / n).sqrt().max(1e-9);
+            let error_v =
+                (v - variance[i]).abs() / ((fourth[i] - variance[i].powi(2)) / n).sqrt().max(1e-9);
             assert!(
                 error_m < 5.0,
                 "{name}[{i}]: mean {m} instead of {}, {error_m} sigma",
@@ -99,7 +109,12 @@ fn reacher() {
             [shoulder, wrist, x.hypot(y), y.atan2(x)]
         });
         assert_uniform("shoulder", &shoulder, -PI, PI);
-        assert_uniform("wrist", &wrist, (-160_f64).to_radians(), 160_f64.to_radians());
+        assert_uniform(
+            "wrist",
+            &wrist,
+            (-160_f64).to_radians(),
+            160_f64.to_radians(),
+        );
         assert_uniform("radius", &radius, 0.05, 0.2);
         assert_uniform("angle", &angle, -PI, PI);
     }
@@ -124,7 +139,8 @@ fn finger() {
             qpos(env)
         });
         assert!(
-            distal.iter().all(|x| x.abs() <= 110_f64.to_radians()) && hinge.iter().all(|x| x.abs() <= PI)
+            distal.iter().all(|x| x.abs() <= 110_f64.to_radians())
+                && hinge.iter().all(|x| x.abs() <= PI)
         );
     }
     // Target relative to the hinge: the last entries of the observation but one.

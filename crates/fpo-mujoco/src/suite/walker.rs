@@ -87,7 +87,9 @@ impl Domain for Walker {
         let standing = (3.0 * STANDING.at(self.height(physics)) + upright) / 4.0;
         match self.moving {
             None => standing,
-            Some(moving) => standing * (5.0 * moving.at(physics.sensordata()[self.velocity]) + 1.0) / 6.0,
+            Some(moving) => {
+                standing * (5.0 * moving.at(physics.sensordata()[self.velocity]) + 1.0) / 6.0
+            }
         }
     }
 }

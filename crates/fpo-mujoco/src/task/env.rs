@@ -126,7 +126,12 @@ impl Env for ModelEnv {
             self.spec.name
         );
         let ctrl = self.physics.ctrl_mut();
-        assert_eq!(action.len(), ctrl.len(), "an action of `{}`", self.spec.name);
+        assert_eq!(
+            action.len(),
+            ctrl.len(),
+            "an action of `{}`",
+            self.spec.name
+        );
         for (ctrl, &action) in ctrl.iter_mut().zip(action) {
             *ctrl = f64::from(action);
         }
@@ -170,7 +175,9 @@ impl Env for ModelEnv {
         let rest = bytes
             .strip_prefix(MAGIC)
             .ok_or_else(|| error("it does not begin as one"))?;
-        let (length, rest) = rest.split_first_chunk().ok_or_else(|| error("it is too short"))?;
+        let (length, rest) = rest
+            .split_first_chunk()
+            .ok_or_else(|| error("it is too short"))?;
         let (found, rest) = rest
             .split_at_checked(u32::from_le_bytes(*length) as usize)
             .ok_or_else(|| error("it is too short"))?;
@@ -200,7 +207,10 @@ impl Env for ModelEnv {
             .iter()
             .map(|&bytes| f32::from_le_bytes(bytes))
             .collect();
-        if rest[0] > 1 || state.iter().any(|x| !x.is_finite()) || last.iter().any(|x| !x.is_finite()) {
+        if rest[0] > 1
+            || state.iter().any(|x| !x.is_finite())
+            || last.iter().any(|x| !x.is_finite())
+        {
             return Err(error("it holds numbers no simulation has"));
         }
         // Until the state is known to be good, there is none.
@@ -219,7 +229,8 @@ impl Env for ModelEnv {
             Some(renderer) if renderer.size() == (width, height) => renderer,
             renderer => renderer.insert(Renderer::new(&self.physics, width, height)?),
         };
-        // Not every task's step leaves behind what a picture shows. What has diverged is drawn as MuJoCo resets it.
+        // Not every task's step leaves behind what a picture shows. What has diverged is drawn as
+        // MuJoCo resets it.
         match self.physics.derive() {
             Ok(()) | Err(PhysicsError::Diverged) => {}
             Err(why) => return Err(RenderError(format!("cannot draw: {why}"))),

@@ -5,11 +5,11 @@ use crate::physics::{Physics, PhysicsError};
 use fpo_env::MakeError;
 use fpo_rng::Philox;
 
-/// The rules of a task on a compiled model. They hold names resolved to numbers, and no state: the state of an episode
-/// is all in its [`Physics`].
+/// The rules of a task on a compiled model. They hold names resolved to numbers, and no state: the
+/// state of an episode is all in its [`Physics`].
 pub(crate) trait Rules: Send + Sync {
-    /// Draws an initial state. The simulation comes fresh from [`Physics::reset`]; what follows from the state is derived
-    /// after.
+    /// Draws an initial state. The simulation comes fresh from [`Physics::reset`]; what follows
+    /// from the state is derived after.
     ///
     /// # Errors
     /// If the state drawn cannot be simulated; the caller draws again.

@@ -1,4 +1,5 @@
-//! Tests of every task that need more than the public interface, and tools for the tests of the families.
+//! Tests of every task that need more than the public interface, and tools for the tests of the
+//! families.
 
 pub(crate) mod distributions;
 mod divergence;

@@ -14,7 +14,10 @@ const HEIGHT: u32 = 480;
 fn make(task: &str) -> Box<dyn Env> {
     let mut env = fpo_mujoco::task(task).expect("a task").make().unwrap();
     let mut observation = vec![0.0; env.spec().observation_dim()];
-    env.reset(&mut Philox::new(Key::new(7, Stream::Reset)), &mut observation);
+    env.reset(
+        &mut Philox::new(Key::new(7, Stream::Reset)),
+        &mut observation,
+    );
     env
 }
 
@@ -37,7 +40,8 @@ fn draw(env: &mut dyn Env) -> Option<Picture> {
             Some(picture)
         }
         Err(RenderError(why))
-            if why.contains("EGL, which cannot be loaded") || why.contains("nothing to draw with") =>
+            if why.contains("EGL, which cannot be loaded")
+                || why.contains("nothing to draw with") =>
         {
             eprintln!("skipped: {why}");
             None
@@ -72,7 +76,9 @@ fn pictures_show_the_agent_and_follow_the_state() {
         ("ball_in_cup-catch", 1000, 500),
     ] {
         let mut env = make(task);
-        let Some(before) = draw(&mut *env) else { return };
+        let Some(before) = draw(&mut *env) else {
+            return;
+        };
         let seen = orange(&before);
         assert!(seen > covers, "{task}: {seen} pixels of the agent");
         step(&mut *env, 40);
@@ -92,7 +98,9 @@ fn every_domain_has_a_picture_with_its_agent() {
         }
         let mut env = make(name);
         step(&mut *env, 5);
-        let Some(picture) = draw(&mut *env) else { return };
+        let Some(picture) = draw(&mut *env) else {
+            return;
+        };
         assert!(
             orange(&picture) > 300,
             "{name}: {} pixels of the agent",
@@ -111,7 +119,9 @@ fn every_domain_has_a_picture_with_its_agent() {
 #[test]
 fn pictures_are_upright() {
     let mut env = make("pendulum-swingup");
-    let Some(picture) = draw(&mut *env) else { return };
+    let Some(picture) = draw(&mut *env) else {
+        return;
+    };
     // The black sky with its stars is above the floor, which is brighter.
     let rows: Vec<&[u8]> = picture.rgb.chunks_exact(3 * WIDTH as usize).collect();
     let blue = |rows: &[&[u8]]| {
@@ -151,7 +161,10 @@ fn the_same_state_looks_the_same_from_any_thread() {
     let (there, fresh) = thread::scope(|scope| {
         let there = scope.spawn(|| draw(&mut *env));
         let fresh = scope.spawn(|| draw(&mut *make("walker-walk")));
-        (there.join().unwrap().unwrap(), fresh.join().unwrap().unwrap())
+        (
+            there.join().unwrap().unwrap(),
+            fresh.join().unwrap().unwrap(),
+        )
     });
     assert_eq!(changed(&here, &there), 0);
     assert_eq!(changed(&here, &fresh), 0);
@@ -192,7 +205,10 @@ fn sizes_can_be_any_within_reason() {
 fn without_a_driver_it_says_what_to_install() {
     const CHILD: &str = "FPO_TEST_WITHOUT_DRIVER";
     if env::var_os(CHILD).is_some() {
-        let error = make("cheetah-run").render(WIDTH, HEIGHT).unwrap_err().to_string();
+        let error = make("cheetah-run")
+            .render(WIDTH, HEIGHT)
+            .unwrap_err()
+            .to_string();
         assert!(
             error.contains("apt-get install libegl1 libgl1-mesa-dri"),
             "{error}"
@@ -201,7 +217,10 @@ fn without_a_driver_it_says_what_to_install() {
         return;
     }
     let output = Command::new(env::current_exe().unwrap())
-        .args(["--exact", "render::without_a_driver_it_says_what_to_install"])
+        .args([
+            "--exact",
+            "render::without_a_driver_it_says_what_to_install",
+        ])
         .env(CHILD, "1")
         // Where libglvnd and Mesa look for drivers.
         .env("__EGL_VENDOR_LIBRARY_FILENAMES", "/dev/null")

@@ -17,13 +17,16 @@ TASKS = [("HalfCheetah-v5", 8, 9), ("Hopper-v5", 5, 6), ("Walker2d-v5", 8, 9)]
 
 
 def trajectory(name: str, seed: int) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Tensors and metadata of an episode with random actions, which goes on where a fall would have ended it."""
+    """Tensors and metadata of an episode with random actions, which goes on where a fall would have
+    ended it."""
     made = gymnasium.make(name)
     env = made.unwrapped
     data = env.data
-    # Numbers that f32 holds, in f64: what a policy hands over, without rounding on the way to the reward.
+    # Numbers that f32 holds, in f64: what a policy hands over, without rounding on the way to the
+    # reward.
     random = np.random.default_rng(seed)
-    actions = random.uniform(-1, 1, (STEPS, env.action_space.shape[0])).astype(np.float32).astype(np.float64)
+    actions = random.uniform(-1, 1, (STEPS, env.action_space.shape[0]))
+    actions = actions.astype(np.float32).astype(np.float64)
 
     observations = [env.reset(seed=seed)[0]]
     state = [(data.qpos.copy(), data.qvel.copy())]
@@ -77,4 +80,5 @@ for name, position, velocity in TASKS:
     save(Path(__file__).parent / f"{name}-0.safetensors", tensors, metadata)
     falls = np.flatnonzero(tensors["terminal"])
     fastest = np.abs(tensors["qvel"]).max()
-    print(f"{name}: first fall at {falls[0] if len(falls) else 'none'}, fastest coordinate {fastest:.1f}")
+    fall = falls[0] if len(falls) else "none"
+    print(f"{name}: first fall at {fall}, fastest coordinate {fastest:.1f}")

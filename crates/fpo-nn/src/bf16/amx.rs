@@ -27,7 +27,8 @@ impl Sums {
     pub(super) const ZERO: Self = Self([[0.0; BLOCK]; BLOCK]);
 }
 
-/// Whether this processor has AMX for bfloat16, the vector instructions used around it, and the system lets this process use them.
+/// Whether this processor has AMX for bfloat16, the vector instructions used around it, and the
+/// system lets this process use them.
 pub(crate) fn is_available() -> bool {
     static AVAILABLE: OnceLock<bool> = OnceLock::new();
     *AVAILABLE.get_or_init(|| fpo_rng::simd::is_unlimited() && has_instructions() && permitted())
@@ -49,7 +50,13 @@ fn system_saves_tiles() -> bool {
     let low: u32;
     // SAFETY: OSXSAVE says that the instruction exists; register 0 always does.
     unsafe {
-        asm!("xgetbv", in("ecx") 0, out("eax") low, out("edx") _, options(nomem, nostack, preserves_flags));
+        asm!(
+            "xgetbv",
+            in("ecx") 0,
+            out("eax") low,
+            out("edx") _,
+            options(nomem, nostack, preserves_flags)
+        );
     }
     // Tile configuration and tile data.
     const TILES: u32 = 1 << 17 | 1 << 18;
@@ -62,7 +69,13 @@ fn permitted() -> bool {
     const ARCH_REQ_XCOMP_PERM: libc::c_long = 0x1023;
     const XFEATURE_XTILEDATA: libc::c_long = 18;
     // SAFETY: this request has no memory effects; a kernel that does not know it returns an error.
-    unsafe { libc::syscall(libc::SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0 }
+    unsafe {
+        libc::syscall(
+            libc::SYS_arch_prctl,
+            ARCH_REQ_XCOMP_PERM,
+            XFEATURE_XTILEDATA,
+        ) == 0
+    }
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -106,7 +119,8 @@ impl Unit {
         };
         shape.column_bytes[..8].fill(64);
         shape.rows[..8].fill(TILE as u8);
-        // SAFETY: the unit is there, and 64 readable bytes hold a valid description of eight full tiles.
+        // SAFETY: the unit is there, and 64 readable bytes hold a valid description of eight full
+        // tiles.
         unsafe {
             asm!(
                 "ldtilecfg [{}]", in(reg) &raw const shape,
@@ -120,8 +134,8 @@ impl Unit {
         }
     }
 
-    /// `to` = left·right for 32 rows, given as two runs of left tiles, and 32 columns, as two runs of right tiles; each tile of a
-    /// run adds 32 to the inner size.
+    /// `to` = left·right for 32 rows, given as two runs of left tiles, and 32 columns, as two runs
+    /// of right tiles; each tile of a run adds 32 to the inner size.
     #[inline]
     pub(super) fn multiply(&self, left: [&[Tile]; 2], right: [&[Tile]; 2], to: &mut Sums) {
         // SAFETY: `to` is a block of 32 × 32 numbers.
@@ -145,7 +159,8 @@ impl Unit {
     }
 
     /// # Safety
-    /// A block of 32 × 32 numbers lies at `to`, rows `stride` numbers apart, to be written, and to be read if `ADD`.
+    /// A block of 32 × 32 numbers lies at `to`, rows `stride` numbers apart, to be written, and to
+    /// be read if `ADD`.
     #[inline]
     unsafe fn product<const ADD: bool>(
         &self,
@@ -156,10 +171,14 @@ impl Unit {
     ) {
         let steps = left[0].len();
         assert!(
-            steps > 0 && left[1].len() == steps && right[0].len() == steps && right[1].len() == steps,
+            steps > 0
+                && left[1].len() == steps
+                && right[0].len() == steps
+                && right[1].len() == steps,
             "runs of different lengths"
         );
-        /// The sums start from what the first instructions leave in the registers tmm0 to tmm3, the block's quarters.
+        /// The sums start from what the first instructions leave in the registers tmm0 to tmm3, the
+        /// block's quarters.
         macro_rules! product {
             ($($start:literal),*) => {
                 asm!(
@@ -198,8 +217,9 @@ impl Unit {
                 )
             };
         }
-        // SAFETY: the unit is set up for full tiles, as `self` shows. Every run holds `steps` tiles of 1 KiB with rows 64 bytes apart;
-        // at `to` lie four quarters of 16 × 16 numbers. The instructions need no alignment.
+        // SAFETY: the unit is set up for full tiles, as `self` shows. Every run holds `steps` tiles
+        // of 1 KiB with rows 64 bytes apart; at `to` lie four quarters of 16 × 16 numbers. The
+        // instructions need no alignment.
         unsafe {
             if ADD {
                 product!(
@@ -209,7 +229,12 @@ impl Unit {
                     "tileloadd tmm3, [{bottom} + {stride}*1 + 64]"
                 );
             } else {
-                product!("tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3");
+                product!(
+                    "tilezero tmm0",
+                    "tilezero tmm1",
+                    "tilezero tmm2",
+                    "tilezero tmm3"
+                );
             }
         }
     }
@@ -256,7 +281,8 @@ mod tests {
             for half in 0..2 {
                 for row in 0..TILE {
                     for column in 0..32 {
-                        left[half][step].0[row][column] = bf16(a(16 * half + row, 32 * step + column));
+                        left[half][step].0[row][column] =
+                            bf16(a(16 * half + row, 32 * step + column));
                         let k = 32 * step + 2 * row + column % 2;
                         right[half][step].0[row][column] = bf16(b(k, 16 * half + column / 2));
                     }
@@ -282,7 +308,11 @@ mod tests {
                 assert_eq!(sums.0[i][j], expected, "({i}, {j})");
                 assert_eq!(added[i * 40 + j], expected + 1.0, "({i}, {j})");
             }
-            assert!(added[i * 40 + BLOCK..(i + 1) * 40].iter().all(|x| *x == 1.0));
+            assert!(
+                added[i * 40 + BLOCK..(i + 1) * 40]
+                    .iter()
+                    .all(|x| *x == 1.0)
+            );
         }
     }
 }

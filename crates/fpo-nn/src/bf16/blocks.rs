@@ -1,4 +1,5 @@
-//! Blocks of numbers between a pass's memory and the tiles: what comes in, what goes out, and what is handed down a layer.
+//! Blocks of numbers between a pass's memory and the tiles: what comes in, what goes out, and what
+//! is handed down a layer.
 //!
 //! Every function here needs the vector instructions that [`super::is_available`] asks for.
 

@@ -9,7 +9,8 @@ use crate::MlpSpec;
 pub(crate) struct Buffers {
     /// Blocks of 32 rows there is room for.
     pub(super) row_blocks: usize,
-    /// The input's two parts, left: for each 16 rows a run over the columns, first of the numbers' high bits, then of the rest.
+    /// The input's two parts, left: for each 16 rows a run over the columns, first of the numbers'
+    /// high bits, then of the rest.
     pub(super) input: Vec<Tile>,
     /// Activations, left, of the layer read and the layer written.
     pub(super) activations: [Vec<Tile>; 2],
@@ -20,9 +21,11 @@ pub(crate) struct Buffers {
 /// What differentiating needs besides.
 #[derive(Clone)]
 pub(super) struct Training {
-    /// Each layer's input, transposed: for each 16 columns a run over the rows. The first layer's has its high parts first.
+    /// Each layer's input, transposed: for each 16 columns a run over the rows. The first layer's
+    /// has its high parts first.
     pub(super) transposed: Vec<Vec<Tile>>,
-    /// f′(z) of each hidden layer: for each block of columns, for each block of rows, 32 lines with the block's two halves in turns.
+    /// f′(z) of each hidden layer: for each block of columns, for each block of rows, 32 lines with
+    /// the block's two halves in turns.
     pub(super) derivative: Vec<Vec<Tile>>,
     pub(super) gradients: Gradients,
 }
@@ -36,7 +39,8 @@ pub(crate) struct Gradients {
     pub(super) left: [Vec<Tile>; 2],
     /// Right, of one layer: for each 16 columns a run over the rows.
     pub(super) right: Vec<Tile>,
-    /// One layer's input, transposed; no memory where a forward pass in bfloat16 keeps all of them so.
+    /// One layer's input, transposed; no memory where a forward pass in bfloat16 keeps all of them
+    /// so.
     pub(super) transposed: Vec<Tile>,
     pub(super) sums: Box<Sums>,
 }
@@ -69,7 +73,8 @@ fn widest(spec: &MlpSpec) -> usize {
     spec.hidden.iter().copied().max().unwrap_or(0)
 }
 
-/// Tiles for a matrix of `row_blocks` blocks of rows, in any arrangement: a block of 32 × 32 is two tiles.
+/// Tiles for a matrix of `row_blocks` blocks of rows, in any arrangement: a block of 32 × 32 is two
+/// tiles.
 fn zeros(row_blocks: usize, width: usize) -> Vec<Tile> {
     vec![Tile::ZERO; 2 * row_blocks * width.div_ceil(BLOCK)]
 }

@@ -17,7 +17,8 @@ pub(super) trait Activate: Copy {
     unsafe fn apply(self, z: __m512) -> (__m512, __m512);
 }
 
-/// z·σ(z) to a relative error of 2e-4: bfloat16 rounds 10 times as coarsely, and a division alone would cost more than all of this.
+/// z·σ(z) to a relative error of 2e-4: bfloat16 rounds 10 times as coarsely, and a division alone
+/// would cost more than all of this.
 #[derive(Clone, Copy)]
 pub(super) struct FastSilu;
 
@@ -87,8 +88,10 @@ pub(super) fn activate<A: Activate>(
     if let Some([first, second]) = derivative {
         (d_top, d_bottom) = (Some(first), Some(second));
     }
-    for (tile, mut derivative, lines) in [(top, d_top, &sums.0[..TILE]), (bottom, d_bottom, &sums.0[TILE..])]
-    {
+    for (tile, mut derivative, lines) in [
+        (top, d_top, &sums.0[..TILE]),
+        (bottom, d_bottom, &sums.0[TILE..]),
+    ] {
         for (r, line) in lines.iter().enumerate() {
             let (a, b) = halves(line);
             // SAFETY: this function asks for the same instructions.

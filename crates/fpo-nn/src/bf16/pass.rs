@@ -23,7 +23,8 @@ pub(crate) struct Network<'a> {
 }
 
 impl Network<'_> {
-    /// Outputs `[rows, output]` of inputs `[rows, input]`; keeps what [`Network::backward`] needs if `training`.
+    /// Outputs `[rows, output]` of inputs `[rows, input]`; keeps what [`Network::backward`] needs
+    /// if `training`.
     pub(crate) fn forward(
         &self,
         buffers: &mut Buffers,
@@ -59,7 +60,10 @@ impl Network<'_> {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the pass, its unit and its activation")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the pass, its unit and its activation"
+    )]
     #[target_feature(enable = "avx512f,avx512cd,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma")]
     fn forward_with<A: Activate>(
         &self,
@@ -79,7 +83,10 @@ impl Network<'_> {
             row_blocks,
         } = buffers;
         let mut kept = kept.as_mut().filter(|_| training);
-        assert!(kept.is_some() || !training, "buffers without room for training");
+        assert!(
+            kept.is_some() || !training,
+            "buffers without room for training"
+        );
         let (blocks, room) = (rows.div_ceil(BLOCK), *row_blocks);
         let first_layer = &self.layers[0];
         split_rows(input, rows, first_layer.inputs, split_input);
@@ -121,7 +128,8 @@ impl Network<'_> {
                                 [&mut *top, &mut *bottom],
                                 Some(derivative),
                             );
-                            let transposed = pair_mut(&mut kept.transposed[l + 1], column, room, block);
+                            let transposed =
+                                pair_mut(&mut kept.transposed[l + 1], column, room, block);
                             transpose_block([top, bottom], transposed);
                         }
                     }
@@ -131,7 +139,8 @@ impl Network<'_> {
         }
     }
 
-    /// Adds the parameters' gradient to `gradient`, given that at the outputs, `[rows, output]`, after [`Network::forward`].
+    /// Adds the parameters' gradient to `gradient`, given that at the outputs, `[rows, output]`,
+    /// after [`Network::forward`].
     pub(crate) fn backward(
         &self,
         buffers: &mut Buffers,
@@ -139,7 +148,10 @@ impl Network<'_> {
         d_output: &[f32],
         gradient: &mut [f32],
     ) {
-        let kept = buffers.training.as_mut().expect("buffers with room for training");
+        let kept = buffers
+            .training
+            .as_mut()
+            .expect("buffers with room for training");
         let source = Tiles {
             transposed: &kept.transposed,
             derivative: &kept.derivative,
@@ -147,7 +159,8 @@ impl Network<'_> {
         self.differentiate(&source, &mut kept.gradients, rows, d_output, gradient);
     }
 
-    /// Adds the parameters' gradient to `gradient`, given that at the outputs, `[rows, output]`, and what a forward pass kept.
+    /// Adds the parameters' gradient to `gradient`, given that at the outputs, `[rows, output]`,
+    /// and what a forward pass kept.
     pub(crate) fn differentiate<S: Source>(
         &self,
         source: &S,
@@ -205,7 +218,15 @@ impl Network<'_> {
             // SAFETY: this function asks for the same instructions.
             let (x, parts) = unsafe { source.inputs(l, layer.inputs, rows, room, transposed) };
             let of_weights = &mut gradient[layer.weight.clone()];
-            weight_gradient(unit, layer, (x, parts), d_z, (blocks, room), sums, of_weights);
+            weight_gradient(
+                unit,
+                layer,
+                (x, parts),
+                d_z,
+                (blocks, room),
+                sums,
+                of_weights,
+            );
             if l == 0 {
                 break;
             }
@@ -216,7 +237,8 @@ impl Network<'_> {
                 let mut bias = ColumnSums::new();
                 for block in 0..blocks {
                     unit.multiply(runs(from, block, run), columns, sums);
-                    let derivative = source.derivative(l - 1, below.outputs, column, block, rows, room);
+                    let derivative =
+                        source.derivative(l - 1, below.outputs, column, block, rows, room);
                     let (left, right) = (
                         pair_mut(to, block, width, column),
                         pair_mut(d_z, column, room, block),
@@ -246,10 +268,12 @@ pub(crate) trait Source {
     where
         Self: 'a;
 
-    /// Layer `l`'s input of `width` columns, transposed, in one part or two; in `to` if it does not lie so already.
+    /// Layer `l`'s input of `width` columns, transposed, in one part or two; in `to` if it does not
+    /// lie so already.
     ///
     /// # Safety
-    /// The vector instructions that [`super::is_available`] asks for are there; so for [`Source::line`].
+    /// The vector instructions that [`super::is_available`] asks for are there; so for
+    /// [`Source::line`].
     unsafe fn inputs<'a>(
         &'a self,
         l: usize,
@@ -300,7 +324,15 @@ impl Source for Tiles<'_> {
         (&self.transposed[l], if l == 0 { 2 } else { 1 })
     }
 
-    fn derivative(&self, l: usize, _: usize, column: usize, block: usize, _: usize, room: usize) -> &[Tile] {
+    fn derivative(
+        &self,
+        l: usize,
+        _: usize,
+        column: usize,
+        block: usize,
+        _: usize,
+        room: usize,
+    ) -> &[Tile] {
         let at = 2 * (column * room + block);
         &self.derivative[l][at..at + 2]
     }
@@ -347,7 +379,10 @@ impl Source for Kept<'_> {
                         at if at < rows => &data[at * stride..][..width],
                         _ => &[],
                     };
-                    let (a, b) = (load(line, column * BLOCK), load(line, column * BLOCK + TILE));
+                    let (a, b) = (
+                        load(line, column * BLOCK),
+                        load(line, column * BLOCK + TILE),
+                    );
                     set_row(&mut block_rows[r / TILE], r % TILE, round(a, b));
                 }
                 let [top, bottom] = &block_rows;
@@ -375,7 +410,8 @@ impl Source for Kept<'_> {
     #[target_feature(enable = "avx512f")]
     unsafe fn line(&(data, stride, rows): &(&[f32], usize, usize), r: usize) -> (__m512, __m512) {
         if r >= rows {
-            // Nothing comes down to rows that do not exist; what lies there is left from another tile.
+            // Nothing comes down to rows that do not exist; what lies there is left from another
+            // tile.
             return (_mm512_setzero_ps(), _mm512_setzero_ps());
         }
         let line = &data[r * stride..][..BLOCK];
@@ -383,7 +419,8 @@ impl Source for Kept<'_> {
     }
 }
 
-/// ∂L/∂W += xᵀ·∂L/∂z, for x transposed in so many parts, over `blocks` blocks of rows where there is room for `room`.
+/// ∂L/∂W += xᵀ·∂L/∂z, for x transposed in so many parts, over `blocks` blocks of rows where there
+/// is room for `room`.
 #[target_feature(enable = "avx512f")]
 fn weight_gradient(
     unit: &Unit,

@@ -1,4 +1,5 @@
-//! Loading, storing, rounding to bfloat16 and moving numbers between arrangements, sixteen at a time.
+//! Loading, storing, rounding to bfloat16 and moving numbers between arrangements, sixteen at a
+//! time.
 //!
 //! Every function here needs the vector instructions that [`super::is_available`] asks for.
 
@@ -87,7 +88,8 @@ pub(super) fn widen_turns(turns: __m512i) -> (__m512, __m512) {
     (_mm512_castsi512_ps(even), _mm512_castsi512_ps(odd))
 }
 
-/// `x` rounded to bfloat16, and the exact rest; rounded in turn, both together keep 16 significant bits.
+/// `x` rounded to bfloat16, and the exact rest; rounded in turn, both together keep 16 significant
+/// bits.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bf16")]
 pub(super) fn split(x: __m512) -> (__m512, __m512) {
@@ -118,11 +120,16 @@ pub(super) fn set_row(tile: &mut Tile, row: usize, value: __m512i) {
 #[target_feature(enable = "avx512f")]
 pub(super) fn transpose(rows: [__m512i; 16]) -> [__m512i; 16] {
     let zero = _mm512_setzero_si512();
-    // Pairs of rows, then quadruples, within each quarter of a vector: afterwards `b[4q + r]` holds, in quarter l, rows 4q to 4q + 3 of
-    // column 4l + r.
+    // Pairs of rows, then quadruples, within each quarter of a vector: afterwards `b[4q + r]`
+    // holds, in quarter l, rows 4q to 4q + 3 of column 4l + r.
     let mut b = [zero; 16];
     for q in 0..4 {
-        let [r0, r1, r2, r3] = [rows[4 * q], rows[4 * q + 1], rows[4 * q + 2], rows[4 * q + 3]];
+        let [r0, r1, r2, r3] = [
+            rows[4 * q],
+            rows[4 * q + 1],
+            rows[4 * q + 2],
+            rows[4 * q + 3],
+        ];
         let (low01, high01) = (_mm512_unpacklo_epi32(r0, r1), _mm512_unpackhi_epi32(r0, r1));
         let (low23, high23) = (_mm512_unpacklo_epi32(r2, r3), _mm512_unpackhi_epi32(r2, r3));
         b[4 * q] = _mm512_unpacklo_epi64(low01, low23);
@@ -150,13 +157,14 @@ pub(super) fn transpose(rows: [__m512i; 16]) -> [__m512i; 16] {
     out
 }
 
-/// The left arrangement of a block's transpose: from two tiles, rows 0–15 and 16–31 of 32 columns, to two tiles, columns 0–15 and 16–31 of
-/// 32 rows.
+/// The left arrangement of a block's transpose: from two tiles, rows 0–15 and 16–31 of 32 columns,
+/// to two tiles, columns 0–15 and 16–31 of 32 rows.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 pub(super) fn transpose_block(from: [&Tile; 2], to: [&mut Tile; 2]) {
     let zero = _mm512_setzero_si512();
-    // Rows 2p and 2p + 1 interleaved, which leaves columns 8l to 8l + 3 in quarter l of `low` and the next four in `high`.
+    // Rows 2p and 2p + 1 interleaved, which leaves columns 8l to 8l + 3 in quarter l of `low` and
+    // the next four in `high`.
     let (mut low, mut high) = ([zero; 16], [zero; 16]);
     for p in 0..16 {
         let tile = from[p / 8];

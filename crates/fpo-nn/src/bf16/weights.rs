@@ -11,10 +11,11 @@ use std::arch::x86_64::*;
 /// One layer's parameters.
 #[derive(Clone)]
 pub(crate) struct Packed {
-    /// Right arrangement of W: for each 16 outputs a run of tiles over the inputs, [outputs / 16, input blocks]. The first layer
-    /// has its run twice, for the two parts of its inputs.
+    /// Right arrangement of W: for each 16 outputs a run of tiles over the inputs, [outputs / 16,
+    /// input blocks]. The first layer has its run twice, for the two parts of its inputs.
     pub(super) forward: Vec<Tile>,
-    /// Right arrangement of Wᵀ: for each 16 inputs a run over the outputs, [inputs / 16, output blocks]; empty for the first layer.
+    /// Right arrangement of Wᵀ: for each 16 inputs a run over the outputs, [inputs / 16, output
+    /// blocks]; empty for the first layer.
     pub(super) backward: Vec<Tile>,
     /// Biases and zeros, [outputs in whole blocks].
     pub(super) bias: Vec<f32>,
@@ -68,13 +69,21 @@ impl Packed {
                 }
             }
         }
-        for (panel, run) in self.backward.chunks_exact_mut(self.backward_run).enumerate() {
+        for (panel, run) in self
+            .backward
+            .chunks_exact_mut(self.backward_run)
+            .enumerate()
+        {
             for (i, tile) in run.iter_mut().enumerate() {
-                // Sixteen inputs with 32 outputs each: pairs of outputs are the elements to transpose.
+                // Sixteen inputs with 32 outputs each: pairs of outputs are the elements to
+                // transpose.
                 let mut rows = [_mm512_setzero_si512(); TILE];
                 for (c, pairs) in rows.iter_mut().enumerate() {
                     let row = panel * TILE + c;
-                    let (a, b) = (matrix.load(row, i * BLOCK), matrix.load(row, i * BLOCK + TILE));
+                    let (a, b) = (
+                        matrix.load(row, i * BLOCK),
+                        matrix.load(row, i * BLOCK + TILE),
+                    );
                     *pairs = round(a, b);
                 }
                 for (p, pairs) in transpose(rows).into_iter().enumerate() {

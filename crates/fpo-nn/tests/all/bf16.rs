@@ -1,4 +1,5 @@
-//! The bfloat16 passes against the f64 reference: how far rounding to 8 bits takes them, and what it does not touch.
+//! The bfloat16 passes against the f64 reference: how far rounding to 8 bits takes them, and what
+//! it does not touch.
 //!
 //! On machines without the matrix unit these tests say so and pass.
 
@@ -16,7 +17,8 @@ fn wide(x: &[f32]) -> Vec<f64> {
     x.iter().map(|&x| f64::from(x)).collect()
 }
 
-/// A network in `precision`, and parameters with biases that are not zero; none where the machine cannot.
+/// A network in `precision`, and parameters with biases that are not zero; none where the machine
+/// cannot.
 fn network_in(
     precision: Precision,
     input: usize,
@@ -55,11 +57,17 @@ fn network_in(
     Some((mlp, parameters))
 }
 
-fn network(input: usize, hidden: &[usize], output: usize, activation: Activation) -> Option<(Mlp, Vec<f32>)> {
+fn network(
+    input: usize,
+    hidden: &[usize],
+    output: usize,
+    activation: Activation,
+) -> Option<(Mlp, Vec<f32>)> {
     network_in(Precision::Bf16, input, hidden, output, activation)
 }
 
-/// ‖found − expected‖ / ‖expected‖ over all numbers, whose mean square counts as at least `floor`: few numbers may be near zero by chance.
+/// ‖found − expected‖ / ‖expected‖ over all numbers, whose mean square counts as at least `floor`:
+/// few numbers may be near zero by chance.
 fn relative_distance(found: &[f32], expected: &[f64], floor: f64) -> f64 {
     assert_eq!(found.len(), expected.len());
     let square = |x: f64| x * x;
@@ -102,7 +110,8 @@ fn agree(precision: Precision, of_values: f64) {
         Activation::Tanh,
     ] {
         for (case, (input, hidden, output)) in SHAPES.into_iter().enumerate() {
-            let Some((mlp, parameters)) = network_in(precision, input, hidden, output, activation) else {
+            let Some((mlp, parameters)) = network_in(precision, input, hidden, output, activation)
+            else {
                 return;
             };
             let mut weights = mlp.weights();
@@ -110,7 +119,8 @@ fn agree(precision: Precision, of_values: f64) {
             let mut scratch = mlp.scratch(70, true);
             let mut gradient = vec![0.0; mlp.parameter_count()];
             let mut expected_gradient = vec![0.0; mlp.parameter_count()];
-            // Large and small tiles in turn on one scratch: what an earlier tile left must not matter.
+            // Large and small tiles in turn on one scratch: what an earlier tile left must not
+            // matter.
             for (step, rows) in [70, 1, 33, 64, 0, 31].into_iter().enumerate() {
                 let x = normal(100 + step as u64, rows * input);
                 let d = normal(200 + step as u64, rows * output);
@@ -131,10 +141,18 @@ fn agree(precision: Precision, of_values: f64) {
                 );
             }
             // Rounding carries some arguments of ReLU across its kink.
-            let allowed = if activation == Activation::Relu { 0.1 } else { 0.03 };
+            let allowed = if activation == Activation::Relu {
+                0.1
+            } else {
+                0.03
+            };
             for (l, layer) in mlp.layers().iter().enumerate() {
                 for range in [layer.weight.clone(), layer.bias.clone()] {
-                    let off = relative_distance(&gradient[range.clone()], &expected_gradient[range], 1e-12);
+                    let off = relative_distance(
+                        &gradient[range.clone()],
+                        &expected_gradient[range],
+                        1e-12,
+                    );
                     assert!(
                         off < allowed,
                         "{activation:?} {case}, layer {l}: gradient off by {off}"
@@ -148,7 +166,8 @@ fn agree(precision: Precision, of_values: f64) {
 /// What a ratio is made of must not depend on how gradients are computed.
 #[test]
 fn outputs_with_rounded_gradients_are_those_of_f32() {
-    let Some((mlp, parameters)) = network_in(Precision::Bf16Gradient, 17, &[64, 64], 5, Activation::Silu)
+    let Some((mlp, parameters)) =
+        network_in(Precision::Bf16Gradient, 17, &[64, 64], 5, Activation::Silu)
     else {
         return;
     };
@@ -168,7 +187,8 @@ fn outputs_with_rounded_gradients_are_those_of_f32() {
 #[test]
 fn nothing_is_left_of_an_earlier_tile() {
     for precision in [Precision::Bf16, Precision::Bf16Gradient] {
-        let Some((mlp, parameters)) = network_in(precision, 4, &[32, 32], 1, Activation::Silu) else {
+        let Some((mlp, parameters)) = network_in(precision, 4, &[32, 32], 1, Activation::Silu)
+        else {
             return;
         };
         let mut weights = mlp.weights();
@@ -186,8 +206,8 @@ fn nothing_is_left_of_an_earlier_tile() {
     }
 }
 
-/// Weights that bfloat16 holds exactly leave only what happens to the inputs, which keep 16 bits: an angle of 1000 whose changes of 0.01
-/// matter does not become 1000.
+/// Weights that bfloat16 holds exactly leave only what happens to the inputs, which keep 16 bits:
+/// an angle of 1000 whose changes of 0.01 matter does not become 1000.
 #[test]
 fn inputs_keep_their_digits() {
     let Some((mlp, mut parameters)) = network(40, &[], 2, Activation::Silu) else {
@@ -249,7 +269,10 @@ fn weights_and_scratches_of_another_precision_are_refused() {
     let indices = (0..27).map(|i| (i / 9, i / 3 % 3, i % 3));
     for (network, weights, scratch) in indices {
         let run = std::panic::catch_unwind(|| {
-            let (weights, mut scratch) = (networks[weights].weights(), networks[scratch].scratch(1, true));
+            let (weights, mut scratch) = (
+                networks[weights].weights(),
+                networks[scratch].scratch(1, true),
+            );
             networks[network].infer(&weights, &mut scratch, 1);
         });
         assert_eq!(

@@ -35,7 +35,10 @@ pub fn forward(mlp: &Mlp, parameters: &[f64], x: &[f64]) -> (Vec<f64>, Vec<Kept>
     let mut kept = Vec::new();
     let mut x = x.to_vec();
     for (l, layer) in mlp.layers().iter().enumerate() {
-        let (weight, bias) = (&parameters[layer.weight.clone()], &parameters[layer.bias.clone()]);
+        let (weight, bias) = (
+            &parameters[layer.weight.clone()],
+            &parameters[layer.bias.clone()],
+        );
         let z: Vec<f64> = (0..layer.outputs)
             .map(|j| {
                 bias[j]
@@ -47,7 +50,9 @@ pub fn forward(mlp: &Mlp, parameters: &[f64], x: &[f64]) -> (Vec<f64>, Vec<Kept>
         let (y, d) = if l + 1 == mlp.layers().len() {
             (z.clone(), vec![1.0; z.len()])
         } else {
-            z.iter().map(|&z| activation(mlp.spec().activation, z)).unzip()
+            z.iter()
+                .map(|&z| activation(mlp.spec().activation, z))
+                .unzip()
         };
         kept.push((std::mem::replace(&mut x, y), d));
     }

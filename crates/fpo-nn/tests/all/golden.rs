@@ -56,7 +56,10 @@ fn values_of_the_critic() {
         let rows = observations.len() / mean.len();
         let mut scratch = mlp.scratch(rows, false);
         scratch.input_mut(rows).copy_from_slice(&observations);
-        let expected: Vec<f64> = numbers(&file, "values").into_iter().map(f64::from).collect();
+        let expected: Vec<f64> = numbers(&file, "values")
+            .into_iter()
+            .map(f64::from)
+            .collect();
         let error = relative_error(mlp.infer(&weights, &mut scratch, rows), &expected);
         assert!(error < 2e-6, "values off by {error}");
     }
@@ -75,7 +78,9 @@ fn one_step_of_adam() {
             let mut adam = Adam::new(config, parameters.len());
             adam.step(&mut parameters, &load("grads"), config.learning_rate);
             // The step itself, not the parameters that it hardly moves.
-            for ((after, before), expected) in parameters.iter().zip(&before).zip(load("after_adam")) {
+            for ((after, before), expected) in
+                parameters.iter().zip(&before).zip(load("after_adam"))
+            {
                 let (found, expected) = (after - before, expected - before);
                 assert!(
                     (found - expected).abs() <= 1e-7 + 1e-4 * expected.abs(),

@@ -28,14 +28,19 @@ fn lecun_uniform_has_variance_one_over_inputs() {
         let variance = weight.iter().map(|&w| f64::from(w).powi(2)).sum::<f64>() / n;
         let expected = gain * gain / layer.inputs as f64;
         // Five standard errors; a uniform variable has kurtosis 9/5.
-        assert!(mean.abs() < 5.0 * (expected / n).sqrt(), "layer {i}: mean {mean}");
+        assert!(
+            mean.abs() < 5.0 * (expected / n).sqrt(),
+            "layer {i}: mean {mean}"
+        );
         assert!(
             (variance / expected - 1.0).abs() < 5.0 * (0.8 / n).sqrt(),
             "layer {i}: variance {variance}"
         );
         let bound = gain * (3.0 / layer.inputs as f64).sqrt();
         assert!(
-            weight.iter().all(|&w| f64::from(w).abs() <= bound * 1.000_001),
+            weight
+                .iter()
+                .all(|&w| f64::from(w).abs() <= bound * 1.000_001),
             "layer {i}"
         );
         assert!(parameters[layer.bias.clone()].iter().all(|&b| b == 0.0));
@@ -63,7 +68,8 @@ fn orthogonal_weights_are_orthogonal() {
         };
         for a in 0..vectors {
             for b in 0..=a {
-                let product: f64 = (0..length).map(|e| at(a, e) * at(b, e)).sum::<f64>() / (gain * gain);
+                let product: f64 =
+                    (0..length).map(|e| at(a, e) * at(b, e)).sum::<f64>() / (gain * gain);
                 let expected = if a == b { 1.0 } else { 0.0 };
                 assert!(
                     (product - expected).abs() < 1e-6,

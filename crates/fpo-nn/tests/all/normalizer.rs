@@ -32,7 +32,12 @@ fn two_pass(x: &[f32]) -> Vec<(f64, f64)> {
 fn merged_parts_equal_two_passes_over_everything() {
     let x = rows(5000);
     let expected = two_pass(&x);
-    for sizes in [vec![5000], vec![1, 4999], vec![1000; 5], vec![1, 2, 3, 0, 4994]] {
+    for sizes in [
+        vec![5000],
+        vec![1, 4999],
+        vec![1000; 5],
+        vec![1, 2, 3, 0, 4994],
+    ] {
         let mut merged = Moments::new(DIM);
         let mut start = 0;
         for size in sizes {

@@ -14,7 +14,8 @@ fn adam_follows_its_definition_over_many_steps() {
         let mut adam = Adam::new(config, parameters.len());
         let (mut p, mut m, mut v) = (parameters.map(f64::from), [0.0f64; 4], [0.0f64; 4]);
         for step in 1..=300 {
-            let gradient: [f32; 4] = std::array::from_fn(|i| ((step * (i + 1)) as f32 * 0.1).sin() + 0.2);
+            let gradient: [f32; 4] =
+                std::array::from_fn(|i| ((step * (i + 1)) as f32 * 0.1).sin() + 0.2);
             let lr = 0.01 * (1.0 - step as f32 / 400.0);
             adam.step(&mut parameters, &gradient, lr);
             for i in 0..4 {
@@ -25,7 +26,8 @@ fn adam_follows_its_definition_over_many_steps() {
                     m[i] / (1.0 - 0.9f64.powi(step as i32)),
                     v[i] / (1.0 - 0.999f64.powi(step as i32)),
                 );
-                p[i] -= f64::from(lr) * (m_hat / (v_hat.sqrt() + 1e-8) + f64::from(weight_decay) * p[i]);
+                p[i] -= f64::from(lr)
+                    * (m_hat / (v_hat.sqrt() + 1e-8) + f64::from(weight_decay) * p[i]);
             }
         }
         for (found, expected) in parameters.iter().zip(p) {
@@ -47,7 +49,11 @@ fn eps_lies_outside_the_root() {
     };
     let mut parameters = [0.0];
     Adam::new(config, 1).step(&mut parameters, &[2.0], 1.0);
-    assert!((parameters[0] + 2.0 / 2.5).abs() < 1e-6, "{}", parameters[0]);
+    assert!(
+        (parameters[0] + 2.0 / 2.5).abs() < 1e-6,
+        "{}",
+        parameters[0]
+    );
 }
 
 #[test]

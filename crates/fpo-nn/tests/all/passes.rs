@@ -26,7 +26,12 @@ fn wide(x: &[f32]) -> Vec<f64> {
 }
 
 /// A network with random biases too, so that no term is zero by chance.
-fn network(input: usize, hidden: &[usize], output: usize, activation: Activation) -> (Mlp, Vec<f32>) {
+fn network(
+    input: usize,
+    hidden: &[usize],
+    output: usize,
+    activation: Activation,
+) -> (Mlp, Vec<f32>) {
     let mlp = Mlp::new(MlpSpec {
         input,
         hidden: hidden.to_vec(),
@@ -100,7 +105,8 @@ fn outputs_and_gradients_agree_with_the_reference() {
             let mut weights = mlp.weights();
             mlp.pack(&parameters, &mut weights);
             let mut scratch = mlp.scratch(40, true);
-            // Full and small tiles in turn on one scratch: what an earlier tile left must not matter.
+            // Full and small tiles in turn on one scratch: what an earlier tile left must not
+            // matter.
             let mut gradient = vec![0.0; mlp.parameter_count()];
             let mut expected = vec![0.0; mlp.parameter_count()];
             for rows in [40, 3, 13, 1, 8] {
@@ -181,7 +187,10 @@ fn extreme_inputs_neither_overflow_nor_hide_nan() {
             );
             scratch.output_and_gradient_mut(2).1.fill(1.0);
             mlp.backward(&weights, &mut scratch, 2, &mut gradient);
-            assert!(gradient.iter().all(|g| g.is_finite()), "{activation:?} {scale}");
+            assert!(
+                gradient.iter().all(|g| g.is_finite()),
+                "{activation:?} {scale}"
+            );
         }
         scratch
             .input_mut(2)
@@ -191,7 +200,10 @@ fn extreme_inputs_neither_overflow_nor_hide_nan() {
             y[..3].iter().all(|y| y.is_finite()),
             "NaN leaked into another row: {y:?}"
         );
-        assert!(y[3..].iter().all(|y| y.is_nan()), "{activation:?} hid NaN: {y:?}");
+        assert!(
+            y[3..].iter().all(|y| y.is_nan()),
+            "{activation:?} hid NaN: {y:?}"
+        );
     }
 }
 
@@ -207,8 +219,8 @@ fn no_rows_are_no_work() {
     assert!(gradient.iter().all(|&g| g == 1.0));
 }
 
-/// Inputs that were read once, and those that all rows have in common, make the same outputs, however many they are; and a row's bits do not
-/// depend on the rows around it.
+/// Inputs that were read once, and those that all rows have in common, make the same outputs,
+/// however many they are; and a row's bits do not depend on the rows around it.
 #[test]
 fn prepared_inputs_make_the_same_outputs() {
     for (input, hidden, output) in SHAPES {

@@ -68,7 +68,10 @@ fn a_round_trip_keeps_every_number() {
 fn what_does_not_fit_is_refused() {
     let mut missing = records();
     missing.remove(1);
-    assert_eq!(load(&missing), Err(TensorError::Missing("policy.0.bias".into())));
+    assert_eq!(
+        load(&missing),
+        Err(TensorError::Missing("policy.0.bias".into()))
+    );
 
     let mut reshaped = records();
     reshaped[0].shape = vec![4, 3];

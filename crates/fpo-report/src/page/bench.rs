@@ -31,7 +31,10 @@ pub fn of_results(results: &Results, about: &ReportInfo, text: &str) -> String {
             duration(results.seconds()),
         ),
     ]);
-    about.remarks.iter().for_each(|remark| page.paragraph(remark));
+    about
+        .remarks
+        .iter()
+        .for_each(|remark| page.paragraph(remark));
     let mut pictures = pictures(results).into_iter().peekable();
     let mut section = |page: &mut Page, title: &str, grids: &[Grid], shown: usize| {
         if grids.iter().all(|grid| grid.rows.is_empty()) {
@@ -48,7 +51,12 @@ pub fn of_results(results: &Results, about: &ReportInfo, text: &str) -> String {
             page.table(grid, false);
         }
     };
-    section(&mut page, "Over all tasks", &[tables::aggregates(results)], 2);
+    section(
+        &mut page,
+        "Over all tasks",
+        &[tables::aggregates(results)],
+        2,
+    );
     section(
         &mut page,
         "Probability of improvement",

@@ -20,36 +20,44 @@ pub(super) fn escaped(text: &str) -> String {
 }
 
 const STYLE: &str = "
-:root { color-scheme: light dark; --ground: #f6f7f9; --card: #ffffff; --ink: #1f2933; --faint: #5d6975; --line: #dfe3e8; --accent: #0072b2;
+:root { color-scheme: light dark; --ground: #f6f7f9; --card: #ffffff; --ink: #1f2933; --faint: \
+#5d6975; --line: #dfe3e8; --accent: #0072b2;
   --warning: #b35a00; --problem: #b3261e; }
 @media (prefers-color-scheme: dark) {
-  :root { --ground: #14181d; --card: #1c2229; --ink: #e3e8ee; --faint: #9aa7b4; --line: #323b45; --accent: #6cb8e6; --warning: #f0a860;
+  :root { --ground: #14181d; --card: #1c2229; --ink: #e3e8ee; --faint: #9aa7b4; --line: #323b45; \
+  --accent: #6cb8e6; --warning: #f0a860;
     --problem: #ff8a80; }
 }
 * { box-sizing: border-box; }
-body { margin: 0; background: var(--ground); color: var(--ink); font: 15px/1.55 system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif; }
+body { margin: 0; background: var(--ground); color: var(--ink); font: 15px/1.55 system-ui, 'Segoe \
+UI', 'DejaVu Sans', sans-serif; }
 main { max-width: 944px; margin: 0 auto; padding: 28px 32px 64px; }
 h1 { font-size: 26px; margin: 0 0 2px; overflow-wrap: anywhere; }
 h2 { font-size: 18px; margin: 40px 0 10px; }
 p, li { max-width: 76ch; }
 .faint, figcaption { color: var(--faint); }
 code, pre { font: 13px/1.5 ui-monospace, 'DejaVu Sans Mono', monospace; }
-pre { overflow-x: auto; background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 12px 14px; }
+pre { overflow-x: auto; background: var(--card); border: 1px solid var(--line); border-radius: \
+8px; padding: 12px 14px; }
 code { overflow-wrap: anywhere; }
 a { color: var(--accent); }
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(190px, 1fr)); gap: 12px; margin: 22px 0 8px; }
-.card { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 12px 16px; }
+.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(190px, 1fr)); gap: 12px; \
+margin: 22px 0 8px; }
+.card { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 12px \
+16px; }
 .card b { display: block; font-size: 23px; line-height: 1.3; font-variant-numeric: tabular-nums; }
 .card span { color: var(--faint); font-size: 13px; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 13.5px; }
-th, td { text-align: right; padding: 5px 8px; border-bottom: 1px solid var(--line); white-space: nowrap; }
+th, td { text-align: right; padding: 5px 8px; border-bottom: 1px solid var(--line); white-space: \
+nowrap; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
 table.prose td { text-align: left; white-space: normal; }
 table.prose th { text-align: left; }
 th { font-weight: 600; white-space: normal; vertical-align: bottom; }
 figure { margin: 18px 0; }
-figure svg { display: block; max-width: 100%; height: auto; border: 1px solid var(--line); border-radius: 8px; }
+figure svg { display: block; max-width: 100%; height: auto; border: 1px solid var(--line); \
+border-radius: 8px; }
 figcaption { font-size: 13px; margin-top: 4px; }
 video { max-width: 100%; border-radius: 8px; }
 details { margin: 10px 0; }
@@ -123,7 +131,8 @@ impl Page {
         let class = if prose { " class=\"prose\"" } else { "" };
         let _ = writeln!(
             self.body,
-            "<div class=\"scroll\"><table{class}>\n<thead>{head}</thead>\n<tbody>{rows}</tbody></table></div>"
+            "<div class=\"scroll\"><table{class}>\n<thead>{head}</thead>\n\
+             <tbody>{rows}</tbody></table></div>"
         );
     }
 
@@ -156,7 +165,8 @@ impl Page {
         let Self { title, body } = self;
         format!(
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n\
+             <meta name=\"viewport\" content=\"width=device-width, \
+             initial-scale=1\">\n<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n\
              <body>\n<main>\n{body}</main>\n</body>\n</html>\n"
         )
     }
@@ -203,7 +213,10 @@ mod tests {
             rows: vec![vec![bad.to_owned()]],
         };
         page.table(&grid, false);
-        page.picture(&svg::Document::new().add(svg::node::element::Text::new(bad)), bad);
+        page.picture(
+            &svg::Document::new().add(svg::node::element::Text::new(bad)),
+            bad,
+        );
         let text = page.finish();
         assert!(
             !text.contains("<script") && text.matches("</title>").count() == 1,

@@ -12,7 +12,11 @@ const POINTS: usize = 360;
 
 /// The page about `record`. `findings` are what was looked for and found, if anybody looked.
 pub fn of_run(record: &Record, findings: Option<&[Finding]>, film: Option<&Film>) -> String {
-    let name = record.folder.file_name().unwrap_or_default().to_string_lossy();
+    let name = record
+        .folder
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy();
     let text = |key: &str| record.text_setting(key).to_owned();
     let subtitle = format!(
         "{}, preset {}, {}, seed {}",
@@ -46,8 +50,13 @@ pub fn of_run(record: &Record, findings: Option<&[Finding]>, film: Option<&Film>
     if !record.evaluations.is_empty() {
         page.heading("Evaluations");
         page.picture(
-            &plot::panels("Evaluations", &evaluation_panels(record), record.env_steps()),
-            "Whole episodes with fixed parameters. First: mean returns. Others: the mean, and the band from the lowest to the highest return.",
+            &plot::panels(
+                "Evaluations",
+                &evaluation_panels(record),
+                record.env_steps(),
+            ),
+            "Whole episodes with fixed parameters. First: mean returns. Others: the mean, and the \
+            band from the lowest to the highest return.",
         );
         page.table(&evaluations(&record.evaluations), false);
     }
@@ -56,10 +65,12 @@ pub fn of_run(record: &Record, findings: Option<&[Finding]>, film: Option<&Film>
         page.heading("Training");
         let note = match record.rows.len() {
             0..=POINTS => {
-                "Every iteration, over environment steps. Values far beyond all others are drawn at the edge."
+                "Every iteration, over environment steps. Values far beyond all others are drawn \
+                at the edge."
             }
             _ => {
-                "Means of neighboring iterations, over environment steps; of extremes, the extremes. Values far beyond all others are drawn at \
+                "Means of neighboring iterations, over environment steps; of extremes, the \
+                extremes. Values far beyond all others are drawn at \
                  the edge."
             }
         };
@@ -107,7 +118,10 @@ fn headlines(record: &Record) -> Vec<(String, String)> {
         (false, None) => format!("environment steps of {}, not complete", count(planned)),
     };
     cards.push((of, count(steps)));
-    cards.push(("of learning, without evaluations".to_owned(), duration(seconds)));
+    cards.push((
+        "of learning, without evaluations".to_owned(),
+        duration(seconds),
+    ));
     if seconds > 0.0 {
         cards.push((
             "environment steps a second".to_owned(),
@@ -217,7 +231,11 @@ enum Merge {
 }
 
 /// The panels of a run's metrics: title, unit, and name, metric and merging of each curve.
-type Shown = (&'static str, Unit, &'static [(&'static str, &'static str, Merge)]);
+type Shown = (
+    &'static str,
+    Unit,
+    &'static [(&'static str, &'static str, Merge)],
+);
 
 const SHOWN: [Shown; 17] = [
     (
@@ -225,9 +243,21 @@ const SHOWN: [Shown; 17] = [
         Unit::Plain,
         &[("", "episode_return", Merge::Mean)],
     ),
-    ("reward of a step", Unit::Plain, &[("", "reward", Merge::Mean)]),
-    ("policy loss", Unit::Plain, &[("", "policy_loss", Merge::Mean)]),
-    ("value loss", Unit::Plain, &[("", "value_loss", Merge::Mean)]),
+    (
+        "reward of a step",
+        Unit::Plain,
+        &[("", "reward", Merge::Mean)],
+    ),
+    (
+        "policy loss",
+        Unit::Plain,
+        &[("", "policy_loss", Merge::Mean)],
+    ),
+    (
+        "value loss",
+        Unit::Plain,
+        &[("", "value_loss", Merge::Mean)],
+    ),
     (
         "flow-matching loss before learning",
         Unit::Plain,
@@ -267,7 +297,11 @@ const SHOWN: [Shown; 17] = [
         Unit::Share,
         &[("", "outside_bound", Merge::Mean)],
     ),
-    ("gradient norm", Unit::Plain, &[("", "grad_norm", Merge::Mean)]),
+    (
+        "gradient norm",
+        Unit::Plain,
+        &[("", "grad_norm", Merge::Mean)],
+    ),
     (
         "explained variance of the critic",
         Unit::Plain,
@@ -356,8 +390,14 @@ mod tests {
 
     #[test]
     fn neighbors_are_merged() {
-        let points: Vec<_> = (0..POINTS * 2).map(|k| (k as f64, (k % 2) as f64)).collect();
-        for (merge, value) in [(Merge::Mean, 0.5), (Merge::Least, 0.0), (Merge::Greatest, 1.0)] {
+        let points: Vec<_> = (0..POINTS * 2)
+            .map(|k| (k as f64, (k % 2) as f64))
+            .collect();
+        for (merge, value) in [
+            (Merge::Mean, 0.5),
+            (Merge::Least, 0.0),
+            (Merge::Greatest, 1.0),
+        ] {
             let merged = merged(&points, merge);
             assert_eq!(merged.len(), POINTS);
             assert!(merged.iter().all(|(_, y)| *y == value));
@@ -394,7 +434,8 @@ mod tests {
         .unwrap();
         let page = of_run(&Record::read(&run).unwrap(), Some(&[]), None);
         assert!(page.contains("Nothing conspicuous") && page.contains("&lt;img src="));
-        let addresses = page.matches("http").count() - page.matches("http://www.w3.org/2000/svg").count();
+        let addresses =
+            page.matches("http").count() - page.matches("http://www.w3.org/2000/svg").count();
         assert_eq!(addresses - page.matches("&lt;img src=http").count(), 0);
         // A run of which there is nothing yet has a page, too.
         for file in ["metrics.jsonl", "eval.csv"] {

@@ -33,7 +33,8 @@ pub(super) struct Chart {
 }
 
 impl Chart {
-    /// The axes and what is in them; the origin is the top left corner of the area between the axes.
+    /// The axes and what is in them; the origin is the top left corner of the area between the
+    /// axes.
     pub(super) fn draw(&self, series: &[Series]) -> Group {
         let x = Scale::new(self.x.0, self.x.1, 0.0, self.width);
         let y = Scale::new(self.y.0, self.y.1, self.height, 0.0);
@@ -64,7 +65,8 @@ impl Chart {
             ));
         }
         if !self.title.is_empty() {
-            group = group.add(text(0.0, -9.0, 12.5, INK, "start", &self.title).set("font-weight", 600));
+            group =
+                group.add(text(0.0, -9.0, 12.5, INK, "start", &self.title).set("font-weight", 600));
         }
         // All bands below all lines.
         for one in series.iter().filter(|one| !one.band.is_empty()) {
@@ -88,7 +90,9 @@ impl Chart {
                     .set("stroke-linecap", "round"),
             );
             for &(px, py) in one.points.iter().filter(|_| one.marks) {
-                let dot = Circle::new().set("cx", n(x.at(px))).set("cy", n(y.within(py)));
+                let dot = Circle::new()
+                    .set("cx", n(x.at(px)))
+                    .set("cy", n(y.within(py)));
                 group = group.add(dot.set("r", 2.2).set("fill", one.style.color));
             }
         }
@@ -114,7 +118,10 @@ fn polyline(points: &[(f64, f64)], x: Scale, y: Scale) -> String {
 
 fn band(series: &Series, x: Scale, y: Scale) -> String {
     let ends = series.points.iter().zip(&series.band);
-    let upper: Vec<_> = ends.clone().map(|(point, band)| (point.0, band.1)).collect();
+    let upper: Vec<_> = ends
+        .clone()
+        .map(|(point, band)| (point.0, band.1))
+        .collect();
     let lower: Vec<_> = ends.rev().map(|(point, band)| (point.0, band.0)).collect();
     polyline(&[upper, lower].concat(), x, y) + "z"
 }

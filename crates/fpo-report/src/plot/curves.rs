@@ -30,8 +30,8 @@ fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
     (low, high + spare)
 }
 
-/// The range of a run's values. A few that lie far beyond all others do not squeeze those: what exceeds the middle 95 % by more than
-/// three times its extent is left out.
+/// The range of a run's values. A few that lie far beyond all others do not squeeze those: what
+/// exceeds the middle 95 % by more than three times its extent is left out.
 fn robust_range(values: impl Iterator<Item = f64>) -> (f64, f64) {
     let mut sorted: Vec<f64> = values.filter(|v| v.is_finite()).collect();
     sorted.sort_unstable_by(f64::total_cmp);
@@ -53,7 +53,8 @@ fn y_range(results: &Results, values: impl Iterator<Item = f64>) -> (f64, f64) {
     }
 }
 
-/// The interquartile mean of all runs with its interval, from both kinds of noise, over steps and over wall time.
+/// The interquartile mean of all runs with its interval, from both kinds of noise, over steps and
+/// over wall time.
 pub fn aggregate(results: &Results) -> Document {
     let methods = if results.shared_tasks().is_empty() {
         Vec::new()
@@ -65,20 +66,26 @@ pub fn aggregate(results: &Results) -> Document {
     let (names, legend_height) = legend(&names(results, &methods), WIDTH - LEFT - RIGHT);
     let top = 54.0 + legend_height + 30.0;
     let row_height = height + 74.0;
-    let mut picture = document("Learning curves over all tasks", top + 2.0 * row_height - 8.0)
-        .add(title(
-            &format!("Interquartile mean {} of all runs", results.suite.score_name()),
-            &format!(
-                "{} tasks, {}",
-                results.shared_tasks().len(),
-                if results.crowded() {
-                    "without bands, which so many methods would hide"
-                } else {
-                    "bands are 95 % bootstrap intervals"
-                }
-            ),
-        ))
-        .add(moved(LEFT, 50.0).add(names));
+    let mut picture = document(
+        "Learning curves over all tasks",
+        top + 2.0 * row_height - 8.0,
+    )
+    .add(title(
+        &format!(
+            "Interquartile mean {} of all runs",
+            results.suite.score_name()
+        ),
+        &format!(
+            "{} tasks, {}",
+            results.shared_tasks().len(),
+            if results.crowded() {
+                "without bands, which so many methods would hide"
+            } else {
+                "bands are 95 % bootstrap intervals"
+            }
+        ),
+    ))
+    .add(moved(LEFT, 50.0).add(names));
     let drawn: Vec<Vec<Vec<Series>>> = Noise::BOTH
         .map(|noise| {
             let of_axis = |axis| {
@@ -154,8 +161,8 @@ fn series(results: &Results, method: usize, noise: Noise, axis: Axis) -> Series 
     }
 }
 
-/// Returns task by task: a thin line a run, and a thick one for the mean of a method's runs where they were evaluated at the same
-/// steps.
+/// Returns task by task: a thin line a run, and a thick one for the mean of a method's runs where
+/// they were evaluated at the same steps.
 pub fn tasks(results: &Results, noise: Noise) -> Document {
     const COLUMNS: usize = 3;
     let methods = results.methods();
@@ -223,7 +230,8 @@ pub fn tasks(results: &Results, noise: Noise) -> Document {
 fn mean_curve(curves: &[Vec<(f64, f64)>]) -> Option<Vec<(f64, f64)>> {
     let (first, others) = curves.split_first()?;
     let shared = first.iter().filter_map(|&(x, y)| {
-        let at = |curve: &Vec<(f64, f64)>| curve.iter().find(|(other, _)| *other == x).map(|(_, y)| *y);
+        let at =
+            |curve: &Vec<(f64, f64)>| curve.iter().find(|(other, _)| *other == x).map(|(_, y)| *y);
         let others = others.iter().map(at).collect::<Option<Vec<f64>>>()?;
         Some((x, (y + others.iter().sum::<f64>()) / curves.len() as f64))
     });
@@ -275,7 +283,10 @@ pub fn panels(heading: &str, panels: &[Panel], steps: u64) -> Document {
             .curves
             .iter()
             .flat_map(|c| c.band.iter().flat_map(|(l, h)| [*l, *h]));
-        let values = panel.curves.iter().flat_map(|c| c.points.iter().map(|(_, y)| *y));
+        let values = panel
+            .curves
+            .iter()
+            .flat_map(|c| c.points.iter().map(|(_, y)| *y));
         let chart = Chart {
             width,
             height,

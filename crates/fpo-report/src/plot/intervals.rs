@@ -1,4 +1,5 @@
-//! Figures with their intervals, side by side: aggregates of each method, and each pair's probability of improvement.
+//! Figures with their intervals, side by side: aggregates of each method, and each pair's
+//! probability of improvement.
 
 use super::scale::{Scale, Unit};
 use super::{FAINT, GRID, INK, Style, WIDTH, document, line, moved, n, style, text, text_width};
@@ -64,7 +65,8 @@ impl Intervals<'_> {
             }
             if let Some(mark) = self.mark {
                 let x = scale.at(mark);
-                group = group.add(line(x, -2.0, x, height, "#7b8794").set("stroke-dasharray", "4 3"));
+                group =
+                    group.add(line(x, -2.0, x, height, "#7b8794").set("stroke-dasharray", "4 3"));
             }
             for (k, row) in self.rows.iter().enumerate() {
                 if let Some(estimate) = row.cells.get(p).copied().flatten() {
@@ -102,7 +104,10 @@ pub fn intervals(results: &Results) -> Document {
     let mut panels = Vec::new();
     let mut columns = Vec::new();
     for noise in Noise::BOTH {
-        for (aggregate, short) in [(Aggregate::InterquartileMean, "IQM"), (Aggregate::Mean, "mean")] {
+        for (aggregate, short) in [
+            (Aggregate::InterquartileMean, "IQM"),
+            (Aggregate::Mean, "mean"),
+        ] {
             panels.push(format!("{short}, {}", noise.name()));
             columns.push((noise, aggregate));
         }
@@ -141,18 +146,22 @@ pub fn intervals(results: &Results) -> Document {
     .draw()
 }
 
-/// For each pair of methods worth comparing the probability that the first beats the second, from both kinds of noise.
+/// For each pair of methods worth comparing the probability that the first beats the second, from
+/// both kinds of noise.
 pub fn improvement(results: &Results) -> Document {
     let label = |method: usize| &results.suite.methods[method].label;
     let row = |(x, y): (usize, usize)| Row {
         style: style(x),
         label: format!("{} > {}", label(x), label(y)),
-        cells: Noise::BOTH.map(|noise| results.improvement(x, y, noise)).to_vec(),
+        cells: Noise::BOTH
+            .map(|noise| results.improvement(x, y, noise))
+            .to_vec(),
     };
     let rows = results.pairs().into_iter().map(row).collect();
     Intervals {
         title: "Probability of improvement".to_owned(),
-        subtitle: "that a run of the first method has a higher return than one of the second on the same task; bar: 95 % bootstrap interval"
+        subtitle: "that a run of the first method has a higher return than one of the second on \
+            the same task; bar: 95 % bootstrap interval"
             .to_owned(),
         panels: &Noise::BOTH.map(|noise| format!("from {}", noise.name())),
         range: (0.0, 1.0),

@@ -23,7 +23,8 @@ pub enum Unit {
 }
 
 impl Scale {
-    /// Values from `low` to `high` to pixels from `from` to `to`. A range without extent is widened.
+    /// Values from `low` to `high` to pixels from `from` to `to`. A range without extent is
+    /// widened.
     pub(super) fn new(low: f64, high: f64, from: f64, to: f64) -> Self {
         let (low, high) = if low.is_finite() && high.is_finite() {
             (low, high)
@@ -68,8 +69,8 @@ impl Scale {
 fn step(rough: f64, unit: Unit) -> f64 {
     if unit == Unit::Seconds {
         let rounds = [
-            1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0,
-            14400.0, 43200.0, 86400.0,
+            1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0,
+            7200.0, 14400.0, 43200.0, 86400.0,
         ];
         if let Some(round) = rounds
             .into_iter()
@@ -97,7 +98,11 @@ fn labels(values: &[f64], step: f64, unit: Unit) -> Vec<String> {
         Unit::Seconds => (1.0, " s"),
         _ => (1.0, ""),
     };
-    if unit != Unit::Count && unit != Unit::Seconds && largest > 0.0 && !(1e-4..1e6).contains(&largest) {
+    if unit != Unit::Count
+        && unit != Unit::Seconds
+        && largest > 0.0
+        && !(1e-4..1e6).contains(&largest)
+    {
         return values
             .iter()
             .map(|v| {
@@ -152,7 +157,10 @@ mod tests {
             labels_of(0.0, 1000.0, 4, Unit::Seconds),
             ["0", "5 min", "10 min", "15 min"]
         );
-        assert_eq!(labels_of(-12.0, 20.0, 4, Unit::Plain), ["-10", "0", "10", "20"]);
+        assert_eq!(
+            labels_of(-12.0, 20.0, 4, Unit::Plain),
+            ["-10", "0", "10", "20"]
+        );
         assert_eq!(
             labels_of(1e-7, 3e-7, 2, Unit::Plain),
             ["1.0e-7", "2.0e-7", "3.0e-7"]

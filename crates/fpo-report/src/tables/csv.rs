@@ -5,7 +5,8 @@ use std::fmt::Write;
 
 /// One row a run.
 pub fn results_csv(results: &Results) -> String {
-    let mut out = "method,task,seed,status,env_steps,zero_noise,zero_noise_std,random_noise,random_noise_std,zero_noise_score,\
+    let mut out = "method,task,seed,status,env_steps,zero_noise,zero_noise_std,random_noise,\
+         random_noise_std,zero_noise_score,\
                    random_noise_score,wall_seconds,steps_per_second,message\n"
         .to_owned();
     for run in &results.runs {
@@ -57,9 +58,9 @@ pub fn results_csv(results: &Results) -> String {
 
 /// One row an evaluation of a run.
 pub fn curves_csv(results: &Results) -> String {
-    let mut out =
-        "method,task,seed,env_steps,wall_seconds,zero_noise,zero_noise_std,random_noise,random_noise_std\n"
-            .to_owned();
+    let mut out = "method,task,seed,env_steps,wall_seconds,zero_noise,zero_noise_std,random_noise,\
+             random_noise_std\n"
+        .to_owned();
     for run in &results.runs {
         let (method, task) = names(results, run);
         for e in run.record.iter().flat_map(|record| &record.evaluations) {

@@ -79,7 +79,12 @@ pub fn report(results: &Results, about: &ReportInfo, pictures: &[(String, &str)]
     section("Runs that are not complete", &exceptions(results));
     out.push_str("## Pictures\n\n");
     for (file, caption) in pictures {
-        let _ = writeln!(out, "{}\n\n![{}]({file})\n", escape(caption), escape(caption));
+        let _ = writeln!(
+            out,
+            "{}\n\n![{}]({file})\n",
+            escape(caption),
+            escape(caption)
+        );
     }
     out.push_str("## Settings\n\n");
     for (key, value) in &suite.set {
@@ -113,7 +118,11 @@ pub fn report(results: &Results, about: &ReportInfo, pictures: &[(String, &str)]
 
 /// `1, 2, 3`.
 fn list<T: ToString>(items: &[T]) -> String {
-    items.iter().map(T::to_string).collect::<Vec<_>>().join(", ")
+    items
+        .iter()
+        .map(T::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 #[cfg(test)]

@@ -17,7 +17,9 @@ pub fn exceptions(results: &Results) -> Grid {
             Status::Failed(why) if run.result().is_some() => {
                 format!("failed; its last evaluation counts as its result: {why}")
             }
-            Status::Failed(why) => format!("failed before its first evaluation, so it has no result: {why}"),
+            Status::Failed(why) => {
+                format!("failed before its first evaluation, so it has no result: {why}")
+            }
             _ => "unfinished; left out".to_owned(),
         };
         let (method, task) = (
@@ -69,9 +71,15 @@ pub fn machines(results: &Results) -> Vec<String> {
             told.push(line);
         }
     }
-    let silent = records.iter().filter(|record| record.machines.is_empty()).count();
+    let silent = records
+        .iter()
+        .filter(|record| record.machines.is_empty())
+        .count();
     if silent > 0 {
-        told.push(format!("not recorded by {silent} of {} runs", records.len()));
+        told.push(format!(
+            "not recorded by {silent} of {} runs",
+            records.len()
+        ));
     }
     told
 }

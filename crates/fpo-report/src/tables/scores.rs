@@ -27,7 +27,10 @@ pub fn aggregates(results: &Results) -> Grid {
         ];
         for noise in Noise::BOTH {
             for aggregate in [Aggregate::InterquartileMean, Aggregate::Mean] {
-                cells.push(estimate(results.aggregate(method, noise, aggregate), digits));
+                cells.push(estimate(
+                    results.aggregate(method, noise, aggregate),
+                    digits,
+                ));
             }
         }
         let records = || runs.iter().filter_map(|run| run.record.as_ref());
@@ -39,7 +42,8 @@ pub fn aggregates(results: &Results) -> Grid {
     };
     Grid {
         caption: format!(
-            "Over {} task{}: the interquartile mean (IQM) and the mean of the runs' final {name}s, with 95 % intervals.",
+            "Over {} task{}: the interquartile mean (IQM) and the mean of the runs' final {name}s, \
+            with 95 % intervals.",
             shared.len(),
             if shared.len() == 1 { "" } else { "s" }
         ),
@@ -53,7 +57,8 @@ pub fn aggregates(results: &Results) -> Grid {
     }
 }
 
-/// For each pair of methods worth comparing the probability that the first beats the second, from both kinds of noise.
+/// For each pair of methods worth comparing the probability that the first beats the second, from
+/// both kinds of noise.
 pub fn improvements(results: &Results) -> Grid {
     let label = |method: usize| &results.suite.methods[method].label;
     let row = |(x, y): (usize, usize)| {
@@ -65,10 +70,15 @@ pub fn improvements(results: &Results) -> Grid {
     };
     let columns = Noise::BOTH.map(|noise| format!("from {}", noise.name()));
     Grid {
-        caption: "The probability that a run of the first method has a higher return than one of the second on the same task, with 95 % \
-                  intervals; ties count half. That the second is higher is as likely as what is missing to 1."
+        caption: "The probability that a run of the first method has a higher return than one of \
+            the second on the same task, with 95 % \
+                  intervals; ties count half. That the second is higher is as likely as what is \
+                  missing to 1."
             .to_owned(),
-        header: ["probability of improvement".to_owned()].into_iter().chain(columns).collect(),
+        header: ["probability of improvement".to_owned()]
+            .into_iter()
+            .chain(columns)
+            .collect(),
         rows: results.pairs().into_iter().map(row).collect(),
     }
 }
@@ -108,7 +118,10 @@ pub fn per_task(results: &Results, noise: Noise) -> Grid {
 /// `0.71 [0.65, 0.77]`.
 fn estimate(estimate: Option<Estimate>, digits: usize) -> String {
     estimate.map_or("–".to_owned(), |e| {
-        format!("{:.digits$} [{:.digits$}, {:.digits$}]", e.value, e.low, e.high)
+        format!(
+            "{:.digits$} [{:.digits$}, {:.digits$}]",
+            e.value, e.low, e.high
+        )
     })
 }
 
@@ -148,7 +161,11 @@ mod tests {
         let p = improvements(&results);
         assert_eq!(
             p.rows,
-            [["The <first> > two", "0.00 [0.00, 0.00]", "0.00 [0.00, 0.00]"]]
+            [[
+                "The <first> > two",
+                "0.00 [0.00, 0.00]",
+                "0.00 [0.00, 0.00]"
+            ]]
         );
     }
 }

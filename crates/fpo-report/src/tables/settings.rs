@@ -4,7 +4,8 @@ use super::grid::Grid;
 use crate::results::Results;
 use std::collections::BTreeSet;
 
-/// Settings that differ between methods, and what each has. A value that a method's tasks do not share is shown as such.
+/// Settings that differ between methods, and what each has. A value that a method's tasks do not
+/// share is shown as such.
 pub fn differing_settings(results: &Results) -> Grid {
     let methods: Vec<usize> = (0..results.suite.methods.len())
         .filter(|&method| results.of_method(method).any(|run| run.record.is_some()))
@@ -14,7 +15,8 @@ pub fn differing_settings(results: &Results) -> Grid {
         let runs = results
             .of_method(method)
             .filter_map(|run| Some((run.task, run.record.as_ref()?)));
-        let values = runs.map(|(task, record)| (task, record.setting(key).unwrap_or("(default)").to_owned()));
+        let values = runs
+            .map(|(task, record)| (task, record.setting(key).unwrap_or("(default)").to_owned()));
         values.collect::<BTreeSet<_>>().into_iter().collect()
     };
     let records = results.runs.iter().filter_map(|run| run.record.as_ref());
@@ -22,7 +24,10 @@ pub fn differing_settings(results: &Results) -> Grid {
         .flat_map(|record| record.config.iter().map(|(key, _)| key.as_str()))
         .collect();
     let mut rows = Vec::new();
-    for key in keys.into_iter().filter(|key| !["task", "seed"].contains(key)) {
+    for key in keys
+        .into_iter()
+        .filter(|key| !["task", "seed"].contains(key))
+    {
         let all: Vec<_> = methods.iter().map(|&method| values(method, key)).collect();
         // On the tasks that both have.
         let differs = |a: &[(usize, String)], b: &[(usize, String)]| {

@@ -1,6 +1,8 @@
 //! The checkpoints of one run.
 
-use super::{Checkpoint, CheckpointError, CheckpointInfo, FORMAT, FileRecord, KIND, MANIFEST, Manifest};
+use super::{
+    Checkpoint, CheckpointError, CheckpointInfo, FORMAT, FileRecord, KIND, MANIFEST, Manifest,
+};
 use fpo_files::{PARTIAL, discard, remove, sync_folder, write_synced};
 use std::fs;
 use std::io;
@@ -18,8 +20,9 @@ pub struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// Opens the folder for writing, makes it if need be and removes what an interrupted save left behind. The
-    /// newest `keep` checkpoints will be kept, the best, and the best of those with which nothing was wrong.
+    /// Opens the folder for writing, makes it if need be and removes what an interrupted save left
+    /// behind. The newest `keep` checkpoints will be kept, the best, and the best of those with
+    /// which nothing was wrong.
     ///
     /// # Errors
     /// If the folder cannot be made or read.
@@ -33,7 +36,8 @@ impl Checkpoints {
             source,
         };
         if fs::symlink_metadata(folder).is_ok_and(|there| there.is_symlink()) {
-            let why = "it is a link, and a run writes and deletes in its own folder only; link the run's whole folder instead";
+            let why = "it is a link, and a run writes and deletes in its own folder only; link the \
+                run's whole folder instead";
             return Err(unreadable(io::Error::new(io::ErrorKind::InvalidInput, why)));
         }
         fs::create_dir_all(folder).map_err(unreadable)?;
@@ -41,7 +45,8 @@ impl Checkpoints {
         Ok(store)
     }
 
-    /// The checkpoints of `folder` from oldest to newest, without changing anything; none if there is no such folder.
+    /// The checkpoints of `folder` from oldest to newest, without changing anything; none if there
+    /// is no such folder.
     ///
     /// # Errors
     /// If the folder cannot be read.
@@ -72,7 +77,8 @@ impl Checkpoints {
         Ok(found.into_iter().map(|(_, path)| path).collect())
     }
 
-    /// The checkpoint with the highest evaluation, the earlier one of equals; none if none was evaluated.
+    /// The checkpoint with the highest evaluation, the earlier one of equals; none if none was
+    /// evaluated.
     ///
     /// # Errors
     /// If the folder cannot be read. Checkpoints that cannot be read themselves do not count.
@@ -103,12 +109,16 @@ impl Checkpoints {
             .map(|(_, checkpoint)| checkpoint))
     }
 
-    /// Saves a checkpoint of `files` (name and content) and deletes those that are no longer to be kept.
-    /// Returns its folder. The same files saved again for the same step cost nothing.
+    /// Saves a checkpoint of `files` (name and content) and deletes those that are no longer to be
+    /// kept. Returns its folder. The same files saved again for the same step cost nothing.
     ///
     /// # Errors
     /// If it cannot be written; then nothing of it is left, and the earlier ones are as they were.
-    pub fn save(&self, about: &CheckpointInfo, files: &[(&str, &[u8])]) -> Result<PathBuf, CheckpointError> {
+    pub fn save(
+        &self,
+        about: &CheckpointInfo,
+        files: &[(&str, &[u8])],
+    ) -> Result<PathBuf, CheckpointError> {
         let name = format!("{PREFIX}{}", about.env_steps);
         let path = self.folder.join(&name);
         let about = CheckpointInfo {
@@ -164,7 +174,8 @@ impl Checkpoints {
         remove(&replaced)
     }
 
-    /// Deletes all but the newest and the best ones. What cannot be deleted stays: too many checkpoints harm nobody.
+    /// Deletes all but the newest and the best ones. What cannot be deleted stays: too many
+    /// checkpoints harm nobody.
     fn prune(&self) -> Result<(), CheckpointError> {
         let all = Self::list(&self.folder)?;
         let best = [Self::best(&self.folder)?, Self::best_sound(&self.folder)?];
@@ -178,7 +189,8 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// Removes what an interrupted save or deletion left, and puts back what was about to be replaced.
+    /// Removes what an interrupted save or deletion left, and puts back what was about to be
+    /// replaced.
     fn sweep(&self) -> io::Result<()> {
         for entry in fs::read_dir(&self.folder)? {
             let entry = entry?;

@@ -142,7 +142,10 @@ fn saving_the_same_step_again_replaces_it() {
     let (folder, store) = store(2);
     save(&store, 10, None);
     let path = save(&store, 10, Some(2.0));
-    assert_eq!(Checkpoint::open(&path).unwrap().about().evaluation, Some(2.0));
+    assert_eq!(
+        Checkpoint::open(&path).unwrap().about().evaluation,
+        Some(2.0)
+    );
     assert_eq!(names(folder.path()).len(), 1);
 }
 
@@ -174,7 +177,8 @@ fn damage_is_named() {
         trouble(&path)
     };
     assert!(
-        with("\"format\": 1", "\"format\": 7").contains("made by version 0.1.0 of the program (format 7)")
+        with("\"format\": 1", "\"format\": 7")
+            .contains("made by version 0.1.0 of the program (format 7)")
     );
     assert!(with("fpo checkpoint", "other checkpoint").contains("not a checkpoint"));
     assert!(
@@ -190,7 +194,8 @@ fn damage_is_named() {
     assert!(trouble(&folder.path().join("nowhere")).contains("is not a checkpoint"));
 }
 
-/// Runs itself again under a limit on file sizes, which is how a full disk looks to `write` without being root.
+/// Runs itself again under a limit on file sizes, which is how a full disk looks to `write` without
+/// being root.
 #[cfg(unix)]
 #[test]
 fn a_full_disk_leaves_earlier_checkpoints_intact() {
@@ -219,9 +224,12 @@ fn a_full_disk_leaves_earlier_checkpoints_intact() {
         .env(FOLDER, folder.path())
         .output()
         .unwrap();
-    let text =
-        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && text.contains("1 passed"),
+        "{text}"
+    );
     assert_eq!(names(folder.path()), ["step-10".to_owned()].into());
     assert!(Checkpoint::open(&path).unwrap().read("state").is_ok());
 }

@@ -29,15 +29,16 @@ pub const PRESETS: [(&str, &str); 6] = [
 /// The preset of a run that names none.
 pub const DEFAULT_PRESET: &str = "fast";
 
-/// The settings of a run of `task`, from the weakest layer to the strongest: [`Config::default`], the preset, the TOML
-/// `file`, then each of `sets` (`"optimizer.epochs=4"`). A preset or file may hold tables `[method.NAME.…]`, which count where
-/// that is the `objective.method` in the end, and tables `[task."NAME".…]`, which count for that task only; both win over the rest
-/// of their layer, the task's over the method's. A preset may begin from another. `preset` and `seed` win over what the file
-/// says; without either they are [`DEFAULT_PRESET`] and 0.
+/// The settings of a run of `task`, from the weakest layer to the strongest: [`Config::default`],
+/// the preset, the TOML `file`, then each of `sets` (`"optimizer.epochs=4"`). A preset or file may
+/// hold tables `[method.NAME.…]`, which count where that is the `objective.method` in the end, and
+/// tables `[task."NAME".…]`, which count for that task only; both win over the rest of their layer,
+/// the task's over the method's. A preset may begin from another. `preset` and `seed` win over what
+/// the file says; without either they are [`DEFAULT_PRESET`] and 0.
 ///
 /// # Errors
-/// [`ConfigError`], one line each: an unknown key, preset or choice (with the nearest valid one), a value of the wrong
-/// type or outside its range, a file that cannot be read or is not TOML.
+/// [`ConfigError`], one line each: an unknown key, preset or choice (with the nearest valid one), a
+/// value of the wrong type or outside its range, a file that cannot be read or is not TOML.
 pub fn resolve(
     task: &str,
     preset: Option<&str>,
@@ -49,7 +50,9 @@ pub fn resolve(
     let named_by_file = file
         .as_ref()
         .and_then(|(_, table)| Some(table.get("preset")?.as_str()?.to_owned()));
-    let preset = preset.or(named_by_file.as_deref()).unwrap_or(DEFAULT_PRESET);
+    let preset = preset
+        .or(named_by_file.as_deref())
+        .unwrap_or(DEFAULT_PRESET);
     let lay = |method: Option<Method>| {
         let mut layers = Layers {
             merged: Table::new(),
@@ -77,8 +80,8 @@ pub fn resolve(
     Ok(config)
 }
 
-/// Reads the complete configuration that a run recorded and applies `sets` to it. What of it may change when the run
-/// goes on, [`check_continues`] says.
+/// Reads the complete configuration that a run recorded and applies `sets` to it. What of it may
+/// change when the run goes on, [`check_continues`] says.
 ///
 /// # Errors
 /// As [`resolve`].
@@ -110,9 +113,9 @@ fn recorded(origin: &str, table: Table, sets: &[String]) -> Result<Config, Confi
     Ok(config)
 }
 
-/// What a resumed run can change: its length, checkpoints, evaluation and precision, which another machine may not have, and
-/// what keeps training stable, so that a run that diverged can go on more carefully from its last checkpoint. None of them
-/// changes what the numbers of a saved state mean.
+/// What a resumed run can change: its length, checkpoints, evaluation and precision, which another
+/// machine may not have, and what keeps training stable, so that a run that diverged can go on more
+/// carefully from its last checkpoint. None of them changes what the numbers of a saved state mean.
 const CHANGEABLE: [&str; 17] = [
     "train.*",
     "eval.*",
@@ -197,8 +200,8 @@ pub struct Difference {
     pub other: String,
 }
 
-/// `config` as TOML values. Through text: it writes an f32 in the fewest digits that give it back, where a table would widen
-/// it to f64.
+/// `config` as TOML values. Through text: it writes an f32 in the fewest digits that give it back,
+/// where a table would widen it to f64.
 pub(super) fn table(config: &Config) -> Result<Table, ConfigError> {
     let unwritable = |e: String| ConfigError::Conflict(format!("configuration: {}", one_line(&e)));
     let text = toml::to_string(config).map_err(|e| unwritable(e.to_string()))?;
@@ -223,7 +226,8 @@ impl Layers<'_> {
         self.add(table, &format!("preset `{name}`"))
     }
 
-    /// Lays `table` over what is there, then its overrides for the method, then those for the task, which may have some for the method, too.
+    /// Lays `table` over what is there, then its overrides for the method, then those for the task,
+    /// which may have some for the method, too.
     fn add(&mut self, mut table: Table, origin: &str) -> Result<(), ConfigError> {
         let tasks = overrides(&mut table, "task", origin)?;
         self.lay(table, origin, true)?;
@@ -233,8 +237,8 @@ impl Layers<'_> {
         Ok(())
     }
 
-    /// Lays `table` over what is there, then its overrides for the method, if it `counts`. It is checked either way: a typing error should not
-    /// wait for its task or method.
+    /// Lays `table` over what is there, then its overrides for the method, if it `counts`. It is
+    /// checked either way: a typing error should not wait for its task or method.
     fn lay(&mut self, mut table: Table, origin: &str, counts: bool) -> Result<(), ConfigError> {
         let methods = overrides(&mut table, "method", origin)?;
         let mut tables = vec![checked(table, origin)?];
@@ -255,10 +259,13 @@ impl Layers<'_> {
     fn set(&mut self, set: &str) -> Result<(), ConfigError> {
         let (key, text) = split(set)?;
         if key == "task" || key == "preset" {
-            return Err(ConfigError::NotASetting { key: key.to_owned() });
+            return Err(ConfigError::NotASetting {
+                key: key.to_owned(),
+            });
         }
         if !keys::is_section(key) && !keys().iter().any(|k| k.path == key) {
-            // Here rather than in the walk below, which would stop at the section and suggest only that.
+            // Here rather than in the walk below, which would stop at the section and suggest only
+            // that.
             return Err(ConfigError::unknown_key(key, "--set"));
         }
         let is_list = keys()
@@ -269,21 +276,29 @@ impl Layers<'_> {
                 .parse()
                 .unwrap_or_else(|_| Value::String(text.to_owned()))
         } else {
-            text.parse().unwrap_or_else(|_| Value::String(text.to_owned()))
+            text.parse()
+                .unwrap_or_else(|_| Value::String(text.to_owned()))
         };
         if keys::is_section(key) {
             let members = Setting::members(key);
             return Err(ConfigError::wrong_type(key, &value, &members, "--set"));
         }
         let mut table = Table::new();
-        let (sections, last) = key.rsplit_once('.').map_or((None, key), |(s, l)| (Some(s), l));
-        let leaf = sections
-            .into_iter()
-            .flat_map(|s| s.split('.'))
-            .fold(&mut table, |table, section| {
-                let entry = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
-                entry.as_table_mut().expect("every section was just made a table")
-            });
+        let (sections, last) = key
+            .rsplit_once('.')
+            .map_or((None, key), |(s, l)| (Some(s), l));
+        let leaf =
+            sections
+                .into_iter()
+                .flat_map(|s| s.split('.'))
+                .fold(&mut table, |table, section| {
+                    let entry = table
+                        .entry(section)
+                        .or_insert_with(|| Value::Table(Table::new()));
+                    entry
+                        .as_table_mut()
+                        .expect("every section was just made a table")
+                });
         leaf.insert(last.to_owned(), value);
         merge(&mut self.merged, checked(table, "--set")?);
         Ok(())
@@ -300,7 +315,11 @@ impl Layers<'_> {
 }
 
 /// Takes the tables `[KIND.NAME.…]` out of `table`.
-fn overrides(table: &mut Table, kind: &str, origin: &str) -> Result<Vec<(String, Table)>, ConfigError> {
+fn overrides(
+    table: &mut Table,
+    kind: &str,
+    origin: &str,
+) -> Result<Vec<(String, Table)>, ConfigError> {
     let Some(Value::Table(_)) = table.get(kind) else {
         return Ok(Vec::new());
     };
@@ -324,14 +343,18 @@ fn method_named(name: &str, origin: &str) -> Result<Method, ConfigError> {
     let value = Value::String(name.to_owned());
     let key = keys().iter().find(|key| key.path == "objective.method");
     let value = key.map_or(Ok(value.clone()), |key| key.check(value, origin))?;
-    value.try_into().map_err(|e: toml::de::Error| ConfigError::Toml {
-        file: origin.to_owned(),
-        message: one_line(e.message()),
-    })
+    value
+        .try_into()
+        .map_err(|e: toml::de::Error| ConfigError::Toml {
+            file: origin.to_owned(),
+            message: one_line(e.message()),
+        })
 }
 
 fn split(set: &str) -> Result<(&str, &str), ConfigError> {
-    let parts = set.split_once('=').map(|(key, value)| (key.trim(), value.trim()));
+    let parts = set
+        .split_once('=')
+        .map(|(key, value)| (key.trim(), value.trim()));
     parts
         .filter(|(key, _)| !key.is_empty())
         .ok_or_else(|| ConfigError::NoValue { set: one_line(set) })

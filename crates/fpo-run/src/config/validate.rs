@@ -119,13 +119,14 @@ const RANGES: &[(&str, Range)] = &[
     ("train.keep", from_to(1.0, 1_000_000.0)),
 ];
 
-/// Most f32 numbers a batch may hold (16 GiB): the samples' times, noises, losses and velocities, with room for 32 actions.
+/// Most f32 numbers a batch may hold (16 GiB): the samples' times, noises, losses and velocities,
+/// with room for 32 actions.
 const LARGEST_BATCH: f64 = 4.0 * 1024.0 * 1024.0 * 1024.0;
 
 /// Most weights between a network's hidden layers.
 const LARGEST_NETWORK: f64 = 50e6;
-/// Most numbers that the hidden layers of a network may hold for the rows it sees at once (256 MiB); up to 16 groups of
-/// environments, or 8 of gradients, hold as much.
+/// Most numbers that the hidden layers of a network may hold for the rows it sees at once (256
+/// MiB); up to 16 groups of environments, or 8 of gradients, hold as much.
 const LARGEST_TILE: f64 = 64.0 * 1024.0 * 1024.0;
 
 /// The range of a numeric key.
@@ -143,7 +144,11 @@ pub(super) fn range_of(path: &str) -> Option<&'static Range> {
 pub fn validate(config: &Config) -> Result<(), ConfigError> {
     if i64::try_from(config.seed).is_err() {
         // Beyond what TOML can say, so it cannot wait for the table below.
-        return Err(out_of_range("seed", &config.seed, &format!("0 to {}", i64::MAX)));
+        return Err(out_of_range(
+            "seed",
+            &config.seed,
+            &format!("0 to {}", i64::MAX),
+        ));
     }
     let table = table(config)?;
     for (key, range) in RANGES {
@@ -185,13 +190,21 @@ fn check_conflicts(config: &Config) -> Result<(), ConfigError> {
         }
     }
     if objective.time == TimeKind::InnerGrid && policy.flow_steps < 2 {
-        return conflict("objective.time = \"inner_grid\" needs policy.flow_steps of 2 or more: the only time of one step is t = 1".into());
+        return conflict(
+            "objective.time = \"inner_grid\" needs policy.flow_steps of 2 or more: the \
+            only time of one step is t = 1"
+                .into(),
+        );
     }
-    let (samples, samples_key) = (config.parts().samples_per_action, samples_key(objective.method));
+    let (samples, samples_key) = (
+        config.parts().samples_per_action,
+        samples_key(objective.method),
+    );
     let sizes = [env.num_envs, env.sequences, env.num_steps].map(|n| n as f64);
     if sizes.iter().product::<f64>() * (samples as f64 * 66.0 + 256.0) > LARGEST_BATCH {
         return conflict(format!(
-            "env.num_envs × env.sequences × env.num_steps × {samples_key} = {} × {} × {} × {samples} needs more than 16 GiB for one batch",
+            "env.num_envs × env.sequences × env.num_steps × {samples_key} = {} × {} × {} × \
+            {samples} needs more than 16 GiB for one batch",
             env.num_envs, env.sequences, env.num_steps
         ));
     }
@@ -201,34 +214,46 @@ fn check_conflicts(config: &Config) -> Result<(), ConfigError> {
     };
     for (key, hidden, rows, cause) in [
         ("policy.hidden", &policy.hidden, samples, samples_key),
-        ("policy.hidden", &policy.hidden, env.num_envs / 16, "env.num_envs"),
+        (
+            "policy.hidden",
+            &policy.hidden,
+            env.num_envs / 16,
+            "env.num_envs",
+        ),
         ("critic.hidden", &critic.hidden, sequence, "env.num_steps"),
     ] {
         let weights: f64 = hidden.windows(2).map(|w| w[0] as f64 * w[1] as f64).sum();
         if weights > LARGEST_NETWORK {
             return conflict(format!(
-                "{key} = {hidden:?} is a network of {:.0} million weights; at most {:.0} million are possible",
+                "{key} = {hidden:?} is a network of {:.0} million weights; at most {:.0} million \
+                are possible",
                 weights / 1e6,
                 LARGEST_NETWORK / 1e6
             ));
         }
         if rows as f64 * hidden.iter().sum::<usize>() as f64 > LARGEST_TILE {
             return conflict(format!(
-                "{key} = {hidden:?} is too wide for this {cause}: {rows} rows at once do not fit in memory"
+                "{key} = {hidden:?} is too wide for this {cause}: {rows} rows at once do not fit \
+                in memory"
             ));
         }
     }
-    if advantage.schedule() == Recompute::PerMinibatch && advantage.normalize == AdvantageNormalization::Batch
+    if advantage.schedule() == Recompute::PerMinibatch
+        && advantage.normalize == AdvantageNormalization::Batch
     {
         return conflict(
-            "advantage.normalize = \"batch\" needs advantage.recompute = \"per_iteration\": with \"per_minibatch\" the batch's advantages are \
+            "advantage.normalize = \"batch\" needs advantage.recompute = \"per_iteration\": \
+            with \"per_minibatch\" the batch's advantages are \
              never known together"
                 .into(),
         );
     }
     let (what, number) = match advantage.schedule() {
         Recompute::PerMinibatch => ("env.num_envs × env.sequences", env.num_envs * env.sequences),
-        Recompute::PerIteration => ("env.num_envs × env.sequences × env.num_steps", env.transitions()),
+        Recompute::PerIteration => (
+            "env.num_envs × env.sequences × env.num_steps",
+            env.transitions(),
+        ),
     };
     if number % optimizer.minibatches != 0 {
         let why = match advantage.schedule() {
@@ -242,7 +267,8 @@ fn check_conflicts(config: &Config) -> Result<(), ConfigError> {
             optimizer.minibatches
         ));
     }
-    if advantage.estimator == AdvantageEstimator::Group && env.num_envs % advantage.group_size != 0 {
+    if advantage.estimator == AdvantageEstimator::Group && env.num_envs % advantage.group_size != 0
+    {
         return conflict(format!(
             "advantage.group_size = {} must divide env.num_envs = {}",
             advantage.group_size, env.num_envs
@@ -250,26 +276,31 @@ fn check_conflicts(config: &Config) -> Result<(), ConfigError> {
     }
     if policy.action_noise > 0.0 && !matches!(objective.method, Method::Fpo | Method::Awfm) {
         return conflict(format!(
-            "policy.action_noise = {} needs objective.method = \"fpo\" or \"awfm\": with likelihoods the policy has noise of its own \
+            "policy.action_noise = {} needs objective.method = \"fpo\" or \"awfm\": with \
+            likelihoods the policy has noise of its own \
              (policy.initial_std, policy.step_noise)",
             policy.action_noise
         ));
     }
     if optimizer.max_kl > 0.0 && optimizer.target_kl > optimizer.max_kl {
         return conflict(format!(
-            "optimizer.target_kl = {} is never reached where optimizer.max_kl = {} ends the epochs: raise optimizer.max_kl, or set it to 0",
+            "optimizer.target_kl = {} is never reached where optimizer.max_kl = {} ends the \
+            epochs: raise optimizer.max_kl, or set it to 0",
             optimizer.target_kl, optimizer.max_kl
         ));
     }
     if config.train.rollback && config.eval.every == 0 {
         return conflict(
-            "train.rollback goes back to the best checkpoint, so it needs evaluations while training: set eval.every".into(),
+            "train.rollback goes back to the best checkpoint, so it needs evaluations while \
+            training: set eval.every"
+                .into(),
         );
     }
     if objective.knn_entropy > 0.0 {
         if objective.method == Method::Ppo {
             return conflict(format!(
-                "objective.knn_entropy = {} is for flows: a Gaussian's entropy is known, and objective.entropy is its weight",
+                "objective.knn_entropy = {} is for flows: a Gaussian's entropy is known, and \
+                objective.entropy is its weight",
                 objective.knn_entropy
             ));
         }
@@ -282,7 +313,8 @@ fn check_conflicts(config: &Config) -> Result<(), ConfigError> {
     }
     if objective.entropy > 0.0 && objective.method != Method::Ppo {
         return conflict(format!(
-            "objective.entropy = {} needs objective.method = \"ppo\": a flow's entropy is not known",
+            "objective.entropy = {} needs objective.method = \"ppo\": a flow's entropy is not \
+            known",
             objective.entropy
         ));
     }
@@ -320,7 +352,8 @@ impl Range {
         let inside = match value {
             Value::Array(values) => {
                 let (shortest, longest) = self.length.unwrap_or((0, usize::MAX));
-                (shortest..=longest).contains(&values.len()) && values.iter().all(|v| self.contains(v))
+                (shortest..=longest).contains(&values.len())
+                    && values.iter().all(|v| self.contains(v))
             }
             value => self.contains(value),
         };
@@ -337,8 +370,16 @@ impl Range {
             Value::Float(f) => f,
             _ => f64::NAN,
         };
-        let low = if self.above { x > self.min } else { x >= self.min };
-        let high = if self.below { x < self.max } else { x <= self.max };
+        let low = if self.above {
+            x > self.min
+        } else {
+            x >= self.min
+        };
+        let high = if self.below {
+            x < self.max
+        } else {
+            x <= self.max
+        };
         low && high && x.is_finite()
     }
 }

@@ -19,8 +19,9 @@ use symptoms::{Clamping, Gradients, Losses, Ratios, Symptom};
 
 /// Follows a run and says, once for each event, when it begins to go wrong.
 ///
-/// It sees nothing but rows, each once and in order, so a run that is resumed shows it the recorded ones again and goes on as if it had
-/// never stopped. When `rollbacks` rises in a row it forgets what was before in everything that has to do with the present.
+/// It sees nothing but rows, each once and in order, so a run that is resumed shows it the recorded
+/// ones again and goes on as if it had never stopped. When `rollbacks` rises in a row it forgets
+/// what was before in everything that has to do with the present.
 #[derive(Clone, Debug)]
 pub struct Detector {
     advice: Advice,
@@ -91,7 +92,8 @@ impl Detector {
 
     /// What is wrong at present.
     pub fn present(&self) -> Vec<Finding> {
-        let symptoms: [&dyn Symptom; 4] = [&self.ratios, &self.clamping, &self.gradients, &self.losses];
+        let symptoms: [&dyn Symptom; 4] =
+            [&self.ratios, &self.clamping, &self.gradients, &self.losses];
         let symptoms = symptoms.into_iter().filter(|symptom| symptom.is_present());
         let collapse = self.has_collapsed().then(|| self.collapse());
         collapse
@@ -100,12 +102,14 @@ impl Detector {
             .collect()
     }
 
-    /// Whether the training return has risen by more than its noise; none while there are too few episodes to say.
+    /// Whether the training return has risen by more than its noise; none while there are too few
+    /// episodes to say.
     pub fn has_learnt(&self) -> Option<bool> {
         self.returns.has_risen()
     }
 
-    /// Forgets the present, as after a rollback; the next row, which has more of them, does the same.
+    /// Forgets the present, as after a rollback; the next row, which has more of them, does the
+    /// same.
     pub(crate) fn forget(&mut self) {
         if self.sound {
             self.returns.forget();

@@ -2,11 +2,14 @@
 
 use super::limits::*;
 use super::series::median;
-use super::{Detector, Finding, FindingKind, Metrics, NormalizerState, Recorded, RunRecord, Severity};
+use super::{
+    Detector, Finding, FindingKind, Metrics, NormalizerState, Recorded, RunRecord, Severity,
+};
 use crate::config::Method;
 use fpo_learn::trainer::OF_CRITIC;
 
-/// Everything worth saying about a run, the worst first. The run is healthy if none of it [is unhealthy](Finding::is_unhealthy).
+/// Everything worth saying about a run, the worst first. The run is healthy if none of it [is
+/// unhealthy](Finding::is_unhealthy).
 ///
 /// ```no_run
 /// use fpo_run::health::{RunRecord, examine};
@@ -75,12 +78,17 @@ fn no_metrics(record: &RunRecord) -> Finding {
 fn failure(record: &RunRecord) -> Option<Finding> {
     let last = record.events.last()?;
     let done = record.rows.last().map_or(0, Metrics::iteration);
-    (last.finding.kind == FindingKind::NonFinite && last.iteration > done).then(|| last.finding.clone())
+    (last.finding.kind == FindingKind::NonFinite && last.iteration > done)
+        .then(|| last.finding.clone())
 }
 
 /// What went wrong and was overcome.
 fn past(record: &RunRecord, detector: &Detector) -> Vec<Finding> {
-    let present: Vec<FindingKind> = detector.present().iter().map(|finding| finding.kind).collect();
+    let present: Vec<FindingKind> = detector
+        .present()
+        .iter()
+        .map(|finding| finding.kind)
+        .collect();
     let mut kinds: Vec<FindingKind> = Vec::new();
     for event in &record.events {
         let kind = event.finding.kind;
@@ -93,7 +101,11 @@ fn past(record: &RunRecord, detector: &Detector) -> Vec<Finding> {
         .into_iter()
         .filter(|kind| !(stopped && *kind == FindingKind::NonFinite));
     let described = kinds.map(|kind| {
-        let all: Vec<_> = record.events.iter().filter(|e| e.finding.kind == kind).collect();
+        let all: Vec<_> = record
+            .events
+            .iter()
+            .filter(|e| e.finding.kind == kind)
+            .collect();
         let last = all[all.len() - 1];
         let times = match all.len() {
             1 => String::new(),
@@ -127,7 +139,8 @@ fn recent(rows: &[impl Metrics], name: &str) -> Option<f64> {
     (!middle.is_nan()).then_some(middle)
 }
 
-/// Figures that are no numbers, but for those that do not exist in every iteration, or with these settings.
+/// Figures that are no numbers, but for those that do not exist in every iteration, or with these
+/// settings.
 fn nulls(record: &RunRecord, present: &[Recorded]) -> Option<Finding> {
     let may_be = |name: &str| match name {
         "episode_return" | "episode_length" => true,
@@ -148,7 +161,8 @@ fn nulls(record: &RunRecord, present: &[Recorded]) -> Option<Finding> {
                 names.join(", "),
                 present.len()
             ),
-            "learning is about to fail; go back to the best checkpoint with a lower optimizer.learning_rate, or set train.rollback=true",
+            "learning is about to fail; go back to the best checkpoint with a lower \
+            optimizer.learning_rate, or set train.rollback=true",
         )
     })
 }
@@ -169,7 +183,8 @@ fn clipping(record: &RunRecord, present: &[Recorded]) -> Option<Finding> {
             FindingKind::ClipFraction,
             Severity::Warning,
             format!(
-                "{:.0} % of ratios leave the trust region: the policy is thrown out of it at every step",
+                "{:.0} % of ratios leave the trust region: the policy is thrown out of it at every \
+                step",
                 100.0 * clipped
             ),
             "lower optimizer.learning_rate or optimizer.epochs",
@@ -194,21 +209,25 @@ fn critic(record: &RunRecord, present: &[Recorded], detector: &Detector) -> Opti
     if explained > 0.0 || record.rows.len() <= YOUNG {
         return None;
     }
-    let statement = format!("the critic explains nothing of the returns (explained variance {explained:.2})");
-    // Where every return is the same, as in a task that is mastered or of one step, nothing is left to explain.
+    let statement =
+        format!("the critic explains nothing of the returns (explained variance {explained:.2})");
+    // Where every return is the same, as in a task that is mastered or of one step, nothing is left
+    // to explain.
     Some(if detector.has_learnt() == Some(true) {
         Finding::new(
             FindingKind::ExplainedVariance,
             Severity::Note,
             statement,
-            "the return has risen all the same: where returns hardly differ there is nothing to explain",
+            "the return has risen all the same: where returns hardly differ there is nothing to \
+            explain",
         )
     } else {
         Finding::new(
             FindingKind::ExplainedVariance,
             Severity::Warning,
             statement,
-            "change optimizer.critic_learning_rate, or begin a new run with critic.value_scale=\"horizon\" or a larger critic",
+            "change optimizer.critic_learning_rate, or begin a new run with \
+            critic.value_scale=\"horizon\" or a larger critic",
         )
     })
 }
@@ -219,8 +238,12 @@ fn saturation(present: &[Recorded]) -> Option<Finding> {
         Finding::new(
             FindingKind::Saturation,
             Severity::Warning,
-            format!("nearly all actions are at the bounds of their range (saturation {size:.2} of 1)"),
-            "the policy drifts beyond tanh; begin a new run with policy.action_bound=3 (a flow: and objective.bound_pull=1), and lower \
+            format!(
+                "nearly all actions are at the bounds of their range (saturation {size:.2} of \
+                1)"
+            ),
+            "the policy drifts beyond tanh; begin a new run with policy.action_bound=3 (a flow: \
+            and objective.bound_pull=1), and lower \
              optimizer.learning_rate",
         )
     })
@@ -242,13 +265,17 @@ fn diverged(present: &[Recorded]) -> Option<Finding> {
                 "the simulation diverged {diverged:.0} times in the last {} iterations",
                 present.len()
             ),
-            "such episodes end as failed; a policy that seeks them out may need a smaller policy.action_bound",
+            "such episodes end as failed; a policy that seeks them out may need a smaller \
+            policy.action_bound",
         )
     })
 }
 
 fn evaluations(record: &RunRecord) -> Option<Finding> {
-    let evaluated = record.rows.iter().any(|row| row.get("eval/zero_noise").is_some());
+    let evaluated = record
+        .rows
+        .iter()
+        .any(|row| row.get("eval/zero_noise").is_some());
     let steps = record.rows.last().map_or(0, Metrics::env_steps);
     let every = record.config.eval.every;
     if evaluated || steps < record.config.train.steps.min(every) {
@@ -275,7 +302,8 @@ fn progress(record: &RunRecord, detector: &Detector) -> Option<Finding> {
             FindingKind::NoProgress,
             Severity::Note,
             "the training return has not risen by more than its noise",
-            "it may have been good from the start; otherwise the reward may be too rare: try smaller batches or more steps",
+            "it may have been good from the start; otherwise the reward may be too rare: try \
+            smaller batches or more steps",
         )
     })
 }
@@ -311,7 +339,9 @@ fn rates(record: &RunRecord) -> Vec<Finding> {
     let judged = used.filter_map(|(key, rate, _)| {
         let advice = match f64::from(rate) {
             rate if rate > HIGHEST_RATE => "few networks bear it; the presets have 1e-4 to 4e-3",
-            rate if rate < LOWEST_RATE => "hardly anything is learnt with it; the presets have 1e-4 to 4e-3",
+            rate if rate < LOWEST_RATE => {
+                "hardly anything is learnt with it; the presets have 1e-4 to 4e-3"
+            }
             _ => return None,
         };
         Some(Finding::new(
@@ -337,7 +367,11 @@ fn entries(state: &NormalizerState, is: impl Fn(usize) -> bool) -> Option<String
     match names.len() {
         0 => None,
         n if n <= ROOM => Some(names.join(", ")),
-        n => Some(format!("{} and {} more", names[..ROOM].join(", "), n - ROOM)),
+        n => Some(format!(
+            "{} and {} more",
+            names[..ROOM].join(", "),
+            n - ROOM
+        )),
     }
 }
 
@@ -367,7 +401,8 @@ fn normalizer(record: &RunRecord) -> Vec<Finding> {
             FindingKind::Normalizer,
             Severity::Warning,
             format!("observations of extreme size: {names}"),
-            "single precision loses their differences, and a few of them rule the statistics; scale or bound them in the task",
+            "single precision loses their differences, and a few of them rule the statistics; \
+            scale or bound them in the task",
         ));
     }
     let oldest = &states[0].moments;
@@ -389,7 +424,8 @@ fn normalizer(record: &RunRecord) -> Vec<Finding> {
                     "the normalizer has drifted since the oldest checkpoint: {}",
                     names
                 ),
-                "the policy sees other inputs than it learnt from; look for states that are new, or simulations that diverge",
+                "the policy sees other inputs than it learnt from; look for states that are new, \
+                or simulations that diverge",
             ));
         }
     }

@@ -20,7 +20,8 @@ pub trait Metrics {
     /// Environment steps done.
     fn env_steps(&self) -> u64;
 
-    /// The figure of this name: none if the row has no such figure, not a number if it is not finite.
+    /// The figure of this name: none if the row has no such figure, not a number if it is not
+    /// finite.
     fn get(&self, name: &str) -> Option<f64>;
 }
 
@@ -115,15 +116,16 @@ pub struct RunRecord {
     pub rows: Vec<Recorded>,
     /// What was found while it was trained.
     pub events: Vec<Event>,
-    /// The normalizers of the oldest and the newest checkpoint, if there are checkpoints that can be read.
+    /// The normalizers of the oldest and the newest checkpoint, if there are checkpoints that can
+    /// be read.
     pub normalizers: Vec<NormalizerState>,
     /// What was wrong with the folder itself.
     pub damage: Vec<Finding>,
 }
 
 impl RunRecord {
-    /// Reads the folder of a run, without changing anything in it. The run may be under way: a last line that is half written does
-    /// not count.
+    /// Reads the folder of a run, without changing anything in it. The run may be under way: a last
+    /// line that is half written does not count.
     ///
     /// # Errors
     /// If it is no run's folder, or its settings or metrics cannot be read.
@@ -141,8 +143,10 @@ impl RunRecord {
         }
         let config = load_recorded(&config, &[])?;
         let unreadable = |name: &str, error| RunError::of_lines("read", &folder.join(name), error);
-        let rows = parse_lines(&folder.join(METRICS), Recorded::parse).map_err(|e| unreadable(METRICS, e))?;
-        let events = parse_lines(&folder.join(EVENTS), Event::parse).map_err(|e| unreadable(EVENTS, e))?;
+        let rows = parse_lines(&folder.join(METRICS), Recorded::parse)
+            .map_err(|e| unreadable(METRICS, e))?;
+        let events =
+            parse_lines(&folder.join(EVENTS), Event::parse).map_err(|e| unreadable(EVENTS, e))?;
         let mut record = Self {
             config,
             rows,

@@ -49,7 +49,8 @@ impl Window {
     }
 }
 
-/// The middle of some figures, the upper one of two; what is not finite counts as infinite. Not a number if there are none.
+/// The middle of some figures, the upper one of two; what is not finite counts as infinite. Not a
+/// number if there are none.
 pub(super) fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut sorted: Vec<f64> = values
         .map(|x| if x.is_finite() { x } else { f64::INFINITY })
@@ -73,7 +74,10 @@ mod tests {
             assert_eq!(window.push(x), out);
         }
         assert!(window.is_full());
-        assert_eq!((window.median(), window.mean(), window.len()), (2.0, 4.0, 3));
+        assert_eq!(
+            (window.median(), window.mean(), window.len()),
+            (2.0, 4.0, 3)
+        );
         window.push(f64::NAN);
         assert_eq!(window.median(), 9.0, "what is no number is beyond all");
         window.clear();

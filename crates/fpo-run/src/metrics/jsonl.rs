@@ -45,8 +45,8 @@ pub(super) struct Resumption {
 }
 
 impl Resumption {
-    /// Keeps the rows up to `iteration`. They must lead there without a gap and each be there once; those of the beginning may be missing,
-    /// of a run whose file was moved away.
+    /// Keeps the rows up to `iteration`. They must lead there without a gap and each be there once;
+    /// those of the beginning may be missing, of a run whose file was moved away.
     pub(super) fn prepare(run_dir: &Path, iteration: u64) -> Result<Self, MetricsError> {
         let path = run_dir.join(METRICS);
         let (mut env_steps, mut rows, mut newest) = (0, 0, None);
@@ -78,7 +78,11 @@ impl Resumption {
                 rows,
                 format!("it is the last, but the checkpoint is of iteration {iteration}"),
             )),
-            (Ok(cut), _) => Ok(Self { cut, path, env_steps }),
+            (Ok(cut), _) => Ok(Self {
+                cut,
+                path,
+                env_steps,
+            }),
             (Err(LineError::Io(error)), _) => Err(io_error(&path)(error)),
             (Err(LineError::Damaged(line, reason)), _) => Err(damaged(line, reason)),
         }
@@ -86,7 +90,11 @@ impl Resumption {
 
     /// Cuts it back; also returns the number of environment steps of the rows that stay.
     pub(super) fn commit(self) -> Result<(JsonLines, u64), MetricsError> {
-        let Self { path, cut, env_steps } = self;
+        let Self {
+            path,
+            cut,
+            env_steps,
+        } = self;
         let file = cut.commit().map_err(io_error(&path))?;
         Ok((JsonLines { path, file }, env_steps))
     }

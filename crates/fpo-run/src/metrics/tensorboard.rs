@@ -1,7 +1,8 @@
 //! TensorBoard's event files: TFRecords that hold `Event` messages.
 //!
-//! A record is its length (u64), a checksum of the length, the message, a checksum of the message; numbers are little
-//! endian. The messages need six fields of `event.proto` and `summary.proto`, encoded here by hand.
+//! A record is its length (u64), a checksum of the length, the message, a checksum of the message;
+//! numbers are little endian. The messages need six fields of `event.proto` and `summary.proto`,
+//! encoded here by hand.
 
 use std::fs::File;
 use std::io::{ErrorKind, Write};
@@ -27,7 +28,8 @@ mod field {
     pub const SESSION_STATUS: u64 = 1;
 }
 
-/// `SessionLog.SessionStatus.START`: what follows replaces what earlier files say about this step and later ones.
+/// `SessionLog.SessionStatus.START`: what follows replaces what earlier files say about this step
+/// and later ones.
 const SESSION_START: u64 = 1;
 
 /// One event file, open at its end.
@@ -37,7 +39,8 @@ pub(super) struct EventFile {
 }
 
 impl EventFile {
-    /// Begins a file that TensorBoard reads after those already in `run_dir`: it goes by the order of the names.
+    /// Begins a file that TensorBoard reads after those already in `run_dir`: it goes by the order
+    /// of the names.
     pub(super) fn create(run_dir: &Path) -> Result<Self, MetricsError> {
         let seconds = wall_time() as u64;
         let mut part = 0;
@@ -88,7 +91,8 @@ impl EventFile {
         self.file.sync_data().map_err(io_error(&self.path))
     }
 
-    /// Appends an event with the time of now, in one piece, so that a reader never sees half a record.
+    /// Appends an event with the time of now, in one piece, so that a reader never sees half a
+    /// record.
     fn record(&mut self, step: Option<u64>, content: Message) -> Result<(), MetricsError> {
         let mut event = Message::default();
         event.double(field::EVENT_WALL_TIME, wall_time());
@@ -108,7 +112,9 @@ impl EventFile {
 
 /// CRC-32C, rotated and shifted: TFRecord's guard against data that holds checksums of its own.
 fn masked_crc(bytes: &[u8]) -> u32 {
-    CRC.checksum(bytes).rotate_right(15).wrapping_add(0xa282_ead8)
+    CRC.checksum(bytes)
+        .rotate_right(15)
+        .wrapping_add(0xa282_ead8)
 }
 
 /// Seconds since 1970.

@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum RunError {
     /// A new run was to begin where one is already.
-    #[error("{0} already holds a run; continue it with `fpo train --resume {0}`, replace it with --force, or choose another folder with --out or --name", folder.display())]
+    #[error("{0} already holds a run; continue it with `fpo train --resume {0}`, replace it with \
+        --force, or choose another folder with --out or --name", folder.display())]
     Occupied {
         /// The folder.
         folder: PathBuf,
@@ -40,7 +41,8 @@ pub enum RunError {
         folder: PathBuf,
     },
     /// The run has left no failure to see again.
-    #[error("{} has no failure/failure.json: it has not failed, or a newer run replaced it", folder.display())]
+    #[error("{} has no failure/failure.json: it has not failed, or a newer run replaced \
+        it", folder.display())]
     NoFailure {
         /// The folder.
         folder: PathBuf,
@@ -54,7 +56,8 @@ pub enum RunError {
         reason: String,
     },
     /// The newest checkpoint cannot be used, but an earlier one can.
-    #[error("{source}; {} is good: delete {} to go on from there", older.display(), newest.display())]
+    #[error("{source}; {} is good: delete {} to go on from \
+        there", older.display(), newest.display())]
     NewestDamaged {
         /// What is wrong with the newest.
         source: CheckpointError,
@@ -64,7 +67,8 @@ pub enum RunError {
         older: PathBuf,
     },
     /// The run has made all its steps.
-    #[error("{} is complete ({steps} environment steps); extend it with --set train.steps=N", folder.display())]
+    #[error("{} is complete ({steps} environment steps); extend it with --set \
+        train.steps=N", folder.display())]
     Complete {
         /// The folder.
         folder: PathBuf,
@@ -72,7 +76,8 @@ pub enum RunError {
         steps: u64,
     },
     /// A line of a file that grows with the run, other than a last one that a crash cut short.
-    #[error("{} is damaged in line {line}: {reason}; move the file away to go on without what it records", path.display())]
+    #[error("{} is damaged in line {line}: {reason}; move the file away to go on without what it \
+        records", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -99,7 +104,8 @@ pub enum RunError {
     Checkpoint(#[from] CheckpointError),
     /// Training collapsed once more than it may go back.
     #[error(
-        "training has collapsed again after {rollbacks} rollbacks: lower learning rates did not help; begin a new run with more protection, \
+        "training has collapsed again after {rollbacks} rollbacks: lower learning rates did not \
+        help; begin a new run with more protection, \
          as the preset `fast` has it (`fpo doctor` says more)"
     )]
     Collapsed {
@@ -130,7 +136,11 @@ impl RunError {
     pub(crate) fn of_lines(action: &'static str, path: &Path, error: LineError) -> Self {
         let path = path.to_owned();
         match error {
-            LineError::Io(source) => Self::Io { action, path, source },
+            LineError::Io(source) => Self::Io {
+                action,
+                path,
+                source,
+            },
             LineError::Damaged(line, reason) => Self::Damaged { path, line, reason },
         }
     }
@@ -150,7 +160,9 @@ impl RunError {
             | Self::Config(_) => true,
             Self::Checkpoint(error) => !matches!(error, CheckpointError::Save { .. }),
             Self::Metrics(MetricsError::Damaged { .. }) => true,
-            Self::Metrics(MetricsError::Io { source, .. }) => source.kind() == ErrorKind::InvalidInput,
+            Self::Metrics(MetricsError::Io { source, .. }) => {
+                source.kind() == ErrorKind::InvalidInput
+            }
             Self::Train(
                 TrainError::State(_)
                 | TrainError::Precision(_)
@@ -160,7 +172,9 @@ impl RunError {
             | Self::Policy(_) => true,
             // Names that can be no folder's, and files too long to be read.
             Self::Io { action, source, .. } => match source.kind() {
-                ErrorKind::NotADirectory | ErrorKind::InvalidFilename | ErrorKind::InvalidInput => true,
+                ErrorKind::NotADirectory | ErrorKind::InvalidFilename | ErrorKind::InvalidInput => {
+                    true
+                }
                 ErrorKind::FileTooLarge => *action == "read",
                 _ => false,
             },

@@ -26,7 +26,10 @@ impl Evaluations {
     pub(super) fn resume(folder: &RunFolder, iteration: u64) -> Result<Cut, RunError> {
         Self::keeping(folder, |line| {
             let line = str::from_utf8(line).unwrap_or_default();
-            let number = line.split(',').next().and_then(|field| field.parse::<u64>().ok());
+            let number = line
+                .split(',')
+                .next()
+                .and_then(|field| field.parse::<u64>().ok());
             number.is_some_and(|number| number <= iteration)
         })
     }

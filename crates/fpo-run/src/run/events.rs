@@ -1,4 +1,5 @@
-//! `events.jsonl`: what the detector found while a run was trained, and what was done about it, one JSON object a line.
+//! `events.jsonl`: what the detector found while a run was trained, and what was done about it, one
+//! JSON object a line.
 
 use super::{RunError, RunFolder};
 use crate::health::Finding;
@@ -31,8 +32,9 @@ impl Event {
         serde_json::from_slice(line).map_err(|e| e.to_string())
     }
 
-    /// Whether it lies behind a training state after `iteration` iterations and `rollbacks` rollbacks. A rollback may have undone
-    /// an iteration that failed, which then is repeated under the same number.
+    /// Whether it lies behind a training state after `iteration` iterations and `rollbacks`
+    /// rollbacks. A rollback may have undone an iteration that failed, which then is repeated under
+    /// the same number.
     fn is_before(&self, iteration: u64, rollbacks: u32) -> bool {
         self.rollbacks < rollbacks || self.iteration <= iteration
     }
@@ -52,7 +54,11 @@ impl Events {
     }
 
     /// Keeps the events that lie behind the state from which the run goes on, once it is committed.
-    pub(super) fn resume(folder: &RunFolder, iteration: u64, rollbacks: u32) -> Result<Cut, RunError> {
+    pub(super) fn resume(
+        folder: &RunFolder,
+        iteration: u64,
+        rollbacks: u32,
+    ) -> Result<Cut, RunError> {
         let path = folder.path().join(EVENTS);
         let keep = |line: &[u8]| Ok(Event::parse(line)?.is_before(iteration, rollbacks));
         Cut::prepare(&path, "", keep).map_err(|error| RunError::of_lines("cut back", &path, error))

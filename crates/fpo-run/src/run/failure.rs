@@ -1,4 +1,5 @@
-//! What a training that cannot go on leaves behind: enough to see the failure again, as often as it takes to understand it.
+//! What a training that cannot go on leaves behind: enough to see the failure again, as often as it
+//! takes to understand it.
 
 use super::{CONFIG, RunError, RunFolder, STATE, advance};
 use crate::checkpoint::LARGEST_FILE;
@@ -11,7 +12,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The folder in a run's folder; it holds the last good state, the settings, the minibatch if one is to blame, and what happened.
+/// The folder in a run's folder; it holds the last good state, the settings, the minibatch if one
+/// is to blame, and what happened.
 pub(super) const FAILURE: &str = "failure";
 const BATCH: &str = "minibatch.safetensors";
 const REPORT: &str = "failure.json";
@@ -42,8 +44,8 @@ pub struct Reproduction {
     pub minibatch: Option<PathBuf>,
 }
 
-/// Writes down that `trainer`, whose state after `done` iterations was `before`, failed in the next. An earlier failure's files are
-/// replaced.
+/// Writes down that `trainer`, whose state after `done` iterations was `before`, failed in the
+/// next. An earlier failure's files are replaced.
 pub(super) fn write(
     folder: &RunFolder,
     config: &str,
@@ -55,7 +57,11 @@ pub(super) fn write(
     let path = folder.path().join(FAILURE);
     let io = |action, path: &Path| {
         let path = path.to_owned();
-        move |source| RunError::Io { action, path, source }
+        move |source| RunError::Io {
+            action,
+            path,
+            source,
+        }
     };
     discard(&path).map_err(io("delete", &path))?;
     fs::create_dir(&path).map_err(io("make the folder", &path))?;
@@ -81,7 +87,8 @@ pub(super) fn write(
     Ok(())
 }
 
-/// Makes the iteration that the run in `folder` failed in again, from the last good state, on `threads` threads. Nothing is written.
+/// Makes the iteration that the run in `folder` failed in again, from the last good state, on
+/// `threads` threads. Nothing is written.
 ///
 /// # Errors
 /// If the run has left no failure, or its files are damaged, or `task` finds no task of its name.
@@ -113,8 +120,8 @@ pub fn reproduce<E: From<RunError>>(
         .map_err(|e| damaged(one_line(&e.to_string())))?;
     let config: Config = load_recorded(&path.join(CONFIG), &[]).map_err(RunError::from)?;
     let task = task(&config.task)?;
-    let mut trainer =
-        Trainer::restore(&config, task, threads, &read(STATE, LARGEST_FILE)?).map_err(RunError::from)?;
+    let mut trainer = Trainer::restore(&config, task, threads, &read(STATE, LARGEST_FILE)?)
+        .map_err(RunError::from)?;
     if trainer.iteration() != report.iteration {
         let reason = format!(
             "it speaks of {} iterations, {STATE} of {}",

@@ -13,7 +13,8 @@ pub(crate) const CHECKPOINTS: &str = "checkpoints";
 /// No policy comes near this size, 1 GiB: the largest networks have a fifth of it.
 pub(crate) const LARGEST_POLICY: u64 = 1 << 30;
 
-/// What a run leaves in its folder, besides the event files; `--force` deletes all these and nothing else.
+/// What a run leaves in its folder, besides the event files; `--force` deletes all these and
+/// nothing else.
 const OURS: [&str; 13] = [
     CONFIG,
     METRICS,
@@ -39,8 +40,8 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Makes the folder of a new run, and those above it. With `force` it may hold a run already, which stays until
-    /// [`super::Session::begin`] deletes it, and nothing else in the folder.
+    /// Makes the folder of a new run, and those above it. With `force` it may hold a run already,
+    /// which stays until [`super::Session::begin`] deletes it, and nothing else in the folder.
     ///
     /// # Errors
     /// If there is a run already and not `force`, another process uses it, or it cannot be made.
@@ -117,8 +118,8 @@ impl RunFolder {
         Ok(())
     }
 
-    /// Deletes what an earlier run left. The checkpoints go first, and all at once by taking another name: a deletion cut short must not
-    /// look like a run to go on with.
+    /// Deletes what an earlier run left. The checkpoints go first, and all at once by taking
+    /// another name: a deletion cut short must not look like a run to go on with.
     pub(super) fn clear(&self) -> Result<(), RunError> {
         let checkpoints = self.checkpoints();
         discard(&checkpoints).map_err(io_error("delete", &checkpoints))?;
@@ -174,7 +175,11 @@ fn holds_a_run(path: &Path) -> bool {
 
 fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RunError + use<> {
     let path = path.to_owned();
-    move |source| RunError::Io { action, path, source }
+    move |source| RunError::Io {
+        action,
+        path,
+        source,
+    }
 }
 
 /// Which checkpoint of a run.
@@ -188,7 +193,8 @@ pub enum Pick {
     Step(u64),
 }
 
-/// The policy at `path`: a run's folder, a checkpoint's, or a policy file. Returns its bytes and where they are from.
+/// The policy at `path`: a run's folder, a checkpoint's, or a policy file. Returns its bytes and
+/// where they are from.
 ///
 /// # Errors
 /// If there is none there, or its checkpoint is damaged.

@@ -11,7 +11,8 @@ use fpo_learn::trainer::{ROLLBACK_LR_SCALE, TrainError};
 use std::path::Path;
 
 impl Session {
-    /// After a number stopped being finite in iteration `iteration`: writes it down and, where that is wanted, goes back.
+    /// After a number stopped being finite in iteration `iteration`: writes it down and, where that
+    /// is wanted, goes back.
     ///
     /// # Errors
     /// `error` itself if there is no going back, or what goes wrong on the way.
@@ -33,13 +34,16 @@ impl Session {
         self.roll_back(iteration, iteration - 1, observer)
     }
 
-    /// After something was wrong in iteration `iteration` goes back to the best checkpoint with which nothing was wrong, or to the beginning if there is none, and saves where that leads:
-    /// a run that is interrupted from now on goes on from here, with `done` iterations done. A return may be high where the flow has become unstable already, and then
-    /// it falls again at once. Checkpoints that were not evaluated are no place to go back to: which of them are there depends on
-    /// interruptions.
+    /// After something was wrong in iteration `iteration` goes back to the best checkpoint with
+    /// which nothing was wrong, or to the beginning if there is none, and saves where that leads: a
+    /// run that is interrupted from now on goes on from here, with `done` iterations done. A return
+    /// may be high where the flow has become unstable already, and then it falls again at once.
+    /// Checkpoints that were not evaluated are no place to go back to: which of them are there
+    /// depends on interruptions.
     ///
     /// # Errors
-    /// [`RunError::Collapsed`] if it has gone back too often already, or if the checkpoint cannot be read or the new one not written.
+    /// [`RunError::Collapsed`] if it has gone back too often already, or if the checkpoint cannot
+    /// be read or the new one not written.
     pub(super) fn roll_back(
         &mut self,
         iteration: u64,
@@ -87,14 +91,19 @@ impl Session {
                 }),
                 None => error.into(),
             })?;
-        // It is the evaluated policy again, so that the best one is not lost where it is saved in the place of itself.
+        // It is the evaluated policy again, so that the best one is not lost where it is saved in
+        // the place of itself.
         self.detector.forget();
         self.save(evaluation, observer)
     }
 }
 
 /// A detector that has seen what a run's folder holds up to `iteration`.
-pub(super) fn replayed(config: &Config, folder: &Path, iteration: u64) -> Result<Detector, RunError> {
+pub(super) fn replayed(
+    config: &Config,
+    folder: &Path,
+    iteration: u64,
+) -> Result<Detector, RunError> {
     let mut detector = Detector::new(config);
     let path = folder.join(METRICS);
     let replayed = each_line(&path, |line| {

@@ -27,10 +27,12 @@ fn a_run_that_cannot_begin_replaces_none() {
         step_limit: Some(10),
     }));
     let path = tempfile::TempDir::new().unwrap();
-    let files =
-        [CONFIG, "metrics.jsonl", "checkpoints/step-10/manifest.json"].map(|name| path.path().join(name));
+    let files = [CONFIG, "metrics.jsonl", "checkpoints/step-10/manifest.json"]
+        .map(|name| path.path().join(name));
     fs::create_dir_all(path.path().join("checkpoints/step-10")).unwrap();
-    files.iter().for_each(|file| fs::write(file, "old").unwrap());
+    files
+        .iter()
+        .for_each(|file| fs::write(file, "old").unwrap());
     let mut config = Config::default();
     (
         config.env.num_envs,
@@ -41,6 +43,11 @@ fn a_run_that_cannot_begin_replaces_none() {
     let error = Session::begin(folder, config, task, 1).err().unwrap();
     assert_eq!(error.to_string(), "a part is missing");
     for file in files {
-        assert_eq!(fs::read_to_string(&file).unwrap(), "old", "{}", file.display());
+        assert_eq!(
+            fs::read_to_string(&file).unwrap(),
+            "old",
+            "{}",
+            file.display()
+        );
     }
 }

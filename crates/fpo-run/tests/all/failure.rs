@@ -1,5 +1,6 @@
-//! The promise: a number that is not finite never acts, is never learnt from and is never saved, also where it appears only in an
-//! evaluation; and what a failed run leaves makes the failure again.
+//! The promise: a number that is not finite never acts, is never learnt from and is never saved,
+//! also where it appears only in an evaluation; and what a failed run leaves makes the failure
+//! again.
 
 use fpo_env::{Env, EnvSpec, MakeError, NoState, StateError, Step, StepEnd, Task};
 use fpo_rng::Philox;
@@ -12,7 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tempfile::TempDir;
 
-/// A task whose environments give what is not a number, but for the first few that are made of it: those that train.
+/// A task whose environments give what is not a number, but for the first few that are made of it:
+/// those that train.
 struct Faulty {
     spec: EnvSpec,
     sound: AtomicUsize,
@@ -107,7 +109,10 @@ const ENVS: usize = 4;
 
 /// Three iterations of eight steps, evaluated after each.
 fn config() -> Config {
-    crate::tiny::config("faulty", &["eval.episodes=3", "eval.every=8", "train.steps=24"])
+    crate::tiny::config(
+        "faulty",
+        &["eval.episodes=3", "eval.every=8", "train.steps=24"],
+    )
 }
 
 /// Trains on one thread, so that environments are made in their order.
@@ -131,7 +136,8 @@ fn a_fault_that_only_an_evaluation_meets_ends_the_run_before_anything_is_saved()
             .unwrap_err()
             .to_string();
         let expected = format!(
-            "the environment gave a non-finite {name} in episode 0 of the evaluation at step {step}: this is a fault of the task"
+            "the environment gave a non-finite {name} in episode 0 of the evaluation at step \
+            {step}: this is a fault of the task"
         );
         assert_eq!(error, expected);
         let run = folder.path().join("run");
@@ -144,7 +150,10 @@ fn a_fault_that_only_an_evaluation_meets_ends_the_run_before_anything_is_saved()
 
         // Where every evaluation is at fault, so is the one that was.
         let again = reproduce(&run, 1, |_| Ok::<_, RunError>(Faulty::task(ENVS, fault))).unwrap();
-        assert_eq!((again.iteration, again.recorded.as_str()), (1, expected.as_str()));
+        assert_eq!(
+            (again.iteration, again.recorded.as_str()),
+            (1, expected.as_str())
+        );
         assert_eq!(again.again.as_deref(), Some(expected.as_str()));
         let well = reproduce(&run, 1, |_| Ok::<_, RunError>(Faulty::task(100, fault))).unwrap();
         assert_eq!(well.again, None);
@@ -162,7 +171,11 @@ fn a_fault_in_training_is_told_of_its_environment_and_step() {
         "{error}"
     );
     let run = folder.path().join("run");
-    assert!(Checkpoints::list(&run.join("checkpoints")).unwrap().is_empty());
+    assert!(
+        Checkpoints::list(&run.join("checkpoints"))
+            .unwrap()
+            .is_empty()
+    );
     assert_eq!(fs::read_to_string(run.join("metrics.jsonl")).unwrap(), "");
 }
 
@@ -178,7 +191,10 @@ fn a_failure_takes_the_place_of_a_link() {
     let mut session = Session::begin(locked, config(), Faulty::task(2, Fault::Reward), 1).unwrap();
     std::os::unix::fs::symlink(&outside, run.join("failure")).unwrap();
     session.run(&AtomicBool::new(false), &mut ()).unwrap_err();
-    assert_eq!(fs::read_to_string(outside.join("failure.json")).unwrap(), "mine");
+    assert_eq!(
+        fs::read_to_string(outside.join("failure.json")).unwrap(),
+        "mine"
+    );
     assert!(fs::symlink_metadata(run.join("failure")).unwrap().is_dir());
     assert!(run.join("failure/failure.json").is_file());
 }
@@ -209,7 +225,9 @@ fn a_failure_is_told_when_there_is_no_room_for_it() {
         folder: folder.path().to_owned(),
         evaluations: 0,
     };
-    let error = session.run(&AtomicBool::new(false), &mut thief).unwrap_err();
+    let error = session
+        .run(&AtomicBool::new(false), &mut thief)
+        .unwrap_err();
     let line = error.to_string();
     assert!(
         line.starts_with("the environment gave a non-finite reward in episode 0"),
@@ -275,7 +293,11 @@ fn a_failure_that_is_none_is_refused_in_a_line() {
         !line.contains('\n') && line.contains("unknown field `a b`"),
         "{line}"
     );
-    fs::write(failure.join("failure.json"), r#"{"iteration":5,"error":"x"}"#).unwrap();
+    fs::write(
+        failure.join("failure.json"),
+        r#"{"iteration":5,"error":"x"}"#,
+    )
+    .unwrap();
     let line = reproduced().unwrap_err();
     assert!(
         line.contains("it speaks of 5 iterations, state.safetensors of 0"),

@@ -1,5 +1,6 @@
-//! The promise: policies, checkpoints and run folders from strangers are read with caps on sizes and typed errors. No panic, no
-//! allocation by what a file claims, nothing read or written outside the folder.
+//! The promise: policies, checkpoints and run folders from strangers are read with caps on sizes
+//! and typed errors. No panic, no allocation by what a file claims, nothing read or written outside
+//! the folder.
 //!
 //! What the fuzz targets (`fuzz/`) found stands here, too, with its bytes.
 
@@ -19,7 +20,9 @@ use tempfile::TempDir;
 
 fn task() -> Arc<dyn Task> {
     let tasks = fpo_env::tasks();
-    let found = tasks.iter().find(|task| task.spec().name == "bandit-two_modes");
+    let found = tasks
+        .iter()
+        .find(|task| task.spec().name == "bandit-two_modes");
     Arc::clone(found.unwrap())
 }
 
@@ -58,7 +61,12 @@ fn parts(file: &[u8]) -> (String, Vec<u8>) {
 }
 
 fn whole(header: &str, data: &[u8]) -> Vec<u8> {
-    [&(header.len() as u64).to_le_bytes(), header.as_bytes(), data].concat()
+    [
+        &(header.len() as u64).to_le_bytes(),
+        header.as_bytes(),
+        data,
+    ]
+    .concat()
 }
 
 /// `file` with a text of its header replaced.
@@ -137,14 +145,20 @@ fn policies() {
             r#"\"hidden\":[3]"#,
             format!(r#"\"hidden\":[{}3]"#, "3,".repeat(100_000)),
         ),
-        (r#"\"input\":"#, r#"\"input\":1844674407370955161"#.to_owned()),
+        (
+            r#"\"input\":"#,
+            r#"\"input\":1844674407370955161"#.to_owned(),
+        ),
         (
             r#"\"time_embedding\":"#,
             r#"\"time_embedding\":9999999999"#.to_owned(),
         ),
         (r#"\"flow_steps\":2"#, r#"\"flow_steps\":10001"#.to_owned()),
         // Numbers that no normalizer has.
-        (r#"\"variance_floor\":1e-6"#, r#"\"variance_floor\":0"#.to_owned()),
+        (
+            r#"\"variance_floor\":1e-6"#,
+            r#"\"variance_floor\":0"#.to_owned(),
+        ),
         (
             r#"\"variance_floor\":1e-6"#,
             r#"\"variance_floor\":1e-300"#.to_owned(),
@@ -165,9 +179,15 @@ fn policies() {
             format!(r#"\"network\":{}{{"#, "[".repeat(100_000)),
         ),
         (r#"{\"format\":2"#, r#"\"format\":2"#.to_owned()),
-        (r#"\"task\":"#, r#"\"task\":\"a\",\"task\":{},\"x\":"#.to_owned()),
+        (
+            r#"\"task\":"#,
+            r#"\"task\":\"a\",\"task\":{},\"x\":"#.to_owned(),
+        ),
         (r#"\"format\":2"#, r#"\"format\":\"2\""#.to_owned()),
-        (r#"\"format\":2"#, r#"\"format\":18446744073709551615"#.to_owned()),
+        (
+            r#"\"format\":2"#,
+            r#"\"format\":18446744073709551615"#.to_owned(),
+        ),
     ] {
         bad.push(with_header(&good, from, &to));
     }
@@ -209,12 +229,18 @@ fn a_policy_of_huge_weights_does_not_act() {
     assert_eq!(acted, Err(NonFiniteAction { row: 0 }));
     let error = evaluate_both(&policy, task().as_ref(), 0, 3).unwrap_err();
     let line = one_line(&error);
-    assert!(line.contains("episode 0") && line.contains("step 0"), "{line}");
+    assert!(
+        line.contains("episode 0") && line.contains("step 0"),
+        "{line}"
+    );
     let mut env = task().make().unwrap();
     let played = play(&policy, env.as_mut(), 0, 0, Noise::Random, |_, _, _| {
         ControlFlow::<()>::Continue(())
     });
-    assert!(matches!(played, Err(EvaluateError::Acting(_))), "{played:?}");
+    assert!(
+        matches!(played, Err(EvaluateError::Acting(_))),
+        "{played:?}"
+    );
 }
 
 #[test]
@@ -224,7 +250,10 @@ fn training_states() {
     assert!(restore(&good).is_ok());
     let mut bad = impossible_containers(&good);
     for (from, to) in [
-        (r#"\"iteration\":1"#, r#"\"iteration\":18446744073709551615"#),
+        (
+            r#"\"iteration\":1"#,
+            r#"\"iteration\":18446744073709551615"#,
+        ),
         (r#"\"iteration\":1"#, r#"\"iteration\":-1"#),
         (
             r#"\"policy_adam_steps\":2"#,
@@ -265,7 +294,11 @@ fn training_states() {
         "policy_adam_second.0.weight",
         &(-1e-20f32).to_le_bytes(),
     ));
-    bad.push(with_tensor(&good, "normalizer.mean", &f64::NAN.to_le_bytes()));
+    bad.push(with_tensor(
+        &good,
+        "normalizer.mean",
+        &f64::NAN.to_le_bytes(),
+    ));
     bad.push(with_tensor(&good, "normalizer.m2", &(-1f64).to_le_bytes()));
     // Resets, length, limit, total reward, observation, length of the environment's own state; the
     // greatest number there is no length, but says that there is none.
@@ -328,7 +361,8 @@ fn manifests() {
     }
 }
 
-/// A link is read as what it leads to, if that is a file with the recorded hash; a device or a pipe never.
+/// A link is read as what it leads to, if that is a file with the recorded hash; a device or a pipe
+/// never.
 #[cfg(unix)]
 #[test]
 fn links_and_pipes_in_a_checkpoint() {
@@ -346,7 +380,10 @@ fn links_and_pipes_in_a_checkpoint() {
     let link = |to: &str| std::os::unix::fs::symlink(to, &state).unwrap();
     for target in ["/dev/zero", "/", "state.safetensors"] {
         let error = replaced(&|| link(target));
-        assert!(matches!(error, CheckpointError::Read { .. }), "{target}: {error}");
+        assert!(
+            matches!(error, CheckpointError::Read { .. }),
+            "{target}: {error}"
+        );
     }
     let error = replaced(&|| link("policy.safetensors"));
     assert!(matches!(error, CheckpointError::Damaged { .. }), "{error}");
@@ -380,7 +417,8 @@ fn links_in_a_run_folder() {
         let folder = TempDir::new().unwrap();
         let run = stopped_run(folder.path());
         let (inside, outside) = (run.join(name), folder.path().join("outside"));
-        // The stranger's link leads to a copy of what was there, so that only the link itself is wrong.
+        // The stranger's link leads to a copy of what was there, so that only the link itself is
+        // wrong.
         if inside.exists() {
             fs::rename(&inside, &outside).unwrap();
         } else if name.starts_with("checkpoints/") {
@@ -411,7 +449,10 @@ fn everything(path: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     if path.is_file() {
         return vec![(path.to_owned(), fs::read(path).unwrap())];
     }
-    let mut entries: Vec<_> = fs::read_dir(path).unwrap().map(|e| e.unwrap().path()).collect();
+    let mut entries: Vec<_> = fs::read_dir(path)
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .collect();
     entries.sort();
     let mut found = vec![(path.to_owned(), Vec::new())];
     found.extend(entries.iter().flat_map(|entry| everything(entry)));

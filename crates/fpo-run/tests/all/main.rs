@@ -1,6 +1,8 @@
-//! The tests of this crate's public items, in one program: each program more is linked, and what they share compiled, once more.
+//! The tests of this crate's public items, in one program: each program more is linked, and what
+//! they share compiled, once more.
 //!
-//! No test here may start a process: until it runs, it holds copies of the locks that other tests have on folders of runs.
+//! No test here may start a process: until it runs, it holds copies of the locks that other tests
+//! have on folders of runs.
 
 use std::path::Path;
 

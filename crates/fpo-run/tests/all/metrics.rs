@@ -31,7 +31,10 @@ fn jsonl(folder: &Path) -> String {
 }
 
 fn event_files(folder: &Path) -> Vec<PathBuf> {
-    let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    let mut paths: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .collect();
     paths.retain(|path| {
         path.file_name()
             .unwrap()
@@ -48,9 +51,13 @@ fn lines_are_stable_to_the_byte() {
     write(&mut MetricsWriter::create(&folder).unwrap(), 1..=3);
     assert_eq!(
         jsonl(folder.path()),
-        "{\"iteration\":1,\"env_steps\":30720,\"return\":0.1,\"loss/policy\":-1.5e-7,\"loss/value\":null,\"time\":{\"seconds\":2.0}}\n\
-         {\"iteration\":2,\"env_steps\":61440,\"return\":0.2,\"loss/policy\":-1.5e-7,\"loss/value\":null,\"time\":{\"seconds\":2.0}}\n\
-         {\"iteration\":3,\"env_steps\":92160,\"return\":0.30000000000000004,\"loss/policy\":-1.5e-7,\"loss/value\":null,\"time\":{\"seconds\":2.0}}\n"
+        "{\"iteration\":1,\"env_steps\":30720,\"return\":0.1,\"loss/policy\":-1.5e-7,\
+             \"loss/value\":null,\"time\":{\"seconds\":2.0}}\n\
+         {\"iteration\":2,\"env_steps\":61440,\"return\":0.2,\"loss/policy\":-1.5e-7,\
+             \"loss/value\":null,\"time\":{\"seconds\":2.0}}\n\
+         {\"iteration\":3,\"env_steps\":92160,\"return\":0.30000000000000004,\
+             \"loss/policy\":-1.5e-7,\
+             \"loss/value\":null,\"time\":{\"seconds\":2.0}}\n"
     );
 }
 
@@ -87,7 +94,8 @@ fn resuming_drops_every_kind_of_torn_last_line() {
     let path = folder.path().join("metrics.jsonl");
     write(&mut MetricsWriter::create(&folder).unwrap(), 1..=2);
     let whole = jsonl(folder.path());
-    // A row without its line feed may go on: it is cut too. Zeros are what some file systems leave after a power cut.
+    // A row without its line feed may go on: it is cut too. Zeros are what some file systems leave
+    // after a power cut.
     for torn in [
         "{",
         "\0\0\0\0",
@@ -108,7 +116,10 @@ fn resuming_refuses_damage_in_the_middle() {
     let damaged = jsonl(folder.path()).replacen("\"iteration\":2", "\"iter", 1);
     fs::write(folder.path().join("metrics.jsonl"), &damaged).unwrap();
     let error = MetricsWriter::resume(&folder, 3).err().unwrap();
-    assert!(matches!(error, MetricsError::Damaged { line: 2, .. }), "{error}");
+    assert!(
+        matches!(error, MetricsError::Damaged { line: 2, .. }),
+        "{error}"
+    );
     assert!(!error.to_string().contains('\n'));
     assert_eq!(jsonl(folder.path()), damaged, "nothing is touched");
 }
@@ -199,7 +210,10 @@ fn events_hold_the_rows() {
         assert_eq!(event.step, 30_720 * iteration);
         assert!(event.wall_time > 1.6e9 && event.wall_time < 1e11);
         let tags: Vec<_> = event.scalars.iter().map(|(tag, _)| tag.as_str()).collect();
-        assert_eq!(tags, ["return", "loss/policy", "loss/value", "time/seconds"]);
+        assert_eq!(
+            tags,
+            ["return", "loss/policy", "loss/value", "time/seconds"]
+        );
         assert_eq!(event.scalars[0].1, (0.1 * iteration as f64) as f32);
         assert_eq!(event.scalars[1].1, -1.5e-7);
         assert!(event.scalars[2].1.is_nan());
@@ -214,7 +228,11 @@ fn events_hold_the_rows() {
         .collect();
     assert_eq!(
         outline,
-        [(0, None, 0), (2 * 30_720 + 1, Some(1), 0), (3 * 30_720, None, 4)]
+        [
+            (0, None, 0),
+            (2 * 30_720 + 1, Some(1), 0),
+            (3 * 30_720, None, 4)
+        ]
     );
 }
 
@@ -259,7 +277,9 @@ mod event {
             match (field, value) {
                 (1, Value::Fixed64(bits)) => event.wall_time = f64::from_bits(bits),
                 (2, Value::Varint(step)) => event.step = step,
-                (3, Value::Bytes(text)) => event.file_version = Some(String::from_utf8(text).unwrap()),
+                (3, Value::Bytes(text)) => {
+                    event.file_version = Some(String::from_utf8(text).unwrap())
+                }
                 (5, Value::Bytes(summary)) => {
                     event.scalars = fields(&summary)
                         .into_iter()
@@ -281,9 +301,10 @@ mod event {
             panic!("field {field} in a summary")
         };
         match &fields(&bytes)[..] {
-            [(1, Value::Bytes(tag)), (2, Value::Fixed32(bits))] => {
-                (String::from_utf8(tag.clone()).unwrap(), f32::from_bits(*bits))
-            }
+            [(1, Value::Bytes(tag)), (2, Value::Fixed32(bits))] => (
+                String::from_utf8(tag.clone()).unwrap(),
+                f32::from_bits(*bits),
+            ),
             other => panic!("summary value {other:?}"),
         }
     }

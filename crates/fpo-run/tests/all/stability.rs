@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tempfile::TempDir;
 
-/// FPO without what bounds it, as in `bench/collapse/collapse.toml`, with far too high a rate on a problem of a second: it reaches the goal
-/// and then falls.
+/// FPO without what bounds it, as in `bench/collapse/collapse.toml`, with far too high a rate on a
+/// problem of a second: it reaches the goal and then falls.
 fn config(sets: &[&str]) -> Config {
     let base = [
         "train.precision=f32",
@@ -97,7 +97,8 @@ fn text(run: &Path, name: &str) -> String {
     text.lines().map(cut).collect()
 }
 
-/// With rollback off the run ends in a number that is not finite; with it on it reaches the goal to the end. Both say why.
+/// With rollback off the run ends in a number that is not finite; with it on it reaches the goal to
+/// the end. Both say why.
 #[test]
 fn a_run_that_collapses_is_saved() {
     let folder = TempDir::new().unwrap();
@@ -141,7 +142,11 @@ fn a_run_that_collapses_is_saved() {
         text.lines().take(60).map(str::to_owned).collect::<Vec<_>>()
     };
     assert_eq!(lines(&off), lines(&on));
-    assert!(Checkpoints::best(&on.join("checkpoints")).unwrap().is_some());
+    assert!(
+        Checkpoints::best(&on.join("checkpoints"))
+            .unwrap()
+            .is_some()
+    );
 }
 
 /// Stopped right after a rollback, a run ends in the same bytes as in one go.
@@ -158,15 +163,20 @@ fn a_rollback_survives_interruptions() {
         train(&broken, config(&[ROLLBACK]), &mut ears).unwrap(),
         Outcome::Stopped
     );
-    assert_eq!(resume(&broken, &mut Ears::default()).unwrap(), Outcome::Finished);
+    assert_eq!(
+        resume(&broken, &mut Ears::default()).unwrap(),
+        Outcome::Finished
+    );
     for name in ["metrics.jsonl", "events.jsonl", "eval.csv", "config.toml"] {
         assert_eq!(text(&straight, name), text(&broken, name), "{name}");
     }
-    let state = |run: &Path| fs::read(run.join("checkpoints/step-51200/state.safetensors")).unwrap();
+    let state =
+        |run: &Path| fs::read(run.join("checkpoints/step-51200/state.safetensors")).unwrap();
     assert!(state(&straight) == state(&broken));
 }
 
-/// Killed after a rollback was decided but before it was saved, a run decides it again, and tells it once.
+/// Killed after a rollback was decided but before it was saved, a run decides it again, and tells
+/// it once.
 #[test]
 fn a_rollback_that_was_not_saved_is_made_again() {
     let folder = TempDir::new().unwrap();
@@ -219,6 +229,8 @@ fn a_run_goes_back_three_times_at_most() {
 #[test]
 fn rollback_needs_evaluations() {
     let sets = [ROLLBACK, "eval.every=0"].map(str::to_owned);
-    let error = resolve(TASK, Some("fast"), None, &sets, None).err().unwrap();
+    let error = resolve(TASK, Some("fast"), None, &sets, None)
+        .err()
+        .unwrap();
     assert!(error.to_string().contains("set eval.every"), "{error}");
 }

@@ -78,17 +78,22 @@ impl Job {
     }
 }
 
-/// All runs of `suite` in `folder`: seed by seed, so that all methods have been tried on all tasks before any is repeated.
+/// All runs of `suite` in `folder`: seed by seed, so that all methods have been tried on all tasks
+/// before any is repeated.
 pub(super) fn plan(suite: &Suite, folder: &Path, tasks: &Tasks) -> Result<Vec<Job>, Failure> {
     let mut jobs = Vec::new();
     for &seed in &suite.seeds {
         for task in &suite.tasks {
             for method in &suite.methods {
                 let sets = suite.sets(method);
-                let config = config::resolve(task, method.preset.as_deref(), None, &sets, Some(seed))
-                    .map_err(|e| {
-                        Failure::input(format!("suite {}, method {}: {e}", suite.name, method.name))
-                    })?;
+                let config =
+                    config::resolve(task, method.preset.as_deref(), None, &sets, Some(seed))
+                        .map_err(|e| {
+                            Failure::input(format!(
+                                "suite {}, method {}: {e}",
+                                suite.name, method.name
+                            ))
+                        })?;
                 let folder = folder.join(&method.name).join(Suite::run_name(task, seed));
                 jobs.push(Job {
                     state: state(&folder, &config)?,
@@ -151,7 +156,8 @@ pub(super) fn same_settings(jobs: &[Job]) -> Result<(), Failure> {
     match different {
         None => Ok(()),
         Some((job, difference)) => Err(Failure::input(format!(
-            "{} holds a run with other settings than the suite: {difference}; choose another folder with --out, or run it anew with --force",
+            "{} holds a run with other settings than the suite: {difference}; choose another \
+            folder with --out, or run it anew with --force",
             job.folder.display()
         ))),
     }
@@ -167,7 +173,8 @@ pub(super) fn remarks(jobs: &[Job]) -> Vec<String> {
         return Vec::new();
     };
     vec![format!(
-        "{} of {} runs were made with other settings than the suite has now; of the first, {}, {difference}",
+        "{} of {} runs were made with other settings than the suite has now; of the first, {}, \
+        {difference}",
         1 + different.count(),
         jobs.len(),
         job.name()

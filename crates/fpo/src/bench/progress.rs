@@ -42,8 +42,10 @@ impl Progress {
         let left: Vec<u64> = jobs.iter().map(Job::steps_left).collect();
         let total = left.iter().sum();
         let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(4));
-            let style = "{prefix:.bold} [{bar:32.cyan/dim}] {percent:>3}%  {elapsed} elapsed  {msg}";
+            let bar =
+                ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(4));
+            let style =
+                "{prefix:.bold} [{bar:32.cyan/dim}] {percent:>3}%  {elapsed} elapsed  {msg}";
             let style = ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar());
             bar.set_style(style.progress_chars("━━─"));
             bar.set_prefix(suite.name.clone());
@@ -98,7 +100,12 @@ impl Progress {
         let line = match result {
             Ok(Outcome::Finished) => {
                 now.over += 1;
-                format!("finished: {} ({} of {} runs)", job.name(), now.over, self.runs)
+                format!(
+                    "finished: {} ({} of {} runs)",
+                    job.name(),
+                    now.over,
+                    self.runs
+                )
             }
             Ok(Outcome::Stopped) => format!("saved: {}", job.name()),
             Err(why) => {
@@ -132,7 +139,12 @@ impl Progress {
                 format!("{name} ({} %)", 100 * steps / planned.max(1))
             })
             .collect();
-        let line = format!("{} of {} runs, {} left", now.over, self.runs, duration(left));
+        let line = format!(
+            "{} of {} runs, {} left",
+            now.over,
+            self.runs,
+            duration(left)
+        );
         match &self.bar {
             Some(bar) => {
                 bar.set_position(steps);

@@ -11,7 +11,8 @@ use fpo_run::run::{Observer, Outcome, RunError, RunFolder, Session};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// Trains `jobs` in their order, `side_by_side` at a time, until all are over or `stop` is set. Returns what went wrong, a line a run.
+/// Trains `jobs` in their order, `side_by_side` at a time, until all are over or `stop` is set.
+/// Returns what went wrong, a line a run.
 pub(super) fn train(
     jobs: &[Job],
     side_by_side: usize,
@@ -58,20 +59,25 @@ fn one(job: &Job, stop: &AtomicBool, observer: &mut dyn Observer) -> Result<Outc
         let repeats = would_repeat(&error);
         let failure = Failure::from(error);
         if repeats && let Err(e) = note_failure(session.folder().path(), &failure.to_string()) {
-            return Failure::runtime(format!("{failure}; nor could that be noted in its folder: {e}"));
+            return Failure::runtime(format!(
+                "{failure}; nor could that be noted in its folder: {e}"
+            ));
         }
         failure
     })
 }
 
-/// Whether training would fail in the same way again: everything in it follows from its settings and its seed.
+/// Whether training would fail in the same way again: everything in it follows from its settings
+/// and its seed.
 fn would_repeat(error: &RunError) -> bool {
     matches!(
         error,
         RunError::Collapsed { .. }
             | RunError::Train(
                 TrainError::Acting(_)
-                    | TrainError::Evaluating(EvaluateError::Acting(_) | EvaluateError::Endless { .. })
+                    | TrainError::Evaluating(
+                        EvaluateError::Acting(_) | EvaluateError::Endless { .. }
+                    )
                     | TrainError::NonFiniteParameter { .. }
                     | TrainError::NonFiniteGradient { .. }
                     | TrainError::FirstRatio { .. }

@@ -57,7 +57,10 @@ pub(super) fn document(task: &str, layout: &Layout, samples: &Samples) -> Docume
         .add(panel(
             column[2],
             &format!("the cell ({}, {})", layout.fork().x, layout.fork().y),
-            &format!("{} actions; diagonals count both ways", samples.at_fork.len()),
+            &format!(
+                "{} actions; diagonals count both ways",
+                samples.at_fork.len()
+            ),
             fork(samples),
         ))
 }
@@ -132,11 +135,12 @@ fn hue([dx, dy]: Action) -> usize {
     (turn * HUES as f32).round() as usize % HUES
 }
 
-/// The color of a hue: right is blue, up purple to red, left orange to yellow, down green. Written as `#rrggbb`, which every program that
-/// draws an SVG reads.
+/// The color of a hue: right is blue, up purple to red, left orange to yellow, down green. Written
+/// as `#rrggbb`, which every program that draws an SVG reads.
 fn color(hue: usize) -> String {
     let turn = 215.0 / 360.0 + hue as f32 / HUES as f32;
-    // Each part of an even color wheel is a tooth of its own: full for a third of a turn, absent for a third, ramps between.
+    // Each part of an even color wheel is a tooth of its own: full for a third of a turn, absent
+    // for a third, ramps between.
     let part = |shift: f32| {
         let at = (turn + shift).rem_euclid(1.0);
         let tooth = ((6.0 * at - 3.0).abs() - 1.0).clamp(0.0, 1.0);
@@ -178,7 +182,8 @@ fn fields(samples: &Samples) -> Group {
     Group::new().add(group).add(dots)
 }
 
-/// Walks as lines, each a little beside the middles of its cells so that those on one way are seen, with their starts and ends.
+/// Walks as lines, each a little beside the middles of its cells so that those on one way are seen,
+/// with their starts and ends.
 fn paths(walks: &[Walk]) -> Group {
     let mut lines = Group::new()
         .set("fill", "none")
@@ -253,7 +258,9 @@ fn fork(samples: &Samples) -> Group {
     );
     // Beyond one half, an entry becomes a step.
     for at in [0.5 * half, 1.5 * half] {
-        group = group.add(rule(at, 0.0, at, FORK)).add(rule(0.0, at, FORK, at));
+        group = group
+            .add(rule(at, 0.0, at, FORK))
+            .add(rule(0.0, at, FORK, at));
     }
     let mut dots = Group::new().set("fill-opacity", 0.45);
     for &[dx, dy] in &samples.at_fork {

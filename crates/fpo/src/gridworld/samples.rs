@@ -5,7 +5,8 @@ use fpo_policy::{NonFiniteAction, Policy};
 use fpo_rng::{Key, Stream, fill_normal};
 use std::iter::repeat_n;
 
-/// Every how many cells, in both directions, actions are drawn; the middle of the grid is among them.
+/// Every how many cells, in both directions, actions are drawn; the middle of the grid is among
+/// them.
 const SPACING: usize = 3;
 /// Actions drawn in each of them.
 const ACTIONS: usize = 64;
@@ -38,8 +39,9 @@ pub(super) struct Samples {
     pub(super) walks: Vec<Walk>,
 }
 
-/// Shares of moves, along each axis on its own: of all actions those that go up, those that go down, and the rest, which do neither; and
-/// the same of left and right. A diagonal move is one along both axes.
+/// Shares of moves, along each axis on its own: of all actions those that go up, those that go
+/// down, and the rest, which do neither; and the same of left and right. A diagonal move is one
+/// along both axes.
 pub(super) struct Shares {
     pub(super) up: f64,
     pub(super) down: f64,
@@ -55,7 +57,8 @@ pub(super) struct Ends {
 }
 
 impl Samples {
-    /// Samples `policy` in `layout`; walks have at most `step_limit` steps. All noise is a function of `seed`.
+    /// Samples `policy` in `layout`; walks have at most `step_limit` steps. All noise is a function
+    /// of `seed`.
     ///
     /// # Errors
     /// If an action is not finite.
@@ -137,7 +140,9 @@ fn actions(
     let mut noise = vec![0.0; count * policy.noise_dim()];
     fill_normal(key, &mut noise);
     let mut actions = vec![0.0; 2 * count];
-    policy.actor(count).act(&observations, &noise, &mut actions)?;
+    policy
+        .actor(count)
+        .act(&observations, &noise, &mut actions)?;
     Ok(actions.chunks_exact(2).map(|a| [a[0], a[1]]).collect())
 }
 

@@ -1,12 +1,14 @@
-//! Text of a drawing as outlines of letters. Our drawings have plain lines of text, for which an advance a letter is layout enough; a library
-//! that shapes every script of the world takes longer to compile than the rest of the pictures together.
+//! Text of a drawing as outlines of letters. Our drawings have plain lines of text, for which an
+//! advance a letter is layout enough; a library that shapes every script of the world takes longer
+//! to compile than the rest of the pictures together.
 
 use roxmltree::{Document, Node};
 use std::fmt::Write;
 use ttf_parser::{Face, OutlineBuilder};
 
-/// The SVG `drawing` with a path in the place of each `<text>`, in DejaVu Sans whatever its family. Of a text's attributes `x`, `y`,
-/// `font-size`, `font-weight`, `text-anchor`, `fill` and `transform` count, all but the first two its own or inherited.
+/// The SVG `drawing` with a path in the place of each `<text>`, in DejaVu Sans whatever its family.
+/// Of a text's attributes `x`, `y`, `font-size`, `font-weight`, `text-anchor`, `fill` and
+/// `transform` count, all but the first two its own or inherited.
 ///
 /// # Errors
 /// If it is not XML.
@@ -14,7 +16,10 @@ pub(super) fn outlined(drawing: &str) -> Result<String, String> {
     let document = Document::parse(drawing).map_err(|e| e.to_string())?;
     let mut out = String::with_capacity(drawing.len());
     let mut from = 0;
-    for text in document.descendants().filter(|node| node.has_tag_name("text")) {
+    for text in document
+        .descendants()
+        .filter(|node| node.has_tag_name("text"))
+    {
         // One within another is set with it.
         let range = text.range();
         if range.start < from {
@@ -35,8 +40,12 @@ fn path(text: Node) -> String {
         .filter_map(|node| node.text().filter(|_| node.is_text()))
         .collect();
     // As SVG has it: spaces around a text do not count, and many are one.
-    let content = content.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
-    let number = |value: Option<&str>, default: f32| value.and_then(|n| n.parse().ok()).unwrap_or(default);
+    let content = content
+        .split_ascii_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
+    let number =
+        |value: Option<&str>, default: f32| value.and_then(|n| n.parse().ok()).unwrap_or(default);
     let bold = inherited(text, "font-weight")
         .is_some_and(|weight| weight == "bold" || weight.parse().is_ok_and(|w: u32| w > 500));
     let font = if bold {
@@ -87,7 +96,8 @@ fn inherited<'a>(node: Node<'a, '_>, name: &str) -> Option<&'a str> {
     node.ancestors().find_map(|node| node.attribute(name))
 }
 
-/// Path data of letters: a font's units, upward, become a drawing's, downward, at the letter's origin.
+/// Path data of letters: a font's units, upward, become a drawing's, downward, at the letter's
+/// origin.
 struct Outline {
     scale: f32,
     x: f32,
@@ -152,7 +162,8 @@ mod tests {
     fn texts_become_paths_where_they_stood() {
         let svg = |anchor: &str| {
             format!(
-                "<svg><g text-anchor=\"{anchor}\"><text x=\"100\" y=\"9\" font-size=\"20\" fill=\"#123\">\na &lt;  b\n</text></g><b/></svg>"
+                "<svg><g text-anchor=\"{anchor}\"><text x=\"100\" y=\"9\" font-size=\"20\" \
+                fill=\"#123\">\na &lt;  b\n</text></g><b/></svg>"
             )
         };
         let [start, middle, end] = ["start", "middle", "end"].map(|anchor| {

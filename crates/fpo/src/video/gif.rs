@@ -6,11 +6,11 @@ use gif::{DisposalMethod, Encoder, Frame, Repeat};
 use super::Output;
 use super::palette::{Color, MAX_COLOURS, Palette, distance};
 
-/// A pixel stays untouched while what is shown is this near to what should be, as a squared distance over the three
-/// channels: hardly visible, and the file shrinks.
+/// A pixel stays untouched while what is shown is this near to what should be, as a squared
+/// distance over the three channels: hardly visible, and the file shrinks.
 const STILL: u32 = 27;
-/// A palette serves as long as its mean squared distance stays below this factor of what it was for the frame it was
-/// made for, or below the floor.
+/// A palette serves as long as its mean squared distance stays below this factor of what it was for
+/// the frame it was made for, or below the floor.
 const PALETTE_DRIFT: f64 = 1.5;
 const PALETTE_FLOOR: f64 = 6.0;
 /// The entry after the palette's last possible one: a pixel that keeps the color shown.
@@ -76,8 +76,8 @@ impl Gif {
         Ok(self.encoder.into_inner()?)
     }
 
-    /// The last palette while it suits `pixels`, else a fresh one; with its error on the frame it was made for. A palette that
-    /// lasts spares the flicker between two near choices.
+    /// The last palette while it suits `pixels`, else a fresh one; with its error on the frame it
+    /// was made for. A palette that lasts spares the flicker between two near choices.
     fn palette_for(&mut self, pixels: &[Color]) -> (Palette, f64) {
         if let Some((mut palette, error)) = self.palette.take()
             && palette.error(pixels) <= (PALETTE_DRIFT * error).max(PALETTE_FLOOR)
@@ -89,8 +89,8 @@ impl Gif {
         (palette, error)
     }
 
-    /// The index for every pixel, which is then what is shown; [`KEEP`] where that is near enough already, or the palette
-    /// has nothing nearer.
+    /// The index for every pixel, which is then what is shown; [`KEEP`] where that is near enough
+    /// already, or the palette has nothing nearer.
     fn show(&mut self, pixels: &[Color], palette: &mut Palette) -> Vec<u8> {
         if self.shown.is_empty() {
             let indices: Vec<u8> = pixels.iter().map(|&pixel| palette.index(pixel)).collect();
@@ -116,8 +116,8 @@ impl Gif {
         self.shown.iter_mut().zip(pixels).map(replace).collect()
     }
 
-    /// How long the next frame is shown, in hundredths of a second. Rounding the moments rather than the durations keeps the
-    /// film's length right.
+    /// How long the next frame is shown, in hundredths of a second. Rounding the moments rather
+    /// than the durations keeps the film's length right.
     fn delay(&self) -> u16 {
         let moment = |frame: u64| (100.0 * frame as f64 / self.fps).round();
         (moment(self.frames + 1) - moment(self.frames)) as u16
@@ -138,7 +138,9 @@ impl Area {
         let (mut left, mut right, mut top, mut bottom) = (width, 0, usize::MAX, 0);
         for (y, row) in indices.chunks_exact(width).enumerate() {
             let changed = |&index: &u8| index != KEEP;
-            if let (Some(first), Some(last)) = (row.iter().position(changed), row.iter().rposition(changed)) {
+            if let (Some(first), Some(last)) =
+                (row.iter().position(changed), row.iter().rposition(changed))
+            {
                 (left, right) = (left.min(first), right.max(last));
                 (top, bottom) = (top.min(y), y);
             }

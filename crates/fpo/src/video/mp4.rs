@@ -6,16 +6,18 @@ use anyhow::{Context, Result, bail};
 use muxide::api::{Muxer, MuxerBuilder, VideoCodec};
 use openh264::OpenH264API;
 use openh264::encoder::{
-    BitRate, Encoder, EncoderConfig, FrameRate, FrameType, IntraFramePeriod, QpRange, RateControlMode,
-    VuiConfig,
+    BitRate, Encoder, EncoderConfig, FrameRate, FrameType, IntraFramePeriod, QpRange,
+    RateControlMode, VuiConfig,
 };
 use openh264::formats::{RgbSliceU8, YUVBuffer};
 
 use super::Output;
 
-/// Bits a pixel of a frame gets at most on average; rendered scenes with flat colors mostly need far fewer.
+/// Bits a pixel of a frame gets at most on average; rendered scenes with flat colors mostly need
+/// far fewer.
 const BITS_PER_PIXEL: f64 = 0.25;
-/// The finest and the coarsest quantiser of H.264's 0..=51 in use: from no visible loss to a little.
+/// The finest and the coarsest quantiser of H.264's 0..=51 in use: from no visible loss to a
+/// little.
 const QUANTISER: QpRange = QpRange::new(14, 32);
 /// Seconds between pictures that can be jumped to.
 const SECONDS_PER_KEY_FRAME: f64 = 2.0;
@@ -99,12 +101,16 @@ impl Mp4 {
     }
 }
 
-/// Keeps OpenH264 from writing to stderr: it warns that a film without skipped frames may exceed its bit rate, which
-/// is what we ask for, and its errors reach us as values.
+/// Keeps OpenH264 from writing to stderr: it warns that a film without skipped frames may exceed
+/// its bit rate, which is what we ask for, and its errors reach us as values.
 fn silence(encoder: &mut Encoder) {
     const TRACE_LEVEL: i32 = 25;
     let mut quiet: i32 = 0;
-    // SAFETY: the option takes a pointer to an i32, reads it before it returns, and has no say in the encoding. Should it be
-    // refused, the warning stays.
-    unsafe { encoder.raw_api().set_option(TRACE_LEVEL, (&raw mut quiet).cast()) };
+    // SAFETY: the option takes a pointer to an i32, reads it before it returns, and has no say in
+    // the encoding. Should it be refused, the warning stays.
+    unsafe {
+        encoder
+            .raw_api()
+            .set_option(TRACE_LEVEL, (&raw mut quiet).cast())
+    };
 }

@@ -7,9 +7,11 @@ use color_quant::NeuQuant;
 /// An RGB color.
 pub(super) type Color = [u8; 3];
 
-/// Colors a palette holds at most: the 256th entry of a GIF's color table means "leave this pixel as it was".
+/// Colors a palette holds at most: the 256th entry of a GIF's color table means "leave this pixel
+/// as it was".
 pub(super) const MAX_COLOURS: usize = 255;
-/// How thoroughly the colors of a picture are learnt: 1 looks at every pixel, 30 at every thirtieth.
+/// How thoroughly the colors of a picture are learnt: 1 looks at every pixel, 30 at every
+/// thirtieth.
 const SAMPLING: i32 = 4;
 
 /// A palette and, for every color asked about so far, its nearest entry.
@@ -19,8 +21,8 @@ pub(super) struct Palette {
 }
 
 impl Palette {
-    /// The palette for `pixels`: exactly their colors where 255 suffice, otherwise colors learnt by NeuQuant
-    /// (Dekker 1994).
+    /// The palette for `pixels`: exactly their colors where 255 suffice, otherwise colors learnt by
+    /// NeuQuant (Dekker 1994).
     pub(super) fn of(pixels: &[Color]) -> Self {
         let colors = exact(pixels).unwrap_or_else(|| learnt(pixels));
         Self {
@@ -73,7 +75,10 @@ fn exact(pixels: &[Color]) -> Option<Vec<Color>> {
 }
 
 fn learnt(pixels: &[Color]) -> Vec<Color> {
-    let rgba: Vec<u8> = pixels.iter().flat_map(|&[r, g, b]| [r, g, b, u8::MAX]).collect();
+    let rgba: Vec<u8> = pixels
+        .iter()
+        .flat_map(|&[r, g, b]| [r, g, b, u8::MAX])
+        .collect();
     let colors = NeuQuant::new(SAMPLING, MAX_COLOURS, &rgba).color_map_rgb();
     colors.as_chunks().0.to_vec()
 }

@@ -89,8 +89,9 @@ fn folder_with_run_of(method: &str) -> (TempDir, PathBuf) {
 /// The files of a run by their relative path.
 type Record = BTreeMap<PathBuf, Vec<u8>>;
 
-/// Every file below `folder` by its relative path, without what depends on the clock or on how the run was made: the times in
-/// `metrics.jsonl`, TensorBoard's event files, the machine and its threads, and the lock.
+/// Every file below `folder` by its relative path, without what depends on the clock or on how the
+/// run was made: the times in `metrics.jsonl`, TensorBoard's event files, the machine and its
+/// threads, and the lock.
 fn record(folder: &Path) -> Record {
     fn walk(root: &Path, folder: &Path, out: &mut Record) {
         for entry in fs::read_dir(folder).unwrap() {
@@ -100,8 +101,9 @@ fn record(folder: &Path) -> Record {
                 walk(root, &path, out);
             } else if name == "metrics.jsonl" {
                 let text = fs::read_to_string(&path).unwrap();
-                let cut =
-                    |line: &str| line[..line.find(",\"time\":").expect("a row has times")].to_owned() + "\n";
+                let cut = |line: &str| {
+                    line[..line.find(",\"time\":").expect("a row has times")].to_owned() + "\n"
+                };
                 out.insert(
                     name.into(),
                     text.lines().map(cut).collect::<String>().into_bytes(),

@@ -37,7 +37,9 @@ fn prints(command: &mut Command) -> String {
 
 /// The numbers of the line that begins with `start`, in order.
 fn numbers(text: &str, start: &str) -> Vec<f64> {
-    let line = text.lines().find(|line| line.trim_start().starts_with(start));
+    let line = text
+        .lines()
+        .find(|line| line.trim_start().starts_with(start));
     let line = line.unwrap_or_else(|| panic!("no line `{start}` in:\n{text}"));
     line.replace([',', ':'], " ")
         .split_whitespace()
@@ -48,7 +50,12 @@ fn numbers(text: &str, start: &str) -> Vec<f64> {
 #[test]
 fn an_environment_of_ones_own_has_the_whole_command_line() {
     let folder = TempDir::new().unwrap();
-    let run = |args: &[&str]| example("own_environment", &folder).args(args).output().unwrap();
+    let run = |args: &[&str]| {
+        example("own_environment", &folder)
+            .args(args)
+            .output()
+            .unwrap()
+    };
     assert!(prints(example("own_environment", &folder).arg("tasks")).contains("point-reach"));
 
     // Few and small updates: enough to be better than chance.
@@ -67,9 +74,15 @@ fn an_environment_of_ones_own_has_the_whole_command_line() {
     let next = trained
         .lines()
         .find(|line| line.contains("own_environment eval run"));
-    assert!(next.is_some(), "what to type next names this program: {trained}");
+    assert!(
+        next.is_some(),
+        "what to type next names this program: {trained}"
+    );
 
-    assert!(prints(example("own_environment", &folder).args(["eval", "runs/run"])).contains("point-reach"));
+    assert!(
+        prints(example("own_environment", &folder).args(["eval", "runs/run"]))
+            .contains("point-reach")
+    );
     // A state that was saved is taken up again.
     let more = [
         "train",
@@ -93,7 +106,10 @@ fn a_flow_keeps_two_modes_and_a_gaussian_one() {
     let printed = prints(&mut example("two_modes", &TempDir::new().unwrap()));
     let flow = numbers(&printed, "flow (FPO)");
     let gaussian = numbers(&printed, "Gaussian (PPO)");
-    assert!(flow[0] > 20.0 && flow[1] > 20.0 && flow[2] < 30.0, "{printed}");
+    assert!(
+        flow[0] > 20.0 && flow[1] > 20.0 && flow[2] < 30.0,
+        "{printed}"
+    );
     assert!(
         gaussian[0].max(gaussian[1]) > 80.0 && gaussian[0].min(gaussian[1]) < 5.0,
         "{printed}"
@@ -110,7 +126,10 @@ fn what_a_loop_of_ones_own_has_saved_is_loaded_and_acts() {
     // An untrained policy has about 350.
     assert!(learnt[0] > 550.0 && acted[0] > 550.0, "{printed}{acted:?}");
 
-    let missing = example("load_and_act", &folder).arg("missing").output().unwrap();
+    let missing = example("load_and_act", &folder)
+        .arg("missing")
+        .output()
+        .unwrap();
     let error = String::from_utf8(missing.stderr).unwrap();
     assert!(
         error.starts_with("error: missing: ") && error.lines().count() == 1,

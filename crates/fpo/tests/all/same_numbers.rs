@@ -1,11 +1,14 @@
-//! Tiny runs whose every number is on record: what rearranges the code must not change what it computes.
+//! Tiny runs whose every number is on record: what rearranges the code must not change what it
+//! computes.
 //!
-//! A run's numbers are its parameters, optimizers, normalizer, environment states and metrics, all to the bit, in f32, which is
-//! equal on all x86-64 processors. Names are left out of the record, so that they may change; metrics may be added.
-//! Where a change of numbers is meant, `FPO_RECORD=1 cargo test --release -p fpo same_numbers` records them anew: the
-//! message of that commit says why.
+//! A run's numbers are its parameters, optimizers, normalizer, environment states and metrics, all
+//! to the bit, in f32, which is equal on all x86-64 processors. Names are left out of the record,
+//! so that they may change; metrics may be added. Where a change of numbers is meant,
+//! `FPO_RECORD=1 cargo test --release -p fpo same_numbers` records them anew: the message of that
+//! commit says why.
 //!
-//! Transcendental functions come from the system's mathematical library, so the record holds for Linux with glibc on x86-64.
+//! Transcendental functions come from the system's mathematical library, so the record holds for
+//! Linux with glibc on x86-64.
 #![cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 
 use fpo_env::Task;
@@ -38,10 +41,17 @@ const TINY: [&str; 9] = [
     "eval.episodes=2",
 ];
 
-/// Every method on every family of environments, on one thread and on three, and the options that change what is computed.
+/// Every method on every family of environments, on one thread and on three, and the options that
+/// change what is computed.
 const RUNS: [Run; 26] = [
     ("fpo, dm_control", "cheetah-run", "fast", 1, &[]),
-    ("fpo, dm_control, three threads", "cheetah-run", "fast", 3, &[]),
+    (
+        "fpo, dm_control, three threads",
+        "cheetah-run",
+        "fast",
+        3,
+        &[],
+    ),
     ("fpo, Gymnasium", "HalfCheetah-v5", "fast", 3, &[]),
     ("fpo, GridWorld", "gridworld-two_walls", "fast", 1, &[]),
     ("fpo, bandit", "bandit-two_modes", "fast", 3, &[]),
@@ -51,7 +61,13 @@ const RUNS: [Run; 26] = [
     ("ppo, bandit", "bandit-two_modes", "ppo-fast", 1, &[]),
     ("dppo, dm_control", "walker-walk", "dppo-fast", 3, &[]),
     ("dppo, Gymnasium", "HalfCheetah-v5", "dppo-fast", 1, &[]),
-    ("dppo, GridWorld", "gridworld-two_walls", "dppo-fast", 1, &[]),
+    (
+        "dppo, GridWorld",
+        "gridworld-two_walls",
+        "dppo-fast",
+        1,
+        &[],
+    ),
     ("dppo, bandit", "bandit-two_modes", "dppo-fast", 3, &[]),
     (
         "awfm, dm_control",
@@ -201,7 +217,10 @@ fn every_number_is_as_recorded() {
     }
     let recorded = std::fs::read_to_string(&file).unwrap();
     let recorded: BTreeMap<String, Numbers> = serde_json::from_str(&recorded).unwrap();
-    assert!(recorded.keys().eq(now.keys()), "the record is of other runs");
+    assert!(
+        recorded.keys().eq(now.keys()),
+        "the record is of other runs"
+    );
     let mut changed = Vec::new();
     for (name, before) in &recorded {
         let now = &now[name.as_str()];
@@ -219,5 +238,8 @@ fn every_number_is_as_recorded() {
         changed.join("\n")
     );
     // One thread or three: the same.
-    assert_eq!(now["fpo, dm_control"], now["fpo, dm_control, three threads"]);
+    assert_eq!(
+        now["fpo, dm_control"],
+        now["fpo, dm_control, three threads"]
+    );
 }

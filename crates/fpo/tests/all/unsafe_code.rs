@@ -1,4 +1,5 @@
-//! The promise: `unsafe` stands only in the modules that docs/reliability.md lists with their reasons. Elsewhere the compiler forbids it.
+//! The promise: `unsafe` stands only in the modules that docs/reliability.md lists with their
+//! reasons. Elsewhere the compiler forbids it.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,7 +18,9 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 fn crates() -> Vec<PathBuf> {
-    let crates = fs::read_dir("..").unwrap().map(|entry| entry.unwrap().path());
+    let crates = fs::read_dir("..")
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
     crates.filter(|path| path.join("src").is_dir()).collect()
 }
 
@@ -44,8 +47,16 @@ fn the_modules_are_those_of_the_document() {
         let mut files = Vec::new();
         sources(&path.join("src"), &mut files);
         for file in files {
-            if fs::read_to_string(&file).unwrap().contains("allow(unsafe_code)") {
-                allowed.insert(file.strip_prefix("..").unwrap().to_string_lossy().into_owned());
+            if fs::read_to_string(&file)
+                .unwrap()
+                .contains("allow(unsafe_code)")
+            {
+                allowed.insert(
+                    file.strip_prefix("..")
+                        .unwrap()
+                        .to_string_lossy()
+                        .into_owned(),
+                );
             }
         }
     }

@@ -1,4 +1,5 @@
-//! Films decoded again: size, number of frames, timing, and whether the picture is the one that went in.
+//! Films decoded again: size, number of frames, timing, and whether the picture is the one that
+//! went in.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -49,7 +50,8 @@ fn film(path: &Path, fps: f64) {
     video.finish().unwrap();
 }
 
-/// Compares a decoded frame with the picture it came from: the largest and the mean difference of a channel.
+/// Compares a decoded frame with the picture it came from: the largest and the mean difference of a
+/// channel.
 fn difference(rgb: &[u8], frame: u32) -> (u8, f64) {
     let expected = picture(frame).rgb;
     assert_eq!(rgb.len(), expected.len());
@@ -93,7 +95,8 @@ fn gif_shows_what_went_in() {
                 canvas[3 * (y * WIDTH as usize + x)..][..3].copy_from_slice(&pixel[..3]);
             }
         }
-        // The picture has few colors, so the palette holds them all; a pixel counts as still within a distance² of 27.
+        // The picture has few colors, so the palette holds them all; a pixel counts as still within
+        // a distance² of 27.
         let (largest, _) = difference(&canvas, frames);
         assert!(largest <= 5, "frame {frames} differs by {largest}");
         frames += 1;
@@ -117,7 +120,10 @@ fn gif_with_many_colours_stays_near() {
         .collect();
     let mut video = Video::create(&path, 128, 128, 10.0).unwrap();
     // All colors are new in the second frame: the first palette would not do.
-    let turned: Vec<u8> = rgb.chunks(3).flat_map(|c| [c[2], c[0], 255 - c[1]]).collect();
+    let turned: Vec<u8> = rgb
+        .chunks(3)
+        .flat_map(|c| [c[2], c[0], 255 - c[1]])
+        .collect();
     for rgb in [&rgb, &turned] {
         video
             .frame(&Picture {
@@ -176,11 +182,15 @@ fn mp4_shows_what_went_in() {
             for x in 0..WIDTH {
                 let near = |d: i64| {
                     let (dx, dy) = (i64::from(x) - i64::from(left(frames)), i64::from(y) - 24);
-                    (-d..i64::from(SIDE) + d).contains(&dx) && (-d..i64::from(SIDE) + d).contains(&dy)
+                    (-d..i64::from(SIDE) + d).contains(&dx)
+                        && (-d..i64::from(SIDE) + d).contains(&dy)
                 };
                 let red = rgb[3 * (y * WIDTH + x) as usize] > 120;
                 assert!(red || !near(-2), "frame {frames}: ({x}, {y}) should be red");
-                assert!(!red || near(2), "frame {frames}: ({x}, {y}) should not be red");
+                assert!(
+                    !red || near(2),
+                    "frame {frames}: ({x}, {y}) should not be red"
+                );
             }
         }
         frames += 1;

@@ -1,5 +1,5 @@
-//! The minibatch of the denoising MDP of the authors' JAX code, with one ratio for each step of the sampler: likelihoods, losses
-//! and every gradient.
+//! The minibatch of the denoising MDP of the authors' JAX code, with one ratio for each step of the
+//! sampler: likelihoods, losses and every gradient.
 
 use super::{Golden, Setup, batch, close, config};
 use fpo_flow::embed_time;
@@ -25,7 +25,11 @@ fn denoising_mdp() {
         .chunks_exact_mut(batch.dims.sample_input)
         .zip(returns.chunks_exact_mut(d));
     for path in path.chunks_exact((steps + 1) * d) {
-        for (k, (from, to)) in path.chunks_exact(d).zip(path[d..].chunks_exact(d)).enumerate() {
+        for (k, (from, to)) in path
+            .chunks_exact(d)
+            .zip(path[d..].chunks_exact(d))
+            .enumerate()
+        {
             let (input, velocity) = samples.next().unwrap();
             input[..d].copy_from_slice(from);
             embed_time(1.0 - k as f32 / steps as f32, &mut input[d..]);
@@ -47,7 +51,10 @@ fn denoising_mdp() {
     let (new, old) = (losses("new_log_likelihood"), losses("old_log_likelihood"));
     let ratios: Vec<f32> = new.iter().zip(&old).map(|(n, o)| (o - n).exp()).collect();
     let [min, max] = [f32::min, f32::max].map(|of| ratios.iter().copied().reduce(of).unwrap());
-    assert!(min < 0.95 && max > 1.05, "both sides of the clip are tested");
+    assert!(
+        min < 0.95 && max > 1.05,
+        "both sides of the clip are tested"
+    );
     assert_eq!(stats.ratio.count, ratios.len() as u64);
     close("smallest ratio", &[stats.ratio.min], &[min], 1e-4);
     close("largest ratio", &[stats.ratio.max], &[max], 1e-4);

@@ -1,5 +1,5 @@
-//! FPO's minibatch of the authors' JAX code: losses, ratios, GAE, every gradient, the parameters after one Adam step, and an
-//! Euler sample.
+//! FPO's minibatch of the authors' JAX code: losses, ratios, GAE, every gradient, the parameters
+//! after one Adam step, and an Euler sample.
 
 use super::{Golden, Setup, close};
 use fpo_flow::{CfmTarget, embed_time, interpolate};
@@ -112,8 +112,18 @@ fn check(name: &str) {
         golden.tensor("ratio_mean"),
         1e-4,
     );
-    close("ratio min", &[stats.ratio.min], golden.tensor("ratio_min"), 1e-4);
-    close("ratio max", &[stats.ratio.max], golden.tensor("ratio_max"), 1e-4);
+    close(
+        "ratio min",
+        &[stats.ratio.min],
+        golden.tensor("ratio_min"),
+        1e-4,
+    );
+    close(
+        "ratio max",
+        &[stats.ratio.max],
+        golden.tensor("ratio_max"),
+        1e-4,
+    );
     let clipped = stats.ratio.clipped as f64 / ratios;
     close(
         "clipped fraction",
@@ -150,7 +160,8 @@ fn check(name: &str) {
             &expected,
             1e-5,
         );
-        // The step itself, not just parameters it hardly moves. Where a gradient is rounding noise the first step has no sign.
+        // The step itself, not just parameters it hardly moves. Where a gradient is rounding noise
+        // the first step has no sign.
         let gradient = golden.flat(network, &format!("grads.{name}"));
         for i in (0..before.len()).filter(|&i| gradient[i].abs() > 1e-5) {
             let (found, expected) = (trained.parameters[i] - before[i], expected[i] - before[i]);
@@ -179,7 +190,11 @@ fn fpo_velocity_loss_per_action() {
 
 #[test]
 fn euler_sample() {
-    for name in ["fpo_eps_average", "fpo_eps_per_sample", "fpo_velocity_average"] {
+    for name in [
+        "fpo_eps_average",
+        "fpo_eps_per_sample",
+        "fpo_velocity_average",
+    ] {
         let golden = Golden::open(name);
         let config = config(&golden);
         let (od, ad) = (golden.tensors["obs"].0[2], golden.tensors["action"].0[2]);

@@ -1,4 +1,5 @@
-//! The minibatch of Gaussian PPO of the authors' JAX code, without entropy bonus: likelihoods, losses and every gradient.
+//! The minibatch of Gaussian PPO of the authors' JAX code, without entropy bonus: likelihoods,
+//! losses and every gradient.
 
 use super::{Golden, Setup, batch, close, config};
 use fpo_learn::config::Method;
@@ -9,7 +10,13 @@ fn gaussian_ppo() {
     let mut config = config(&golden);
     config.objective.method = Method::Ppo;
     let mut batch = batch(&golden, &config);
-    let negated = |name| golden.by_sequence(name).iter().map(|x| -x).collect::<Vec<_>>();
+    let negated = |name| {
+        golden
+            .by_sequence(name)
+            .iter()
+            .map(|x| -x)
+            .collect::<Vec<_>>()
+    };
     batch.old_losses = negated("old_log_prob");
     let mut setup = Setup::new(&golden, &config, batch.dims);
     let stats = setup.check_gradients(&golden, &mut batch);

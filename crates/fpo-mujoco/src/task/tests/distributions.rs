@@ -21,7 +21,8 @@ pub(crate) fn draws<const N: usize>(
     columns
 }
 
-/// Kolmogorov's test against the uniform distribution, at p = 1e-4 (the numbers are the same in every run).
+/// Kolmogorov's test against the uniform distribution, at p = 1e-4 (the numbers are the same in
+/// every run).
 pub(crate) fn assert_uniform(what: &str, samples: &[f64], low: f64, high: f64) {
     let n = samples.len() as f64;
     let mut sorted = samples.to_vec();
@@ -47,7 +48,11 @@ pub(crate) fn assert_normal(what: &str, samples: &[f64], mean: f64, sd: f64) {
     let n = samples.len() as f64;
     let m = samples.iter().sum::<f64>() / n;
     let s = (samples.iter().map(|x| (x - m).powi(2)).sum::<f64>() / n).sqrt();
-    let beyond = samples.iter().filter(|x| (*x - mean).abs() > 2.0 * sd).count() as f64 / n;
+    let beyond = samples
+        .iter()
+        .filter(|x| (*x - mean).abs() > 2.0 * sd)
+        .count() as f64
+        / n;
     assert!(
         (m - mean).abs() < 5.0 * sd / n.sqrt(),
         "{what}: mean {m} instead of {mean}"

@@ -1,12 +1,14 @@
-//! Every task replays a trajectory that dm_control 1.0.50 or Gymnasium 1.4.0 computed on MuJoCo 3.17.0.
+//! Every task replays a trajectory that dm_control 1.0.50 or Gymnasium 1.4.0 computed on MuJoCo
+//! 3.17.0.
 
 use super::{Golden, make};
 use crate::task::ModelEnv;
 use fpo_env::Env;
 use safetensors::SafeTensors;
 
-/// Relative error of every quantity at every step. Both sides run the same library on the same numbers and differ in
-/// the order of a few sums, so nothing but rounding is left; the state is compared, too.
+/// Relative error of every quantity at every step. Both sides run the same library on the same
+/// numbers and differ in the order of a few sums, so nothing but rounding is left; the state is
+/// compared, too.
 const TOLERANCE: f64 = 1e-10;
 
 /// Sets the model's fields as the trajectory's reset did, or checks that they are so.
@@ -50,7 +52,9 @@ fn replay(name: &str) -> f64 {
         golden.rows("qvel", env.physics.qvel().len()),
     );
     let observations = golden.rows("observation", env.spec().observation_dim());
-    let warmstart = golden.get("qacc_warmstart").expect("every trajectory has it");
+    let warmstart = golden
+        .get("qacc_warmstart")
+        .expect("every trajectory has it");
     let physics = &mut env.physics;
     physics.qpos_mut().copy_from_slice(&qpos[0]);
     physics.qvel_mut().copy_from_slice(&qvel[0]);
@@ -75,7 +79,9 @@ fn replay(name: &str) -> f64 {
     compare("observation", 0, env.observation.values(), &observations[0]);
     let rewards = golden.get("reward").expect("every trajectory has it");
     let actions = golden.rows("action", env.spec().action_dim());
-    let terminal = golden.get("terminal").unwrap_or_else(|| vec![0.0; actions.len()]);
+    let terminal = golden
+        .get("terminal")
+        .unwrap_or_else(|| vec![0.0; actions.len()]);
     assert!(actions.len() >= 40, "{name}: a trajectory of some length");
     assert_eq!(
         (rewards.len(), terminal.len(), observations.len()),

@@ -4,7 +4,8 @@ use super::{actions, make, reset};
 use crate::task::ModelEnv;
 use fpo_env::{Env, StepEnd};
 
-/// Everything that `actions` lead to, as bytes: observations, rewards, ends and the state at the end.
+/// Everything that `actions` lead to, as bytes: observations, rewards, ends and the state at the
+/// end.
 fn continue_with(env: &mut ModelEnv, actions: &[Vec<f32>]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut observation = vec![0.0; env.spec().observation_dim()];

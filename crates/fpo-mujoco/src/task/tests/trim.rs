@@ -3,13 +3,15 @@
 use super::{ModelEnv, actions, reset};
 use fpo_env::Task;
 
-/// Observations and rewards of a random episode in full precision, and the state at its end, as bits.
+/// Observations and rewards of a random episode in full precision, and the state at its end, as
+/// bits.
 fn episode(env: &mut ModelEnv, seed: u64) -> Vec<u64> {
     reset(env, seed);
     let mut bits = Vec::new();
     for action in actions(env, 150, seed) {
         let ctrl = env.physics.ctrl_mut().iter_mut();
-        ctrl.zip(action).for_each(|(ctrl, action)| *ctrl = action.into());
+        ctrl.zip(action)
+            .for_each(|(ctrl, action)| *ctrl = action.into());
         let transition = env.advance().expect("random actions are survived");
         bits.extend(env.observation.values().iter().map(|x| x.to_bits()));
         bits.extend([transition.reward.to_bits(), transition.terminal.into()]);

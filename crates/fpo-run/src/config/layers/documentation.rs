@@ -24,7 +24,10 @@ pub fn documented(config: &Config) -> String {
         let Some(value) = lookup(&table, &key.path) else {
             continue;
         };
-        for line in wrap(&key.doc, 108).iter().chain(&takes(&key.path, &key.kind)) {
+        for line in wrap(&key.doc, 108)
+            .iter()
+            .chain(&takes(&key.path, &key.kind))
+        {
             out.push_str(&format!("# {line}\n"));
         }
         out.push_str(&format!("{name} = {value}\n\n"));
@@ -38,7 +41,11 @@ pub fn documented(config: &Config) -> String {
 fn takes(path: &str, kind: &ValueKind) -> Vec<String> {
     match kind {
         ValueKind::Choice(choices) => {
-            let width = choices.iter().map(|(word, _)| word.len()).max().unwrap_or(0);
+            let width = choices
+                .iter()
+                .map(|(word, _)| word.len())
+                .max()
+                .unwrap_or(0);
             choices
                 .iter()
                 .map(|(word, doc)| format!("  {word:width$}  {doc}").trim_end().to_owned())

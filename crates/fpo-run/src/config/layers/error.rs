@@ -31,7 +31,8 @@ pub enum ConfigError {
     },
     /// A value that is none of the key's choices.
     #[error(
-        "{origin}: `{key}` = \"{value}\" is none of its choices ({allowed}); did you mean \"{nearest}\"?"
+        "{origin}: `{key}` = \"{value}\" is none of its choices ({allowed}); did you \
+        mean \"{nearest}\"?"
     )]
     UnknownChoice {
         /// The key.
@@ -74,7 +75,8 @@ pub enum ConfigError {
     },
     /// A key that the command line has another place for.
     #[error(
-        "--set {key}: `{key}` is not a setting; name it on the command line (fpo train TASK --preset NAME)"
+        "--set {key}: `{key}` is not a setting; name it on the command line (fpo train TASK \
+        --preset NAME)"
     )]
     NotASetting {
         /// The key.
@@ -82,7 +84,8 @@ pub enum ConfigError {
     },
     /// A key that a resumed run cannot change.
     #[error(
-        "`{key}` = {value}, but the run was trained with {trained}; a resumed run can change {changeable} only: begin a new run"
+        "`{key}` = {value}, but the run was trained with {trained}; a resumed run can change \
+        {changeable} only: begin a new run"
     )]
     Fixed {
         /// The key.

@@ -117,7 +117,11 @@ fn choices(schema: &Json) -> Vec<(String, String)> {
         .as_str()
         .into_iter()
         .map(|word| (word.to_owned(), doc.clone()));
-    let nested = schema["oneOf"].as_array().into_iter().flatten().flat_map(choices);
+    let nested = schema["oneOf"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .flat_map(choices);
     plain
         .map(|word| (word.to_owned(), String::new()))
         .chain(documented)
@@ -126,17 +130,23 @@ fn choices(schema: &Json) -> Vec<(String, String)> {
 }
 
 impl Setting {
-    /// `value` as this key takes it: whole floats become integers where those are asked for (`steps = 1e6`).
+    /// `value` as this key takes it: whole floats become integers where those are asked for
+    /// (`steps = 1e6`).
     pub(super) fn check(&self, value: Value, origin: &str) -> Result<Value, ConfigError> {
-        let wrong = |value: &Value| ConfigError::wrong_type(&self.path, value, &self.takes(), origin);
+        let wrong =
+            |value: &Value| ConfigError::wrong_type(&self.path, value, &self.takes(), origin);
         match (&self.kind, value) {
-            (ValueKind::Bool, value @ Value::Boolean(_)) | (ValueKind::Text, value @ Value::String(_)) => {
-                Ok(value)
-            }
-            (ValueKind::Integer, value) => whole(&value).map(Value::Integer).ok_or_else(|| wrong(&value)),
+            (ValueKind::Bool, value @ Value::Boolean(_))
+            | (ValueKind::Text, value @ Value::String(_)) => Ok(value),
+            (ValueKind::Integer, value) => whole(&value)
+                .map(Value::Integer)
+                .ok_or_else(|| wrong(&value)),
             (ValueKind::Number, value @ (Value::Float(_) | Value::Integer(_))) => Ok(value),
             (ValueKind::Integers, Value::Array(values)) => {
-                let whole: Option<Vec<_>> = values.iter().map(|v| whole(v).map(Value::Integer)).collect();
+                let whole: Option<Vec<_>> = values
+                    .iter()
+                    .map(|v| whole(v).map(Value::Integer))
+                    .collect();
                 whole
                     .map(Value::Array)
                     .ok_or_else(|| wrong(&Value::Array(values)))
@@ -186,7 +196,10 @@ impl ValueKind {
             Self::Text => "a text in quotes".into(),
             Self::Integers => "a list of whole numbers, such as [64, 64]".into(),
             Self::Choice(choices) => {
-                let words: Vec<String> = choices.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+                let words: Vec<String> = choices
+                    .iter()
+                    .map(|(word, _)| format!("\"{word}\""))
+                    .collect();
                 format!("one of {}", words.join(", "))
             }
         }
@@ -202,12 +215,14 @@ fn whole(value: &Value) -> Option<i64> {
     }
 }
 
-/// The key nearest to an unknown one: by its whole path, or by its name alone where the section was left out or wrong.
+/// The key nearest to an unknown one: by its whole path, or by its name alone where the section was
+/// left out or wrong.
 pub(super) fn nearest(unknown: &str) -> String {
     fn name(path: &str) -> &str {
         path.rsplit('.').next().unwrap_or(path)
     }
-    // A distance takes as long as the product of the lengths; nobody's typing error is longer than this.
+    // A distance takes as long as the product of the lengths; nobody's typing error is longer than
+    // this.
     let unknown: String = unknown.to_lowercase().chars().take(100).collect();
     let unknown = unknown.as_str();
     let similarity = |path: &str| {

@@ -22,7 +22,8 @@ fn file(text: &str) -> tempfile::NamedTempFile {
 #[test]
 fn later_layers_win() {
     let file = file(
-        "seed = 4\n[optimizer]\nepochs = 5\nminibatches = 8\n[task.\"cheetah-run\".optimizer]\nminibatches = 4\n",
+        "seed = 4\n[optimizer]\nepochs = 5\nminibatches = \
+        8\n[task.\"cheetah-run\".optimizer]\nminibatches = 4\n",
     );
     let config = resolve(
         "cheetah-run",
@@ -62,7 +63,10 @@ fn paper_is_the_default_settings_but_for_two_discounts_and_when_to_save() {
         expected.advantage.gamma = gamma;
         expected.eval.every = 5_000_000;
         expected.train.checkpoint_every = 1;
-        assert_eq!(resolve(task, Some("paper"), None, &[], None).unwrap(), expected);
+        assert_eq!(
+            resolve(task, Some("paper"), None, &[], None).unwrap(),
+            expected
+        );
     }
 }
 
@@ -105,7 +109,8 @@ fn a_method_brings_its_settings_wherever_it_is_named() {
     // --set wins over the method's table, and the method's over the rest of its file.
     assert_eq!(preset("ppo", &["objective.clip=0.3"]).objective.clip, 0.3);
     let file = file(
-        "[objective]\nmethod = \"ppo\"\nclip = 0.4\n[method.ppo.objective]\nclip = 0.2\n[method.fpo.objective]\nclip = 0.01\n",
+        "[objective]\nmethod = \"ppo\"\nclip = 0.4\n[method.ppo.objective]\nclip = \
+        0.2\n[method.fpo.objective]\nclip = 0.01\n",
     );
     let by_file = |sets: &[&str]| {
         let sets: Vec<String> = sets.iter().map(|s| s.to_string()).collect();
@@ -124,7 +129,8 @@ fn a_method_brings_its_settings_wherever_it_is_named() {
 #[test]
 fn a_task_has_tables_for_methods() {
     let file = file(
-        "[optimizer]\nepochs = 5\n[method.ppo.optimizer]\nepochs = 4\n[task.t.optimizer]\nminibatches = 2\n\
+        "[optimizer]\nepochs = 5\n[method.ppo.optimizer]\nepochs = \
+        4\n[task.t.optimizer]\nminibatches = 2\n\
          [task.t.method.ppo.optimizer]\nepochs = 3\n[task.t.method.fpo.optimizer]\nepochs = 7\n",
     );
     let epochs = |task: &str, sets: &[&str]| {
@@ -166,7 +172,10 @@ fn tables_of_unknown_methods_and_contradictions_are_refused() {
     let message = resolve("t", None, Some(unknown.path()), &[], None)
         .unwrap_err()
         .to_string();
-    assert!(message.contains("did you mean `objective.clip`?"), "{message}");
+    assert!(
+        message.contains("did you mean `objective.clip`?"),
+        "{message}"
+    );
     for (set, part) in [
         ("objective.entropy=0.01", "needs objective.method = \"ppo\""),
         ("policy.sampler=heun", "needs policy.sampler = \"euler\""),
@@ -179,7 +188,9 @@ fn tables_of_unknown_methods_and_contradictions_are_refused() {
             "needs objective.method = \"fpo\" or \"awfm\"",
         ),
     ] {
-        let message = sets(&["objective.method=dppo", set]).unwrap_err().to_string();
+        let message = sets(&["objective.method=dppo", set])
+            .unwrap_err()
+            .to_string();
         assert!(message.contains(part), "{message}");
     }
 }
@@ -246,7 +257,10 @@ fn unknown_keys_name_the_nearest() {
     let message = resolve("t", None, Some(elsewhere.path()), &[], None)
         .unwrap_err()
         .to_string();
-    assert!(message.contains("did you mean `env.num_envs`?"), "{message}");
+    assert!(
+        message.contains("did you mean `env.num_envs`?"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -279,7 +293,11 @@ fn wrong_types_and_choices_say_what_is_allowed() {
         ("env=3", ["`env`", "= 3", "`env.num_envs`"]),
         (
             "optimizer={learning_rate = 1e-5}",
-            ["`optimizer`", "a group of them", "`optimizer.learning_rate`"],
+            [
+                "`optimizer`",
+                "a group of them",
+                "`optimizer.learning_rate`",
+            ],
         ),
         (
             "advantage.recompute=per_iteratoin",
@@ -297,7 +315,10 @@ fn wrong_types_and_choices_say_what_is_allowed() {
             "optimizer.epochs=1\ny = 2",
             ["`optimizer.epochs`", "y = 2", "whole number"],
         ),
-        ("optimizer.epochs", ["--set", "optimizer.epochs", "key=value"]),
+        (
+            "optimizer.epochs",
+            ["--set", "optimizer.epochs", "key=value"],
+        ),
         ("task=x", ["`task`", "not a setting", "command line"]),
     ] {
         let message = error(set);
@@ -333,16 +354,28 @@ fn values_out_of_range_say_the_range() {
             "advantage.gamma=1",
             ["`advantage.gamma` = 1", "0 or more, below 1"],
         ),
-        ("advantage.lambda=-0.1", ["`advantage.lambda` = -0.1", "0 to 1"]),
+        (
+            "advantage.lambda=-0.1",
+            ["`advantage.lambda` = -0.1", "0 to 1"],
+        ),
         (
             "policy.hidden=[]",
             ["`policy.hidden` = []", "1 to 16 numbers, each 1 to 8192"],
         ),
-        ("policy.hidden=[0]", ["`policy.hidden` = [0]", "each 1 to 8192"]),
-        ("policy.time_embedding=7", ["`policy.time_embedding` = 7", "even"]),
+        (
+            "policy.hidden=[0]",
+            ["`policy.hidden` = [0]", "each 1 to 8192"],
+        ),
+        (
+            "policy.time_embedding=7",
+            ["`policy.time_embedding` = 7", "even"],
+        ),
         (
             "optimizer.minibatches=3",
-            ["`optimizer.minibatches` = 3 must divide", "env.num_steps = "],
+            [
+                "`optimizer.minibatches` = 3 must divide",
+                "env.num_steps = ",
+            ],
         ),
         ("objective.clip=-nan", ["`objective.clip` = nan", "above 0"]),
     ] {
@@ -358,10 +391,16 @@ fn values_out_of_range_say_the_range() {
     let message = sets(&["objective.antithetic=true", "objective.samples=3"])
         .unwrap_err()
         .to_string();
-    assert!(message.contains("even objective.samples, not 3"), "{message}");
-    let message = sets(&["advantage.recompute=per_minibatch", "optimizer.minibatches=512"])
-        .unwrap_err()
-        .to_string();
+    assert!(
+        message.contains("even objective.samples, not 3"),
+        "{message}"
+    );
+    let message = sets(&[
+        "advantage.recompute=per_minibatch",
+        "optimizer.minibatches=512",
+    ])
+    .unwrap_err()
+    .to_string();
     assert!(message.contains("whole sequences"), "{message}");
     let message = sets(&["env.num_envs=32768", "env.num_steps=16384"])
         .unwrap_err()
@@ -387,7 +426,10 @@ fn values_out_of_range_say_the_range() {
             "too wide for this env.num_steps: 65536 rows",
         ),
         (
-            &["advantage.recompute=per_minibatch", "advantage.normalize=batch"],
+            &[
+                "advantage.recompute=per_minibatch",
+                "advantage.normalize=batch",
+            ],
             "needs advantage.recompute = \"per_iteration\"",
         ),
         (
@@ -421,7 +463,10 @@ fn values_out_of_range_say_the_range() {
     let message = resolve("t", None, None, &[], Some(u64::MAX))
         .unwrap_err()
         .to_string();
-    assert!(message.contains("`seed` = 18446744073709551615"), "{message}");
+    assert!(
+        message.contains("`seed` = 18446744073709551615"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -430,11 +475,17 @@ fn files_that_are_not_configurations() {
     let message = resolve("t", None, Some(broken.path()), &[], None)
         .unwrap_err()
         .to_string();
-    assert!(message.contains("line 2") && !message.contains('\n'), "{message}");
+    assert!(
+        message.contains("line 2") && !message.contains('\n'),
+        "{message}"
+    );
     let message = resolve("t", None, Some(Path::new("/nowhere/x.toml")), &[], None)
         .unwrap_err()
         .to_string();
-    assert!(message.starts_with("cannot read /nowhere/x.toml: "), "{message}");
+    assert!(
+        message.starts_with("cannot read /nowhere/x.toml: "),
+        "{message}"
+    );
     let message = resolve("t", Some("quick"), None, &[], None)
         .unwrap_err()
         .to_string();
@@ -463,11 +514,9 @@ fn a_documented_configuration_reads_back_as_itself() {
         text.contains("learning_rate = 0.00033\n"),
         "an f32 is written in the digits that were given:\n{text}"
     );
-    assert!(
-        documentation().contains(
-            "# Environments that step in parallel.\n#   whole number, 1 to 32768\nnum_envs = 2048\n"
-        )
-    );
+    assert!(documentation().contains(
+        "# Environments that step in parallel.\n#   whole number, 1 to 32768\nnum_envs = 2048\n"
+    ));
 }
 
 #[test]

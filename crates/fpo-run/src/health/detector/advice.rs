@@ -44,7 +44,8 @@ impl Advice {
             ),
         };
         if self.clips {
-            advice += ", or begin a new run with objective.trust_region=\"aspo\", which pulls bad actions' losses back";
+            advice += ", or begin a new run with objective.trust_region=\"aspo\", which pulls bad \
+                actions' losses back";
         }
         advice
     }
@@ -74,7 +75,8 @@ mod tests {
         );
         assert_eq!(
             advice(&["objective.bound_pull=0", "optimizer.max_kl=0"]),
-            "set objective.bound_pull=1 and optimizer.max_kl=0.01, or lower optimizer.learning_rate (a resumed run can change all of them)"
+            "set objective.bound_pull=1 and optimizer.max_kl=0.01, or lower \
+            optimizer.learning_rate (a resumed run can change all of them)"
         );
         assert!(advice(&["objective.ratio_form=exp"]).contains("objective.ratio_form=linear"));
         let published = advice(&["objective.ratio_form=exp", "objective.loss_max=20"]);
@@ -83,7 +85,9 @@ mod tests {
             "{published}"
         );
         // Without a bound there is nothing to pull to.
-        assert!(!advice(&["objective.bound_pull=0", "policy.action_bound=0"]).contains("bound_pull"));
+        assert!(
+            !advice(&["objective.bound_pull=0", "policy.action_bound=0"]).contains("bound_pull")
+        );
         assert!(advice(&["objective.trust_region=ppo"]).contains("aspo"));
         assert!(!advice(&["objective.method=ppo"]).contains("aspo"));
     }

@@ -4,7 +4,8 @@ use crate::health::Metrics;
 use crate::health::finding::figure;
 use crate::health::limits::{CALM_SHARE, LOST_SHARE, LOST_SPREAD};
 
-/// Its two columns, from zero noise and from random noise: the mean and its standard deviation over episodes.
+/// Its two columns, from zero noise and from random noise: the mean and its standard deviation over
+/// episodes.
 const COLUMNS: [(&str, &str); 2] = [
     ("eval/zero_noise", "eval/zero_noise_std"),
     ("eval/random_noise", "eval/random_noise_std"),
@@ -48,7 +49,8 @@ impl Evaluations {
             let matters = lost > LOST_SPREAD * std;
             shares[i] = if matters { lost / gained } else { 0.0 };
         }
-        // Both: a policy may be bad from zero noise and good from random noise, or the other way round.
+        // Both: a policy may be bad from zero noise and good from random noise, or the other way
+        // round.
         let lost = shares[0].min(shares[1]);
         self.collapsed = lost > LOST_SHARE || (self.collapsed && lost > CALM_SHARE * LOST_SHARE);
     }

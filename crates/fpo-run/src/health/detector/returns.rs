@@ -71,7 +71,8 @@ impl Returns {
         )
     }
 
-    /// The standard deviation of one iteration's return: of a normal distribution it is 1.25 mean distances.
+    /// The standard deviation of one iteration's return: of a normal distribution it is 1.25 mean
+    /// distances.
     fn noise(&self) -> f64 {
         1.25 * self.deviations.mean()
     }

@@ -42,7 +42,9 @@ impl Ratios {
 
 impl Symptom for Ratios {
     fn observe(&mut self, row: &dyn Metrics) -> bool {
-        let (Some(min), Some(max), true) = (row.get("ratio_min"), row.get("ratio_max"), self.matter) else {
+        let (Some(min), Some(max), true) =
+            (row.get("ratio_min"), row.get("ratio_max"), self.matter)
+        else {
             return false;
         };
         self.watch.push(if max.is_finite() {
@@ -82,7 +84,9 @@ pub(super) struct Clamping {
 
 impl Clamping {
     pub(super) fn new() -> Self {
-        Self { watch: Watch::new() }
+        Self {
+            watch: Watch::new(),
+        }
     }
 }
 
@@ -104,7 +108,8 @@ impl Symptom for Clamping {
             FindingKind::LossClamp,
             Severity::Warning,
             format!(
-                "{:.1} % of losses are beyond objective.loss_max, where nothing is learnt from them",
+                "{:.1} % of losses are beyond objective.loss_max, where nothing is learnt from \
+                them",
                 100.0 * self.watch.level()
             ),
             format!(
@@ -144,11 +149,13 @@ impl Symptom for Gradients {
         let Some(norm) = row.get("grad_norm") else {
             return false;
         };
-        // What leaves the level's window enters the reference, so that a jump is not held against itself.
+        // What leaves the level's window enters the reference, so that a jump is not held against
+        // itself.
         if let Some(old) = self.watch.push(norm) {
             self.reference.push(old);
         }
-        self.reference.len() >= GRADIENT_EARLIEST && self.watch.judge(self.growth(), GRADIENT_GROWTH)
+        self.reference.len() >= GRADIENT_EARLIEST
+            && self.watch.judge(self.growth(), GRADIENT_GROWTH)
     }
 
     fn is_present(&self) -> bool {
@@ -225,7 +232,8 @@ impl Symptom for Losses {
         let outside = self.outside.median();
         let cause = if outside > OUTSIDE_SHARE {
             format!(
-                "the flow is leaving its box: {:.0} % of what it heads for is beyond policy.action_bound",
+                "the flow is leaving its box: {:.0} % of what it heads for is beyond \
+                policy.action_bound",
                 100.0 * outside
             )
         } else {

@@ -19,7 +19,10 @@ fn row(iteration: u64, other: &[(&'static str, f64)]) -> Row {
     // A wave that no window averages away, as noise.
     let noise = 20.0 * (iteration as f64 * 2.3).sin();
     let mut values = vec![
-        ("episode_return", (10.0 * iteration as f64).min(800.0) + noise),
+        (
+            "episode_return",
+            (10.0 * iteration as f64).min(800.0) + noise,
+        ),
         ("cfm_loss", 1.5),
         ("ratio_min", 0.7),
         ("ratio_max", 1.4),
@@ -104,18 +107,24 @@ fn each_figure_has_its_watch() {
         assert_eq!(found[0].0, 156, "{other:?}");
         assert_eq!(detector.present().len(), 1);
         assert!(says(&mut detector, 181..=220, &[]).is_empty() && detector.present().is_empty());
-        assert_eq!(says(&mut detector, 221..=240, &[other]).len(), 1, "a new event");
+        assert_eq!(
+            says(&mut detector, 221..=240, &[other]).len(),
+            1,
+            "a new event"
+        );
     }
 }
 
-/// Where a flow's loss grows because it heads out of its box, that is what is said, with the setting that brings it back.
+/// Where a flow's loss grows because it heads out of its box, that is what is said, with the
+/// setting that brings it back.
 #[test]
 fn a_flow_that_leaves_its_box_is_told_from_one_that_is_unstable() {
     for (outside, sets, cause) in [
         (
             0.6,
             &["objective.bound_pull=0"][..],
-            "leaving its box: 60 % of what it heads for is beyond policy.action_bound; set objective.bound_pull=1",
+            "leaving its box: 60 % of what it heads for is beyond policy.action_bound; set \
+            objective.bound_pull=1",
         ),
         (
             0.01,
@@ -131,7 +140,10 @@ fn a_flow_that_leaves_its_box_is_told_from_one_that_is_unstable() {
             &[("cfm_loss", 40.0), ("outside_bound", outside)],
         );
         let found = detector.present();
-        assert!(found.len() == 1 && found[0].advice.contains(cause), "{found:?}");
+        assert!(
+            found.len() == 1 && found[0].advice.contains(cause),
+            "{found:?}"
+        );
     }
 }
 
@@ -147,8 +159,14 @@ fn evaluations_count_where_both_columns_fall() {
     };
     let mut detector = detector(&["train.rollback=true"]);
     says(&mut detector, 1..=100, &[]);
-    assert_eq!(says(&mut detector, 101..=101, &evaluation(700.0, 650.0)), []);
-    assert_eq!(says(&mut detector, 102..=102, &evaluation(100.0, 650.0)), []);
+    assert_eq!(
+        says(&mut detector, 101..=101, &evaluation(700.0, 650.0)),
+        []
+    );
+    assert_eq!(
+        says(&mut detector, 102..=102, &evaluation(100.0, 650.0)),
+        []
+    );
     assert_eq!(
         says(&mut detector, 103..=103, &evaluation(100.0, 100.0)),
         [(103, FindingKind::ReturnCollapse)]

@@ -1,8 +1,8 @@
-//! The promise: a wrong setting, file or command line is answered by one clear line that names it and what it may be, with exit
-//! code 2, and nothing is written, nor much memory taken.
+//! The promise: a wrong setting, file or command line is answered by one clear line that names it
+//! and what it may be, with exit code 2, and nothing is written, nor much memory taken.
 //!
-//! `bad_configurations.txt` holds the commands and the answers. With `FPO_UPDATE=1` the test writes the answers that differ into that
-//! file, for a change of words to be looked at.
+//! `bad_configurations.txt` holds the commands and the answers. With `FPO_UPDATE=1` the test writes
+//! the answers that differ into that file, for a change of words to be looked at.
 
 use crate::cli::{PROGRAM, TASK, succeeds};
 use std::collections::BTreeMap;
@@ -15,9 +15,11 @@ use std::thread;
 use tempfile::TempDir;
 
 const TABLE: &str = "tests/all/cli/bad_configurations.txt";
-/// Address space of the program in KiB, 2 GiB: more than it needs, less than a size that nobody checked.
+/// Address space of the program in KiB, 2 GiB: more than it needs, less than a size that nobody
+/// checked.
 const MEMORY: u32 = 2 << 20;
-/// Seconds of computing after which the system ends a command that was not refused but went to work.
+/// Seconds of computing after which the system ends a command that was not refused but went to
+/// work.
 const WORK: u32 = 30;
 /// Characters of a line that somebody still reads.
 const LONGEST_ANSWER: usize = 600;
@@ -62,7 +64,9 @@ fn matches(pattern: &str, text: &str) -> bool {
     };
     let mut ends = rest.is_empty();
     for part in parts {
-        let Some(at) = rest.find(part) else { return false };
+        let Some(at) = rest.find(part) else {
+            return false;
+        };
         rest = &rest[at + part.len()..];
         ends = part.is_empty() || rest.is_empty();
     }
@@ -117,7 +121,11 @@ impl Place {
             to
         };
         fs::create_dir(at("runs/no-config")).unwrap();
-        fs::write(run("bad-config").join("config.toml"), "[env]\nnum_envs = 0\n").unwrap();
+        fs::write(
+            run("bad-config").join("config.toml"),
+            "[env]\nnum_envs = 0\n",
+        )
+        .unwrap();
         run("no-checkpoint");
         let checkpoint = "checkpoints/step-256";
         for name in ["damaged", "foreign"] {
@@ -151,7 +159,11 @@ impl Place {
             replaced(task, b"cartpole-juggled"),
         )
         .unwrap();
-        fs::write(at("other-task.safetensors"), replaced(task, b"finger-turn_easy")).unwrap();
+        fs::write(
+            at("other-task.safetensors"),
+            replaced(task, b"finger-turn_easy"),
+        )
+        .unwrap();
         // The last tensor is the policy's last weight.
         let mut nan = policy.clone();
         let end = nan.len();
@@ -179,7 +191,8 @@ impl Place {
     fn run(&mut self, command: &str) -> Result<String, String> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let paths = std::iter::once(self.program.clone()).chain(std::env::split_paths(&path));
-        // AddressSanitizer reserves addresses by the terabyte; it has an option of its own for what is taken at once.
+        // AddressSanitizer reserves addresses by the terabyte; it has an option of its own for what
+        // is taken at once.
         let memory = match std::env::var_os("ASAN_OPTIONS") {
             None => format!("ulimit -v {MEMORY};"),
             Some(_) => String::new(),
@@ -220,7 +233,11 @@ impl Place {
     fn changed(&self) -> Option<PathBuf> {
         let after = everything(self.folder.path());
         let differs = |path: &&PathBuf| self.before.get(*path) != after.get(*path);
-        self.before.keys().chain(after.keys()).find(differs).cloned()
+        self.before
+            .keys()
+            .chain(after.keys())
+            .find(differs)
+            .cloned()
     }
 }
 
@@ -290,7 +307,9 @@ fn each_is_answered_by_one_clear_line() {
         for item in &items {
             match item {
                 Item::Text(line) => writeln!(updated, "{line}").unwrap(),
-                Item::Case(case) => writeln!(updated, "$ {}\n{}", case.command, case.answer).unwrap(),
+                Item::Case(case) => {
+                    writeln!(updated, "$ {}\n{}", case.command, case.answer).unwrap()
+                }
             }
         }
         fs::write(TABLE, updated).unwrap();

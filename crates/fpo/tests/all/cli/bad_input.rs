@@ -1,4 +1,5 @@
-//! Whatever is wrong is said in one line, with an exit code: 2 for the input, 1 for what happened while running.
+//! Whatever is wrong is said in one line, with an exit code: 2 for the input, 1 for what happened
+//! while running.
 
 use crate::cli::{
     PROGRAM, Record, STATE, TASK, assert_same, folder_with_run, fpo, record, stderr, succeeds, tiny,
@@ -9,7 +10,8 @@ use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
 
-/// Expects the command to end with `code`, an error as the last line and only it, which holds all of `parts`.
+/// Expects the command to end with `code`, an error as the last line and only it, which holds all
+/// of `parts`.
 #[track_caller]
 fn check(mut command: Command, code: i32, parts: &[&str]) {
     let output = command.output().unwrap();
@@ -82,14 +84,20 @@ fn settings_and_names() {
         &["optimizer.minibatches = 7 must divide"],
     );
     train(&["--set", "seed"], &["key=value"]);
-    train(&["--preset", "slow"], &["unknown preset `slow`", "fast, paper"]);
+    train(
+        &["--preset", "slow"],
+        &["unknown preset `slow`", "fast, paper"],
+    );
     train(
         &["--set", "objective.method=pbo"],
         &["`objective.method`", "fpo, ppo, dppo, awfm"],
     );
     train(
         &["--set", "objective.entropy=0.01"],
-        &["objective.entropy = 0.01", "needs objective.method = \"ppo\""],
+        &[
+            "objective.entropy = 0.01",
+            "needs objective.method = \"ppo\"",
+        ],
     );
     train(&["--config", "missing.toml"], &["cannot read missing.toml"]);
     train(&["--name", "../../x"], &["--name"]);
@@ -126,7 +134,13 @@ fn folders_that_hold_a_run_or_none() {
     );
     refused(
         &folder,
-        &["train", "--resume", "runs/run", "--set", "env={num_envs = 8}"],
+        &[
+            "train",
+            "--resume",
+            "runs/run",
+            "--set",
+            "env={num_envs = 8}",
+        ],
         &["`env` = ", "`env.num_envs`"],
     );
     let (config, edited) = (run.join("config.toml"), |text: &str| {
@@ -186,7 +200,11 @@ fn folders_that_hold_a_run_or_none() {
         &["train", "--resume", "runs"],
         &["runs is not a run", "config.toml"],
     );
-    refused(&folder, &["train", "--resume"], &["name the folder to resume"]);
+    refused(
+        &folder,
+        &["train", "--resume"],
+        &["name the folder to resume"],
+    );
     let held = RunFolder::open(&run).unwrap();
     refused(
         &folder,
@@ -227,9 +245,21 @@ fn a_refused_resume_changes_nothing() {
             whole.replacen("{\"iteration\":3", "x", 1),
             "damaged in line 3",
         ),
-        ("metrics.jsonl", without(4), "iteration 5 is missing before it"),
-        ("metrics.jsonl", without(9), "the checkpoint is of iteration 10"),
-        ("metrics.jsonl", whole.repeat(2), "iteration 1 comes after 10"),
+        (
+            "metrics.jsonl",
+            without(4),
+            "iteration 5 is missing before it",
+        ),
+        (
+            "metrics.jsonl",
+            without(9),
+            "the checkpoint is of iteration 10",
+        ),
+        (
+            "metrics.jsonl",
+            whole.repeat(2),
+            "iteration 1 comes after 10",
+        ),
         ("events.jsonl", "x\nx\n".to_owned(), "damaged in line 1"),
         ("eval.csv", long, "the line is longer than 1 MiB"),
     ] {
@@ -354,7 +384,11 @@ fn damaged_and_foreign_checkpoints() {
         run.join("checkpoints/step-1280"),
     )
     .unwrap();
-    refused(&folder, &resume, &["`policy.hidden` = [16]", "trained with [17]"]);
+    refused(
+        &folder,
+        &resume,
+        &["`policy.hidden` = [16]", "trained with [17]"],
+    );
 }
 
 /// A limit on file sizes is how a full disk looks to a program, and needs no rights.
@@ -366,7 +400,12 @@ fn a_full_disk_while_saving() {
         &folder,
         &tiny(
             "run",
-            &["--set", "critic.hidden=[256,256]", "--set", "train.steps=384"],
+            &[
+                "--set",
+                "critic.hidden=[256,256]",
+                "--set",
+                "train.steps=384",
+            ],
         ),
     );
     let run = folder.path().join("runs/run");
@@ -393,14 +432,18 @@ fn a_full_disk_while_saving() {
     assert!(run.join(STATE).exists());
 }
 
-/// Weights are finite, or the policy is not read; so large that the flow overflows, it does not act.
+/// Weights are finite, or the policy is not read; so large that the flow overflows, it does not
+/// act.
 #[test]
 fn a_policy_that_overflows_does_not_act() {
     let (folder, run) = folder_with_run();
     let mut bytes = fs::read(run.join("checkpoints/step-1280/policy.safetensors")).unwrap();
     let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     let weights = file.tensor("policy.0.weight").unwrap().data();
-    let (start, length) = (weights.as_ptr() as usize - bytes.as_ptr() as usize, weights.len());
+    let (start, length) = (
+        weights.as_ptr() as usize - bytes.as_ptr() as usize,
+        weights.len(),
+    );
     for (k, weight) in bytes[start..start + length].chunks_exact_mut(4).enumerate() {
         weight.copy_from_slice(&if k % 2 == 0 { f32::MAX } else { f32::MIN }.to_le_bytes());
     }
@@ -450,7 +493,11 @@ fn films_that_cannot_be() {
         &["play", "runs/run", "--noise", "some"],
         &["--noise", "zero", "random"],
     );
-    refused(&folder, &["eval", "runs/run", "--episodes", "0"], &["--episodes"]);
+    refused(
+        &folder,
+        &["eval", "runs/run", "--episodes", "0"],
+        &["--episodes"],
+    );
     if cfg!(target_os = "linux") {
         // An empty library stands for a missing one: it is found first and cannot be loaded.
         fs::write(folder.path().join("libEGL.so.1"), "").unwrap();

@@ -37,7 +37,8 @@ fn folder_with_suite() -> TempDir {
 }
 
 fn read(folder: &TempDir, file: &str) -> String {
-    fs::read_to_string(folder.path().join("runs/tiny").join(file)).unwrap_or_else(|e| panic!("{file}: {e}"))
+    fs::read_to_string(folder.path().join("runs/tiny").join(file))
+        .unwrap_or_else(|e| panic!("{file}: {e}"))
 }
 
 /// Expects the command to fail with `code` and one line of error, which holds all of `parts`.
@@ -94,7 +95,10 @@ fn a_suite_is_run_reported_and_not_run_again() {
     let rows: Vec<&str> = results.lines().collect();
     assert_eq!(rows.len(), 5, "{results}");
     for (row, begin) in rows[1..].iter().zip(["flow", "flow", "gauss", "gauss"]) {
-        assert!(row.starts_with(begin) && row.contains(",finished,1280,"), "{row}");
+        assert!(
+            row.starts_with(begin) && row.contains(",finished,1280,"),
+            "{row}"
+        );
     }
     // The result is that of the last evaluation.
     let last = fs::read_to_string(run.join("eval.csv")).unwrap();
@@ -238,7 +242,8 @@ fn other_settings_are_refused_unless_forced() {
         .output()
         .unwrap();
     assert!(
-        output.status.success() && stderr(&output).contains("1 of 1 runs were made with other settings"),
+        output.status.success()
+            && stderr(&output).contains("1 of 1 runs were made with other settings"),
         "{}",
         stderr(&output)
     );
@@ -251,22 +256,31 @@ fn other_settings_are_refused_unless_forced() {
 #[test]
 fn a_failed_run_is_recorded() {
     let folder = folder_with_suite();
-    let sick = "set = { \"optimizer.learning_rate\" = 1, \"optimizer.critic_learning_rate\" = 1, \"optimizer.max_grad_norm\" = 0, \
-                \"objective.ratio_form\" = \"exp\", \"optimizer.max_kl\" = 0, \"objective.trust_region\" = \"ppo\", \
+    let sick = "set = { \"optimizer.learning_rate\" = 1, \"optimizer.critic_learning_rate\" = \
+        1, \"optimizer.max_grad_norm\" = 0, \
+                \"objective.ratio_form\" = \"exp\", \"optimizer.max_kl\" = \
+                0, \"objective.trust_region\" = \"ppo\", \
                 \"policy.action_bound\" = 0 }";
     // Evaluated after every iteration, so that there is something it came to.
-    let suite = SUITE.replace("label = \"Flow\"", sick).replace("= 512", "= 128");
+    let suite = SUITE
+        .replace("label = \"Flow\"", sick)
+        .replace("= 512", "= 128");
     fs::write(folder.path().join("tiny.toml"), suite).unwrap();
     refused(
         &folder,
         &["bench", "tiny.toml", "--seeds", "0"],
         1,
-        &["1 of 2 runs failed", "flow bandit-two_modes seed 0", "non-finite"],
+        &[
+            "1 of 2 runs failed",
+            "flow bandit-two_modes seed 0",
+            "non-finite",
+        ],
     );
     let results = read(&folder, "results.csv");
     let rows: Vec<&str> = results.lines().collect();
     assert!(
-        rows[1].starts_with("flow,bandit-two_modes,0,failed,128,0.") && rows[1].contains("non-finite"),
+        rows[1].starts_with("flow,bandit-two_modes,0,failed,128,0.")
+            && rows[1].contains("non-finite"),
         "{results}"
     );
     assert!(rows[2].contains(",finished,"), "{results}");
@@ -327,7 +341,11 @@ fn bad_suites_and_folders_are_one_line() {
         &[],
         &["method flow", "did you mean `env.num_steps`?"],
     );
-    bench(("= 0.2", "= -1"), &[], &["method gauss", "`objective.clip` = -1"]);
+    bench(
+        ("= 0.2", "= -1"),
+        &[],
+        &["method gauss", "`objective.clip` = -1"],
+    );
     bench(
         ("ppo-fast", "ppo-slow"),
         &[],
@@ -344,7 +362,11 @@ fn bad_suites_and_folders_are_one_line() {
         &["--tasks", "cheetah-run"],
         &["no task `cheetah-run`"],
     );
-    bench(("a", "a"), &["--report-only"], &["runs/bad holds no run of bad"]);
+    bench(
+        ("a", "a"),
+        &["--report-only"],
+        &["runs/bad holds no run of bad"],
+    );
     refused(
         &folder,
         &["bench", "dmc9"],

@@ -19,7 +19,10 @@ fn tasks_are_listed() {
     let json: Value = serde_json::from_str(&succeeds(&folder, &["tasks", "--json"])).unwrap();
     let tasks = json.as_array().unwrap();
     assert_eq!(tasks.len(), text.lines().count() - 1);
-    let cheetah = tasks.iter().find(|task| task["name"] == "cheetah-run").unwrap();
+    let cheetah = tasks
+        .iter()
+        .find(|task| task["name"] == "cheetah-run")
+        .unwrap();
     assert_eq!(
         (&cheetah["observation_dim"], &cheetah["action_dim"]),
         (&17.into(), &6.into())
@@ -81,7 +84,10 @@ fn complete_and_evaluated(method: &str) {
         eval.starts_with("iteration,env_steps,noise,episodes,mean,std,min,max,diverged\n"),
         "{eval}"
     );
-    assert!(eval.lines().skip(1).all(|line| line.ends_with(",0")), "{eval}");
+    assert!(
+        eval.lines().skip(1).all(|line| line.ends_with(",0")),
+        "{eval}"
+    );
 
     // The last evaluation of the run again, from its folder, its checkpoint and its policy file.
     let json = |policy: &str| -> Value {
@@ -121,7 +127,14 @@ fn complete_and_evaluated(method: &str) {
     }
     let text = succeeds(
         &folder,
-        &["eval", "runs/run", "--episodes", "2", "--checkpoint", "best"],
+        &[
+            "eval",
+            "runs/run",
+            "--episodes",
+            "2",
+            "--checkpoint",
+            "best",
+        ],
     );
     assert!(text.contains("seed 1000"), "{text}");
     assert!(
@@ -135,7 +148,14 @@ fn the_default_name_says_task_preset_and_seed() {
     let folder = TempDir::new().unwrap();
     let mut args = tiny(
         "x",
-        &["--seed", "7", "--out", "elsewhere", "--set", "train.steps=128"],
+        &[
+            "--seed",
+            "7",
+            "--out",
+            "elsewhere",
+            "--set",
+            "train.steps=128",
+        ],
     );
     args.drain(2..4);
     let text = succeeds(&folder, &args);
@@ -175,7 +195,13 @@ fn the_documented_settings_are_a_configuration() {
     fs::write(folder.path().join("p.toml"), "preset = \"paper\"\n").unwrap();
     let by_file = succeeds(
         &folder,
-        &["train", "finger-spin", "--config", "p.toml", "--help-config"],
+        &[
+            "train",
+            "finger-spin",
+            "--config",
+            "p.toml",
+            "--help-config",
+        ],
     );
     assert_eq!(by_file, text);
 }
@@ -201,7 +227,9 @@ fn every_metric_is_explained() {
             let row: Value = serde_json::from_str(line).unwrap();
             for (name, value) in row.as_object().unwrap() {
                 match value.as_object() {
-                    Some(times) => written.extend(times.keys().map(|time| format!("{name}/{time}"))),
+                    Some(times) => {
+                        written.extend(times.keys().map(|time| format!("{name}/{time}")))
+                    }
                     None => drop(written.insert(name.clone())),
                 }
             }
@@ -270,15 +298,27 @@ fn filmed(method: &str) {
         return;
     }
     assert!(output.status.success(), "{}", stderr(&output));
-    // The film ends within the first episode, whose return is that of the first evaluation episode all the same.
+    // The film ends within the first episode, whose return is that of the first evaluation episode
+    // all the same.
     let whole = {
-        let args = ["eval", "runs/run", "--episodes", "1", "--seed", "0", "--json"];
+        let args = [
+            "eval",
+            "runs/run",
+            "--episodes",
+            "1",
+            "--seed",
+            "0",
+            "--json",
+        ];
         let json: Value = serde_json::from_str(&succeeds(&folder, &args)).unwrap();
         json["zero_noise"]["mean"].as_f64().unwrap()
     };
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let told: f64 = text.trim().rsplit(' ').next().unwrap().parse().unwrap();
-    assert!((told - whole).abs() <= 5e-4 * whole.abs(), "{text}: {whole}");
+    assert!(
+        (told - whole).abs() <= 5e-4 * whole.abs(),
+        "{text}: {whole}"
+    );
     let film = fs::read(run.join("video.mp4")).unwrap();
     assert_eq!(&film[4..8], b"ftyp");
     succeeds(

@@ -1,5 +1,6 @@
-//! The promise: `kill -9` at any moment (that is, before any change of a file, or in the middle of a write), a full disk, a read-only or a vanished folder never lose or
-//! damage the last good checkpoint, and the run that goes on ends in the same bytes, with every row once.
+//! The promise: `kill -9` at any moment (that is, before any change of a file, or in the middle of
+//! a write), a full disk, a read-only or a vanished folder never lose or damage the last good
+//! checkpoint, and the run that goes on ends in the same bytes, with every row once.
 //!
 //! The long form kills at 200 moments:
 //! `cargo test --release -p fpo --test all killed_two_hundred_times -- --ignored --nocapture`
@@ -11,7 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
-/// A run of a bandit that saves after every one of its 400 iterations, so that most kills fall into a save.
+/// A run of a bandit that saves after every one of its 400 iterations, so that most kills fall into
+/// a save.
 const SETS: [&str; 14] = [
     "env.num_envs=16",
     "env.num_steps=4",
@@ -31,11 +33,18 @@ const SETS: [&str; 14] = [
 
 fn begin<'a>(name: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     let sets = SETS.iter().flat_map(|set| ["--set", set]);
-    ["train", "bandit-two_modes", "--threads", "1", "--name", name]
-        .into_iter()
-        .chain(sets)
-        .chain(more.iter().copied())
-        .collect()
+    [
+        "train",
+        "bandit-two_modes",
+        "--threads",
+        "1",
+        "--name",
+        name,
+    ]
+    .into_iter()
+    .chain(sets)
+    .chain(more.iter().copied())
+    .collect()
 }
 
 /// Numbers that look random and are the same in every run of the test.
@@ -65,8 +74,8 @@ struct Struck {
     after_the_end: usize,
 }
 
-/// Trains, kills before a random change of a file and goes on, until `kills` have struck; expects each end to be `straight`. A run that gets
-/// to its end is begun anew.
+/// Trains, kills before a random change of a file and goes on, until `kills` have struck; expects
+/// each end to be `straight`. A run that gets to its end is begun anew.
 #[cfg(target_os = "linux")]
 fn kill_and_resume(kills: usize, seed: u64) -> Struck {
     use crate::cli::shim::watched;
@@ -185,7 +194,8 @@ fn a_read_only_folder_is_refused_and_intact() {
     let folder = TempDir::new().unwrap();
     let (run, before) = half(&folder);
     let checkpoints = run.join("checkpoints");
-    let set = |mode: u32| fs::set_permissions(&checkpoints, fs::Permissions::from_mode(mode)).unwrap();
+    let set =
+        |mode: u32| fs::set_permissions(&checkpoints, fs::Permissions::from_mode(mode)).unwrap();
     set(0o555);
     let writable = fs::write(checkpoints.join("probe"), "").is_ok();
     let mut command = Command::new(if writable { "setpriv" } else { PROGRAM });
@@ -204,7 +214,11 @@ fn a_read_only_folder_is_refused_and_intact() {
         }
         command.args(without).arg(PROGRAM);
     }
-    let output = command.current_dir(folder.path()).args(GO_ON).output().unwrap();
+    let output = command
+        .current_dir(folder.path())
+        .args(GO_ON)
+        .output()
+        .unwrap();
     set(0o755);
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     assert!(
@@ -216,7 +230,8 @@ fn a_read_only_folder_is_refused_and_intact() {
     succeeds(&folder, &GO_ON);
 }
 
-/// A disk that fills up while a run saves: the run ends in one line, what was saved is good, and with room again it goes on to the same end.
+/// A disk that fills up while a run saves: the run ends in one line, what was saved is good, and
+/// with room again it goes on to the same end.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_costs_no_checkpoint() {
@@ -238,15 +253,22 @@ fn a_full_disk_costs_no_checkpoint() {
         return;
     };
     let text = stderr(&output);
-    let errors: Vec<&str> = text.lines().filter(|line| line.starts_with("error: ")).collect();
+    let errors: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("error: "))
+        .collect();
     assert_eq!((output.status.code(), errors.len()), (Some(1), 1), "{text}");
     assert!(errors[0].contains("No space left on device"), "{text}");
     assert!(every_checkpoint_is_good(&run) > 0, "{text}");
-    succeeds(&folder, &["train", "--resume", "runs/run", "--threads", "1"]);
+    succeeds(
+        &folder,
+        &["train", "--resume", "runs/run", "--threads", "1"],
+    );
     assert_same(&record(&folder.path().join("runs/straight")), &record(&run));
 }
 
-/// A folder that vanishes under a run ends it in one line; the checkpoint that was copied in time goes on.
+/// A folder that vanishes under a run ends it in one line; the checkpoint that was copied in time
+/// goes on.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_vanished_folder_ends_the_run_in_one_line() {
@@ -259,7 +281,10 @@ fn a_vanished_folder_ends_the_run_in_one_line() {
     held.release();
     let output = held.end();
     let text = stderr(&output);
-    let errors: Vec<&str> = text.lines().filter(|line| line.starts_with("error: ")).collect();
+    let errors: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("error: "))
+        .collect();
     assert_eq!((output.status.code(), errors.len()), (Some(1), 1), "{text}");
     assert!(errors[0].contains("runs/run"), "{text}");
     assert!(every_checkpoint_is_good(&away) > 0);

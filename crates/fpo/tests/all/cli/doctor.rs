@@ -30,11 +30,18 @@ fn collapsing<'a>(name: &'a str, more: &[&'a str]) -> Vec<&'a str> {
         "train.steps=51200",
     ];
     let sets = sets.into_iter().flat_map(|set| ["--set", set]);
-    ["train", "gridworld-two_walls", "--seed", "1", "--name", name]
-        .into_iter()
-        .chain(sets)
-        .chain(more.iter().copied())
-        .collect()
+    [
+        "train",
+        "gridworld-two_walls",
+        "--seed",
+        "1",
+        "--name",
+        name,
+    ]
+    .into_iter()
+    .chain(sets)
+    .chain(more.iter().copied())
+    .collect()
 }
 
 fn doctor(folder: &TempDir, run: &str) -> Output {
@@ -84,7 +91,10 @@ fn a_collapse_is_told_and_found_and_going_back_saves_the_run() {
     let output = doctor(&folder, "runs/off");
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stdout.clone()).unwrap();
-    assert!(said.contains("FAILURE") && said.contains("non-finite"), "{said}");
+    assert!(
+        said.contains("FAILURE") && said.contains("non-finite"),
+        "{said}"
+    );
     assert!(
         stderr(&output).starts_with("error: runs/off is not healthy"),
         "{}",
@@ -99,7 +109,10 @@ fn a_collapse_is_told_and_found_and_going_back_saves_the_run() {
     let output = fpo(&folder, &on).output().unwrap();
     let text = stderr(&output);
     assert!(output.status.success(), "{text}");
-    assert!(text.contains("went back to the best sound checkpoint"), "{text}");
+    assert!(
+        text.contains("went back to the best sound checkpoint"),
+        "{text}"
+    );
     let events = fs::read_to_string(folder.path().join("runs/on/events.jsonl")).unwrap();
     let events: Vec<Value> = events
         .lines()
@@ -125,7 +138,10 @@ fn other_folders_are_refused_in_a_line() {
         let output = doctor(&folder, path);
         let text = stderr(&output);
         assert_eq!(output.status.code(), Some(2), "{path}: {text}");
-        assert!(text.contains(expected) && text.lines().count() == 1, "{text}");
+        assert!(
+            text.contains(expected) && text.lines().count() == 1,
+            "{text}"
+        );
     };
     refused("nowhere", "there is no such folder");
     refused("empty", "it has no config.toml");
@@ -148,9 +164,11 @@ fn other_folders_are_refused_in_a_line() {
 #[test]
 fn a_strangers_words_do_not_command_the_terminal() {
     let (folder, run) = folder_with_run();
-    let event = r#"{"iteration":1,"env_steps":128,"rollbacks":0,"kind":"non_finite","severity":"failure","#;
     let event =
-        format!(r#"{event}"statement":"a \u001b]0;title\u0007 b\nhealthy","advice":"\u001b[2J"}}"#) + "\n";
+        r#"{"iteration":1,"env_steps":128,"rollbacks":0,"kind":"non_finite","severity":"failure","#;
+    let event =
+        format!(r#"{event}"statement":"a \u001b]0;title\u0007 b\nhealthy","advice":"\u001b[2J"}}"#)
+            + "\n";
     fs::write(run.join("events.jsonl"), event).unwrap();
     let before = folder
         .path()
@@ -173,7 +191,8 @@ fn a_strangers_words_do_not_command_the_terminal() {
     }
 }
 
-/// Group-relative advantages have no critic: that its figures are null is no fault, and its learning rate is nobody's; any other null is one.
+/// Group-relative advantages have no critic: that its figures are null is no fault, and its
+/// learning rate is nobody's; any other null is one.
 #[test]
 fn a_run_without_a_critic_is_healthy() {
     let folder = TempDir::new().unwrap();
@@ -189,7 +208,10 @@ fn a_run_without_a_critic_is_healthy() {
         .collect();
     let output = fpo(&folder, &args).output().unwrap();
     let text = stderr(&output);
-    assert!(output.status.success() && !text.contains("value loss"), "{text}");
+    assert!(
+        output.status.success() && !text.contains("value loss"),
+        "{text}"
+    );
     let metrics = folder.path().join("runs/run/metrics.jsonl");
     let whole = fs::read_to_string(&metrics).unwrap();
     for name in ["value_loss", "explained_variance"] {
@@ -270,7 +292,8 @@ fn rollbacks_do_not_depend_on_threads() {
     assert!(one.contains_key(Path::new("events.jsonl")));
 }
 
-/// What a failed run left makes the same failure again, on any number of threads, and holds the minibatch if one is to blame.
+/// What a failed run left makes the same failure again, on any number of threads, and holds the
+/// minibatch if one is to blame.
 fn sees_its_failure_again(folder: &TempDir, run: &str, error: &str) {
     let before = record(&folder.path().join(run));
     for threads in ["1", "3"] {
@@ -281,7 +304,10 @@ fn sees_its_failure_again(folder: &TempDir, run: &str, error: &str) {
             error.contains(recorded) && text.contains("again: the same"),
             "{text}"
         );
-        let minibatch = folder.path().join(run).join("failure/minibatch.safetensors");
+        let minibatch = folder
+            .path()
+            .join(run)
+            .join("failure/minibatch.safetensors");
         assert_eq!(minibatch.exists(), recorded.contains("minibatch"));
         if minibatch.exists() {
             let bytes = std::fs::read(minibatch).unwrap();

@@ -1,4 +1,5 @@
-//! `fpo gridworld plot`, and what it shows of a flow that has learnt where two ways are equally good.
+//! `fpo gridworld plot`, and what it shows of a flow that has learnt where two ways are equally
+//! good.
 
 use crate::cli::{DPPO, FPO, PPO, TINY, folder_with_run, fpo, stderr, succeeds};
 use resvg::tiny_skia::{Pixmap, PremultipliedColorU8};
@@ -46,23 +47,33 @@ fn a_policy_is_drawn_and_the_same_seed_draws_it_alike() {
         let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
         let picture = read("runs/run/gridworld.svg");
         assert!(picture.starts_with("<svg") && picture.trim_end().ends_with("</svg>"));
-        for text in ["gridworld-two_walls", "1000 actions; diagonals count both ways"] {
+        for text in [
+            "gridworld-two_walls",
+            "1000 actions; diagonals count both ways",
+        ] {
             assert!(picture.contains(text), "{text}");
         }
         let dots = |text: &str| text.matches("<circle").count();
         // The fork's actions, the middles of 7 × 7 cells, and both ends of each walk.
         assert_eq!(dots(&picture), 1000 + 49 + 2 * 20);
-        let text = succeeds(&folder, &["gridworld", "plot", "runs/run", "--out", "again.svg"]);
+        let text = succeeds(
+            &folder,
+            &["gridworld", "plot", "runs/run", "--out", "again.svg"],
+        );
         adds_up(&text, &json);
         assert_eq!(read("again.svg"), picture);
         let pixels = image(&folder.path().join("runs/run/gridworld.png"));
         assert_eq!((pixels.width(), pixels.height()), (2 * 1160, 2 * 480));
         // The title's letters: no machine lacks the fonts.
-        let dark =
-            |p: &&PremultipliedColorU8| u16::from(p.red()) + u16::from(p.green()) + u16::from(p.blue()) < 200;
+        let dark = |p: &&PremultipliedColorU8| {
+            u16::from(p.red()) + u16::from(p.green()) + u16::from(p.blue()) < 200
+        };
         let title = pixels.pixels().chunks_exact(2320).skip(30).take(28);
         assert!(title.flat_map(|row| &row[48..448]).filter(dark).count() > 500);
-        succeeds(&folder, &["gridworld", "plot", "runs/run", "--out", "again.png"]);
+        succeeds(
+            &folder,
+            &["gridworld", "plot", "runs/run", "--out", "again.png"],
+        );
         let bytes = |name: &str| fs::read(folder.path().join(name)).unwrap();
         assert_eq!(bytes("again.png"), bytes("runs/run/gridworld.png"));
         let other = plot(&folder, &["--seed", "1", "--out", "other.svg"]);
@@ -70,7 +81,8 @@ fn a_policy_is_drawn_and_the_same_seed_draws_it_alike() {
     }
 }
 
-/// What is printed says of each axis where all actions go, and the four shares are those for programs.
+/// What is printed says of each axis where all actions go, and the four shares are those for
+/// programs.
 fn adds_up(text: &str, json: &Value) {
     assert!(
         text.contains("1000 actions in the cell (12, 12), each counted once along each axis:"),
@@ -96,8 +108,8 @@ fn adds_up(text: &str, json: &Value) {
     }
 }
 
-/// Both ways are equally good in the middle: a flow that has learnt that keeps both, a Gaussian one. Single precision, so that a run is the
-/// same on every machine.
+/// Both ways are equally good in the middle: a flow that has learnt that keeps both, a Gaussian
+/// one. Single precision, so that a run is the same on every machine.
 #[test]
 fn a_flow_keeps_both_ways_at_the_fork_and_a_gaussian_does_not() {
     let rare = |method: &str| {
@@ -126,7 +138,8 @@ fn a_flow_keeps_both_ways_at_the_fork_and_a_gaussian_does_not() {
     );
 }
 
-/// In a stranger's folder the usual names may be links; a name that the user gives is written as it is.
+/// In a stranger's folder the usual names may be links; a name that the user gives is written as it
+/// is.
 #[cfg(unix)]
 #[test]
 fn pictures_take_the_place_of_links_unless_they_are_asked_for() {

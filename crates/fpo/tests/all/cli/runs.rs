@@ -3,8 +3,8 @@
 #[cfg(target_os = "linux")]
 use crate::cli::shim::Held;
 use crate::cli::{
-    METHODS, Record, STATE, assert_same, folder_with_run, folder_with_run_of, fpo, record, stderr, succeeds,
-    tiny,
+    METHODS, Record, STATE, assert_same, folder_with_run, folder_with_run_of, fpo, record, stderr,
+    succeeds, tiny,
 };
 use serde_json::Value;
 use std::fs;
@@ -12,8 +12,8 @@ use std::io::Write;
 use std::path::Path;
 use tempfile::TempDir;
 
-/// Minibatches that are cut into eight gradient shards, of transitions or, as published, of whole sequences: each learns
-/// from 64 environments × 2 sequences × 8 steps.
+/// Minibatches that are cut into eight gradient shards, of transitions or, as published, of whole
+/// sequences: each learns from 64 environments × 2 sequences × 8 steps.
 const SHARDED: [&[&str]; 4] = [
     &[
         "env.num_envs=64",
@@ -67,8 +67,14 @@ fn recorded(folder: &TempDir, name: &str, sets: &[&str], more: &[&str]) -> Recor
 fn the_number_of_threads_changes_nothing() {
     for sets in [&[][..]].iter().chain(&SHARDED) {
         let folder = TempDir::new().unwrap();
-        let [one, two, three] = ["1", "2", "3"]
-            .map(|threads| recorded(&folder, threads, sets, &["--threads", threads, "--seed", "5"]));
+        let [one, two, three] = ["1", "2", "3"].map(|threads| {
+            recorded(
+                &folder,
+                threads,
+                sets,
+                &["--threads", threads, "--seed", "5"],
+            )
+        });
         assert!(one.len() >= 7, "{:?}", one.keys());
         assert_same(&one, &two);
         assert_same(&one, &three);
@@ -81,7 +87,8 @@ fn the_number_of_threads_changes_nothing() {
     }
 }
 
-/// What a run was computed in is recorded, and single precision is the same on machines with and without AVX-512.
+/// What a run was computed in is recorded, and single precision is the same on machines with and
+/// without AVX-512.
 #[test]
 fn single_precision_does_not_depend_on_the_width_of_vectors() {
     let folder = TempDir::new().unwrap();
@@ -133,7 +140,10 @@ fn a_precision_the_machine_lacks_is_refused() {
         let resume = ["train", "--resume", "runs/run", "--set", "train.steps=1536"];
         let elsewhere = |more: &[&str]| {
             let args: Vec<&str> = resume.iter().chain(more).copied().collect();
-            fpo(&folder, &args).env("FPO_SIMD", "avx2").output().unwrap()
+            fpo(&folder, &args)
+                .env("FPO_SIMD", "avx2")
+                .output()
+                .unwrap()
         };
         let output = elsewhere(&[]);
         assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
@@ -141,7 +151,10 @@ fn a_precision_the_machine_lacks_is_refused() {
         let output = elsewhere(&["--precision", "f32"]);
         assert!(output.status.success(), "{}", stderr(&output));
     }
-    let output = fpo(&folder, &["tasks"]).env("FPO_SIMD", "mmx").output().unwrap();
+    let output = fpo(&folder, &["tasks"])
+        .env("FPO_SIMD", "mmx")
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("FPO_SIMD"), "{}", stderr(&output));
 }
@@ -163,7 +176,8 @@ fn the_rate_of_steps_is_recorded_and_shown() {
     assert_eq!(page.matches("environment steps a second").count(), 2);
 }
 
-/// The stored losses are those of the policy that acted: before the first step of every iteration each ratio is 1.
+/// The stored losses are those of the policy that acted: before the first step of every iteration
+/// each ratio is 1.
 #[test]
 fn ratios_begin_at_one() {
     for sets in SHARDED {
@@ -199,7 +213,10 @@ fn killed_and_resumed(method: &str) {
         .open(run.join("metrics.jsonl"))
         .unwrap();
     metrics.write_all(b"{\"iteration\":11,\"env_st").unwrap();
-    succeeds(&folder, &["train", "--resume", "runs/run", "--threads", "1"]);
+    succeeds(
+        &folder,
+        &["train", "--resume", "runs/run", "--threads", "1"],
+    );
     assert_same(&straight, &record(&run));
 }
 
@@ -238,13 +255,17 @@ fn an_extended_run_equals_a_longer_one() {
     }
 }
 
-/// A run that diverged goes on more carefully, or stretched, and says what becomes of its learning rate.
+/// A run that diverged goes on more carefully, or stretched, and says what becomes of its learning
+/// rate.
 #[test]
 fn a_resumed_run_takes_calmer_settings() {
     let folder = TempDir::new().unwrap();
     let falling = ["--set", "optimizer.final_lr_fraction=0.2"];
     let text = succeeds(&folder, &tiny("run", &falling));
-    assert!(text.contains("the learning rate goes back up to 60%"), "{text}");
+    assert!(
+        text.contains("the learning rate goes back up to 60%"),
+        "{text}"
+    );
     let run = folder.path().join("runs/run");
     let args = [
         "train",
@@ -292,7 +313,10 @@ fn force_replaces_a_run_and_leaves_other_files() {
     let (folder, run) = folder_with_run();
     let first = record(&run);
     fs::write(run.join("notes.txt"), "mine").unwrap();
-    succeeds(&folder, &tiny("run", &["--force", "--set", "train.steps=256"]));
+    succeeds(
+        &folder,
+        &tiny("run", &["--force", "--set", "train.steps=256"]),
+    );
     assert!(!run.join(STATE).exists() && run.join("notes.txt").exists());
     fs::remove_file(run.join("notes.txt")).unwrap();
     succeeds(&folder, &tiny("run", &["--force"]));
@@ -316,7 +340,12 @@ const FINISHING: &str = "finishing the iteration, then saving";
 /// Sends a run `signal` while it writes its 20th row, and returns what it printed as its result.
 #[cfg(target_os = "linux")]
 fn interrupted(folder: &TempDir, name: &str, signal: &str) -> String {
-    let mut held = Held::at(folder, &tiny(name, &LONG), ("write", "/metrics.jsonl", 20), 1);
+    let mut held = Held::at(
+        folder,
+        &tiny(name, &LONG),
+        ("write", "/metrics.jsonl", 20),
+        1,
+    );
     held.signal(signal);
     held.says(FINISHING);
     held.release();
@@ -342,13 +371,19 @@ fn ctrl_c_saves_and_the_run_resumes_to_the_same_end() {
     assert_same(&stopped, &straight);
 }
 
-/// A second Ctrl-C does not wait for the iteration, and costs what came after the last checkpoint, nothing else.
+/// A second Ctrl-C does not wait for the iteration, and costs what came after the last checkpoint,
+/// nothing else.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_second_ctrl_c_quits_at_once_without_damage() {
     let folder = TempDir::new().unwrap();
     // The row before the checkpoint of the 14th iteration.
-    let mut held = Held::at(&folder, &tiny("run", &LONG), ("write", "/metrics.jsonl", 14), 1);
+    let mut held = Held::at(
+        &folder,
+        &tiny("run", &LONG),
+        ("write", "/metrics.jsonl", 14),
+        1,
+    );
     held.signal("-INT");
     held.says(FINISHING);
     // Signals closer together than 0.3 s count as one.
@@ -386,7 +421,8 @@ fn a_signal_at_the_start_leaves_a_run_to_go_on_with() {
     );
     succeeds(&folder, &["train", "--resume", "runs/run"]);
     succeeds(&folder, &tiny("straight", &LONG));
-    let [run, straight] = ["run", "straight"].map(|name| record(&folder.path().join("runs").join(name)));
+    let [run, straight] =
+        ["run", "straight"].map(|name| record(&folder.path().join("runs").join(name)));
     assert_same(&run, &straight);
 }
 

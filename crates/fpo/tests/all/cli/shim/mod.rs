@@ -1,5 +1,6 @@
-//! Holds and kills the program where a test wants it, by a library that sees its changes of files ([`shim.c`](shim.c)): the program needs no
-//! hooks for tests, and no test depends on how fast anything is.
+//! Holds and kills the program where a test wants it, by a library that sees its changes of files
+//! ([`shim.c`](shim.c)): the program needs no hooks for tests, and no test depends on how fast
+//! anything is.
 
 use crate::cli::stderr;
 use std::fs;
@@ -28,7 +29,10 @@ fn library() -> &'static Path {
         let output = Command::new("cc")
             .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])
             .arg(&partial)
-            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/all/cli/shim/shim.c"))
+            .arg(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/tests/all/cli/shim/shim.c"
+            ))
             .args(["-ldl", "-lpthread"])
             .output()
             .expect("a C compiler");
@@ -48,7 +52,8 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// Runs the program to the `nth` `call` on each path that ends in `path`, and waits until `threads` threads have come there.
+    /// Runs the program to the `nth` `call` on each path that ends in `path`, and waits until
+    /// `threads` threads have come there.
     pub(crate) fn at(
         folder: &TempDir,
         args: &[&str],
@@ -66,7 +71,10 @@ impl Held {
         while fs::read_dir(at.path()).unwrap().count() < threads {
             if let Some(status) = child.try_wait().unwrap() {
                 let output = child.wait_with_output().unwrap();
-                panic!("it ended ({status}) before it came there: {}", stderr(&output));
+                panic!(
+                    "it ended ({status}) before it came there: {}",
+                    stderr(&output)
+                );
             }
             sleep(Duration::from_millis(1));
         }
