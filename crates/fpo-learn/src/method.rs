@@ -1,7 +1,7 @@
 //! The methods, and the table of what each is made of.
 
 use crate::objective::{
-    BoundPull, EntropyBonus, ObjectiveConfig, PolicyObjective, RatioKind, RatioObjective,
+    BoundPull, EntropyBonus, LossPull, ObjectiveConfig, PolicyObjective, RatioKind, RatioObjective,
     SampleLoss, StepLikelihood,
 };
 use crate::rollout::SampleSource;
@@ -80,6 +80,7 @@ impl Method {
                 objective: PolicyObjective::Ratio(RatioObjective {
                     // A likelihood has no natural bound, and its loss may be negative.
                     loss_max: f32::INFINITY,
+                    loss_pull: LossPull::NONE,
                     ..objective.ratio_objective()
                 }),
                 pull: None,
@@ -104,6 +105,7 @@ impl Method {
                     objective: PolicyObjective::Ratio(RatioObjective {
                         ratio: RatioKind::PerSample,
                         loss_max: f32::INFINITY,
+                        loss_pull: LossPull::NONE,
                         ..objective.ratio_objective()
                     }),
                     pull: None,

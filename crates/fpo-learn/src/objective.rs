@@ -18,7 +18,7 @@ mod weighted;
 pub use bound_pull::{BoundPull, Pulled};
 pub use gaussian::EntropyBonus;
 pub use knn_entropy::KnnEntropy;
-pub use ratio::{RatioObjective, RatioStats};
+pub use ratio::{LossPull, RatioObjective, RatioStats};
 pub use sample_loss::SampleLoss;
 pub use settings::{ObjectiveConfig, RatioForm, RatioKind, TimeKind, TrustRegion, WeightKind};
 pub use step::StepLikelihood;

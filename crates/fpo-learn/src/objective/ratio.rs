@@ -33,6 +33,32 @@ pub struct RatioObjective {
     pub log_ratio_max: f32,
     /// Bound on both losses, with zero gradient beyond; `f32::INFINITY` for none. (FPO++)
     pub loss_max: f32,
+    /// A pull back on losses that have run away.
+    pub loss_pull: LossPull,
+}
+
+/// A pull on large losses: `weight`·max(ℓ − `from`, 0) is added to the objective of a sample whose
+/// action has an advantage.
+///
+/// The objective raises the losses of bad actions, and where epochs are short the trust region of
+/// one iteration hands them over to the next: over tens of millions of steps losses drift up, and
+/// a few samples of huge loss rule every gradient. Beyond `from` this is supervised flow matching
+/// on the actions taken; below it nothing changes. With a weight of 1 the pull outweighs the push
+/// of an average bad action, whose normalized advantage is about −1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LossPull {
+    /// Its weight; 0 for none.
+    pub weight: f32,
+    /// The loss that it begins at.
+    pub from: f32,
+}
+
+impl LossPull {
+    /// No pull.
+    pub const NONE: Self = Self {
+        weight: 0.0,
+        from: f32::INFINITY,
+    };
 }
 
 /// What the ratios of some rows were.
@@ -53,7 +79,7 @@ pub struct RatioStats {
     pub min: f32,
     /// Their largest.
     pub max: f32,
-    /// SampleSource whose loss was beyond [`RatioObjective::loss_max`].
+    /// Samples whose loss was beyond [`RatioObjective::loss_max`].
     pub bounded: u64,
 }
 
@@ -156,6 +182,23 @@ impl RatioObjective {
                 stats.bounded += u64::from(beyond);
                 *g = if beyond { 0.0 } else { *g };
             }
+            // Without an advantage nothing pushes, and an untrained flow's losses are large anyway.
+            if self.loss_pull.weight > 0.0 && advantage != 0.0 {
+                self.pull_back(new, gradient, stats);
+            }
+        }
+    }
+
+    /// Adds the pull on an action's losses `[N]`.
+    fn pull_back(&self, losses: &[f32], gradient: &mut [f32], stats: &mut RatioStats) {
+        let LossPull { weight, from } = self.loss_pull;
+        let weight = weight / losses.len() as f32;
+        for (g, loss) in gradient.iter_mut().zip(losses) {
+            let beyond = loss - from;
+            if beyond > 0.0 {
+                stats.loss += f64::from(weight * beyond);
+                *g += weight;
+            }
         }
     }
 
@@ -236,6 +279,7 @@ mod tests {
             log_ratio_clamp: clamp,
             log_ratio_max: f32::INFINITY,
             loss_max: f32::INFINITY,
+            loss_pull: LossPull::NONE,
         }
     }
 
@@ -280,6 +324,13 @@ mod tests {
             },
             RatioObjective {
                 loss_max: 0.58,
+                ..clipping(RatioKind::PerSample, f32::INFINITY)
+            },
+            RatioObjective {
+                loss_pull: LossPull {
+                    weight: 1.5,
+                    from: 0.5,
+                },
                 ..clipping(RatioKind::PerSample, f32::INFINITY)
             },
         ] {

@@ -1,6 +1,6 @@
 //! Settings of the objective: what the policy maximizes.
 
-use super::{KnnEntropy, RatioObjective, WeightedObjective};
+use super::{KnnEntropy, LossPull, RatioObjective, WeightedObjective};
 use crate::method::Method;
 use crate::rollout::PairSampler;
 use fpo_flow::{CfmLoss, CfmTarget, Penalty, Prediction, Reduction, TimeSampler};
@@ -102,6 +102,12 @@ pub struct ObjectiveConfig {
     /// Bound on each pair's loss, with zero gradient beyond (fpo; FPO++: 20);
     /// 0 for none.
     pub loss_max: f32,
+    /// Weight of a pull on losses beyond objective.loss_pull_from, back to it (fpo); 0 for none. It
+    /// ends the drift of losses in long runs of small batches, whose epochs are over before
+    /// optimizer.max_kl ends them.
+    pub loss_pull: f32,
+    /// The loss that objective.loss_pull begins at. An untrained flow's losses are 2 on average.
+    pub loss_pull_from: f32,
     /// Weight of a pull on what the flow is heading for, its one-step predictions â = x_t − t·v̂,
     /// from outside of ± policy.action_bound back to it (fpo, awfm); 0 for none. Without it a flow
     /// may leave the box for good: there no push changes the action that acts.
@@ -154,6 +160,8 @@ impl Default for ObjectiveConfig {
             log_ratio_clamp: 0.0,
             log_ratio_max: 0.0,
             loss_max: 0.0,
+            loss_pull: 0.0,
+            loss_pull_from: 10.0,
             bound_pull: 0.0,
             time: TimeKind::Grid,
             time_beta: 1.0,
@@ -183,6 +191,10 @@ impl ObjectiveConfig {
             log_ratio_clamp: bound(self.log_ratio_clamp),
             log_ratio_max: bound(self.log_ratio_max),
             loss_max: bound(self.loss_max),
+            loss_pull: LossPull {
+                weight: self.loss_pull,
+                from: self.loss_pull_from,
+            },
         }
     }
 

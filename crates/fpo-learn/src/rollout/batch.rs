@@ -16,7 +16,7 @@ pub struct BatchDims {
     pub observation: usize,
     /// Entries of an action.
     pub action: usize,
-    /// SampleSource N of an action.
+    /// Samples N of an action.
     pub samples: usize,
     /// Entries of the part of the network's input that differs from sample to sample: x_t and the
     /// embedding of t of a pair or a step.

@@ -116,7 +116,7 @@ fn recorded(origin: &str, table: Table, sets: &[String]) -> Result<Config, Confi
 /// What a resumed run can change: its length, checkpoints, evaluation and precision, which another
 /// machine may not have, and what keeps training stable, so that a run that diverged can go on more
 /// carefully from its last checkpoint. None of them changes what the numbers of a saved state mean.
-const CHANGEABLE: [&str; 17] = [
+const CHANGEABLE: [&str; 19] = [
     "train.*",
     "eval.*",
     "optimizer.learning_rate",
@@ -132,6 +132,8 @@ const CHANGEABLE: [&str; 17] = [
     "objective.log_ratio_clamp",
     "objective.log_ratio_max",
     "objective.loss_max",
+    "objective.loss_pull",
+    "objective.loss_pull_from",
     "objective.bound_pull",
     "objective.entropy",
 ];

@@ -83,6 +83,8 @@ const RANGES: &[(&str, Range)] = &[
     ("objective.log_ratio_clamp", from_to(0.0, 80.0)),
     ("objective.log_ratio_max", from_to(0.0, 80.0)),
     ("objective.loss_max", from_to(0.0, 1e6)),
+    ("objective.loss_pull", from_to(0.0, 1e6)),
+    ("objective.loss_pull_from", from_to(0.0, 1e6)),
     ("objective.bound_pull", from_to(0.0, 1e6)),
     ("objective.time_beta", above(0.0, 100.0)),
     ("objective.temperature", above(0.0, 1e6)),
