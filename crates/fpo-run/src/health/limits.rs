@@ -40,6 +40,9 @@ pub const CLAMPED_SHARE: f64 = 0.01;
 /// How much larger than its running median the gradient may be. Gaussians that narrow reached 34 in
 /// healthy runs; flows that fell 10 to 10⁶.
 pub const GRADIENT_GROWTH: f64 = 50.0;
+/// The least that a gradient is compared with. Where a policy waits for its first reward, gradients
+/// are next to 0, and those of its first lessons are thousands of times as large and still small.
+pub const GRADIENT_FLOOR: f64 = 0.1;
 /// Iterations that the running median of the gradient looks back.
 pub const GRADIENT_WINDOW: usize = 200;
 /// And those it needs before it says anything.

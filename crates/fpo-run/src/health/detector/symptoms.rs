@@ -140,7 +140,7 @@ impl Gradients {
     }
 
     fn growth(&self) -> f64 {
-        self.watch.level() / self.reference.median()
+        self.watch.level() / self.reference.median().max(GRADIENT_FLOOR)
     }
 }
 

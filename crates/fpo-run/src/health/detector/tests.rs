@@ -115,6 +115,16 @@ fn each_figure_has_its_watch() {
     }
 }
 
+/// Until the first reward, gradients may be next to 0 (`advantage.wait_for_reward`).
+#[test]
+fn the_first_gradients_after_none_are_no_warning() {
+    let mut detector = detector(&[]);
+    says(&mut detector, 1..=300, &[("grad_norm", 1e-5)]);
+    assert_eq!(says(&mut detector, 301..=330, &[("grad_norm", 0.3)]), []);
+    let found = says(&mut detector, 331..=360, &[("grad_norm", 40.0)]);
+    assert_eq!(found.len(), 1, "{found:?}");
+}
+
 /// Where a flow's loss grows because it heads out of its box, that is what is said, with the
 /// setting that brings it back.
 #[test]
