@@ -11,7 +11,7 @@ pub struct EnvConfig {
     pub num_envs: usize,
     /// Steps of a sequence, over which advantages are estimated.
     pub num_steps: usize,
-    /// Sequences each environment makes in an iteration; num_envs × sequences × unroll transitions
+    /// Sequences each environment makes in an iteration; num_envs × sequences × num_steps transitions
     /// are learnt from at a time.
     pub sequences: usize,
     /// Factor on the reward before advantages and value targets.
