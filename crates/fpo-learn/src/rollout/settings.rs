@@ -11,13 +11,13 @@ pub struct EnvConfig {
     pub num_envs: usize,
     /// Steps of a sequence, over which advantages are estimated.
     pub num_steps: usize,
-    /// Sequences each environment makes in an iteration; num_envs × sequences × unroll transitions
-    /// are learnt from at a time.
+    /// Sequences of each environment in an iteration, whose batch has num_envs × sequences ×
+    /// num_steps transitions.
     pub sequences: usize,
-    /// Factor on the reward before advantages and value targets.
+    /// Factor on the reward before advantages and returns are computed.
     pub reward_scale: f32,
-    /// Cut first episodes to random lengths, so that environments do not all end in the same
-    /// iteration; of no effect on a task without a step limit.
+    /// Truncate first episodes at random lengths, so that environments do not all end in the same
+    /// iteration; without effect on a task without a step limit.
     pub random_initial_length: bool,
 }
 
