@@ -175,7 +175,10 @@ mod tests {
     fn brax_is_not_textbook() {
         let (textbook, _) = run(GaeForm::Textbook, &[StepEnd::Running; 5], 0.0);
         let (brax, _) = run(GaeForm::Brax, &[StepEnd::Running; 5], 0.0);
-        assert!((textbook[4] - brax[4]).abs() < 1e-6, "the last step is equal");
+        assert!(
+            (textbook[4] - brax[4]).abs() < 1e-6,
+            "the last step is equal"
+        );
         assert!((textbook[0] - brax[0]).abs() > 1e-3);
     }
 }

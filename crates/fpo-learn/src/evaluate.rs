@@ -56,8 +56,8 @@ pub enum EvaluateError {
     /// An episode of a task without a step limit does not end.
     #[error(
         "episode {episode} of the evaluation had not ended after {STEPS_MAX} steps, and `{task}` \
-         has no step limit: its environment must end its episodes, or its task say after how many \
-         steps they are cut"
+         has no step limit: its environment must end its episodes, or the task must set \
+         `EnvSpec::step_limit`"
     )]
     Endless {
         /// The task.
@@ -88,9 +88,8 @@ fn while_acting(NonFinite { what, env, step }: &NonFinite) -> String {
         Quantity::Action => {
             return format!(
                 "the policy's action became non-finite in episode {env} of its evaluation at step \
-                {step}: its network overflows there, so it \
-                 cannot be used; take an earlier checkpoint, or train on from one with a lower \
-                 optimizer.learning_rate"
+                 {step}: its network overflows there, so the policy cannot be used; take an \
+                 earlier checkpoint, or resume from one with a lower optimizer.learning_rate"
             );
         }
         Quantity::Reward => "reward",
@@ -98,7 +97,7 @@ fn while_acting(NonFinite { what, env, step }: &NonFinite) -> String {
     };
     format!(
         "the environment gave a non-finite {what} in episode {env} of the evaluation at step \
-        {step}: this is a fault of the task"
+         {step}: this is a bug in the task"
     )
 }
 

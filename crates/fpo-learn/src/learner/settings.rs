@@ -13,19 +13,20 @@ pub struct OptimizerConfig {
     pub learning_rate: f32,
     /// Adam's learning rate for the critic.
     pub critic_learning_rate: f32,
-    /// Learning rates fall linearly to this fraction at the end of the run; 1 keeps them.
+    /// Learning rates decrease linearly to this fraction at the end of the run; 1 keeps them
+    /// constant.
     pub final_lr_fraction: f32,
-    /// How far the policy is to move in an iteration, in nats: where the metric `approx_kl` is more
-    /// than twice this, the policy's learning rate falls by a third, where it is less than half of
-    /// it, it rises by half; 0: the rate follows nothing.
+    /// Target KL divergence of the policy per iteration, in nats. If the metric `approx_kl` is
+    /// above 2 × this, the policy's learning rate is divided by 1.5; below ½ × this, it is
+    /// multiplied by 1.5. 0 disables the adaptation.
     pub target_kl: f32,
-    /// How far the policy may move in an iteration, in nats (the metric `approx_kl`): its epochs
-    /// end before the first minibatch in which it has moved further; 0: never. For a flow this is
-    /// relative to its spread, so that steps become smaller as the policy sharpens.
+    /// Bound on the KL divergence of the policy per iteration, in nats (the metric `approx_kl`):
+    /// its epochs end before the first minibatch that exceeds it; 0 disables the bound. For a flow
+    /// the estimate is relative to its spread, so that steps become smaller as the policy narrows.
     pub max_kl: f32,
-    /// Lower bound on the factor that optimizer.target_kl makes of the learning rate.
+    /// Lower bound on the factor of the learning rate that optimizer.target_kl adapts.
     pub lr_scale_min: f32,
-    /// Upper bound on it.
+    /// Upper bound on that factor.
     pub lr_scale_max: f32,
     /// Adam's β₁.
     pub beta1: f32,
@@ -44,13 +45,13 @@ pub struct OptimizerConfig {
 }
 
 impl OptimizerConfig {
-    /// The fraction of the learning rates that `iteration` of `iterations` learns with.
+    /// The factor of the linear schedule on the learning rates in `iteration` of `iterations`.
     pub fn lr_fraction(&self, iteration: u64, iterations: u64) -> f64 {
         let progress = iteration as f64 / iterations.max(1) as f64;
         1.0 - (1.0 - f64::from(self.final_lr_fraction)) * progress.min(1.0)
     }
 
-    /// What the policy's learning rate follows, if anything.
+    /// The adaptation of the policy's learning rate, if there is one.
     pub fn adaptive_lr(&self) -> Option<AdaptiveLr> {
         (self.target_kl > 0.0).then(|| AdaptiveLr {
             target: self.target_kl.into(),
@@ -58,7 +59,7 @@ impl OptimizerConfig {
         })
     }
 
-    /// How far the policy may move in an iteration, in nats.
+    /// The bound on the KL divergence of an iteration, in nats; infinite if there is none.
     pub fn max_kl(&self) -> f64 {
         if self.max_kl > 0.0 {
             self.max_kl.into()

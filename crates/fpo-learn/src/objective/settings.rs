@@ -29,15 +29,15 @@ pub enum RatioKind {
     PerSample,
 }
 
-/// What a difference of losses becomes.
+/// How the ratio follows from a difference of losses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RatioForm {
     /// exp(ℓ_old − ℓ), as published: the ratio of probabilities where ℓ is a negative
     /// log-likelihood.
     Exp,
-    /// Its tangent 1 + ℓ_old − ℓ. Where a loss has risen far, exp and with it every force on the
-    /// loss vanish; here the penalty of spo and aspo pulls it back the harder the further it went.
+    /// Its tangent 1 + ℓ_old − ℓ. For a loss that has risen far, exp and with it the gradient
+    /// vanish; with the tangent, the penalty of spo and aspo grows with the rise.
     Linear,
 }
 
@@ -45,16 +45,16 @@ pub enum RatioForm {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TrustRegion {
-    /// Clipping (PPO): nothing pushes a ratio further once it has left its range.
+    /// Clipping (PPO): zero gradient for a ratio that has left its range.
     Ppo,
     /// A quadratic penalty (SPO): a ratio that has left its range is pulled back.
     Spo,
-    /// Clipping where the advantage is positive, the penalty elsewhere (FPO++): losses of bad
-    /// actions cannot run away.
+    /// Clipping where the advantage is positive, the penalty elsewhere (FPO++): bounds the growth
+    /// of the losses of bad actions.
     Aspo,
 }
 
-/// Where the times of the (t, ε) pairs come from.
+/// Distribution of the times of the (t, ε) pairs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TimeKind {
@@ -75,20 +75,20 @@ pub enum TimeKind {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ObjectiveConfig {
-    /// The method, which decides the kind of the policy too.
+    /// The method, which also decides the kind of policy.
     pub method: Method,
     /// (t, ε) pairs drawn for each action (fpo, awfm).
     pub samples: usize,
-    /// What the flow-matching loss of a pair compares (fpo, awfm).
+    /// What the flow-matching loss compares: velocities or noises (fpo, awfm).
     pub target: CfmTarget,
     /// How the squared errors of the action entries become one number (fpo, awfm).
     pub reduction: Reduction,
-    /// Errors of an action entry beyond this cost only linearly (fpo, awfm; FPO++ fine-tunes so);
-    /// 0: all are squared. In the units of objective.target.
+    /// Huber loss: errors of an action entry beyond this count linearly (fpo, awfm; FPO++ uses it
+    /// in fine-tuning); 0: all are squared. In the units of objective.target.
     pub huber_delta: f32,
     /// One ratio per action or per pair (fpo; dppo has one per step, ppo one per action).
     pub ratio: RatioKind,
-    /// What the difference of losses becomes (not awfm).
+    /// How the ratio follows from the difference of losses (not awfm).
     pub ratio_form: RatioForm,
     /// How a ratio is kept near 1 (not awfm).
     pub trust_region: TrustRegion,
@@ -97,23 +97,23 @@ pub struct ObjectiveConfig {
     pub clip: f32,
     /// Bound on |ℓ_old − ℓ| before exp, with zero gradient beyond; 0 for none.
     pub log_ratio_clamp: f32,
-    /// Bound on ℓ_old − ℓ from above, whose gradient goes on beyond (FPO++: 10); 0 for none.
+    /// Upper bound on ℓ_old − ℓ with a straight-through gradient (FPO++: 10); 0 for none.
     pub log_ratio_max: f32,
     /// Bound on each pair's loss, with zero gradient beyond (fpo; FPO++: 20);
     /// 0 for none.
     pub loss_max: f32,
-    /// Weight of a pull on what the flow is heading for, its one-step predictions â = x_t − t·v̂,
-    /// from outside of ± policy.action_bound back to it (fpo, awfm); 0 for none. Without it a flow
-    /// may leave the box for good: there no push changes the action that acts.
+    /// Weight of a penalty on the flow's one-step predictions â = x_t − t·v̂ outside ±
+    /// policy.action_bound (fpo, awfm); 0 for none. Without it a flow may leave the bound for good,
+    /// because the executed action is clipped and no longer changes there.
     pub bound_pull: f32,
-    /// Where the times of the pairs come from (fpo, awfm).
+    /// Distribution of the times of the pairs (fpo, awfm).
     pub time: TimeKind,
     /// β of `time = "beta"`.
     pub time_beta: f32,
-    /// Spread the times of an action's pairs evenly over their distribution instead of drawing each
-    /// on its own (fpo, awfm).
+    /// Stratified sampling: spread the times of an action's pairs evenly over their distribution
+    /// instead of drawing them independently (fpo, awfm).
     pub stratified: bool,
-    /// Draw the noises of an action's pairs in opposite couples ε, −ε (fpo, awfm).
+    /// Antithetic sampling: draw the noises of an action's pairs as couples ε, −ε (fpo, awfm).
     pub antithetic: bool,
     /// How an advantage becomes a weight (awfm).
     pub weight: WeightKind,
@@ -121,21 +121,20 @@ pub struct ObjectiveConfig {
     pub temperature: f32,
     /// Upper bound on a weight (awfm).
     pub weight_max: f32,
-    /// How many of the sampler's last steps are learnt from (dppo); 0 for all. All add noise.
+    /// How many of the sampler's last steps are used for learning (dppo); 0 for all. All add noise.
     pub final_steps: usize,
-    /// Weight of a bonus on a flow's entropy (fpo, awfm, dppo; 0 for none): this times how much
-    /// rarer the action taken is than the mean of actions that the policy proposes for the same
-    /// observation is added to its normalized advantage. How rare, the distance to a near neighbor
-    /// among them tells, after squashing. Samples objective.knn_samples more actions for each that
-    /// is taken.
+    /// Weight of an entropy bonus for flows (fpo, awfm, dppo); 0 for none. The normalized advantage
+    /// increases by this times the surprisal of the action taken, minus the mean surprisal of
+    /// objective.knn_samples further actions sampled for the same observation. Surprisal is a k-NN
+    /// estimate after squashing.
     pub knn_entropy: f32,
-    /// Further actions sampled for each observation, among which the one taken is judged.
+    /// Further actions sampled for each observation to estimate the surprisal of the one taken.
     pub knn_samples: usize,
-    /// Which nearest neighbor's distance counts: 1 for the nearest.
+    /// k of the k-NN estimate: 1 for the nearest neighbor.
     pub knn_k: usize,
     /// Weight of the policy's entropy (ppo; 0.01 in the published comparison with FPO). With
-    /// policy.squash = "tanh" it is that of the squashed action, estimated at a fresh sample,
-    /// otherwise that of the Gaussian.
+    /// policy.squash = "tanh" it is the entropy of the squashed action, estimated from a fresh
+    /// sample, otherwise that of the Gaussian.
     pub entropy: f32,
 }
 
@@ -172,7 +171,7 @@ impl Default for ObjectiveConfig {
 }
 
 impl ObjectiveConfig {
-    /// The objective on the ratios. (The method has a say in it: [`Method::parts`].)
+    /// The objective on the ratios, which [`Method::parts`] adapts to the method.
     pub fn ratio_objective(&self) -> RatioObjective {
         let bound = |x: f32| if x > 0.0 { x } else { f32::INFINITY };
         RatioObjective {
@@ -196,8 +195,8 @@ impl ObjectiveConfig {
         }
     }
 
-    /// Further actions sampled for each observation, of `action_dim` entries, and how surprisal
-    /// among them is told; none without a bonus.
+    /// The number of further actions, of `action_dim` entries, sampled for each observation, and
+    /// the estimator of surprisal; none without a bonus.
     pub fn knn(&self, action_dim: usize) -> Option<(usize, KnnEntropy)> {
         let samples = self.knn_samples;
         (self.knn_entropy > 0.0).then(|| {

@@ -14,22 +14,22 @@ pub struct EvalConfig {
     pub episodes: usize,
 }
 
-/// In which numbers networks are learnt.
+/// The number format in which networks are trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LearningPrecision {
-    /// The fastest this machine has; a run records which.
+    /// The fastest that this machine supports; a run records which.
     Auto,
     /// Single precision throughout.
     F32,
-    /// The critic, and the policy's gradient but not its outputs, on products of bfloat16: needs a
-    /// processor with AMX.
+    /// bfloat16 matrix products for the critic and the policy's gradient, but not for the policy's
+    /// outputs; needs a processor with AMX.
     Bf16,
 }
 
 impl LearningPrecision {
-    /// The precision of the policy's network, whose outputs, on which ratios rest, are f32 either
-    /// way.
+    /// The precision of the policy's network. Its outputs are f32 either way, because ratios depend
+    /// on them.
     pub fn of_policy(self) -> Precision {
         match self.resolved() {
             Self::Bf16 => Precision::Bf16Gradient,
@@ -45,7 +45,7 @@ impl LearningPrecision {
         }
     }
 
-    /// What it is on this machine.
+    /// The precision on this machine, with `Auto` resolved.
     pub fn resolved(self) -> Self {
         match self {
             Self::Auto if Precision::Bf16.is_available() => Self::Bf16,
@@ -59,12 +59,13 @@ impl LearningPrecision {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainConfig {
-    /// Numbers that networks are learnt in.
+    /// Number format in which networks are trained.
     pub precision: LearningPrecision,
     /// Environment steps of the run, rounded up to whole iterations.
     pub steps: u64,
-    /// Evaluate and export a moving average of the policy's parameters, of which each iteration
-    /// keeps this share (FPO++: 0.95); 0: the policy as it is. It acts in training either way.
+    /// Decay per iteration of an exponential moving average of the policy's parameters, which is
+    /// then evaluated and exported instead of the policy (FPO++: 0.95); 0: no average. The policy
+    /// itself acts in training either way.
     pub ema_decay: f32,
     /// Iterations before the average begins (FPO++: 500).
     pub ema_after: u64,
@@ -72,8 +73,8 @@ pub struct TrainConfig {
     pub checkpoint_every: u64,
     /// Checkpoints kept besides the best; older ones are deleted.
     pub keep: usize,
-    /// When the return has collapsed or a number is no longer finite, go back to the best
-    /// checkpoint and go on with half the learning rates; three times at most. Needs eval.every.
+    /// When the return has collapsed or a number has become non-finite, go back to the best
+    /// checkpoint and continue with half the learning rates; at most three times. Needs eval.every.
     pub rollback: bool,
 }
 
