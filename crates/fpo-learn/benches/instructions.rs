@@ -1,14 +1,13 @@
-//! Instructions that the hot paths take, counted by valgrind: the same on a noisy machine as on a
-//! quiet one.
+//! Instruction counts of the hot paths by valgrind, which do not depend on the load of the machine.
 //!
 //! `cargo bench -p fpo-learn --bench instructions` compares with the counts in
-//! `bench/results/instructions.json` and fails where one has moved by more than [`TOLERANCE`]; with
-//! `-- --save` it writes them. Without valgrind it says so and measures nothing. Valgrind knows
-//! AVX2 and no more, so these are the AVX2 kernels, which are the AVX-512 ones compiled for shorter
-//! vectors; the bfloat16 kernels cannot run in it.
+//! `bench/results/instructions.json` and fails if one has changed by more than [`TOLERANCE`]; with
+//! `-- --save` it writes them. Without valgrind it prints that and measures nothing. Valgrind
+//! supports at most AVX2, so these are the AVX2 kernels, which are the AVX-512 ones compiled for
+//! shorter vectors; the bfloat16 kernels cannot run in it.
 //!
-//! A case is run for a few rounds and for three times as many, and the difference counts: what
-//! starting costs drops out.
+//! A case is run for a few rounds and for three times as many; the difference excludes the cost of
+//! starting.
 
 mod setup;
 
@@ -22,16 +21,16 @@ use std::hint::black_box;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-/// Growth that is no accident: compilers move counts by less.
+/// A larger change is significant: compiler versions change counts by less.
 const TOLERANCE: f64 = 0.03;
 
 /// Rounds of the shorter run.
 const ROUNDS: usize = 3;
 
-/// Tells the program to run one case, as `NAME=ROUNDS`.
+/// Makes the program run one case, given as `NAME=ROUNDS`.
 const CASE_VARIABLE: &str = "FPO_INSTRUCTIONS_CASE";
 
-/// A name, and what it runs for so many rounds.
+/// A name, and a function that runs a number of rounds.
 type Case = (&'static str, fn(usize));
 
 const CASES: [Case; 6] = [
@@ -128,7 +127,7 @@ fn gradient_step(rounds: usize) {
     });
 }
 
-/// Instructions of `rounds` rounds of a case and all that is around them.
+/// Instructions of a process that runs `rounds` rounds of a case.
 fn count(name: &str, rounds: usize) -> Result<f64, String> {
     let program = std::env::current_exe().map_err(|e| e.to_string())?;
     let output = Command::new("valgrind")
@@ -206,7 +205,7 @@ fn main() -> ExitCode {
         Ok(false) => ExitCode::SUCCESS,
         Ok(true) => {
             eprintln!(
-                "a count has moved by more than {:.0} %: explain it, then record it with -- --save",
+                "a count has changed by more than {:.0} %: explain it, then save it with -- --save",
                 100.0 * TOLERANCE
             );
             ExitCode::FAILURE

@@ -53,7 +53,7 @@ fn update_in(c: &mut Criterion, precision: LearningPrecision) {
     let policy = config.model(OBSERVATION, ACTION).expect("published sizes");
     let mut critic =
         Critic::new(&config.critic, OBSERVATION, config.advantage.gamma).expect("published sizes");
-    let available = "it was asked for above";
+    let available = "checked above";
     let policy = policy
         .with_precision(precision.of_policy())
         .expect(available);

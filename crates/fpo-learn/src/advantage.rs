@@ -1,5 +1,5 @@
-//! Generalized advantage estimation (Schulman et al., arXiv 1506.02438) and normalization; in
-//! [`GroupAdvantage`], what does without a critic.
+//! Generalized advantage estimation (Schulman et al., arXiv 1506.02438) and normalization; and
+//! group-relative advantages without a critic ([`GroupAdvantage`]).
 
 mod group;
 mod settings;
@@ -23,13 +23,13 @@ pub struct Gae {
 }
 
 impl Gae {
-    /// Advantages and value targets of one sequence of T consecutive steps of one environment.
+    /// Advantages and returns of one sequence of T consecutive steps of one environment.
     ///
     /// * `rewards` `[T]`, in the units of the values
     /// * `values` `[T + 1]`: of the observation before each step, then of the one after the last
-    /// * `ends` `[T]`: how each step ended; a diverged one is worth as little as a terminal one
+    /// * `ends` `[T]`: how each step ended; a diverged one has no future value, like a terminal one
     /// * `final_value(step)`: value of the final observation of the episode truncated at `step`;
-    ///   asked for with [`GaeForm::Textbook`] only
+    ///   called with [`GaeForm::Textbook`] only
     /// * `advantages`, `returns` `[T]`: written
     ///
     /// Textbook: A = Σ (γλ)^k δ with δ = r + γV' − V, target = A + V; a truncated step bootstraps
@@ -58,7 +58,8 @@ impl Gae {
         returns: &mut [f32],
     ) {
         let (gamma, lambda) = (self.gamma as f32, self.lambda as f32);
-        // The advantage carried back, and the λ-return of the following step.
+        // Both run backward in time: the discounted sum of errors, and the λ-return of the next
+        // step.
         let mut trace = 0.0;
         let mut next_return = values[rewards.len()];
         for t in (0..rewards.len()).rev() {
@@ -89,7 +90,7 @@ impl Gae {
     }
 }
 
-/// Mean and standard deviation (population) of `values`, in f64; zeros of none.
+/// Mean and (population) standard deviation of `values`, in f64; zeros if there are none.
 pub fn mean_std(values: impl Iterator<Item = f32> + Clone) -> (f64, f64) {
     let n = values.clone().count().max(1) as f64;
     let mean = values.clone().map(f64::from).sum::<f64>() / n;
@@ -161,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn brax_masks_truncated_steps_and_keeps_their_neighbors_apart() {
+    fn brax_masks_truncated_steps_and_carries_nothing_across_them() {
         use StepEnd::{Running, Truncated};
         let ends = [Running, Truncated, Running, Running, Running];
         let (a, target) = run(GaeForm::Brax, &ends, f32::NAN);
@@ -174,7 +175,10 @@ mod tests {
     fn brax_is_not_textbook() {
         let (textbook, _) = run(GaeForm::Textbook, &[StepEnd::Running; 5], 0.0);
         let (brax, _) = run(GaeForm::Brax, &[StepEnd::Running; 5], 0.0);
-        assert!((textbook[4] - brax[4]).abs() < 1e-6, "the last step agrees");
+        assert!(
+            (textbook[4] - brax[4]).abs() < 1e-6,
+            "the last step is equal"
+        );
         assert!((textbook[0] - brax[0]).abs() > 1e-3);
     }
 }

@@ -1,9 +1,9 @@
-//! Everything a run can be told: the settings of all parts, in one struct tree.
+//! The settings of a run: those of all parts, in one struct tree.
 //!
-//! It is the single source of the TOML files, of `--set key=value`, of the key list that
-//! `fpo train --help-config` prints and of the configuration a run folder records. A field's doc
-//! comment is its documentation. Settings stand with the part that they set; here they are only put
-//! together, and turned into the parts of a training ([`crate::trainer::Trainer`]).
+//! It is the single source of the TOML files, of `--set key=value`, of the key list that `fpo train
+//! --help-config` prints and of the configuration that a run folder records. A field's doc comment
+//! is its documentation. Settings are defined next to the code that they configure; this module
+//! combines them and builds the parts of a training ([`crate::trainer::Trainer`]) from them.
 
 pub use crate::advantage::{
     AdvantageConfig, AdvantageEstimator, AdvantageNormalization, GaeForm, Recompute,
@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize};
 pub struct Config {
     /// The task to learn; `fpo tasks` lists them.
     pub task: String,
-    /// The preset the other values started from.
+    /// The preset that the other values are based on.
     pub preset: String,
     /// Seed of every random number of the run.
     pub seed: u64,
@@ -45,7 +45,7 @@ pub struct Config {
     pub critic: CriticConfig,
     /// What the policy maximizes.
     pub objective: ObjectiveConfig,
-    /// Advantages and value targets.
+    /// Advantages and returns.
     pub advantage: AdvantageConfig,
     /// Optimizer, epochs and minibatches.
     pub optimizer: OptimizerConfig,
@@ -58,7 +58,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// What the method is made of.
+    /// The parts of the method.
     pub fn parts(&self) -> MethodParts {
         self.objective.method.parts(&self.policy, &self.objective)
     }
@@ -86,7 +86,7 @@ impl Config {
         }
     }
 
-    /// What the learner needs to know.
+    /// The settings of the learner.
     pub fn learner(&self) -> LearnerSettings {
         let (parts, advantage) = (self.parts(), &self.advantage);
         let per_minibatch = advantage.schedule() == Recompute::PerMinibatch;
@@ -110,13 +110,13 @@ impl Config {
         }
     }
 
-    /// The same settings with what they leave to the machine decided, as a run records them.
+    /// The same settings with machine-dependent choices resolved, as a run records them.
     pub fn resolved(mut self) -> Self {
         self.train.precision = self.train.precision.resolved();
         self
     }
 
-    /// Checks that this machine can compute in the numbers the settings ask for.
+    /// Checks that this machine supports the precision of the settings.
     ///
     /// # Errors
     /// If not.

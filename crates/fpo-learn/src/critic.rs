@@ -4,13 +4,13 @@ use fpo_nn::{Activation, Initialization, Mlp, MlpError, MlpSpec, Scratch, Weight
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// In what units the critic predicts.
+/// The units of the critic's predictions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ValueScale {
     /// The (scaled) return itself, as published.
     None,
-    /// The return times (1 − γ): the discounted average reward, of the size of one reward.
+    /// The return times (1 − γ): the discounted average reward, on the scale of one reward.
     Horizon,
 }
 
@@ -45,7 +45,7 @@ impl Default for CriticConfig {
     }
 }
 
-/// A value network and the units it predicts in, without its parameters: V(o) = `unit` × its
+/// A value network and the unit of its predictions, without its parameters: V(o) = `unit` × its
 /// output.
 #[derive(Clone, Debug)]
 pub struct Critic {
@@ -73,7 +73,7 @@ impl Critic {
         };
         let unit = match config.value_scale {
             ValueScale::None => 1.0,
-            // γ = 1 has no horizon; the configuration is refused before.
+            // γ = 1 has no horizon; validation rejects that configuration.
             ValueScale::Horizon => 1.0 / (1.0 - gamma) as f32,
         };
         Ok(Self {

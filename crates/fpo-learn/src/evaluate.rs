@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 use std::ops::ControlFlow;
 
-/// What actions start from.
+/// The noise from which actions are sampled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Noise {
@@ -35,7 +35,7 @@ pub struct Returns {
     pub diverged: usize,
 }
 
-/// Both columns of an evaluation.
+/// An evaluation from zero noise and from random noise.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Evaluation {
     /// From zero noise.
@@ -47,17 +47,17 @@ pub struct Evaluation {
 /// Why there is no evaluation; one line.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum EvaluateError {
-    /// An environment could not be made.
+    /// An environment could not be created.
     #[error(transparent)]
     Make(#[from] MakeError),
-    /// A number that is not finite appeared; [`NonFinite::env`] is the episode.
+    /// A non-finite number appeared; [`NonFinite::env`] is the episode.
     #[error("{}", while_acting(.0))]
     Acting(NonFinite),
     /// An episode of a task without a step limit does not end.
     #[error(
         "episode {episode} of the evaluation had not ended after {STEPS_MAX} steps, and `{task}` \
-         has no step limit: its environment must end its episodes, or its task say after how many \
-         steps they are cut"
+         has no step limit: its environment must end its episodes, or the task must set \
+         `EnvSpec::step_limit`"
     )]
     Endless {
         /// The task.
@@ -67,11 +67,11 @@ pub enum EvaluateError {
     },
 }
 
-/// Steps that an episode of an evaluation may have where its task has no step limit: a policy may
-/// never reach an end, and the evaluation is to come to one.
+/// Bound on the steps of an evaluation episode of a task without a step limit, so that an
+/// evaluation ends even if the policy never reaches a terminal state.
 pub const STEPS_MAX: u32 = 1_000_000;
 
-/// Steps after which an episode of `spec` is over, one way or another.
+/// Steps after which an evaluation episode of `spec` is over.
 fn most_steps(spec: &EnvSpec) -> u32 {
     spec.step_limit.unwrap_or(STEPS_MAX)
 }
@@ -88,9 +88,8 @@ fn while_acting(NonFinite { what, env, step }: &NonFinite) -> String {
         Quantity::Action => {
             return format!(
                 "the policy's action became non-finite in episode {env} of its evaluation at step \
-                {step}: its network overflows there, so it \
-                 cannot be used; take an earlier checkpoint, or train on from one with a lower \
-                 optimizer.learning_rate"
+                 {step}: its network overflows there, so the policy cannot be used; take an \
+                 earlier checkpoint, or resume from one with a lower optimizer.learning_rate"
             );
         }
         Quantity::Reward => "reward",
@@ -98,19 +97,19 @@ fn while_acting(NonFinite { what, env, step }: &NonFinite) -> String {
     };
     format!(
         "the environment gave a non-finite {what} in episode {env} of the evaluation at step \
-        {step}: this is a fault of the task"
+         {step}: this is a bug in the task"
     )
 }
 
-/// Environments that one task of an evaluation steps together.
+/// Environments that one parallel task of an evaluation steps.
 const GROUP: usize = 8;
 
-/// Runs `episodes` whole episodes, in parallel on the current thread pool. Episode k's initial
-/// state and noise are functions of (seed, k) alone.
+/// Runs `episodes` whole episodes, in parallel on the current thread pool. The initial state and
+/// noise of episode k depend on (seed, k) alone.
 ///
 /// # Errors
-/// If the environments cannot be made, a number that is not finite appears, or an episode does not
-/// end in [`STEPS_MAX`] steps.
+/// If the environments cannot be created, a non-finite number appears, or an episode does not end
+/// within [`STEPS_MAX`] steps.
 ///
 /// # Panics
 /// If the policy's observation and action sizes are not the task's.
@@ -134,7 +133,7 @@ pub fn evaluate(
                 noise,
             )
         })
-        // All of them first: which error is told must not depend on which thread is faster.
+        // Collect all results first: the error returned must not depend on the timing of threads.
         .collect::<Vec<_>>()
         .into_iter()
         .collect::<Result<Vec<_>, _>>()?
@@ -165,7 +164,7 @@ pub fn evaluate(
     })
 }
 
-/// Both columns.
+/// Evaluates from zero noise and from random noise.
 ///
 /// # Errors
 /// As [`evaluate`].
@@ -207,7 +206,7 @@ fn run_group(
     let mut noises = vec![0.0; count * width];
     let mut actions = vec![0.0; count * ad];
     let mut finished = vec![None; count];
-    // Environments whose episode is not over; the others wait.
+    // Environments whose episode is not over.
     let mut running: Vec<usize> = (0..count).collect();
     for step in 0..u64::from(most_steps(task.spec())) {
         let fault = |what, i: usize| {
@@ -267,12 +266,12 @@ fn draw(noise: Noise, seed: u64, episode: u32, step: u64, x: &mut [f32]) {
     }
 }
 
-/// Plays the episode that evaluation number `episode` under `seed` would run, showing every state:
-/// `show(env, reward, step)` is called with the initial state (reward 0, step 0) and after every
-/// step. Ends with the episode or when `show` breaks; returns the sum of rewards.
+/// Plays episode number `episode` of an evaluation under `seed` and calls `show(env, reward, step)`
+/// with the initial state (reward 0, step 0) and after every step. Ends with the episode or when
+/// `show` breaks; returns the sum of rewards.
 ///
 /// # Errors
-/// If a number that is not finite appears, or the episode does not end in [`STEPS_MAX`] steps.
+/// If a non-finite number appears, or the episode does not end within [`STEPS_MAX`] steps.
 pub fn play<B>(
     policy: &Policy,
     env: &mut dyn Env,

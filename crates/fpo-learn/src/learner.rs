@@ -42,7 +42,7 @@ pub struct Learner {
 pub struct LearnerSettings {
     /// Seed of the run.
     pub seed: u64,
-    /// SampleSource N of an action.
+    /// Samples N of an action.
     pub samples_per_action: usize,
     /// The loss ℓ of a sample.
     pub loss: SampleLoss,

@@ -1,4 +1,4 @@
-//! The methods, and the table of what each is made of.
+//! The methods, and the table of each method's parts.
 
 use crate::objective::{
     BoundPull, EntropyBonus, LossPull, ObjectiveConfig, PolicyObjective, RatioKind, RatioObjective,
@@ -9,10 +9,10 @@ use fpo_policy::{PolicyConfig, PolicyKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The method that learns. It decides what kind of policy is learned.
+/// The learning method. It also decides the kind of policy.
 ///
-/// All have in common that an action has N stored samples, each with a loss ℓ that the policy's
-/// network has for it, and that exp(ℓ_old − ℓ) stands for the ratio of probabilities.
+/// In all methods an action has N stored samples, each with a loss ℓ of the policy's network, and
+/// exp(ℓ_old − ℓ) stands in for the ratio of probabilities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
@@ -23,36 +23,36 @@ pub enum Method {
     /// sample, ℓ is its negative log-likelihood.
     Ppo,
     /// Policy gradients through the denoising steps (DPPO, arXiv 2409.00588; the denoising MDP of
-    /// 2507.21053): a flow policy whose steps add noise; the samples of an action are its steps, ℓ
-    /// is a step's negative log-likelihood, and each step has its ratio.
+    /// 2507.21053): a flow policy whose steps add noise; the samples of an action are the sampler's
+    /// steps, ℓ is a step's negative log-likelihood, and each step has its own ratio.
     Dppo,
-    /// Advantage-weighted flow matching: a flow policy and the samples of fpo, but no ratio; the
-    /// flow-matching losses of the actions taken are minimized, those of better actions with more
-    /// weight.
+    /// Advantage-weighted flow matching: a flow policy and the samples of fpo, but no ratio; it
+    /// minimizes the flow-matching losses of the actions taken, with more weight on better actions.
     Awfm,
 }
 
-/// What a method is made of.
+/// The parts of a method.
 #[derive(Clone, Debug)]
 pub struct MethodParts {
-    /// The policy that it learns.
+    /// The kind of policy.
     pub policy: PolicyKind,
-    /// How the samples of an action come about.
+    /// Where the samples of an action come from.
     pub samples: SampleSource,
     /// Their number N.
     pub samples_per_action: usize,
     /// The loss ℓ of a sample.
     pub loss: SampleLoss,
-    /// What the policy minimizes, given those losses.
+    /// The objective that the policy minimizes, given those losses.
     pub objective: PolicyObjective,
-    /// What keeps a flow within the bound on actions, if there is one; of weight 0 it only watches.
+    /// The penalty that keeps a flow within the bound on actions, if there is one; with weight 0 it
+    /// only computes metrics.
     pub pull: Option<BoundPull>,
     /// The entropy bonus, for policies whose entropy is known.
     pub entropy: Option<EntropyBonus>,
 }
 
 impl Method {
-    /// The table from a method to its parts.
+    /// The parts of this method under these settings.
     pub fn parts(self, policy: &PolicyConfig, objective: &ObjectiveConfig) -> MethodParts {
         match self {
             Self::Fpo => MethodParts {

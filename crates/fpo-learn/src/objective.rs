@@ -1,9 +1,9 @@
 //! Objectives: pure functions from predictions and stored data to a loss and its gradient at the
 //! predictions.
 //!
-//! They know no network, no thread and no buffer, so each can be held against published numbers and
-//! finite differences. [`SampleLoss`] turns predictions into the losses of samples,
-//! [`PolicyObjective`] those into what is minimized.
+//! They know nothing of networks, threads or buffers, so each can be tested against published
+//! numbers and finite differences. [`SampleLoss`] turns predictions into losses of samples;
+//! [`PolicyObjective`] turns those losses into the objective.
 
 mod bound_pull;
 mod gaussian;
@@ -25,7 +25,7 @@ pub use step::StepLikelihood;
 pub use value::ValueLoss;
 pub use weighted::WeightedObjective;
 
-/// What a policy minimizes, given the losses of its actions' samples.
+/// The objective that a policy minimizes, given the losses of its actions' samples.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum PolicyObjective {
     /// A trust region around the ratios.
@@ -35,7 +35,7 @@ pub enum PolicyObjective {
 }
 
 impl PolicyObjective {
-    /// Whether losses of samples beyond a bound have no gradient.
+    /// Whether samples whose loss exceeds a bound have zero gradient.
     pub fn bounds_losses(&self) -> bool {
         matches!(self, Self::Ratio(o) if o.loss_max.is_finite())
     }

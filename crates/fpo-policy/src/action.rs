@@ -4,7 +4,7 @@ use crate::Squash;
 use fpo_env::EnvSpec;
 use serde::{Deserialize, Serialize};
 
-/// Cuts a policy's action to a bound, squashes it into [−1, 1] and maps it linearly onto the
+/// Clips a policy's action to a bound, squashes it into [−1, 1] and maps it linearly onto the
 /// environment's range.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ActionMap {
@@ -27,7 +27,7 @@ impl ActionMap {
         }
     }
 
-    /// Cuts actions to the bound.
+    /// Clips actions to the bound.
     pub fn cut(&self, actions: &mut [f32]) {
         if self.bound > 0.0 {
             actions
@@ -55,7 +55,7 @@ impl ActionMap {
         self.apply_in_place(out);
     }
 
-    /// Maps one action, `[action_dim]`, where it is.
+    /// Maps one action, `[action_dim]`, in place.
     pub fn apply_in_place(&self, action: &mut [f32]) {
         self.cut(action);
         for ((a, middle), half) in action.iter_mut().zip(&self.middle).zip(&self.half_range) {
@@ -63,8 +63,8 @@ impl ActionMap {
         }
     }
 
-    /// Mean over the entries of the square of an environment action, measured from the middle of
-    /// its range in half ranges: 1 where every entry is at a bound.
+    /// Mean over the entries of the squared environment action, rescaled to [−1, 1] over its range:
+    /// 1 if every entry is at a bound.
     pub fn saturation(&self, env_action: &[f32]) -> f64 {
         let entries = env_action.iter().zip(&self.middle).zip(&self.half_range);
         let sum: f64 = entries
@@ -83,7 +83,7 @@ impl ActionMap {
         self.middle.len()
     }
 
-    /// Whether the numbers are usable: equal lengths, finite.
+    /// Whether the numbers are valid: equal lengths, finite.
     pub(super) fn is_valid(&self) -> bool {
         self.bound >= 0.0
             && self.middle.len() == self.half_range.len()
@@ -118,7 +118,7 @@ mod tests {
             let map = ActionMap::new(squash, 0.0, &spec);
             let mut out = [0.0; 2];
             map.apply(&[0.0, 0.0], &mut out);
-            assert_eq!(out, [0.0, 4.0], "no action is the middle");
+            assert_eq!(out, [0.0, 4.0], "zero is the middle of the range");
             map.apply(&[1.0, -1.0], &mut out);
             assert_eq!(out, [one, 4.0 - 2.0 * one]);
             assert!((map.saturation(&out) - f64::from(one * one)).abs() < 1e-6);
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bound_cuts_before_squashing() {
+    fn the_bound_clips_before_squashing() {
         let map = ActionMap::new(Squash::Tanh, 2.0, &spec(&[-1.0], &[1.0]));
         let mut actions = [5.0, -0.5, -9.0];
         map.cut(&mut actions);

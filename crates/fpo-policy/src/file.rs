@@ -1,4 +1,4 @@
-//! The policy file: everything needed to act, in one safetensors file.
+//! The policy file: everything needed for inference, in one safetensors file.
 
 use super::{ActionMap, FlowPolicy, GaussianPolicy, Model, PolicyScratch};
 use crate::StdKind;
@@ -12,9 +12,9 @@ use std::collections::HashMap;
 
 /// Version of the layout of policy files.
 const FORMAT: u32 = 2;
-/// The version before there were kinds of policies: all are flows.
+/// The first version, whose policies are all flows.
 const FORMAT_OF_FLOWS: u32 = 1;
-/// The key of the header's metadata that holds ours.
+/// The key of this program's entry in the header's metadata.
 const METADATA: &str = "fpo_policy";
 
 /// A policy that can act: its kind, network and settings, normalizer, action mapping, task and
@@ -28,7 +28,7 @@ pub struct Policy {
     normalizer: Normalizer,
 }
 
-/// What the metadata of the file says, as JSON.
+/// The metadata of the file, as JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Header {
     format: u32,
@@ -74,8 +74,8 @@ impl HeaderKind {
         }
     }
 
-    /// Sizes of the input and the output of a network for such observations and actions, if they
-    /// are numbers at all.
+    /// Sizes of the input and the output of a network for such observations and actions; none if
+    /// they overflow.
     fn network_sizes(&self, observation_dim: usize, action_dim: usize) -> Option<(usize, usize)> {
         Some(match self {
             Self::Flow { time_embedding, .. } => {
@@ -86,7 +86,7 @@ impl HeaderKind {
         })
     }
 
-    /// Whether the numbers are usable.
+    /// Whether the numbers are valid.
     fn is_valid(&self) -> bool {
         match self {
             Self::Flow {
@@ -137,10 +137,10 @@ impl HeaderKind {
 /// Why bytes are not a policy.
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyError {
-    /// They are no safetensors file.
+    /// They are not a safetensors file.
     #[error("not a policy file: {0}")]
     Container(#[from] safetensors::SafeTensorError),
-    /// They are a safetensors file of something else.
+    /// They are a safetensors file without a policy.
     #[error("not a policy file: its header has no `{METADATA}` entry")]
     Foreign,
     /// The header cannot be read.
@@ -161,7 +161,7 @@ pub enum PolicyError {
 }
 
 impl Policy {
-    /// Gathers a policy from its parts.
+    /// Builds a policy from its parts.
     pub fn new(
         task: &str,
         observation: &[(String, usize)],
@@ -191,10 +191,10 @@ impl Policy {
         }
     }
 
-    /// The bytes of the policy file; the same policy gives the same bytes.
+    /// The bytes of the policy file; equal policies give equal bytes.
     ///
     /// # Errors
-    /// None in practice: the container refuses no policy that [`Policy::new`] made.
+    /// None in practice: the container accepts every policy that [`Policy::new`] built.
     pub fn save(&self) -> Result<Vec<u8>, PolicyError> {
         let records = self.model.network().store("policy.", &self.parameters);
         let seen = self.normalizer.moments();
@@ -216,8 +216,8 @@ impl Policy {
         Ok(safetensors::serialize(views, Some(metadata))?)
     }
 
-    /// Reads a policy file from anyone: sizes are checked before anything is allocated by them, and
-    /// numbers must be finite.
+    /// Reads an untrusted policy file: sizes are checked before anything is allocated from them,
+    /// and numbers must be finite.
     ///
     /// # Errors
     /// What is wrong with the bytes.
@@ -258,8 +258,8 @@ impl Policy {
         if !header.kind.is_valid() {
             return Err(PolicyError::Inconsistent("impossible sampler settings"));
         }
-        // Every layer has weights in the file, so a network larger than the file is a lie; look
-        // before allocating.
+        // Every layer has weights in the file, so the file is invalid if its network is larger;
+        // check before allocating.
         let widths = header.network.hidden.iter().chain([&header.network.output]);
         let mut inputs = header.network.input;
         for &outputs in widths {
@@ -279,7 +279,7 @@ impl Policy {
         let moments = moments::load(&file, header.normalizer_count, observation_dim)
             .map_err(PolicyError::Inconsistent)?;
         let config = header.normalizer;
-        // Within these floors both the variance and the inverse of its root are numbers.
+        // Within these bounds both the variance and its inverse square root are finite.
         if !(1e-30..=1e30).contains(&config.variance_floor)
             || config.clip.is_some_and(|c| c.is_nan() || c <= 0.0)
         {
@@ -333,7 +333,7 @@ impl Policy {
         self.model.action_dim()
     }
 
-    /// Numbers of noise an action is made of.
+    /// Length of the noise vector of an action.
     pub fn noise_dim(&self) -> usize {
         self.model.noise_dim()
     }
@@ -348,17 +348,17 @@ impl Policy {
     }
 }
 
-/// The most steps a policy file may ask of its sampler.
+/// The largest number of sampler steps accepted from a policy file.
 const MAX_FLOW_STEPS: usize = 10_000;
 
-/// An action that is not finite. Weights are, since no others are read, but large ones overflow.
+/// A non-finite action. Loaded weights are finite, but large ones can overflow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the policy's action for observation {row} is not finite: the observation is not, or the \
     network overflows"
 )]
 pub struct NonFiniteAction {
-    /// The first row that has one.
+    /// The first row with a non-finite action.
     pub row: usize,
 }
 
@@ -378,8 +378,8 @@ impl Actor<'_> {
     /// * `actions` `[rows, action]`: written with actions in the environment's units
     ///
     /// # Errors
-    /// If a number is not finite on the way to the environment's range, which might hide it; then
-    /// no action is to be taken.
+    /// If an action is non-finite before it is mapped to the environment's range, which could hide
+    /// it. Do not use any of the actions then.
     pub fn act(
         &mut self,
         observations: &[f32],

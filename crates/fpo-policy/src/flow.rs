@@ -1,15 +1,15 @@
-//! The flow policy: a velocity network and a sampler that walks noise to an action.
+//! The flow policy: a velocity network, and a sampler that integrates from noise to an action.
 
 use super::PolicyScratch;
 use crate::PolicyConfig;
 use fpo_flow::{NoiseSchedule, Sampler, SdeSampler, SdeScheme, VelocityField, embed_time};
 use fpo_nn::{Mlp, MlpError, MlpSpec, Scratch, Weights};
 
-/// What a flow policy is made of, without its parameters.
+/// A flow policy without its parameters.
 ///
-/// The network sees `concat(observation, x_t, embed(t))` and puts out the velocity v̂ =
-/// `output_scale` × its output; sampling walks dx/dt = v̂ from x₁ = noise at t = 1 to the
-/// (unbounded) action at t = 0. With `step_noise` the walk is a chain of Gaussians with known
+/// The network's input is `concat(observation, x_t, embed(t))`, and the velocity v̂ is
+/// `output_scale` × its output; sampling integrates dx/dt = v̂ from x₁ = noise at t = 1 to the
+/// (unbounded) action at t = 0. With `step_noise` the steps are a chain of Gaussians with known
 /// likelihoods, x' ~ N(x + (t' − t)·v̂, step_noise²): the policy of DPPO (Ren et al., arXiv
 /// 2409.00588).
 #[derive(Clone, Debug)]
@@ -28,8 +28,8 @@ pub struct FlowPolicy {
     pub steps: usize,
     /// The sampler's rule.
     pub sampler: Sampler,
-    /// Standard deviation of the noise that each step of the sampler, Euler's then, adds; 0 for
-    /// none.
+    /// Standard deviation of the noise that each step of the sampler adds; 0 for none. Needs
+    /// Euler's rule.
     pub step_noise: f32,
 }
 
@@ -62,7 +62,8 @@ impl FlowPolicy {
         })
     }
 
-    /// Numbers of noise an action is made of: x₁, and as much again for each step that adds noise.
+    /// Length of the noise vector of an action: x₁, and as much again for each step that adds
+    /// noise.
     pub fn noise_dim(&self) -> usize {
         if self.step_noise > 0.0 {
             (self.steps + 1) * self.action_dim
@@ -71,8 +72,8 @@ impl FlowPolicy {
         }
     }
 
-    /// Turns noise into actions, showing the whole way: `observe(k, t_k, x)` for k = 0 (the noise)
-    /// to `steps` (the action).
+    /// Turns noise into actions and calls `observe(k, t_k, x)` for k = 0 (the noise) to `steps`
+    /// (the action).
     ///
     /// * `observations` `[rows, observation_dim]`, normalized
     /// * `noise` `[rows, noise_dim]`
@@ -127,7 +128,7 @@ impl FlowPolicy {
     }
 }
 
-/// v̂(o, x, t) for rows whose observations the network has read.
+/// v̂(o, x, t) for rows whose observations are already in the network's input.
 struct Field<'a> {
     policy: &'a FlowPolicy,
     weights: &'a Weights,

@@ -1,5 +1,5 @@
-//! The Gaussian policy: a network that puts out the means of an action's entries and what their
-//! standard deviations follow from.
+//! The Gaussian policy: a network that outputs the means and the raw standard deviations of an
+//! action's entries.
 
 use super::PolicyScratch;
 use crate::{PolicyConfig, StdKind};
@@ -9,14 +9,14 @@ use fpo_nn::{Mlp, MlpError, MlpSpec, Weights};
 /// comparison, after Brax).
 const STD_FLOOR: f32 = 1e-3;
 
-/// What a Gaussian policy is made of, without its parameters.
+/// A Gaussian policy without its parameters.
 ///
-/// The network sees the observation and puts out (μ, s), 2·d numbers; the (unbounded) action is μ +
-/// σ(s)·z, z ~ N(0, I).
+/// The network maps the observation to (μ, s), 2·d numbers; the (unbounded) action is μ + σ(s)·z, z
+/// ~ N(0, I).
 ///
-/// With [`StdKind::StateIndependent`] s is no more than the output layer's biases: the weights that
-/// lead to it start at zero and `freeze` keeps them there, so that learning, saving and acting need
-/// to know nothing of the difference.
+/// With [`StdKind::StateIndependent`], s consists of the output layer's biases alone: the weights
+/// that lead to it start at zero and `freeze` keeps them there, so that learning, saving and acting
+/// need no special case.
 #[derive(Clone, Debug)]
 pub struct GaussianPolicy {
     /// The network.
@@ -92,7 +92,7 @@ impl GaussianPolicy {
         }
     }
 
-    /// Gives freshly drawn `parameters` the first standard deviation, where it is no function of
+    /// Sets the initial standard deviation in freshly drawn `parameters`, if it does not depend on
     /// the state.
     pub(super) fn start(&self, initial_std: f32, parameters: &mut [f32]) {
         if self.std == StdKind::StateIndependent {
@@ -103,8 +103,8 @@ impl GaussianPolicy {
         }
     }
 
-    /// Sets to zero what does not exist for a state-independent σ: the weights that lead to s.
-    /// `flat` is a gradient, or parameters.
+    /// Sets the weights that lead to s to zero for a state-independent σ. `flat` holds a gradient
+    /// or parameters.
     pub(super) fn freeze(&self, flat: &mut [f32]) {
         if self.std == StdKind::StateIndependent
             && let Some(layer) = self.network.layers().last()

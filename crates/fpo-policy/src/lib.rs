@@ -1,8 +1,9 @@
-//! Policies: what turns an observation and noise into an action.
+//! Policies: functions from an observation and noise to an action.
 //!
-//! [`Policy::load`] reads what training exported, and its [`Actor`] acts. Training itself sees the
-//! [`Model`]: a network, and how its outputs become an action. Nothing here knows a reward, a
-//! thread or a file: this crate is what a robot or a browser needs.
+//! [`Policy::load`] reads a policy that training exported, and its [`Actor`] computes actions.
+//! Training itself uses the [`Model`]: a network, and the mapping from its outputs to an action.
+//! This crate knows nothing of rewards, threads or files; it is all that a robot or a browser
+//! needs.
 
 #![forbid(unsafe_code)]
 
@@ -22,10 +23,10 @@ pub use settings::{PolicyConfig, Squash, StdKind};
 use fpo_nn::{Mlp, MlpError, Precision, PrecisionError, Scratch, Weights};
 use fpo_rng::Key;
 
-/// The kinds of policies there are.
+/// The kinds of policies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PolicyKind {
-    /// A flow: noise walks along a velocity field to an action.
+    /// A flow: noise is integrated along a velocity field to an action.
     Flow,
     /// A flow each of whose steps adds noise ([`PolicyConfig::step_noise`]), so that steps have
     /// likelihoods.
@@ -44,8 +45,8 @@ impl PolicyKind {
         }
     }
 
-    /// Entries of what its prediction is compared with, besides the action: ε of a pair or the
-    /// velocity of a step of a flow.
+    /// Entries of a sample's regression target: ε of a pair or the velocity of a step of a flow; 0
+    /// for a Gaussian.
     pub fn target_dim(self, action: usize) -> usize {
         match self {
             Self::Flow | Self::NoisyFlow => action,
@@ -54,13 +55,13 @@ impl PolicyKind {
     }
 }
 
-/// What a policy is made of, without its parameters.
+/// A policy without its parameters.
 ///
-/// Either kind makes an (unbounded) action of an observation and [`Model::noise_dim`] numbers of
-/// noise; zeros give the deterministic action.
+/// Either kind computes an (unbounded) action from an observation and [`Model::noise_dim`] numbers
+/// of noise; zeros give the deterministic action.
 #[derive(Clone, Debug)]
 pub enum Model {
-    /// Noise is walked along a velocity field.
+    /// Noise is integrated along a velocity field.
     Flow(FlowPolicy),
     /// Noise is scaled and shifted.
     Gaussian(GaussianPolicy),
@@ -123,7 +124,7 @@ impl Model {
         }
     }
 
-    /// Numbers of noise an action is made of.
+    /// Length of the noise vector of an action.
     pub fn noise_dim(&self) -> usize {
         match self {
             Self::Flow(p) => p.noise_dim(),
@@ -176,8 +177,8 @@ impl Model {
         }
     }
 
-    /// What the network's outputs mean to an objective, both `[rows, output]`: v̂ of a flow, (μ, σ)
-    /// of a Gaussian.
+    /// Turns the network's outputs into predictions, both `[rows, output]`: v̂ of a flow, (μ, σ) of
+    /// a Gaussian.
     pub fn predict(&self, outputs: &[f32], predictions: &mut [f32]) {
         match self {
             Self::Flow(p) => {
@@ -205,7 +206,7 @@ impl Model {
         }
     }
 
-    /// Sets the gradient of parameters that are not learnt to zero.
+    /// Sets the gradient of frozen parameters to zero.
     pub fn freeze(&self, gradient: &mut [f32]) {
         match self {
             Self::Flow(_) => {}

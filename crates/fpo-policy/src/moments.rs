@@ -24,12 +24,12 @@ pub fn dim(file: &SafeTensors) -> Result<usize, &'static str> {
     Ok(mean.shape().iter().product())
 }
 
-/// Reads what [`columns`] gave, for `dim` columns and `count` rows seen. What the file claims
-/// allocates nothing.
+/// Reads the tensors of [`columns`], for `dim` columns and `count` rows seen. Allocations do not
+/// depend on sizes that the file claims.
 ///
 /// # Errors
-/// A column that is missing, has another type or length, or holds what no statistics can: what is
-/// wrong, as a sentence.
+/// A sentence for a column that is missing, has another type or length, or holds values that cannot
+/// be statistics.
 pub fn load(file: &SafeTensors, count: u64, dim: usize) -> Result<Moments, &'static str> {
     let column = |name: &str| {
         let tensor = file
@@ -48,7 +48,7 @@ pub fn load(file: &SafeTensors, count: u64, dim: usize) -> Result<Moments, &'sta
         mean: column(MEAN)?,
         m2: column(M2)?,
     };
-    // No number beyond the range of f32 was ever observed, and that bounds means and squares.
+    // Observations are in the range of f32, which bounds means and squares.
     let largest = f64::from(f32::MAX);
     let squares = 4.0 * largest * largest * count as f64;
     let possible = moments.mean.iter().all(|x| x.abs() <= largest)

@@ -1,4 +1,4 @@
-//! The policy's network and how its actions come about.
+//! Settings of the policy's network and of its actions.
 
 use fpo_flow::Sampler;
 use fpo_nn::{Activation, Initialization};
@@ -22,7 +22,7 @@ pub enum StdKind {
     /// On the observation: softplus of an output of the network, plus 0.001. (The published
     /// comparison with FPO, after Brax.)
     StateDependent,
-    /// On nothing: exp of a learned number per action entry. (Stable-Baselines3.)
+    /// On nothing: exp of one learned parameter per action entry. (Stable-Baselines3.)
     StateIndependent,
 }
 
@@ -50,17 +50,18 @@ pub struct PolicyConfig {
     pub time_embedding: usize,
     /// What the standard deviation depends on (Gaussian).
     pub std: StdKind,
-    /// Standard deviation before learning, with std = "state_independent" (Gaussian). The other
-    /// kind begins near softplus(0) = 0.69.
+    /// Initial standard deviation with std = "state_independent" (Gaussian). The other kind starts
+    /// near softplus(0) = 0.69.
     pub initial_std: f32,
     /// Standard deviation of noise that is added to the unbounded action in training (fpo, awfm;
     /// FPO++: 0.02); 0 for none. What is learned from is the action with its noise.
     pub action_noise: f32,
     /// How the action reaches the environment's range.
     pub squash: Squash,
-    /// Entries of the action are cut to ± this before they act; 0 for no bound. A flow learns from
-    /// what was cut: beyond a few units squashed actions hardly differ, but their flow-matching
-    /// losses grow. Methods with likelihoods (ppo, dppo) learn from what was drawn.
+    /// Entries of the unbounded action are clipped to ± this before squashing; 0 for no bound. A
+    /// flow learns from the clipped action: beyond a few units squashed actions hardly differ, but
+    /// their flow-matching losses grow. Methods with likelihoods (ppo, dppo) learn from the
+    /// unclipped sample.
     pub action_bound: f32,
 }
 

@@ -1,9 +1,8 @@
-//! Checkpoints on disk: a folder of named files that is either complete or not there.
+//! Checkpoints on disk: each is a folder of files that either is complete or does not exist.
 //!
-//! `step-N/` (N: environment steps) holds the files and `manifest.json`, which records what they
-//! are, their lengths and their BLAKE3 hashes. A checkpoint is written under another name, synced
-//! and renamed, so that neither a crash nor a full disk can leave half of one or harm an earlier
-//! one.
+//! `step-N/` (N: environment steps) holds the files and `manifest.json`, which records their names,
+//! lengths and BLAKE3 hashes. A checkpoint is written under a temporary name, synced and renamed,
+//! so that neither a crash nor a full disk can leave a partial one or damage an earlier one.
 
 mod store;
 
@@ -15,16 +14,16 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-/// The layout written by this version of the program.
+/// The format version that this program writes.
 const FORMAT: u32 = 1;
 const KIND: &str = "fpo checkpoint";
 const MANIFEST: &str = "manifest.json";
 const LARGEST_MANIFEST: u64 = 1 << 20;
-/// No file of a checkpoint comes near this size (8 GiB); a manifest that says so is not to be
-/// believed.
+/// Bound on the size of a checkpoint's file, 8 GiB, far above that of any real one; a manifest with
+/// a larger size is rejected.
 pub(crate) const LARGEST_FILE: u64 = 8 << 30;
 
-/// What a checkpoint is a checkpoint of.
+/// Metadata of a checkpoint.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CheckpointInfo {
     /// The task's name.
@@ -33,10 +32,10 @@ pub struct CheckpointInfo {
     pub iteration: u64,
     /// Environment steps done.
     pub env_steps: u64,
-    /// Mean zero-noise return of this very policy, if it was evaluated.
+    /// Mean zero-noise return of the policy in this checkpoint, if it was evaluated.
     pub evaluation: Option<f64>,
-    /// Whether something was wrong with the training at that time, so that it is no place to go
-    /// back to. Runs that never go back do not say.
+    /// Whether the run was unhealthy at that time, so that a rollback must not use this checkpoint.
+    /// Always false in runs without rollback.
     #[serde(default, skip_serializing_if = "is_false")]
     pub warned: bool,
 }
@@ -58,8 +57,8 @@ struct Manifest {
 }
 
 impl Manifest {
-    /// What no save has ever written about files: a name that leads elsewhere, one name twice, an
-    /// impossible size.
+    /// Entries that no save would write: a name with a path in it, a duplicate name, an impossible
+    /// size.
     fn files_trouble(&self) -> Option<String> {
         let mut names = BTreeSet::new();
         self.files
@@ -71,7 +70,7 @@ impl Manifest {
                 );
                 if !plain {
                     Some(format!(
-                        "{MANIFEST} lists {name:?}, which is no name of a file beside it"
+                        "{MANIFEST} lists {name:?}, which is not a plain file name"
                     ))
                 } else if !names.insert(name) {
                     Some(format!("{MANIFEST} lists {name} twice"))
@@ -95,12 +94,12 @@ struct FileRecord {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointError {
-    /// Writing failed, for instance because the disk is full. Earlier checkpoints are as they were.
+    /// Writing failed, for instance because the disk is full. Earlier checkpoints are unchanged.
     #[error("cannot save checkpoint {}: {source}; earlier checkpoints are intact", path.display())]
     Save {
         /// The checkpoint's folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// Reading failed.
@@ -108,10 +107,10 @@ pub enum CheckpointError {
     Read {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// A folder without a manifest of ours.
+    /// A folder without a manifest of this program.
     #[error("{} is not a checkpoint: {reason}", path.display())]
     Foreign {
         /// The folder.
@@ -119,7 +118,7 @@ pub enum CheckpointError {
         /// What is missing.
         reason: String,
     },
-    /// A layout of another version.
+    /// Another format version.
     #[error("{} was made by version {program} of the program (format {format}); this is version \
         {}, which reads format {FORMAT}",
         path.display(), env!("CARGO_PKG_VERSION"))]
@@ -131,7 +130,7 @@ pub enum CheckpointError {
         /// Its format.
         format: u32,
     },
-    /// Files that are not what was written.
+    /// Files that differ from what was written.
     #[error("checkpoint {} is damaged: {reason}", path.display())]
     Damaged {
         /// The folder.
@@ -141,7 +140,7 @@ pub enum CheckpointError {
     },
 }
 
-/// A checkpoint whose manifest was read and understood. Its files are checked as they are read.
+/// A checkpoint whose manifest is valid. Its files are checked when they are read.
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
     path: PathBuf,
@@ -171,11 +170,11 @@ impl Checkpoint {
             }
             Err(source) => return Err(CheckpointError::Read { path: file, source }),
         };
-        // The head first: another version's manifest may look different behind it.
+        // Read the head first: the rest of another version's manifest may differ.
         let head: Head = serde_json::from_slice(&text)
             .map_err(|e| foreign(format!("{MANIFEST}: {}", one_line(&e.to_string()))))?;
         if head.kind != KIND {
-            return Err(foreign(format!("{MANIFEST} is something else's")));
+            return Err(foreign(format!("{MANIFEST} belongs to something else")));
         }
         if head.format != FORMAT {
             let Head {
@@ -209,7 +208,7 @@ impl Checkpoint {
         &self.path
     }
 
-    /// What it is a checkpoint of.
+    /// Its metadata.
     pub fn about(&self) -> &CheckpointInfo {
         &self.manifest.about
     }

@@ -1,8 +1,8 @@
-//! Whether a training is well: findings in plain words, from the figures that it records.
+//! Health checks of a training: findings in plain words, from its metrics.
 //!
-//! The [`Detector`] follows a run row by row and says when something begins to go wrong; it is
-//! pure, so its state after any row follows from the rows so far. [`examine`] looks at a whole run
-//! folder. Every threshold and its reason stands in [`limits`].
+//! The [`Detector`] receives a run's metrics row by row and reports when something begins to go
+//! wrong; its state depends only on the rows so far. [`examine`] checks a whole run folder.
+//! [`limits`] holds every threshold and its reason.
 
 mod detector;
 mod doctor;

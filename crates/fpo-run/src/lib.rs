@@ -1,8 +1,8 @@
-//! Runs: a training in a folder, from settings as text to checkpoints that it resumes from.
+//! Runs: a training in a folder, from settings as text to checkpoints from which it resumes.
 //!
-//! [`config`] makes the settings of presets, files and the command line; a [`run`] trains with them
-//! and keeps everything on disk: [`metrics`], [`checkpoint`]s, events and evaluations. [`health`]
-//! says whether it is well. Learning itself is `fpo-learn`'s.
+//! [`config`] builds the settings from presets, files and the command line; a [`run`] trains with
+//! them and records everything on disk: [`metrics`], [`checkpoint`]s, events and evaluations.
+//! [`health`] checks whether a run is healthy. The training itself is in `fpo-learn`.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! What a run measured: one JSON object a line in `metrics.jsonl`, and the same scalars for
+//! The metrics of a run: one JSON object per line in `metrics.jsonl`, and the same scalars for
 //! TensorBoard.
 
 mod jsonl;
@@ -11,37 +11,37 @@ use fpo_learn::trainer::Row;
 use jsonl::JsonLines;
 use tensorboard::EventFile;
 
-/// The file of a run's rows, a JSON object a line.
+/// The file of a run's rows, one JSON object per line.
 pub(crate) const METRICS: &str = "metrics.jsonl";
 
-/// Metrics that could not be written or taken up again.
+/// Metrics that could not be written or resumed.
 #[derive(Debug, thiserror::Error)]
 pub enum MetricsError {
-    /// The file system refused: a full disk, a missing folder, no permission.
+    /// A file system error: a full disk, a missing folder, no permission.
     #[error("cannot write metrics to `{}`: {source}", path.display())]
     Io {
-        /// The file in question.
+        /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// A line that is not a row, other than a last one cut short by a crash.
-    #[error("`{}` is damaged in line {line}: {reason}; move the file away to go on without what it \
+    /// A line that is not a row, other than a last one truncated by a crash.
+    #[error("`{}` is damaged in line {line}: {reason}; move the file away to resume without its \
         records", path.display())]
     Damaged {
-        /// The file in question.
+        /// The file.
         path: PathBuf,
         /// The line, counted from 1.
         line: usize,
-        /// What the parser said.
+        /// The parser's message.
         reason: String,
     },
 }
 
 /// Writes the metrics of a run into its folder.
 ///
-/// Every row is on disk's way as soon as it is written: both files can be followed while the run
-/// goes on, and a crash costs at most the row being written.
+/// Rows are not buffered: both files can be followed during the run, and a crash loses at most the
+/// row being written.
 pub struct MetricsWriter {
     lines: JsonLines,
     events: EventFile,
@@ -52,7 +52,7 @@ impl MetricsWriter {
     /// there is emptied.
     ///
     /// # Errors
-    /// If the files cannot be made.
+    /// If the files cannot be created.
     pub fn create(run_dir: impl AsRef<Path>) -> Result<Self, MetricsError> {
         let run_dir = run_dir.as_ref();
         Ok(Self {
@@ -61,20 +61,20 @@ impl MetricsWriter {
         })
     }
 
-    /// Takes up the metrics of a run that goes on after `iteration`: later rows, and a last line
-    /// cut short by a crash, are to be dropped from `metrics.jsonl`. Nothing changes before
-    /// [`Resumption::commit`].
+    /// Prepares the metrics of a run that resumes after `iteration`: [`Resumption::commit`] will
+    /// drop later rows, and a last line truncated by a crash, from `metrics.jsonl`. Nothing changes
+    /// before that.
     ///
     /// # Errors
-    /// If the file cannot be read, an earlier line is damaged, or a row is missing or there twice.
+    /// If the file cannot be read, an earlier line is damaged, or a row is missing or duplicated.
     pub fn resume(run_dir: impl AsRef<Path>, iteration: u64) -> Result<Resumption, MetricsError> {
         let run_dir = run_dir.as_ref().to_owned();
         let lines = jsonl::Resumption::prepare(&run_dir, iteration)?;
         Ok(Resumption { run_dir, lines })
     }
 
-    /// Writes one row. A value that is not finite becomes `null` in `metrics.jsonl`. In TensorBoard
-    /// the step is [`Row::env_steps`], and a timing's tag begins with `time/`.
+    /// Writes one row. A non-finite value becomes `null` in `metrics.jsonl`. In TensorBoard the
+    /// step is [`Row::env_steps`], and a timing's tag begins with `time/`.
     ///
     /// # Errors
     /// If a file cannot be written.
@@ -83,25 +83,25 @@ impl MetricsWriter {
         self.events.write(row)
     }
 
-    /// Waits until everything written so far is on the disk.
+    /// Waits until everything written so far is on disk.
     ///
     /// # Errors
-    /// If the system cannot promise it.
+    /// If the system reports an error.
     pub fn flush(&mut self) -> Result<(), MetricsError> {
         self.lines.sync()?;
         self.events.sync()
     }
 }
 
-/// The metrics of a run that goes on, before anything of them changes.
+/// The metrics of a run to resume, before they change.
 pub struct Resumption {
     run_dir: PathBuf,
     lines: jsonl::Resumption,
 }
 
 impl Resumption {
-    /// Cuts `metrics.jsonl` back, at once or not at all, and tells TensorBoard in a new event file
-    /// to forget what came after.
+    /// Truncates `metrics.jsonl` atomically, and starts a new event file that makes TensorBoard
+    /// discard later events.
     ///
     /// # Errors
     /// If the files cannot be written.
@@ -113,7 +113,7 @@ impl Resumption {
     }
 }
 
-/// Turns a file's refusal into [`MetricsError::Io`].
+/// Turns a file's error into [`MetricsError::Io`].
 fn io_error(path: &Path) -> impl FnOnce(io::Error) -> MetricsError + use<'_> {
     |source| MetricsError::Io {
         path: path.to_owned(),

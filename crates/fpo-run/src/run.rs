@@ -1,10 +1,10 @@
 //! A run: a folder on disk, and the loop that trains, evaluates, records and saves.
 //!
 //! The folder holds `config.toml` (complete), `metrics.jsonl` and TensorBoard event files,
-//! `eval.csv`, `events.jsonl` if something went wrong, `failure/` if a number stopped being finite,
-//! and `checkpoints/`. But for times, everything in it follows from the configuration, whatever the
+//! `eval.csv`, `events.jsonl` if something went wrong, `failure/` if a number became non-finite,
+//! and `checkpoints/`. Except for times, its content depends on the configuration alone, not on the
 //! number of threads. Stopping and resuming changes no metric, evaluation or policy; it only saves
-//! one checkpoint more, which counts among those kept.
+//! one more checkpoint, which counts among those kept.
 
 mod error;
 mod evaluations;
@@ -40,18 +40,18 @@ pub(crate) const STATE: &str = "state.safetensors";
 pub(crate) const POLICY: &str = "policy.safetensors";
 pub(crate) const CONFIG: &str = "config.toml";
 
-/// How a session ended.
+/// The outcome of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The run has made all its iterations.
+    /// The run has completed all its iterations.
     Finished,
-    /// It was asked to stop, and saved a checkpoint from which it can go on.
+    /// It was stopped on request, and saved a checkpoint from which it can resume.
     Stopped,
 }
 
-/// Whoever wants to know how a run goes.
+/// Callbacks of a run.
 pub trait Observer {
-    /// An iteration is done, and evaluated if that was due.
+    /// An iteration is complete, including its evaluation if one was due.
     fn iteration(&mut self, row: &Row) {
         let _ = row;
     }
@@ -69,13 +69,13 @@ pub trait Observer {
         let _ = checkpoint;
     }
 
-    /// Something began to go wrong in an iteration, or training went back because it had.
+    /// A problem began in an iteration, or a rollback happened.
     fn found(&mut self, event: &Event) {
         let _ = event;
     }
 }
 
-/// An observer that looks away.
+/// Ignores all events.
 impl Observer for () {}
 
 /// A run being trained.
@@ -90,22 +90,22 @@ pub struct Session {
     checkpoints: Checkpoints,
     /// The highest mean zero-noise return so far.
     best: Option<f64>,
-    /// The highest with which nothing was wrong, for a run that may go back.
-    best_sound: Option<f64>,
+    /// The highest among healthy checkpoints, for a run with rollback.
+    best_healthy: Option<f64>,
     /// The last checkpoint of this run.
     last_saved: Option<PathBuf>,
     /// Iterations done when it was saved.
     saved_iteration: Option<u64>,
-    /// `train.steps` when that checkpoint was saved, for a run that goes on.
+    /// `train.steps` when that checkpoint was saved, for a resumed run.
     planned_steps: Option<u64>,
 }
 
 impl Session {
-    /// Begins a new run of `task` in `folder`, on `threads` threads. Only once nothing but the disk
-    /// can fail is what an earlier run left in the folder deleted.
+    /// Starts a new run of `task` in `folder`, on `threads` threads. The files of an earlier run in
+    /// the folder are deleted only once nothing but disk errors can make the new run fail.
     ///
     /// # Errors
-    /// If an environment or a network cannot be made, or the folder cannot be written.
+    /// If an environment or a network cannot be created, or the folder cannot be written.
     pub fn begin(
         folder: RunFolder,
         config: Config,
@@ -123,7 +123,7 @@ impl Session {
             detector: Detector::new(&config),
             checkpoints: Checkpoints::open(&folder.checkpoints(), config.train.keep)?,
             best: None,
-            best_sound: None,
+            best_healthy: None,
             last_saved: None,
             saved_iteration: None,
             planned_steps: None,
@@ -133,13 +133,13 @@ impl Session {
         })
     }
 
-    /// Goes on with the run in `folder` from its newest checkpoint; what was recorded after that is
-    /// forgotten. `config` is [`RunFolder::config`] with changes that
+    /// Resumes the run in `folder` from its newest checkpoint; anything recorded after it is
+    /// dropped. `config` is [`RunFolder::config`] with changes that
     /// [`crate::config::check_continues`] allows.
     ///
     /// # Errors
-    /// If there is no checkpoint, it is damaged, `config` changes what it must not, or the run is
-    /// complete already.
+    /// If there is no checkpoint, it is damaged, `config` has changes that are not allowed, or the
+    /// run is already complete.
     pub fn resume(
         folder: RunFolder,
         config: Config,
@@ -152,7 +152,7 @@ impl Session {
             });
         }
         folder.sweep()?;
-        // Early on, since opening puts back what an interrupted save had moved away.
+        // Early, because opening restores a checkpoint that an interrupted save had moved away.
         let checkpoints = Checkpoints::open(&folder.checkpoints(), config.train.keep)?;
         let Saved {
             path: newest,
@@ -183,12 +183,12 @@ impl Session {
         }
         let evaluation = |found: Option<Checkpoint>| found.and_then(|c| c.about().evaluation);
         let best = evaluation(Checkpoints::best(&folder.checkpoints())?);
-        let best_sound = evaluation(Checkpoints::best_sound(&folder.checkpoints())?);
+        let best_healthy = evaluation(Checkpoints::best_healthy(&folder.checkpoints())?);
         let metrics = MetricsWriter::resume(folder.path(), about.iteration)?;
         let evaluations = Evaluations::resume(&folder, about.iteration)?;
         let events = Events::resume(&folder, about.iteration, trainer.rollbacks())?;
         let detector = rollback::replayed(&config, folder.path(), about.iteration)?;
-        // All is well: now the folder changes.
+        // Everything is valid: now the folder changes.
         folder.write(CONFIG, documented(&config).as_bytes())?;
         Ok(Self {
             detector,
@@ -198,7 +198,7 @@ impl Session {
             saved_iteration: Some(about.iteration),
             checkpoints,
             best,
-            best_sound,
+            best_healthy,
             last_saved: Some(newest),
             planned_steps: Some(trained.train.steps),
             folder,
@@ -217,7 +217,7 @@ impl Session {
         &self.folder
     }
 
-    /// What is being trained.
+    /// The trainer.
     pub fn trainer(&self) -> &Trainer {
         &self.trainer
     }
@@ -227,13 +227,14 @@ impl Session {
         self.last_saved.as_deref()
     }
 
-    /// `train.steps` when the checkpoint was saved from which the run goes on; none for a new run.
+    /// `train.steps` when the checkpoint was saved from which the run was resumed; none for a new
+    /// run.
     pub fn planned_steps(&self) -> Option<u64> {
         self.planned_steps
     }
 
-    /// The fraction of the initial learning rates that the next iteration has in a run of `steps`
-    /// environment steps.
+    /// The next iteration's learning rates in a run of `steps` environment steps, as a fraction of
+    /// the initial ones.
     pub fn learning_rate_fraction(&self, steps: u64) -> f64 {
         let iterations = steps.div_ceil(self.config.env.transitions() as u64);
         self.config
@@ -241,12 +242,12 @@ impl Session {
             .lr_fraction(self.trainer.iteration(), iterations)
     }
 
-    /// Trains to the end of the run, or until `stop` is set: then the iteration in progress is
-    /// completed and saved.
+    /// Trains to the end of the run, or until `stop` is set; then it completes and saves the
+    /// iteration in progress.
     ///
     /// # Errors
-    /// If training fails (a number that is not finite, a simulation that cannot go on) or the disk
-    /// does. The newest checkpoint stays as it is.
+    /// If training fails (a non-finite number, a simulation error) or the disk does. The newest
+    /// checkpoint is unchanged.
     pub fn run(
         &mut self,
         stop: &AtomicBool,
@@ -255,16 +256,16 @@ impl Session {
         let total = self.trainer.total_iterations();
         while self.trainer.iteration() < total {
             if stop.load(Ordering::Relaxed) {
-                // It may have come right after an iteration that was not saved, or before the
-                // first: there must be something to resume.
+                // The stop may have come after an iteration that was not saved, or before the
+                // first: save a checkpoint to resume from.
                 if self.saved_iteration != Some(self.trainer.iteration()) {
                     self.save(None, observer)?;
                 }
                 return Ok(Outcome::Stopped);
             }
             let done = self.trainer.iteration();
-            // A small share of an iteration's time, and the only way to see again what goes wrong
-            // in it.
+            // This takes a small share of an iteration's time, and allows a failure in it to be
+            // reproduced.
             let before = self.trainer.state()?;
             let (row, evaluation) = match advance(&mut self.trainer, observer) {
                 Ok(advanced) => advanced,
@@ -274,12 +275,12 @@ impl Session {
                         failure::write(&self.folder, &config, &before, done, &self.trainer, &error);
                     if let Err(why) = written {
                         let why = Box::new(why);
-                        return Err(RunError::NotWrittenDown { error, why });
+                        return Err(RunError::NotRecorded { error, why });
                     }
                     if !error.is_divergence() {
                         return Err(error.into());
                     }
-                    // The iteration that failed wrote no row, and will be made again.
+                    // The failed iteration wrote no row, and will be repeated.
                     self.recover_from(done + 1, error, observer)?;
                     continue;
                 }
@@ -297,8 +298,8 @@ impl Session {
             for finding in findings {
                 self.record(row.iteration, row.env_steps, finding, observer)?;
             }
-            // What the last iteration leaves is the run's result, good or bad; the best checkpoint
-            // stays beside it.
+            // No rollback after the last iteration: it is the run's result, good or bad, and the
+            // best checkpoint is kept.
             if self.config.train.rollback && self.detector.has_collapsed() && !last {
                 self.roll_back(row.iteration, row.iteration, observer)?;
                 continue;
@@ -314,7 +315,7 @@ impl Session {
         Ok(Outcome::Finished)
     }
 
-    /// Whether an evaluation is the best so far, or the best to go back to.
+    /// Whether an evaluation is the best so far, or the best healthy one.
     fn is_best(&mut self, evaluation: Option<f64>) -> bool {
         let better = |best: &mut Option<f64>| {
             let better = evaluation.is_some_and(|now| best.is_none_or(|best| now > best));
@@ -324,17 +325,17 @@ impl Session {
             better
         };
         let best = better(&mut self.best);
-        let sound = self.config.train.rollback && !self.is_warned();
-        let best_sound = sound && better(&mut self.best_sound);
-        best || best_sound
+        let healthy = self.config.train.rollback && !self.is_warned();
+        let best_healthy = healthy && better(&mut self.best_healthy);
+        best || best_healthy
     }
 
-    /// Whether something is wrong at present, in a run that may go back.
+    /// Whether the run is unhealthy at present; always false without rollback.
     fn is_warned(&self) -> bool {
         self.config.train.rollback && !self.detector.present().is_empty()
     }
 
-    /// Writes down what was found in an iteration, and tells.
+    /// Records a finding of an iteration, and reports it to the observer.
     fn record(
         &mut self,
         iteration: u64,
@@ -358,8 +359,8 @@ impl Session {
         evaluation: Option<f64>,
         observer: &mut dyn Observer,
     ) -> Result<(), RunError> {
-        // A checkpoint must never be ahead of what was recorded up to it, nor of the names of the
-        // files that record it.
+        // A checkpoint must never be newer than the records up to it, nor than the directory
+        // entries of their files.
         self.metrics.flush()?;
         self.evaluations.flush()?;
         self.folder.flush()?;
@@ -385,7 +386,7 @@ impl Session {
     }
 }
 
-/// One iteration with the evaluation that is due after it, if one is; the row holds both.
+/// Runs one iteration, and an evaluation after it if one is due; the row holds both.
 fn advance(
     trainer: &mut Trainer,
     observer: &mut dyn Observer,
@@ -412,7 +413,7 @@ fn advance(
     Ok((row, Some(evaluation)))
 }
 
-/// What a run goes on from.
+/// The saved state from which a run resumes.
 struct Saved {
     path: PathBuf,
     about: CheckpointInfo,
@@ -431,7 +432,7 @@ impl Saved {
         let (about, state, config) = read_whole(path).map_err(|source| {
             let older = older.iter().rev().find(|path| read_whole(path).is_ok());
             match (older, source) {
-                // Deleting it is no answer where another version of the program can read it.
+                // Do not suggest deleting it if another version of the program can read it.
                 (None, source) | (_, source @ CheckpointError::Version { .. }) => {
                     RunError::Checkpoint(source)
                 }
@@ -452,7 +453,7 @@ impl Saved {
     }
 }
 
-/// The state and the configuration in the checkpoint at `path`, if all its files are good.
+/// The state and the configuration in the checkpoint at `path`, if all its files are valid.
 fn read_whole(path: &Path) -> Result<(CheckpointInfo, Vec<u8>, Vec<u8>), CheckpointError> {
     let checkpoint = Checkpoint::open(path)?;
     checkpoint.read(POLICY)?;

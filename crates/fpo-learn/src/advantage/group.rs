@@ -1,27 +1,29 @@
-//! Group-relative advantages (Shao et al., arXiv 2402.03300, section 4.1): what an action is worth
-//! is judged by what others gave that were drawn in the same situation, and no critic is needed.
+//! Group-relative advantages (Shao et al., arXiv 2402.03300, section 4.1): the return after an
+//! action is compared with the returns after other actions from the same initial state, so no
+//! critic is needed.
 //!
-//! A group is G environments whose episodes begin in the same state. With the return R of an
-//! episode, all its steps have the advantage A = (R − mean)/(std + δ), mean and standard deviation
-//! being those of the group (the paper's outcome supervision). It is made for episodes of one step,
-//! where R is the reward of one action among G from one observation.
+//! A group is G environments whose episodes begin in the same state. All steps of an episode with
+//! return R have the advantage A = (R − mean)/(std + δ), with the mean and standard deviation of
+//! the group's returns (the paper's outcome supervision). It suits episodes of one step best, where
+//! R is the reward of one action among G from one observation.
 
 use super::mean_std;
 use fpo_env::StepEnd;
 
-/// Added to the standard deviation of a group: a group of equals teaches nothing.
+/// Added to the standard deviation of a group, so that a group of equal returns has zero
+/// advantages.
 const STD_FLOOR: f64 = 1e-4;
 
 /// The advantages of groups of environments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GroupAdvantage {
-    /// Environments G of a group, at least 1; they follow each other.
+    /// Environments G of a group, at least 1; those of a group are adjacent.
     pub size: usize,
     /// Steps of every episode, at least 1.
     pub length: usize,
 }
 
-/// An episode that is not as long as the others.
+/// An episode that is shorter than the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "advantage.estimator = \"group\" compares episodes of equal length, here {length} steps, but \
@@ -31,17 +33,17 @@ pub struct GroupAdvantage {
 pub struct UnequalEpisode {
     /// The environment.
     pub env: usize,
-    /// Steps an episode should have.
+    /// Steps that an episode should have.
     pub length: usize,
-    /// Those this one had.
+    /// Steps that this one had.
     pub ended: usize,
 }
 
 impl GroupAdvantage {
-    /// The advantages of some groups' environments over `steps` steps each, a multiple of the
+    /// The advantages of whole groups over `steps` steps of each environment, a multiple of the
     /// episodes' length.
     ///
-    /// * `rewards`, `ends` `[environments, steps]`, episodes beginning at step 0
+    /// * `rewards`, `ends` `[environments, steps]`; episodes begin at step 0
     /// * `advantages` `[environments, steps]`: written
     ///
     /// ```
@@ -50,7 +52,7 @@ impl GroupAdvantage {
     ///
     /// let group = GroupAdvantage { size: 2, length: 1 };
     /// let mut advantages = [0.0; 4];
-    /// // Two environments, two episodes of one step; the first two stand against each other, and
+    /// // Two environments, two episodes of one step; the first two are compared, and so are
     /// // the last two.
     /// group.estimate(2, &[1.0, 5.0, 3.0, 5.0], &[Terminated; 4], &mut advantages)?;
     /// assert!((advantages[0] + 1.0).abs() < 1e-3 && (advantages[2] - 1.0).abs() < 1e-3);
@@ -85,7 +87,7 @@ impl GroupAdvantage {
         Ok(())
     }
 
-    /// Whether episodes end where they should and nowhere else.
+    /// Checks that episodes end at multiples of their length and nowhere else.
     fn check(&self, steps: usize, ends: &[StepEnd]) -> Result<(), UnequalEpisode> {
         let length = self.length;
         for (episode, steps_of_it) in ends.chunks(length).enumerate() {

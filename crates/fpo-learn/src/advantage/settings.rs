@@ -1,10 +1,10 @@
-//! Settings of advantages and value targets.
+//! Settings of advantages and returns.
 
 use super::{Gae, GroupAdvantage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What an action is worth.
+/// How advantages are estimated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AdvantageEstimator {
@@ -20,25 +20,25 @@ pub enum AdvantageEstimator {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Recompute {
-    /// Once an iteration, with the critic the rollout began with.
+    /// Once per iteration, with the critic at the start of the rollout.
     PerIteration,
-    /// Again for every minibatch, with the critic as it moves; minibatches are whole sequences.
-    /// (The published code.)
+    /// For every minibatch, with the current critic; minibatches are whole sequences. (The
+    /// published code.)
     PerMinibatch,
 }
 
-/// The advantage a λ-return gives.
+/// How an advantage follows from the λ-return.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum GaeForm {
     /// Σ (γλ)^k δ, as in the paper on GAE.
     Textbook,
-    /// r + γ·(λ-return of the next step) − V, and nothing from truncated steps. (The published
-    /// code, after Brax.)
+    /// r + γ·(λ-return of the next step) − V, and 0 at truncated steps. (The published code, after
+    /// Brax.)
     Brax,
 }
 
-/// Over what advantages are brought to mean 0 and standard deviation 1.
+/// The set over which advantages are normalized to mean 0 and standard deviation 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AdvantageNormalization {
@@ -46,18 +46,18 @@ pub enum AdvantageNormalization {
     Minibatch,
     /// Over the iteration's whole batch.
     Batch,
-    /// They are left as they are.
+    /// No normalization.
     None,
 }
 
-/// Advantages and value targets.
+/// Advantages and returns.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdvantageConfig {
-    /// What an action is worth.
+    /// How advantages are estimated.
     pub estimator: AdvantageEstimator,
-    /// Environments that begin their episodes in the same state and are compared with each other
-    /// (group); divides env.num_envs.
+    /// Environments whose episodes begin in the same state and are compared with each other
+    /// (group); must divide env.num_envs.
     pub group_size: usize,
     /// Discount γ.
     pub gamma: f64,
@@ -99,7 +99,7 @@ impl AdvantageConfig {
         })
     }
 
-    /// Environments that begin their episodes alike.
+    /// Environments whose episodes begin in the same state.
     pub fn envs_alike(&self) -> usize {
         match self.estimator {
             AdvantageEstimator::Gae => 1,
@@ -107,7 +107,7 @@ impl AdvantageConfig {
         }
     }
 
-    /// When advantages are computed; those of groups are, once the rollout is over.
+    /// When advantages are computed; group-relative ones once, after the rollout.
     pub fn schedule(&self) -> Recompute {
         match self.estimator {
             AdvantageEstimator::Gae => self.recompute,
@@ -115,7 +115,8 @@ impl AdvantageConfig {
         }
     }
 
-    /// Over what advantages are normalized; those of groups are, in their group.
+    /// The set over which advantages are normalized; group-relative ones already are, within their
+    /// group.
     pub fn normalization(&self) -> AdvantageNormalization {
         match self.estimator {
             AdvantageEstimator::Gae => self.normalize,

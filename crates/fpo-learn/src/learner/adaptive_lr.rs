@@ -1,25 +1,26 @@
-//! A learning rate that follows how far the policy has moved.
+//! A learning rate that adapts to how far the policy has moved.
 //!
-//! The idea is that of PPO's adaptive penalty (Schulman et al., arXiv 1707.06347, section 4),
-//! applied to the learning rate as rsl_rl does, whose bounds and factor these are. What it follows
-//! there is the divergence of two Gaussians; here it is what [`Movement`](super::Movement) says.
+//! The idea of PPO's adaptive penalty (Schulman et al., arXiv 1707.06347, section 4), applied to
+//! the learning rate as in rsl_rl, with its bounds and factor. rsl_rl uses the KL divergence of two
+//! Gaussians; here it is the estimate of [`Movement`](super::Movement).
 
-/// Rate up by half where the policy moved less than half of `target`, down by a third where it
-/// moved more than twice of it.
+/// Multiplies the learning rate by 1.5 after a KL divergence below `target`/2, and divides it by
+/// 1.5 after one above 2·`target`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdaptiveLr {
-    /// The divergence to keep to, above 0.
+    /// The target KL divergence, above 0.
     pub target: f64,
     /// Bounds on the factor of the learning rate.
     pub bounds: [f64; 2],
 }
 
 impl AdaptiveLr {
-    /// The change for a policy that has moved too far; its inverse for one that has not moved
-    /// enough.
+    /// The learning rate is divided by this if the policy has moved too far, and multiplied by it
+    /// if not far enough.
     const STEP: f64 = 1.5;
 
-    /// The factor of the learning rate after `factor`, with which the policy moved by `divergence`.
+    /// The next factor of the learning rate, given that the policy moved by `divergence` with
+    /// `factor`.
     pub fn next(&self, factor: f64, divergence: f64) -> f64 {
         let factor = if divergence > 2.0 * self.target {
             factor / Self::STEP
@@ -62,8 +63,7 @@ mod tests {
         }
     }
 
-    /// A policy that moves in proportion to the square of its rate settles where the rule leaves it
-    /// alone.
+    /// If the divergence grows with the square of the learning rate, the factor converges.
     #[test]
     fn it_settles_near_the_target() {
         let lr = AdaptiveLr {

@@ -1,24 +1,24 @@
-//! How far a policy has moved from the one that acted, in nats.
+//! How far a policy has moved from the one that acted in the rollout, in nats.
 
 use super::MinibatchStats;
 use crate::objective::SampleLoss;
 
-/// An estimate of KL(old ‖ new), from what a minibatch saw before its gradient step.
+/// An estimate of KL(old ‖ new) from the statistics of a minibatch before its gradient step.
 ///
 /// * A Gaussian: the mean of (ρ − 1) − ln ρ over likelihood ratios ρ (Schulman, *Approximating KL
 ///   divergence*, 2020).
-/// * A sampler whose steps add noise: KL of two Gaussians of one step, h²‖Δv̂‖²/(2σ²), exactly.
-/// * A flow without noise has no density at hand, but velocities. Were its actions N(μ, σ²I) with d
-///   entries, then with D = t² + (1 − t)²σ² the best velocity would have the mean squared error
-///   σ²/D in each entry, and a shift of μ by δ would move it by δ·t/D. So, for t well above σ, the
-///   squared shift of the velocity over its mean squared error is δ²/σ², and
+/// * A sampler whose steps add noise: the exact KL of two Gaussians of one step, h²‖Δv̂‖²/(2σ²).
+/// * A flow without noise: its density is unknown, so the estimate uses velocities. If its actions
+///   were N(μ, σ²I) with d entries, then with D = t² + (1 − t)²σ² the best velocity would have the
+///   mean squared error σ²/D in each entry, and a shift of μ by δ would move it by δ·t/D. So, for t
+///   well above σ, the squared shift of the velocity over its mean squared error is δ²/σ², and
 ///
 ///   KL = ‖δ‖²/(2σ²) ≈ (d/2) · E‖v̂ − v̂_old‖² / E‖v̂_old − (ε − a)‖²,
 ///
 ///   both means over the stored pairs. At the times of ten Euler steps this is 0.9, 0.6 and 0.5 of
-///   the KL for σ = 0.05, 0.2 and 0.5. For other shapes of distributions it is a measure, not the
-///   KL. It is relative to the policy's spread, as a difference of flow-matching losses is not: the
-///   same difference is a larger move the narrower the policy is.
+///   the KL for σ = 0.05, 0.2 and 0.5. For distributions of other shapes it is a proxy of the KL.
+///   Unlike a difference of flow-matching losses it is relative to the policy's spread: the same
+///   difference is a larger move for a narrower policy.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Movement {
     /// By likelihood ratios.
@@ -31,14 +31,14 @@ pub enum Movement {
 }
 
 impl Movement {
-    /// For actions of `action` entries, whose samples had a loss of `mean_loss` on average when
-    /// they acted.
+    /// For actions of `action` entries, whose samples had the mean loss `mean_loss` at the time of
+    /// the rollout.
     pub fn new(loss: &SampleLoss, action: usize, mean_loss: f64) -> Self {
         match loss {
             SampleLoss::Gaussian => Self::Ratios,
             SampleLoss::Step(_) => Self::Velocities { scale: 1.0 },
             SampleLoss::FlowMatching(_) => Self::Velocities {
-                // A flow without any spread left: every move is a long way.
+                // For a flow that has no spread left, every move is large.
                 scale: 0.5 * action as f64 / mean_loss.max(f64::MIN_POSITIVE),
             },
         }
@@ -71,8 +71,8 @@ mod tests {
         x.iter().map(|x| gain * (x - rest * mean) - mean).collect()
     }
 
-    /// What is estimated for a Gaussian whose mean moves by `shift` in every entry, at the times of
-    /// ten Euler steps.
+    /// The estimate for a Gaussian whose mean moves by `shift` in every entry, at the times of ten
+    /// Euler steps.
     fn estimate(sigma: f32, shift: f32, reduction: Reduction) -> f64 {
         let loss = SampleLoss::FlowMatching(CfmLoss {
             target: CfmTarget::Velocity,
@@ -107,10 +107,10 @@ mod tests {
         Movement::new(&loss, D, mean_loss).kl(&stats)
     }
 
-    /// The share of KL = d·δ²/(2σ²) that the derivation gives, Σ t²/D² / Σ 1/D over the times,
-    /// whatever the shift and the reduction.
+    /// The derivation gives the share Σ t²/D² / Σ 1/D (sums over the times) of KL = d·δ²/(2σ²), for
+    /// any shift and reduction.
     #[test]
-    fn a_shifted_gaussian_has_moved_by_a_known_share_of_its_divergence() {
+    fn a_shifted_gaussian_has_moved_by_a_known_share_of_its_kl() {
         for (sigma, shift, expected) in [
             (0.05f32, 0.01f32, 0.89),
             (0.2, 0.1, 0.60),
@@ -129,7 +129,7 @@ mod tests {
 
     /// KL(N(x − h·u, σ²) ‖ N(x − h·v, σ²)) = h²‖v − u‖²/(2σ²).
     #[test]
-    fn a_noisy_step_has_moved_by_the_divergence_of_its_gaussians() {
+    fn a_noisy_step_has_moved_by_the_kl_of_its_gaussians() {
         let loss = SampleLoss::Step(StepLikelihood::new(0.1, 0.3));
         let sample = |_| LossSample {
             action: &[0.0; 2],

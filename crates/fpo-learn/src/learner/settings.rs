@@ -13,7 +13,8 @@ pub struct OptimizerConfig {
     pub learning_rate: f32,
     /// Adam's learning rate for the critic.
     pub critic_learning_rate: f32,
-    /// Learning rates fall linearly to this fraction at the end of the run; 1 keeps them.
+    /// Learning rates decrease linearly to this fraction at the end of the run; 1 keeps them
+    /// constant.
     pub final_lr_fraction: f32,
     /// Target of the metric `approx_kl` (in nats) for an iteration. Above twice this, the policy's
     /// learning rate is divided by 1.5; below half of it, multiplied by 1.5. 0 disables.
@@ -43,13 +44,13 @@ pub struct OptimizerConfig {
 }
 
 impl OptimizerConfig {
-    /// The fraction of the learning rates that `iteration` of `iterations` learns with.
+    /// The factor of the linear schedule on the learning rates in `iteration` of `iterations`.
     pub fn lr_fraction(&self, iteration: u64, iterations: u64) -> f64 {
         let progress = iteration as f64 / iterations.max(1) as f64;
         1.0 - (1.0 - f64::from(self.final_lr_fraction)) * progress.min(1.0)
     }
 
-    /// What the policy's learning rate follows, if anything.
+    /// The adaptation of the policy's learning rate, if there is one.
     pub fn adaptive_lr(&self) -> Option<AdaptiveLr> {
         (self.target_kl > 0.0).then(|| AdaptiveLr {
             target: self.target_kl.into(),
@@ -57,7 +58,7 @@ impl OptimizerConfig {
         })
     }
 
-    /// How far the policy may move in an iteration, in nats.
+    /// The bound on the KL divergence of an iteration, in nats; infinite if there is none.
     pub fn max_kl(&self) -> f64 {
         if self.max_kl > 0.0 {
             self.max_kl.into()

@@ -61,7 +61,7 @@ pub struct MinibatchStats {
     pub rows: u64,
     /// The policy's: Σ −ψ and the ratios.
     pub ratio: RatioStats,
-    /// SampleSource of their actions.
+    /// The samples of their actions.
     pub samples: u64,
     /// Σ over the samples of the [`SampleLoss::distance`] of a flow's velocities from those of the
     /// policy that acted.

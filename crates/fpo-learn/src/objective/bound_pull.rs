@@ -1,11 +1,11 @@
-//! What keeps a flow's actions in their box: a pull on where the flow is heading, from outside of
-//! it.
+//! A penalty that keeps a flow's actions in their box: it pulls the flow's one-step predictions
+//! back from outside of it.
 //!
-//! Beyond `policy.action_bound` no push changes the action that acts, since it is cut; but a push
-//! outward raises the flow-matching loss of the cut action, and that is what an objective on losses
-//! asks for every bad one. Nothing else ends that: in long runs the flow leaves the box in some
-//! states and never comes back (docs/stability.md). So the one-step prediction â = x_t − t·v̂ of
-//! every pair pays
+//! Beyond `policy.action_bound` a gradient step no longer changes the executed action, since it is
+//! clipped. But a step outward raises the flow-matching loss of the clipped action, and an
+//! objective on losses rewards that for every bad action. Nothing else stops it: in long runs the
+//! flow leaves the box in some states and never returns (docs/stability.md). So the one-step
+//! prediction â = x_t − t·v̂ of every pair has the penalty
 //!
 //! w · mean over the entries of ψ(max(|â| − b, 0)), ψ(x) = x² up to 1 and 2x − 1 beyond,
 //!
@@ -14,10 +14,10 @@
 use crate::rollout::LossSample;
 use fpo_flow::Penalty;
 
-/// ψ: of a distance from the box.
+/// ψ, as a function of the distance from the box.
 const PENALTY: Penalty = Penalty::Huber { delta: 1.0 };
 
-/// The pull towards the box, for flows that predict velocities.
+/// The penalty outside the box, for flows that predict velocities.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BoundPull {
     /// Its weight w.
@@ -26,7 +26,7 @@ pub struct BoundPull {
     pub bound: f32,
 }
 
-/// What a pull found.
+/// Statistics of the penalty.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Pulled {
     /// Σ of the penalties over the pairs.
@@ -36,7 +36,7 @@ pub struct Pulled {
 }
 
 impl BoundPull {
-    /// The penalties of some pairs; adds `upstream`·∂penalty/∂v̂ to `gradient`.
+    /// Computes the penalties of some pairs and adds `upstream`·∂penalty/∂v̂ to `gradient`.
     ///
     /// * `velocities`, `gradient` `[rows, d]`: v̂ at (x_t, t)
     /// * `sample(row)`: the row's pair, an action a and a noise ε, of which x_t = t·ε + (1 − t)·a
@@ -97,7 +97,7 @@ mod tests {
         PULL.evaluate(velocity, sample, 1.0, &mut [0.0; 3]).loss
     }
 
-    /// Far outside, where the pull is constant; a little outside, on the other side; inside.
+    /// Far outside, where the gradient is constant; slightly outside, on the other side; inside.
     #[test]
     fn gradient_equals_finite_differences() {
         let velocity = [-7.0f32, 2.6, 0.3];
@@ -117,7 +117,7 @@ mod tests {
                 "{i}: {found} against {numeric}"
             );
         }
-        assert_eq!(gradient[2], 10.0, "nothing pulls inside");
+        assert_eq!(gradient[2], 10.0, "no gradient inside the box");
     }
 
     /// By hand: â = 5 and −3.5 with b = 3 cost (2·2 − 1) and 0.5².
@@ -132,7 +132,7 @@ mod tests {
         assert!((penalty(&velocity) - 0.5 * (3.0 + 0.25)).abs() < 1e-5);
     }
 
-    /// A step against the gradient brings the prediction nearer to the box, from both sides.
+    /// A gradient step moves the prediction towards the box, from both sides.
     #[test]
     fn it_pulls_inward() {
         let velocity = [NOISE[0] - ACTION[0] - 4.0, NOISE[1] - ACTION[1] + 4.0, 0.0];

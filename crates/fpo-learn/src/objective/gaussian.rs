@@ -33,8 +33,7 @@ pub(super) fn negative_log_likelihood_gradient(
     }
 }
 
-/// A bonus on the entropy of a Gaussian policy, as PPO has it (Schulman et al., arXiv 1707.06347,
-/// equation 9).
+/// The entropy bonus of PPO for a Gaussian policy (Schulman et al., arXiv 1707.06347, equation 9).
 ///
 /// The entropy of N(μ, σ²) is Σ ½·ln(2πe) + ln σ. Squashing by tanh adds E[Σ ln(1 − tanh²(x))],
 /// which one sample x = μ + σz estimates (as the published comparison with FPO does, after Brax);
@@ -43,7 +42,7 @@ pub(super) fn negative_log_likelihood_gradient(
 pub struct EntropyBonus {
     /// Its weight.
     pub coefficient: f32,
-    /// What makes an action of the Gaussian's draw. Clipping leaves the Gaussian's entropy.
+    /// How the Gaussian's sample is squashed. With clipping the entropy is the Gaussian's.
     pub squash: Squash,
 }
 
@@ -85,7 +84,7 @@ impl EntropyBonus {
     }
 }
 
-/// ln(1 − tanh²(x)), in a form that loses nothing where tanh saturates.
+/// ln(1 − tanh²(x)), in a form that stays accurate where tanh saturates.
 fn tanh_log_slope(x: f32) -> f32 {
     let x = x.abs();
     2.0 * (LN_2 - x - (-2.0 * x).exp().ln_1p())
@@ -144,7 +143,7 @@ mod tests {
             };
             let evaluate =
                 |p: &[f32], gradient: &mut [f32]| bonus.evaluate(p, &[0.4, -0.9], 2, 3.0, gradient);
-            // It adds to what is there.
+            // The gradient is added to the buffer's content.
             let mut gradient = [10.0; 4];
             evaluate(&PREDICTION, &mut gradient);
             gradient.iter_mut().for_each(|g| *g -= 10.0);

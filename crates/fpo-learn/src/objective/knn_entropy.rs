@@ -1,5 +1,5 @@
-//! The entropy of a flow, whose density is not known, from the distances between actions that it
-//! proposes for one observation.
+//! k-NN entropy estimate of a flow, whose density is unknown, from the distances between actions
+//! that it samples for one observation.
 //!
 //! The estimate of Kozachenko and Leonenko (*Sample estimate of the entropy of a random vector*,
 //! 1987): of N points in d dimensions, with r the distance from a point x to its k-th nearest
@@ -7,21 +7,21 @@
 //!
 //! −ln p(x) ≈ ψ(N) − ψ(k) + ln V_d + d·ln r,
 //!
-//! ψ being the digamma function and V_d the volume of the unit ball. The entropy is the mean of it
-//! over the points.
+//! with the digamma function ψ and the volume V_d of the unit ball. The entropy is the mean over
+//! the points.
 
 use std::f64::consts::PI;
 
-/// The smallest distance: equal points are no rarer than this.
+/// Lower bound on distances, so that the surprisal of equal points is finite.
 const SHORTEST: f32 = 1e-6;
 
-/// Estimates how rare points are among each other.
+/// Estimates the surprisal of each of some points from the distances between them.
 #[derive(Clone, Debug)]
 pub struct KnnEntropy {
     /// Entries of a point.
     dim: usize,
-    /// k.
-    neighbor: usize,
+    /// Which nearest neighbor's distance counts.
+    k: usize,
     /// ψ(N) − ψ(k) + ln V_d.
     constant: f32,
     /// Squared distances from one point to all others.
@@ -29,20 +29,20 @@ pub struct KnnEntropy {
 }
 
 impl KnnEntropy {
-    /// For N = `points` points of `dim` entries and the neighbor number `neighbor`, which is at
-    /// least 1 and below `points`.
+    /// For N = `points` points of `dim` entries and the distance to the k-th nearest neighbor, with
+    /// 1 ≤ k < N.
     ///
     /// # Panics
-    /// If there is no such neighbor.
-    pub fn new(points: usize, dim: usize, neighbor: usize) -> Self {
+    /// If k is out of range.
+    pub fn new(points: usize, dim: usize, k: usize) -> Self {
         assert!(
-            (1..points).contains(&neighbor),
-            "a neighbor among {points} points"
+            (1..points).contains(&k),
+            "k = {k} must be at least 1 and below {points}, the number of points"
         );
         Self {
             dim,
-            neighbor,
-            constant: (digamma(points) - digamma(neighbor) + ln_ball(dim)) as f32,
+            k,
+            constant: (digamma(points) - digamma(k) + ln_ball(dim)) as f32,
             squares: Vec::with_capacity(points),
         }
     }
@@ -61,7 +61,7 @@ impl KnnEntropy {
     pub fn estimate(&mut self, points: &[f32], surprisal: &mut [f32]) {
         let Self {
             dim,
-            neighbor,
+            k,
             constant,
             squares,
         } = self;
@@ -78,7 +78,7 @@ impl KnnEntropy {
                     );
                 }
             }
-            let (_, square, _) = squares.select_nth_unstable_by(*neighbor - 1, f32::total_cmp);
+            let (_, square, _) = squares.select_nth_unstable_by(*k - 1, f32::total_cmp);
             *surprisal = *constant + *dim as f32 * square.sqrt().max(SHORTEST).ln();
         }
     }
@@ -138,9 +138,9 @@ mod tests {
         }
     }
 
-    /// As few points as a rollout affords: tails make it a little too small.
+    /// With as few points as in a rollout, the tails make the estimate slightly too small.
     #[test]
-    fn few_points_find_it_in_the_mean() {
+    fn few_points_give_it_on_average() {
         const N: usize = 9;
         let mut entropy = KnnEntropy::new(N, 1, 2);
         let (mut x, mut surprisal, mut sum) = ([0.0; N], [0.0; N], 0.0);

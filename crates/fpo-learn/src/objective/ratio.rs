@@ -1,18 +1,20 @@
 //! A trust region around ratios ρ = exp(ℓ_old − ℓ_θ) of the losses of an action's samples.
 //!
-//! Where ℓ is a negative log-likelihood, ρ is the likelihood ratio of PPO (Schulman et al., arXiv
-//! 1707.06347). Where ℓ is a conditional flow-matching loss, which stands in for it, this is Flow
+//! If ℓ is a negative log-likelihood, ρ is the likelihood ratio of PPO (Schulman et al., arXiv
+//! 1707.06347). If ℓ is a conditional flow-matching loss, which stands in for it, this is Flow
 //! Policy Optimization (McAllister et al., arXiv 2507.21053); with one ratio per pair, the trust
 //! region [`TrustRegion::Aspo`] and the two clamps, FPO++ (Yi et al., arXiv 2602.02481).
 //!
-//! All of them take ρ for a ratio of probabilities far from where it can stand for one. With exp
-//! every force on a loss has the factor ρ: a loss that has risen by 5 is pulled back with 1/150 of
-//! the factor at ρ = 1, and one that falls as far pushes with 150 times of it. The tangent at ρ =
-//! 1, [`RatioForm::Linear`], asks for the same where nothing has moved yet, and has neither fault.
+//! All of them use ρ as a ratio of probabilities even where the losses have moved too far for that.
+//! With exp, every gradient has the factor ρ: for a loss that has risen by 5, the gradient that
+//! lowers it again is 150 times smaller than at ρ = 1; for a loss that has fallen by 5 it is 150
+//! times larger. The tangent at ρ = 1, [`RatioForm::Linear`], has the same gradient before anything
+//! has moved, and neither problem.
 
 use super::{RatioForm, RatioKind, TrustRegion};
 
-/// The largest exponent whose exp is recorded of a linear ratio; beyond 88 it would not be finite.
+/// With a linear ratio, bound on the exponents of the exp in the statistics; exp overflows f32
+/// beyond 88.
 const LARGEST_EXPONENT: f32 = 80.0;
 
 /// The objective on ratios.
@@ -20,7 +22,7 @@ const LARGEST_EXPONENT: f32 = 80.0;
 pub struct RatioObjective {
     /// One ratio per action, from the mean loss of its samples, or one per sample.
     pub ratio: RatioKind,
-    /// What ρ is of the difference ℓ_old − ℓ_θ. Statistics are of exp, in either form.
+    /// ρ as a function of the difference ℓ_old − ℓ_θ. Statistics use exp in either form.
     pub form: RatioForm,
     /// How a ratio is kept near 1.
     pub trust_region: TrustRegion,
@@ -61,10 +63,10 @@ impl LossPull {
     };
 }
 
-/// What the ratios of some rows were.
+/// Statistics of the ratios of some rows.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RatioStats {
-    /// Σ over the actions of the loss, −ψ: before it is averaged.
+    /// Σ over the actions of the loss −ψ, not yet averaged.
     pub loss: f64,
     /// Ratios counted.
     pub count: u64,
@@ -72,8 +74,7 @@ pub struct RatioStats {
     pub clipped: u64,
     /// Their sum.
     pub sum: f64,
-    /// Σ (ρ − 1) − ln ρ: how far the policy has moved, as [`crate::learner::Movement::Ratios`] has
-    /// it.
+    /// Σ (ρ − 1) − ln ρ: how far the policy has moved, for [`crate::learner::Movement::Ratios`].
     pub divergence: f64,
     /// Their smallest.
     pub min: f32,
@@ -99,8 +100,7 @@ impl Default for RatioStats {
 }
 
 impl RatioStats {
-    /// Counts one ratio, `log_ratio` being its logarithm, that is outside if it is not in 1 ±
-    /// `clip`.
+    /// Counts one ratio with logarithm `log_ratio`, as clipped if it is not in 1 ± `clip`.
     #[inline]
     pub(super) fn add(&mut self, ratio: f32, log_ratio: f32, clip: f32) {
         self.count += 1;
@@ -111,7 +111,7 @@ impl RatioStats {
         self.max = self.max.max(ratio);
     }
 
-    /// Adds what other rows had.
+    /// Adds the statistics of other rows.
     pub fn merge(&mut self, other: &Self) {
         self.loss += other.loss;
         self.count += other.count;
@@ -129,8 +129,8 @@ impl RatioObjective {
     ///
     /// * `losses`, `old_losses` `[n, N]`: ℓ_θ and ℓ_old of the same samples
     /// * `advantages` `[n]`
-    /// * `gradient` `[n, N]`: written with ∂(Σ −ψ)/∂ℓ_θ, ψ being taken per action or averaged over
-    ///   the action's samples:
+    /// * `gradient` `[n, N]`: written with ∂(Σ −ψ)/∂ℓ_θ, where ψ is of the action's ratio or
+    ///   averaged over its samples' ratios:
     ///
     /// ρ = exp(ℓ_old − ℓ_θ), or its tangent 1 + ℓ_old − ℓ_θ. PPO: ψ = min(ρA, clip(ρ, 1 ± ε)·A).
     /// SPO: ψ = ρA − |A|/(2ε)·(ρ − 1)². ASPO: PPO where A > 0, SPO elsewhere.
@@ -224,7 +224,7 @@ impl RatioObjective {
                 let likelihood = log_ratio.exp();
                 (likelihood, likelihood, likelihood)
             }
-            // Nothing depends on exp here, so a number too large for it is no failure.
+            // The gradient does not depend on exp here, so its overflow must not fail the run.
             RatioForm::Linear => (log_ratio.min(LARGEST_EXPONENT).exp(), 1.0 + log_ratio, 1.0),
         };
         let (psi, slope) = match self.trust_region {
@@ -255,7 +255,7 @@ impl RatioObjective {
     }
 
     /// ψ and ∂ψ/∂ρ of simple policy optimization (Xie et al., arXiv 2401.16025): a penalty that
-    /// pulls back a ratio that has moved more than ε, where clipping only stops pushing it.
+    /// pulls a ratio beyond ε back, where clipping only stops pushing it further.
     #[inline]
     fn spo(&self, ratio: f32, advantage: f32) -> (f32, f32) {
         let (deviation, stiffness) = (ratio - 1.0, advantage.abs() / self.clip);
@@ -358,9 +358,9 @@ mod tests {
         }
     }
 
-    /// Beyond ε SPO's gradient turns back; PPO's is gone.
+    /// Beyond ε SPO's gradient reverses; PPO's is zero.
     #[test]
-    fn spo_pulls_back_what_ppo_lets_go() {
+    fn spo_pulls_back_a_ratio_that_ppo_ignores() {
         let slope = |trust_region, advantage: f32| {
             let objective = RatioObjective {
                 trust_region,
@@ -385,10 +385,10 @@ mod tests {
         assert_eq!(slope(TrustRegion::Aspo, 1.0), slope(TrustRegion::Ppo, 1.0));
     }
 
-    /// A bad action's loss that has run away: with exp what pulls it back fades with every unit,
-    /// with the tangent it grows.
+    /// For a bad action whose loss has grown far, the gradient that lowers it again vanishes with
+    /// exp and grows with the tangent.
     #[test]
-    fn the_pull_of_a_linear_ratio_does_not_fade() {
+    fn the_gradient_of_a_linear_ratio_does_not_vanish() {
         let objective = |form| RatioObjective {
             form,
             trust_region: TrustRegion::Aspo,
@@ -407,14 +407,14 @@ mod tests {
         for (found, expected) in linear.iter().zip([4.0, 19.0, 59.0]) {
             assert!((found - expected).abs() < 1e-3, "{linear:?}");
         }
-        // So is a good action's.
+        // The same holds for a good action.
         assert!(pull(RatioForm::Exp, 2.0, 9.0) < 1e-3);
         assert_eq!(pull(RatioForm::Linear, 2.0, 9.0), 2.0);
     }
 
-    /// Where nothing has moved yet both forms ask for the same.
+    /// At ρ = 1 both forms have the same gradient.
     #[test]
-    fn both_forms_begin_alike() {
+    fn both_forms_begin_with_the_same_gradient() {
         let of = |form| {
             let objective = RatioObjective {
                 form,

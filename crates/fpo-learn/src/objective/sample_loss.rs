@@ -1,11 +1,11 @@
-//! The loss ℓ of a sample: what the methods differ in.
+//! The loss ℓ of a sample, which depends on the method.
 
 use super::StepLikelihood;
 use super::gaussian::{negative_log_likelihood, negative_log_likelihood_gradient};
 use crate::rollout::LossSample;
 use fpo_flow::CfmLoss;
 
-/// ℓ of a sample: a negative log-likelihood, or what stands in for one.
+/// ℓ of a sample: a negative log-likelihood or its surrogate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum SampleLoss {
     /// The flow-matching loss of a (t, ε) pair; the prediction is a velocity.
@@ -17,7 +17,7 @@ pub enum SampleLoss {
 }
 
 impl SampleLoss {
-    /// The losses of some samples into `losses` `[rows]`.
+    /// Writes the losses of some samples into `losses` `[rows]`.
     ///
     /// * `predictions` `[rows, width]`
     /// * `sample(row)`: the row's sample
@@ -32,7 +32,7 @@ impl SampleLoss {
             .zip(losses)
             .enumerate()
             .map(|(i, (p, l))| (p, l, sample(i)));
-        // Chosen here, once for all rows.
+        // Dispatch once for all rows.
         match self {
             Self::FlowMatching(cfm) => {
                 rows.for_each(|(p, l, v)| *l = cfm.loss(p, v.action, v.target, v.time));
@@ -42,12 +42,11 @@ impl SampleLoss {
         }
     }
 
-    /// Σ over some samples of the squared distance between velocities and others, weighted as the
-    /// loss weighs squared errors (its constant and Huber's bound aside); 0 for a Gaussian, which
-    /// has none.
+    /// Σ over some samples of the squared distance between new and old velocities, weighted like
+    /// the squared errors of the loss (without its constant and Huber's bound); 0 for a Gaussian.
     ///
     /// * `velocities` `[rows, d]`
-    /// * `old(row)` `[d]`: the velocity that the row's is compared with
+    /// * `old(row)` `[d]`: the row's old velocity
     /// * `sample(row)`: the row's sample
     pub fn distance<'a, 'b>(
         &self,

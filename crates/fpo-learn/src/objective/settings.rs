@@ -29,7 +29,7 @@ pub enum RatioKind {
     PerSample,
 }
 
-/// What a difference of losses becomes.
+/// How the ratio follows from a difference of losses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RatioForm {
@@ -45,16 +45,16 @@ pub enum RatioForm {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TrustRegion {
-    /// Clipping (PPO): nothing pushes a ratio further once it has left its range.
+    /// Clipping (PPO): zero gradient for a ratio that has left its range.
     Ppo,
     /// A quadratic penalty (SPO): a ratio that has left its range is pulled back.
     Spo,
-    /// Clipping where the advantage is positive, the penalty elsewhere (FPO++): losses of bad
-    /// actions cannot run away.
+    /// Clipping where the advantage is positive, the penalty elsewhere (FPO++): bounds the growth
+    /// of the losses of bad actions.
     Aspo,
 }
 
-/// Where the times of the (t, ε) pairs come from.
+/// Distribution of the times of the (t, ε) pairs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TimeKind {
@@ -75,20 +75,20 @@ pub enum TimeKind {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ObjectiveConfig {
-    /// The method, which decides the kind of the policy too.
+    /// The method, which also decides the kind of policy.
     pub method: Method,
     /// (t, ε) pairs drawn for each action (fpo, awfm).
     pub samples: usize,
-    /// What the flow-matching loss of a pair compares (fpo, awfm).
+    /// What the flow-matching loss compares: velocities or noises (fpo, awfm).
     pub target: CfmTarget,
     /// How the squared errors of the action entries become one number (fpo, awfm).
     pub reduction: Reduction,
-    /// Errors of an action entry beyond this cost only linearly (fpo, awfm; FPO++ fine-tunes so);
-    /// 0: all are squared. In the units of objective.target.
+    /// Huber loss: errors of an action entry beyond this count linearly (fpo, awfm; FPO++ uses it
+    /// in fine-tuning); 0: all are squared. In the units of objective.target.
     pub huber_delta: f32,
     /// One ratio per action or per pair (fpo; dppo has one per step, ppo one per action).
     pub ratio: RatioKind,
-    /// What the difference of losses becomes (not awfm).
+    /// How the ratio follows from the difference of losses (not awfm).
     pub ratio_form: RatioForm,
     /// How a ratio is kept near 1 (not awfm).
     pub trust_region: TrustRegion,
@@ -112,14 +112,14 @@ pub struct ObjectiveConfig {
     /// (fpo, awfm); 0 for none. Without it a flow may leave the bound for good: beyond it, changes
     /// of the flow no longer change the action that the environment receives.
     pub bound_pull: f32,
-    /// Where the times of the pairs come from (fpo, awfm).
+    /// Distribution of the times of the pairs (fpo, awfm).
     pub time: TimeKind,
     /// β of `time = "beta"`.
     pub time_beta: f32,
-    /// Spread the times of an action's pairs evenly over their distribution instead of drawing each
-    /// on its own (fpo, awfm).
+    /// Stratified sampling: spread the times of an action's pairs evenly over their distribution
+    /// instead of drawing them independently (fpo, awfm).
     pub stratified: bool,
-    /// Draw the noises of an action's pairs in opposite couples ε, −ε (fpo, awfm).
+    /// Antithetic sampling: draw the noises of an action's pairs as couples ε, −ε (fpo, awfm).
     pub antithetic: bool,
     /// How an advantage becomes a weight (awfm).
     pub weight: WeightKind,
@@ -136,11 +136,11 @@ pub struct ObjectiveConfig {
     pub knn_entropy: f32,
     /// Further actions sampled for each observation, as neighbors of the action taken.
     pub knn_samples: usize,
-    /// Which nearest neighbor's distance counts: 1 for the nearest.
+    /// k of the k-NN estimate: 1 for the nearest neighbor.
     pub knn_k: usize,
     /// Weight of the policy's entropy (ppo; 0.01 in the published comparison with FPO). With
-    /// policy.squash = "tanh" it is that of the squashed action, estimated at a fresh sample,
-    /// otherwise that of the Gaussian.
+    /// policy.squash = "tanh" it is the entropy of the squashed action, estimated from a fresh
+    /// sample, otherwise that of the Gaussian.
     pub entropy: f32,
 }
 
@@ -179,7 +179,7 @@ impl Default for ObjectiveConfig {
 }
 
 impl ObjectiveConfig {
-    /// The objective on the ratios. (The method has a say in it: [`Method::parts`].)
+    /// The objective on the ratios, which [`Method::parts`] adapts to the method.
     pub fn ratio_objective(&self) -> RatioObjective {
         let bound = |x: f32| if x > 0.0 { x } else { f32::INFINITY };
         RatioObjective {
@@ -207,8 +207,8 @@ impl ObjectiveConfig {
         }
     }
 
-    /// Further actions sampled for each observation, of `action_dim` entries, and how surprisal
-    /// among them is told; none without a bonus.
+    /// The number of further actions, of `action_dim` entries, sampled for each observation, and
+    /// the estimator of surprisal; none without a bonus.
     pub fn knn(&self, action_dim: usize) -> Option<(usize, KnnEntropy)> {
         let samples = self.knn_samples;
         (self.knn_entropy > 0.0).then(|| {

@@ -1,5 +1,5 @@
-//! The likelihood of a step of a noisy sampler, on which DPPO (Ren et al., arXiv 2409.00588) and
-//! the denoising-MDP baseline of McAllister et al. (arXiv 2507.21053) learn: one ratio for each
+//! The likelihood of a step of a noisy sampler, as in DPPO (Ren et al., arXiv 2409.00588) and in
+//! the denoising-MDP baseline of McAllister et al. (arXiv 2507.21053), which have one ratio per
 //! step.
 
 use std::f32::consts::TAU;
@@ -7,8 +7,8 @@ use std::f32::consts::TAU;
 /// −log N(x'; x − h·v̂, σ²I) of a step of length h from x to x'.
 ///
 /// With u = (x − x')/h, the velocity that would have led from x to x' without noise, it is
-/// h²/(2σ²)·Σ (v̂ − u)² and a constant: a flow-matching loss whose target is what the sampler did.
-/// So a step is stored as x, t and u.
+/// h²/(2σ²)·Σ (v̂ − u)² plus a constant: a flow-matching loss with the target u. So a step is
+/// stored as x, t and u.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StepLikelihood {
     /// h²/(2σ²).
@@ -26,12 +26,12 @@ impl StepLikelihood {
         }
     }
 
-    /// h²/(2σ²), which Σ (v̂ − u)² is multiplied by.
+    /// h²/(2σ²), the factor of Σ (v̂ − u)².
     pub fn weight(&self) -> f32 {
         self.weight
     }
 
-    /// Its value for the velocity `v` where the step had `u`, both `[d]`.
+    /// The loss of the velocity `v` for a step stored with `u`, both `[d]`.
     pub fn loss(&self, v: &[f32], u: &[f32]) -> f32 {
         let squares: f32 = v.iter().zip(u).map(|(v, u)| (v - u) * (v - u)).sum();
         self.weight * squares + self.constant * v.len() as f32

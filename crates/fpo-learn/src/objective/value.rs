@@ -9,7 +9,7 @@ pub struct ValueLoss {
 
 impl ValueLoss {
     /// Σ c_v·(V − target)² over the rows, and ∂/∂V of it times `scale` into `gradient`; all `[n]`.
-    /// A row whose target equals its value, as a masked one's does, adds nothing.
+    /// A row whose target equals its value, like a masked row, adds nothing.
     pub fn evaluate(
         &self,
         values: &[f32],

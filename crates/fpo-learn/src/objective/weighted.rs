@@ -1,15 +1,14 @@
-//! Advantage-weighted flow matching: supervised flow matching on the policy's own actions, the
-//! better ones weighted more. There is no ratio and no trust region. McAllister et al. (arXiv
-//! 2507.21053) begin from it; with the weight exp(A/β) it is advantage-weighted regression (Peng et
-//! al., arXiv 1910.00177) on a flow.
+//! Advantage-weighted flow matching: supervised flow matching on the policy's own actions, with
+//! more weight on better ones. There is no ratio and no trust region. McAllister et al. (arXiv
+//! 2507.21053) derive FPO from it; with the weight exp(A/β) it is advantage-weighted regression
+//! (Peng et al., arXiv 1910.00177) on a flow.
 
 use super::RatioStats;
 use super::WeightKind;
 
 /// Minimizes w(A)·ℓ_θ with w ≥ 0, ℓ averaged over the action's samples.
 ///
-/// A weight is never negative: pushing a flow away from an action has no bound, and losses would
-/// run away.
+/// A weight is never negative: the loss of a bad action has no upper bound and would diverge.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct WeightedObjective {
     /// How an advantage becomes a weight.
@@ -18,7 +17,7 @@ pub struct WeightedObjective {
     pub temperature: f32,
     /// Upper bound on a weight.
     pub weight_max: f32,
-    /// Ratios outside 1 ± this are counted; they change nothing.
+    /// Ratios outside 1 ± this are counted as clipped, for the statistics only.
     pub clip: f32,
 }
 

@@ -1,4 +1,4 @@
-//! Everything one iteration learns from, stored environment by environment.
+//! Everything that one iteration learns from, stored environment by environment.
 
 use super::samples::StoredSamples;
 use fpo_env::StepEnd;
@@ -6,7 +6,7 @@ use fpo_env::StepEnd;
 /// Sizes of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchDims {
-    /// Sequences S; those of an environment follow each other.
+    /// Sequences S; those of one environment are adjacent.
     pub sequences: usize,
     /// Sequences each environment contributes.
     pub sequences_per_env: usize,
@@ -21,8 +21,7 @@ pub struct BatchDims {
     /// Entries of the part of the network's input that differs from sample to sample: x_t and the
     /// embedding of t of a pair or a step.
     pub sample_input: usize,
-    /// Entries of what a sample's prediction is compared with, besides the action: ε of a pair, the
-    /// velocity of a step.
+    /// Entries of a sample's regression target: ε of a pair, the velocity of a step.
     pub target: usize,
 }
 
@@ -54,8 +53,8 @@ impl BatchDims {
 pub struct Batch {
     /// The sizes.
     pub dims: BatchDims,
-    /// Normalized observations `[S, T + 1, observation]`, the last of a sequence being that after
-    /// its last step.
+    /// Normalized observations `[S, T + 1, observation]`; the last of a sequence follows its last
+    /// step.
     pub observations: Vec<f32>,
     /// Unbounded actions `[S, T, action]`.
     pub actions: Vec<f32>,
@@ -63,28 +62,28 @@ pub struct Batch {
     pub rewards: Vec<f32>,
     /// How the steps ended `[S, T]`.
     pub ends: Vec<StepEnd>,
-    /// Values of the final observations of episodes truncated at a step `[S, T]`; anything
+    /// Values of the final observations of episodes truncated at a step `[S, T]`; unspecified
     /// elsewhere.
     pub final_values: Vec<f32>,
     /// Values of the observations `[S, T + 1]` at the end of the rollout.
     pub values: Vec<f32>,
     /// Advantages `[S, T]`.
     pub advantages: Vec<f32>,
-    /// Value targets `[S, T]`.
+    /// Returns `[S, T]`, the regression targets of the critic.
     pub returns: Vec<f32>,
-    /// How much rarer than others of the policy the actions are, in nats `[S, T]`; zeros unless a
-    /// bonus asks for it.
+    /// Surprisal of the actions relative to the policy's other actions, in nats `[S, T]`; zeros
+    /// without an entropy bonus on a flow.
     pub surprisals: Vec<f32>,
     /// The samples' part of the network's input `[S, T, N, sample_input]`.
     pub sample_inputs: Vec<f32>,
-    /// What the samples' predictions are compared with, besides the action `[S, T, N, target]`.
+    /// The samples' regression targets `[S, T, N, target]`.
     pub sample_targets: Vec<f32>,
     /// Times of the samples `[S, T, N]`.
     pub sample_times: Vec<f32>,
     /// Losses of the samples under the policy that acted, `[S, T, N]`.
     pub old_losses: Vec<f32>,
-    /// What a flow's network answered to the samples then, the velocities v̂_old
-    /// `[S, T, N, target]`.
+    /// A flow network's outputs for the samples under that policy, the velocities v̂_old `[S, T, N,
+    /// target]`.
     pub old_velocities: Vec<f32>,
 }
 
@@ -111,14 +110,14 @@ impl Batch {
         }
     }
 
-    /// Whether nothing in it tells a good action from a bad one: all rewards are alike, and every
-    /// episode that ended was truncated.
+    /// Whether it holds no learning signal: all rewards are equal, and every episode that ended was
+    /// truncated.
     pub fn is_uniform(&self) -> bool {
         let goes_on = |end: &StepEnd| matches!(end, StepEnd::Running | StepEnd::Truncated);
         self.rewards.iter().all(|r| *r == self.rewards[0]) && self.ends.iter().all(goes_on)
     }
 
-    /// Cuts the batch into parts of whole environments, for the shards to fill.
+    /// Splits the batch into slices of whole environments, for the rollout workers to fill.
     pub fn parts(&mut self, envs: impl IntoIterator<Item = usize>) -> Vec<BatchSlice<'_>> {
         let dims = self.dims;
         let mut observations = self.observations.as_mut_slice();
@@ -163,8 +162,8 @@ impl Batch {
         parts
     }
 
-    /// What a flow's network answered to sample `n` of `transition` when it acted; empty for a
-    /// Gaussian.
+    /// A flow network's output for sample `n` of `transition` under the policy that acted; empty
+    /// for a Gaussian.
     #[inline]
     pub(crate) fn old_velocity(&self, transition: usize, n: usize) -> &[f32] {
         let BatchDims {
@@ -184,14 +183,14 @@ impl Batch {
     }
 }
 
-/// Cuts the first `n` entries off `slice`.
+/// Splits the first `n` entries off `slice`.
 fn take<'a, T>(slice: &mut &'a mut [T], n: usize) -> &'a mut [T] {
     slice
         .split_off_mut(..n)
-        .expect("the parts' environments add up to the batch's")
+        .expect("the slices' environments add up to the batch's")
 }
 
-/// Some sequences of a [`Batch`]; the fields are its fields.
+/// Some sequences of a [`Batch`], with the same fields.
 #[expect(missing_docs, reason = "the fields are those of `Batch`")]
 pub struct BatchSlice<'a> {
     pub dims: BatchDims,

@@ -1,4 +1,4 @@
-//! The (t, ε) pairs at which an action's flow-matching loss is measured, before and after learning.
+//! The (t, ε) pairs at which an action's flow-matching loss is computed, before and after learning.
 
 use fpo_flow::{TimeSampler, embed_time, interpolate, stratum};
 use fpo_rng::{Key, Philox, Stream, fill_normal};
@@ -8,9 +8,9 @@ use fpo_rng::{Key, Philox, Stream, fill_normal};
 pub struct PairSampler {
     /// Distribution of t.
     pub time: TimeSampler,
-    /// Each pair's t from its own N-th of the distribution.
+    /// Whether each pair draws its t from its own quantile range, one N-th of the distribution.
     pub stratified: bool,
-    /// Noises in opposite couples ε, −ε.
+    /// Whether noises are drawn as antithetic couples ε, −ε.
     pub antithetic: bool,
 }
 

@@ -1,42 +1,40 @@
-//! The samples of an action: what the policy's network is asked about it, before and after
-//! learning.
+//! The samples of an action, at which the policy's network is evaluated before and after learning.
 //!
-//! An action has N samples. Each has an input of the network besides the observation, and a loss ℓ
-//! of what the network answers ([`crate::objective::SampleLoss`]); exp(ℓ_old − ℓ) is, or stands
-//! for, the ratio of its probabilities. Methods differ in their samples and losses, and share
-//! everything else.
+//! An action has N samples. Each has a network input besides the observation, and a loss ℓ of the
+//! network's output ([`crate::objective::SampleLoss`]); exp(ℓ_old − ℓ) is, or stands in for, the
+//! ratio of its probabilities. Methods differ in their samples and losses, and share everything
+//! else.
 
 use super::{BatchDims, PairSampler};
 
-/// How the samples of an action come about.
+/// Where the samples of an action come from.
 #[derive(Clone, Copy, Debug)]
 pub enum SampleSource {
-    /// (t, ε) pairs: the network is asked for the velocity at x_t.
+    /// (t, ε) pairs: the network predicts the velocity at x_t.
     Pairs(PairSampler),
-    /// One, without further input: the network is asked for the action's distribution.
+    /// One sample without further input: the network predicts the action's distribution.
     Action,
-    /// The steps of the sampler that made the action, from step `first` on: the network is asked
-    /// for the velocity there. It is compared with the velocity that would have led from x_k to
+    /// The steps of the sampler that produced the action, from step `first` on: the network
+    /// predicts the velocity there. Its target is the velocity that would have led from x_k to
     /// x_{k+1} without noise.
     Steps {
-        /// The first step that is learnt from.
+        /// The first step used for learning.
         first: usize,
     },
 }
 
-/// What the loss of a sample is measured on.
+/// A stored sample, as its loss needs it.
 #[derive(Clone, Copy, Debug)]
 pub struct LossSample<'a> {
     /// The action.
     pub action: &'a [f32],
-    /// What else the prediction is compared with: ε of a pair, the velocity of a step; nothing for
-    /// an action's only sample.
+    /// The regression target: ε of a pair, the velocity of a step; empty for a Gaussian's sample.
     pub target: &'a [f32],
     /// Its time t, if it has one.
     pub time: f32,
 }
 
-/// The stored samples of a batch or a part of one.
+/// The stored samples of a batch or of a slice of one.
 #[derive(Clone, Copy)]
 pub(crate) struct StoredSamples<'a> {
     pub dims: BatchDims,
@@ -46,7 +44,7 @@ pub(crate) struct StoredSamples<'a> {
 }
 
 impl<'a> StoredSamples<'a> {
-    /// LossSample `n` of `transition`.
+    /// Sample `n` of `transition`.
     #[inline]
     pub fn get(&self, transition: usize, n: usize) -> LossSample<'a> {
         let BatchDims {

@@ -14,10 +14,10 @@ pub struct EnvConfig {
     /// Sequences each environment makes in an iteration; num_envs × sequences × num_steps
     /// transitions are learned from at a time.
     pub sequences: usize,
-    /// Factor on the reward before advantages and value targets.
+    /// Factor on the reward before advantages and returns are computed.
     pub reward_scale: f32,
-    /// Cut first episodes to random lengths, so that environments do not all end in the same
-    /// iteration; of no effect on a task without a step limit.
+    /// Truncate first episodes at random lengths, so that environments do not all end in the same
+    /// iteration; without effect on a task without a step limit.
     pub random_initial_length: bool,
 }
 

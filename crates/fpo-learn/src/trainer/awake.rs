@@ -1,18 +1,18 @@
-//! Threads that stay awake between short pieces of parallel work.
+//! Threads that busy-wait between short pieces of parallel work.
 //!
-//! A minibatch of the `fast` preset takes a millisecond or two, and there are half a dozen parallel
-//! pieces in it. A thread of the pool that finds nothing to do falls asleep within microseconds,
-//! and waking it takes tens of them, each time.
+//! A minibatch of the `fast` preset takes 1–2 ms and has about six parallel pieces. An idle thread
+//! of the pool falls asleep within microseconds, and waking it takes tens of microseconds each
+//! time.
 
 use rayon::{ThreadPool, Yield};
 use std::hint::spin_loop;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// Looks for work in vain before the processor is offered to other programs.
+/// Unsuccessful looks for work before a thread yields the processor to other programs.
 const SPINS: u32 = 1000;
 
-/// Does `work` on one thread of `pool`, while the others wait for its parallel pieces with their
-/// eyes open. They are busy until it ends, whether it has work for them or not.
+/// Runs `work` on one thread of `pool` while the others busy-wait for its parallel pieces. They
+/// occupy their cores until `work` ends, even if it has nothing for them.
 pub(crate) fn keep_awake<R: Send>(pool: &ThreadPool, work: impl FnOnce() -> R + Send) -> R {
     let (awake, done) = (&AtomicUsize::new(0), &AtomicBool::new(false));
     pool.scope(|scope| {
@@ -23,17 +23,17 @@ pub(crate) fn keep_awake<R: Send>(pool: &ThreadPool, work: impl FnOnce() -> R + 
                 help_until(|| done.load(Ordering::Acquire));
             }
         });
-        // Not before: who began to help while it waits for the rest of a piece would never see that
-        // it has come.
+        // Start `work` only once all others are here: a thread that entered this loop from within a
+        // wait for the rest of a piece would never see its completion.
         let others = rayon::current_num_threads() - 1;
         help_until(|| awake.load(Ordering::Acquire) == others);
-        // Also when the work panics.
+        // Drop also releases the others if the work panics.
         let _done = Done(done);
         work()
     })
 }
 
-/// Does what work there is, wide awake.
+/// Runs available work, busy-waiting in between, until `end`.
 fn help_until(end: impl Fn() -> bool) {
     let mut idle = 0;
     while !end() {
@@ -62,7 +62,7 @@ mod tests {
     use rayon::prelude::*;
 
     #[test]
-    fn pieces_are_shared_and_the_answer_comes_back() {
+    fn pieces_are_shared_and_the_result_is_returned() {
         for threads in 1..=4 {
             let pool = rayon::ThreadPoolBuilder::new()
                 .num_threads(threads)
@@ -78,7 +78,7 @@ mod tests {
                 let both = std::sync::Barrier::new(2);
                 keep_awake(&pool, || rayon::join(|| both.wait(), || both.wait()));
             }
-            // And the pool is free again.
+            // The pool is free again.
             assert_eq!(pool.broadcast(|thread| thread.index()).len(), threads);
         }
     }

@@ -1,4 +1,4 @@
-//! What can stop a training.
+//! Errors that stop a training.
 
 use crate::advantage::UnequalEpisode;
 use crate::evaluate::EvaluateError;
@@ -6,10 +6,10 @@ use crate::rollout::{NonFinite, Quantity};
 use fpo_env::MakeError;
 use fpo_nn::{MlpError, PrecisionError};
 
-/// Why training cannot start or go on.
+/// Why training cannot start or continue.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
-    /// An environment could not be made.
+    /// An environment could not be created.
     #[error("{0}")]
     Make(#[from] MakeError),
     /// A network of impossible sizes.
@@ -17,14 +17,14 @@ pub enum TrainError {
     Network(#[from] MlpError),
     /// A precision this machine does not have.
     #[error(
-        "train.precision = \"bf16\": {0}; use --precision f32, which computes more exactly but not \
-        to the same bytes"
+        "train.precision = \"bf16\": {0}; use --precision f32, which is more accurate but gives \
+         other results"
     )]
     Precision(#[from] PrecisionError),
-    /// The thread pool could not be made.
+    /// The thread pool could not be created.
     #[error("cannot start the worker threads: {0}")]
     Threads(String),
-    /// A number that is not finite appeared while acting; nothing was learnt from it.
+    /// A non-finite number appeared during the rollout; nothing was learned from it.
     #[error("{}", while_acting(.0))]
     Acting(NonFinite),
     /// The policy could not be evaluated.
@@ -37,12 +37,11 @@ pub enum TrainError {
     #[error(transparent)]
     UnequalEpisode(#[from] UnequalEpisode),
     // Messages count iterations, epochs and minibatches from 1, as metrics do.
-    /// A parameter is not a number after an iteration's steps.
+    /// A parameter is non-finite after an iteration's gradient steps.
     #[error(
         "a parameter of the {network} became non-finite in iteration {}; the likely cause is a \
-        learning rate that is too high: \
-         go on from the last checkpoint with --resume and a lower optimizer.learning_rate or \
-         optimizer.critic_learning_rate", iteration + 1
+         learning rate that is too high: resume from the last checkpoint with --resume and a lower \
+         optimizer.learning_rate or optimizer.critic_learning_rate", iteration + 1
     )]
     NonFiniteParameter {
         /// The network.
@@ -50,12 +49,12 @@ pub enum TrainError {
         /// Iterations done before.
         iteration: u64,
     },
-    /// A gradient or loss is not a number; no parameter was changed by it.
+    /// A gradient or loss is non-finite; no parameter was changed by it.
     #[error(
         "a gradient became non-finite in iteration {}, epoch {}, minibatch {} (policy loss \
-        {policy_loss:.3e}, \
-         value loss {value_loss:.3e}, largest ratio {ratio_max:.3e}); the likely cause is \
-         {}", iteration + 1, epoch + 1, minibatch + 1, likely_cause(*policy_loss, *value_loss)
+         {policy_loss:.3e}, value loss {value_loss:.3e}, largest ratio {ratio_max:.3e}); the \
+         likely cause is {}",
+        iteration + 1, epoch + 1, minibatch + 1, likely_cause(*policy_loss, *value_loss)
     )]
     NonFiniteGradient {
         /// Iterations done before.
@@ -71,20 +70,19 @@ pub enum TrainError {
         /// Largest ratio of the minibatch.
         ratio_max: f32,
     },
-    /// The stored losses do not belong to the parameters that are to be improved.
+    /// The stored losses do not match the current parameters.
     #[error(
-        "ratios of iteration {} are deviation 1 by {deviation:.3e} before its first gradient step: \
-        stored and recomputed losses of its \
-         actions disagree; if losses are huge the policy has diverged (lower \
-         optimizer.learning_rate), otherwise please report this", iteration + 1
+        "ratios of iteration {} deviate from 1 by {deviation:.3e} before its first gradient step: \
+         stored and recomputed losses of its actions disagree; if losses are huge the policy has \
+         diverged (lower optimizer.learning_rate), otherwise please report this", iteration + 1
     )]
     FirstRatio {
         /// Iterations done before.
         iteration: u64,
-        /// The largest deviation.
+        /// The largest deviation of a ratio from 1.
         deviation: f64,
     },
-    /// A saved state that does not fit.
+    /// A saved state that is damaged or does not match the configuration.
     #[error("the saved training state cannot be restored: {0}")]
     State(String),
 }
@@ -94,21 +92,19 @@ fn while_acting(fault: &NonFinite) -> String {
     match what {
         Quantity::Action => format!(
             "the policy's action for environment {env} became non-finite at its step {step}; the \
-            likely cause is a learning rate that is too \
-             high or, with a flow policy, a flow that became unstable: go on from a checkpoint \
-             before the return fell, with --resume \
-             and a lower optimizer.learning_rate or, for a flow, --set objective.ratio_form=linear \
-             --set objective.loss_max=0 \
-             --set optimizer.max_kl=0.01"
+             likely cause is a learning rate that is too high or, with a flow policy, a flow that \
+             became unstable: resume from a checkpoint before the return fell, with --resume and a \
+             lower optimizer.learning_rate or, for a flow, --set objective.ratio_form=linear \
+             --set objective.loss_max=0 --set optimizer.max_kl=0.01"
         ),
         Quantity::Reward => format!(
-            "environment {env} gave a non-finite reward at its step {step}: this is a fault of the \
-            task"
+            "environment {env} gave a non-finite reward at its step {step}: this is a bug in the \
+             task"
         ),
         Quantity::Observation => {
             format!(
                 "environment {env} gave a non-finite observation after its step {step}: this is a \
-                fault of the task"
+                 bug in the task"
             )
         }
     }
@@ -117,19 +113,18 @@ fn while_acting(fault: &NonFinite) -> String {
 fn likely_cause(policy_loss: f64, value_loss: f64) -> &'static str {
     match (policy_loss.is_finite(), value_loss.is_finite()) {
         (_, false) => {
-            "a critic that diverged: go on from the last checkpoint with a lower \
-            optimizer.critic_learning_rate, or begin a new run with \
+            "a critic that diverged: resume from the last checkpoint with a lower \
+             optimizer.critic_learning_rate, or start a new run with \
              critic.value_scale = \"horizon\""
         }
         (false, true) => {
-            "an exploding ratio: go on from the last checkpoint with a lower \
-            optimizer.learning_rate or, if it is not yet, \
-             objective.ratio_form = \"linear\", or begin a new run with objective.trust_region \
-             = \"aspo\""
+            "an exploding ratio: resume from the last checkpoint with a lower \
+             optimizer.learning_rate or with objective.ratio_form = \"linear\", or start a new \
+             run with objective.trust_region = \"aspo\""
         }
         (true, true) => {
-            "an overflow in the backward pass: go on from the last checkpoint with lower learning \
-            rates or optimizer.max_grad_norm = 1"
+            "an overflow in the backward pass: resume from the last checkpoint with lower learning \
+             rates or optimizer.max_grad_norm = 1"
         }
     }
 }

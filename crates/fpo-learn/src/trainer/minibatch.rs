@@ -1,24 +1,24 @@
-//! The minibatch that a training failed in, as a file to look into.
+//! The minibatch in which a training failed, as a file for inspection.
 
 use super::{TrainError, Trainer};
 use crate::advantage::Recompute;
 use safetensors::tensor::{Dtype, TensorView};
 
-/// Name, numbers, which rows of them, and the shape of a row.
+/// A tensor's name, its numbers, the rows to save, and the shape of a row.
 type BatchSlice<'a> = (&'static str, &'a [f32], &'a [usize], &'a [usize]);
 
 impl Trainer {
     /// The transitions of the minibatch whose gradient became non-finite, as the bytes of a
-    /// safetensors file; none where no minibatch is to blame. To be asked for right after
-    /// [`Trainer::iterate`] gave `error`.
+    /// safetensors file; none if `error` has another cause. Call it right after
+    /// [`Trainer::iterate`] returned `error`.
     ///
-    /// R transitions with N views each: `transition` `[R]` (which of the batch), `observation`
+    /// R transitions with N samples each: `transition` `[R]` (which of the batch), `observation`
     /// (normalized), `action` (unbounded), `reward` (scaled), `advantage` (not normalized over the
-    /// minibatch), `return`, `sample_input`, `sample_target`, `sample_time` and `old_loss`
-    /// `[R, N, …]`.
+    /// minibatch), `return`, `sample_input`, `sample_target`, `sample_time` and `old_loss` `[R, N,
+    /// …]`.
     ///
     /// # Errors
-    /// None in practice: the container refuses no batch.
+    /// None in practice: the container accepts every batch.
     pub fn offending_minibatch(&self, error: &TrainError) -> Result<Option<Vec<u8>>, TrainError> {
         let TrainError::NonFiniteGradient { minibatch, .. } = error else {
             return Ok(None);

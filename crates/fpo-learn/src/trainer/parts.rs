@@ -1,4 +1,4 @@
-//! The parts of a saved training state, so that two states that differ say where.
+//! Digests of the parts of a saved training state, which show where two states differ.
 
 use super::TrainError;
 use super::state::{ENVIRONMENTS, METADATA};
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 /// (`counter iteration`), each tensor of networks, optimizers and normalizer by its name
 /// (`policy.0.weight`), and each environment (`environment 17`).
 ///
-/// Random numbers have no state of their own: they are functions of the seed and the counters.
+/// Random numbers have no state: they are functions of the seed and the counters.
 ///
 /// # Errors
 /// If the bytes are not a state.

@@ -1,37 +1,37 @@
-//! Going back to an earlier state after a collapse, and on from there more carefully.
+//! Rollback to an earlier state after a collapse, with lower learning rates afterwards.
 
 use super::{TrainError, Trainer};
 use crate::evaluate::EvaluateError;
 use crate::rollout::Quantity;
 
-/// What a rollback does to both learning rates, for the rest of the run.
+/// The factor that a rollback applies to both learning rates, for the rest of the run.
 pub const ROLLBACK_LR_SCALE: f32 = 0.5;
 
 impl Trainer {
-    /// Times that training went back.
+    /// Number of rollbacks so far.
     pub fn rollbacks(&self) -> u32 {
         self.rollbacks
     }
 
-    /// What is left of the learning rates after the rollbacks so far.
+    /// The factor of the learning rates after the rollbacks so far.
     pub(super) fn rollback_lr_scale(&self) -> f32 {
         // Exact, since the factor is a power of two.
         ROLLBACK_LR_SCALE.powi(self.rollbacks as i32)
     }
 
-    /// Takes everything that is learnt, and the environments, from a [`Trainer::state`] of this
-    /// run, or from its beginning if there is none, and goes on after `done` iterations with
-    /// learning rates lowered by [`ROLLBACK_LR_SCALE`].
+    /// Restores everything learned, and the environments, from a [`Trainer::state`] of this run, or
+    /// from its beginning if there is none, and continues after `done` iterations with learning
+    /// rates multiplied by [`ROLLBACK_LR_SCALE`].
     ///
-    /// Iterations go on counting. Random numbers of acting, of samples and of shuffling have the
-    /// iteration in their address, so what comes now is drawn anew and not the way that led here.
+    /// The iteration counter keeps counting. Random numbers of actions, samples and shuffling are
+    /// addressed by the iteration, so they differ from those that led to the collapse.
     ///
     /// # Errors
-    /// If `state` is damaged or of another run; the trainer then is not to be used.
+    /// If `state` is damaged or of another run; the trainer must not be used afterwards.
     pub fn roll_back(&mut self, state: Option<&[u8]>, done: u64) -> Result<(), TrainError> {
         let rollbacks = self.rollbacks + 1;
         match state {
-            Some(state) => self.load_learnt(state)?,
+            Some(state) => self.load_parameters(state)?,
             None => {
                 *self = Self::new(
                     &self.config,
@@ -46,7 +46,7 @@ impl Trainer {
 }
 
 impl TrainError {
-    /// Whether what was learnt has diverged, so that going back may help.
+    /// Whether training has diverged, so that a rollback may help.
     pub fn is_divergence(&self) -> bool {
         match self {
             Self::Acting(fault) | Self::Evaluating(EvaluateError::Acting(fault)) => {

@@ -2,21 +2,21 @@
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-/// Figures of the critic, which do not exist in a run without one.
+/// Metrics of the critic, absent in a run without one.
 pub const OF_CRITIC: [&str; 2] = ["value_loss", "explained_variance"];
 
-/// The figures of one iteration.
+/// The metrics of one iteration.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Row {
     /// Iterations done, counted from 1.
     pub iteration: u64,
     /// Environment steps taken so far, over all environments.
     pub env_steps: u64,
-    /// Names and values that follow from the settings and the seed alone. A `/` in a name groups it
+    /// Names and values that depend on the settings and the seed alone. A `/` in a name groups it
     /// in TensorBoard. `iteration`, `env_steps` and `time` are taken.
     pub values: Vec<(&'static str, f64)>,
-    /// Names and values that depend on the clock: seconds and rates. They stand apart under `time`,
-    /// so that the rest of the line is the same, byte for byte, in every run with the same seed.
+    /// Names and values that depend on the clock: seconds and rates. They are kept apart under
+    /// `time`, so that the rest of the line is byte-identical in every run with the same seed.
     pub timing: Vec<(&'static str, f64)>,
 }
 

@@ -18,18 +18,18 @@ pub struct EvalConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LearningPrecision {
-    /// The fastest this machine has; a run records which.
+    /// The fastest that this machine supports; a run records which.
     Auto,
     /// Single precision throughout.
     F32,
-    /// The critic, and the policy's gradient but not its outputs, on products of bfloat16: needs a
-    /// processor with AMX.
+    /// bfloat16 matrix products for the critic and the policy's gradient, but not for the policy's
+    /// outputs; needs a processor with AMX.
     Bf16,
 }
 
 impl LearningPrecision {
-    /// The precision of the policy's network, whose outputs, on which ratios rest, are f32 either
-    /// way.
+    /// The precision of the policy's network. Its outputs are f32 either way, because ratios depend
+    /// on them.
     pub fn of_policy(self) -> Precision {
         match self.resolved() {
             Self::Bf16 => Precision::Bf16Gradient,
@@ -45,7 +45,7 @@ impl LearningPrecision {
         }
     }
 
-    /// What it is on this machine.
+    /// The precision on this machine, with `Auto` resolved.
     pub fn resolved(self) -> Self {
         match self {
             Self::Auto if Precision::Bf16.is_available() => Self::Bf16,

@@ -1,4 +1,5 @@
-//! The whole training state as bytes, and back: resuming from it continues bit for bit.
+//! The whole training state as bytes, and back: a resumed training is bit-identical to an
+//! uninterrupted one.
 
 use super::{TrainError, Trainer};
 use crate::config::Config;
@@ -29,10 +30,10 @@ struct Counters {
     policy_adam_steps: u64,
     critic_adam_steps: u64,
     normalizer_count: u64,
-    /// Written where it is not 1.
+    /// Omitted if it is 1.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     lr_scale: f64,
-    /// Absent where there was none.
+    /// Omitted if it is 0.
     #[serde(default, skip_serializing_if = "is_zero")]
     rollbacks: u32,
 }
@@ -49,7 +50,7 @@ fn is_one(x: &f64) -> bool {
     *x == 1.0
 }
 
-/// What the names of the averaged policy's tensors begin with.
+/// Prefix of the names of the averaged policy's tensors.
 const AVERAGE: &str = "policy_average.";
 
 /// The three flat vectors of a network in training, with the prefixes of their tensors.
@@ -66,7 +67,7 @@ impl Trainer {
     /// environments, counters.
     ///
     /// # Errors
-    /// None in practice: the container refuses no state of a trainer.
+    /// None in practice: the container accepts every state of a trainer.
     pub fn state(&self) -> Result<Vec<u8>, TrainError> {
         let networks = [
             ("policy", self.policy.network(), &self.networks.policy),
@@ -118,8 +119,8 @@ impl Trainer {
             .map_err(damaged)
     }
 
-    /// A trainer that continues from a [`Trainer::state`]. Environments that give no state begin a
-    /// new episode, the same from the same bytes; [`Trainer::restarted_episodes`] counts them.
+    /// A trainer that continues from a [`Trainer::state`]. Environments that save no state begin a
+    /// new episode, the same one for the same bytes; [`Trainer::restarted_episodes`] counts them.
     ///
     /// # Errors
     /// If the bytes are not a state, or not one of this configuration's task, seed and sizes.
@@ -137,12 +138,12 @@ impl Trainer {
         Ok(trainer)
     }
 
-    /// Takes all of the state over but the iteration and the rollbacks.
+    /// Restores all of the state except the iteration and the rollbacks.
     ///
     /// # Errors
-    /// If the bytes are not a state, or not one of this configuration's task, seed and sizes; then
-    /// some of it may be taken over.
-    pub(super) fn load_learnt(&mut self, state: &[u8]) -> Result<(), TrainError> {
+    /// If the bytes are not a state, or not one of this configuration's task, seed and sizes; some
+    /// of it may have been restored then.
+    pub(super) fn load_parameters(&mut self, state: &[u8]) -> Result<(), TrainError> {
         let counters = Counters::read(state, &self.config)?;
         self.load(state, &counters)
     }
@@ -169,7 +170,7 @@ impl Trainer {
             ));
         }
         if let Some(ema) = &mut self.average {
-            // A run may begin to average later than its state was saved.
+            // Averaging may begin only after the state was saved.
             ema.average = match file.names().iter().any(|name| name.starts_with(AVERAGE)) {
                 true => self
                     .policy
@@ -181,7 +182,7 @@ impl Trainer {
         }
         let dim = self.normalizer.dim();
         let moments = moments::load(&file, counters.normalizer_count, dim).map_err(damaged)?;
-        // Far beyond any run, and far from overflowing where they are multiplied.
+        // Far beyond any run, and small enough that products of counters do not overflow.
         let counters_hold = [
             counters.iteration,
             moments.count,

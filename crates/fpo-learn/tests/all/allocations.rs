@@ -1,4 +1,4 @@
-//! Learning allocates nothing once it is under way.
+//! After the first gradient step, learning allocates nothing.
 
 #[path = "../../../fpo-env/tests/counting/mod.rs"]
 mod counting;
@@ -38,8 +38,7 @@ fn a_gradient_step_allocates_nothing() {
             Recompute::PerMinibatch => (0..64).collect(),
         };
         let mut learner = Learner::new(config.learner(), &policy, &critic, 640);
-        // One thread: among several, who steals work allocates now and then, in the library and
-        // when it likes.
+        // One thread: with several, rayon allocates now and then while stealing work.
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(1)
             .start_handler(|_| count_this_thread())

@@ -1,5 +1,5 @@
-//! What a bonus on a flow's entropy is for: on the line with two peaks of reward, the policy keeps
-//! to more than the peaks.
+//! The entropy bonus of a flow: on a one-dimensional bandit with two reward peaks, the policy
+//! covers more than the peaks.
 
 use fpo_learn::trainer::Trainer;
 use fpo_run::config::resolve;
@@ -40,7 +40,7 @@ fn entropy(weight: &str) -> f64 {
 }
 
 #[test]
-fn a_neighbor_bonus_keeps_a_flow_wide() {
+fn a_knn_entropy_bonus_keeps_a_flow_wide() {
     let without = entropy("objective.knn_entropy=1e-9");
     let with = entropy("objective.knn_entropy=1");
     println!("{without} nats without, {with} with");

@@ -101,7 +101,7 @@ fn close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
     }
 }
 
-/// What all files of the authors' JAX code set alike; the rest is theirs.
+/// The settings common to all files of the authors' JAX code; each test sets the rest.
 fn config(golden: &Golden) -> Config {
     let mut c = Config::default();
     c.env.num_steps = golden.tensors["reward"].0[0];
@@ -117,7 +117,7 @@ fn config(golden: &Golden) -> Config {
     c
 }
 
-/// What the environments did; the samples and their losses are missing.
+/// The environments' part of the batch, without samples and their losses.
 fn batch(golden: &Golden, config: &Config) -> Batch {
     let (observation, action) = (golden.tensors["obs"].0[2], golden.tensors["action"].0[2]);
     let dims = config.dims(observation, action);
@@ -156,7 +156,7 @@ fn batch(golden: &Golden, config: &Config) -> Batch {
     batch
 }
 
-/// A policy and a critic with the file's parameters, and what learns them.
+/// A policy and a critic with the file's parameters, and their learner.
 struct Setup {
     policy: Model,
     critic: Critic,
@@ -186,7 +186,7 @@ impl Setup {
         }
     }
 
-    /// Differentiates the whole batch and holds losses and every gradient against the file.
+    /// Differentiates the whole batch and compares losses and every gradient with the file.
     fn check_gradients(&mut self, golden: &Golden, batch: &mut Batch) -> MinibatchStats {
         let indices: Vec<u32> = (0..batch.dims.sequences as u32).collect();
         let Self {

@@ -1,4 +1,4 @@
-//! Group-relative advantages: what they learn, what they leave alone, and what they refuse.
+//! Group-relative advantages: training with them, and the configurations that are rejected.
 
 use crate::toy::Toy;
 use fpo_env::bandit::bumps;
@@ -67,8 +67,8 @@ fn fpo_learns_a_bandit_and_keeps_both_modes() {
     assert!(shares.iter().all(|s| *s > 0.2), "{shares:?}");
 }
 
-/// It learns from nothing but its own samples, so that shares wander until one mode is left, with
-/// groups as with a critic. The mode it keeps, it hits.
+/// AWFM learns only from its own samples, so the shares drift until one mode is left, with groups
+/// as with a critic. It learns the remaining mode well.
 #[test]
 fn awfm_learns_a_bandit() {
     let (shares, reward) = modes(&networks("objective.method=awfm"));
@@ -76,10 +76,10 @@ fn awfm_learns_a_bandit() {
     assert!(reward > 0.9, "{reward}");
 }
 
-/// Episodes of several steps, groups across shards (32 environments in 16 of them), resumed
-/// half-way on another number of threads; and the critic is what it was.
+/// Episodes of several steps, groups across rollout workers (32 environments in 16 of them),
+/// resumed half-way on another number of threads; the critic never changes.
 #[test]
-fn whole_episodes_are_learnt_from_and_go_on_bit_for_bit() {
+fn training_on_whole_episodes_resumes_bit_for_bit() {
     let config = settings(
         "toy",
         &[
@@ -122,7 +122,7 @@ fn whole_episodes_are_learnt_from_and_go_on_bit_for_bit() {
         straight.iterate().unwrap();
     }
     assert_eq!(straight.networks().critic.parameters, critic);
-    // Of 4 at most.
+    // The maximum is 4.
     let after = straight.evaluate().unwrap();
     println!("{before:?} to {after:?}");
     assert!(
@@ -132,7 +132,7 @@ fn whole_episodes_are_learnt_from_and_go_on_bit_for_bit() {
 }
 
 #[test]
-fn what_cannot_be_compared_is_refused_in_one_line() {
+fn incomparable_episodes_are_rejected_in_one_line() {
     let refused = |config: Config, task: Arc<dyn Task>| {
         let error = Trainer::new(&config, task, 1)
             .and_then(|mut trainer| trainer.iterate())

@@ -1,5 +1,5 @@
-//! The tests of this crate's public items, in one program: each program more is linked, and what
-//! they share compiled, once more.
+//! The tests of this crate's public items, in one program: every further program would be linked,
+//! and the shared modules compiled, once more.
 
 mod allocations;
 mod entropy;
@@ -12,8 +12,8 @@ mod tiny;
 mod toy;
 mod trainer;
 
-/// FPO++ as published, in changes of `fast`: an exponential ratio and a bound on losses, and a
-/// bound on actions that only cuts.
+/// FPO++ as published, as changes to `fast`: an exponential ratio, a bound on losses, and a bound
+/// on actions that only clips.
 const PUBLISHED_FPOPP: [&str; 6] = [
     "objective.ratio_form=exp",
     "objective.log_ratio_max=10",

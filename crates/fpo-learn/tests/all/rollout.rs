@@ -1,6 +1,6 @@
-//! Every entry of a batch against a second simulation of the same environments, with episodes that
-//! are cut inside a sequence, at its end, and not at all; and advantages estimated once an
-//! iteration against those estimated per minibatch.
+//! Compares every entry of a batch with a second simulation of the same environments, with episodes
+//! truncated inside a sequence, at its end, and not at all; and advantages computed once per
+//! iteration with those computed per minibatch.
 
 use crate::toy::Toy;
 use fpo_env::{EnvGroup, EnvGroupOptions, StepEnd};
@@ -17,7 +17,7 @@ const ENVS: usize = 3;
 const UNROLL: usize = 4;
 const SEQUENCES: usize = 2;
 
-/// What a rollout needs, and the batch it filled.
+/// The parts of a rollout, and the batch that it filled.
 struct Rollout {
     config: Config,
     policy: Model,
@@ -148,7 +148,7 @@ impl Rollout {
     }
 }
 
-/// Returns at which steps of their sequences episodes were cut.
+/// Returns the steps within their sequences at which episodes were truncated.
 fn every_entry(step_limit: u32) -> Vec<usize> {
     let r = rollout(step_limit);
     let b = &r.batch;
@@ -248,7 +248,7 @@ fn a_truncation_by_the_environment_bootstraps_and_a_termination_does_not() {
 }
 
 #[test]
-fn once_and_per_minibatch_estimate_alike_while_the_critic_stands_still() {
+fn per_iteration_and_per_minibatch_agree_while_the_critic_does_not_change() {
     let mut r = rollout(3);
     let (advantages, returns) = (r.batch.advantages.clone(), r.batch.returns.clone());
     let learner = |config: &Config| {
@@ -315,10 +315,10 @@ fn stored_steps_are_those_of_the_sampler() {
     assert!((mean - 1.0).abs() < 0.45, "{mean} of {}", z_of_all.len());
 }
 
-/// A Gaussian's draw is judged by its own likelihood, whatever acts in its place; the flow's pairs
-/// belong to what acts.
+/// The likelihood of a Gaussian's sample is that of the unclipped sample; a flow's pairs belong to
+/// the clipped action.
 #[test]
-fn only_a_flow_learns_from_the_cut_action() {
+fn only_a_flow_learns_from_the_clipped_action() {
     const BOUND: f32 = 0.2;
     let beyond = |method| {
         let r = rollout_of(method, 3, BOUND);
@@ -345,9 +345,10 @@ fn only_a_flow_learns_from_the_cut_action() {
     }
 }
 
-/// The toy's observations do not depend on actions, so two rollouts differ by their noise alone.
+/// The toy's observations do not depend on actions, so two rollouts differ only by the action
+/// noise.
 #[test]
-fn action_noise_is_part_of_what_is_learnt_from() {
+fn action_noise_is_part_of_the_stored_action() {
     const SIGMA: f32 = 0.1;
     let (plain, noisy) = (
         rollout(3),

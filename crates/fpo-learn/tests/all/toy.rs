@@ -1,10 +1,10 @@
-//! A task small enough to know everything about: hit a target that is shown.
+//! A task small enough to be fully understood: hit the target in the observation.
 
 use fpo_env::{Env, EnvSpec, MakeError, NoState, StateError, Step, StepEnd, Task};
 use fpo_rng::Philox;
 
-/// Shows (target, fraction of the episode gone); the reward is 1 − (action − target)², and 0 where
-/// that is negative.
+/// Observes (target, elapsed fraction of the episode); the reward is 1 − (action − target)², but at
+/// least 0.
 pub struct Toy {
     spec: EnvSpec,
     /// Steps of an episode.
@@ -13,8 +13,8 @@ pub struct Toy {
     silent: u32,
     /// How the environment itself ends an episode.
     end: StepEnd,
-    /// It gives no state.
-    secretive: bool,
+    /// Whether it cannot save its state.
+    stateless: bool,
 }
 
 impl Toy {
@@ -39,11 +39,11 @@ impl Toy {
             length: step_limit,
             silent,
             end: StepEnd::Running,
-            secretive: false,
+            stateless: false,
         }
     }
 
-    /// A task without a step limit, whose environments end their episodes like this after `length`
+    /// A task without a step limit, whose environments end their episodes with `end` after `length`
     /// steps.
     pub fn ending(length: u32, end: StepEnd) -> Self {
         let mut toy = Self::new(length);
@@ -51,10 +51,10 @@ impl Toy {
         Self { end, ..toy }
     }
 
-    /// A task whose environments give no state.
-    pub fn secretive(step_limit: u32) -> Self {
+    /// A task whose environments cannot save their state.
+    pub fn stateless(step_limit: u32) -> Self {
         Self {
-            secretive: true,
+            stateless: true,
             ..Self::new(step_limit)
         }
     }
@@ -71,7 +71,7 @@ impl Task for Toy {
             length: self.length,
             silent: self.silent,
             end: self.end,
-            secretive: self.secretive,
+            stateless: self.stateless,
             target: 0.0,
             steps: 0,
         }))
@@ -83,7 +83,7 @@ struct ToyEnv {
     length: u32,
     silent: u32,
     end: StepEnd,
-    secretive: bool,
+    stateless: bool,
     target: f32,
     steps: u32,
 }
@@ -120,7 +120,7 @@ impl Env for ToyEnv {
     }
 
     fn save_state(&self, out: &mut Vec<u8>) -> Result<(), NoState> {
-        if self.secretive {
+        if self.stateless {
             return Err(NoState);
         }
         out.extend(self.target.to_le_bytes());

@@ -1,4 +1,4 @@
-//! The trainer as a whole, on a task small enough to be learnt in a moment.
+//! The trainer as a whole, on a task small enough to be learned in a moment.
 
 use crate::PUBLISHED_FPOPP;
 use crate::toy::Toy;
@@ -12,7 +12,7 @@ use safetensors::SafeTensors;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-/// The methods, the kinds of their policies, and options.
+/// All methods, with the options that change what is stored or computed.
 const METHODS: [&[&str]; 15] = [
     &[],
     &PUBLISHED_FPOPP,
@@ -94,8 +94,8 @@ fn policy_parameters(trainer: &Trainer) -> Vec<(String, Vec<u8>)> {
     names.into_iter().map(bytes).collect()
 }
 
-/// Where nothing is rewarded, advantages are the critic's errors. Normalized they are as large as
-/// any, and shape a policy by nothing.
+/// Without rewards, advantages are nothing but errors of the critic; normalization scales them up,
+/// and the policy would learn from noise.
 #[test]
 fn a_policy_waits_for_a_reward() {
     for method in [
@@ -117,19 +117,19 @@ fn a_policy_waits_for_a_reward() {
             (before, policy_parameters(&trainer))
         };
         let (before, after) = parameters("advantage.wait_for_reward=true", 1000);
-        assert!(before == after, "{method:?} was moved by nothing");
+        assert!(before == after, "{method:?} learned without a reward");
         let (before, after) = parameters("advantage.wait_for_reward=false", 1000);
         assert!(before != after, "{method:?}");
-        // First episodes have random lengths, not random beginnings: rewards come with the third
+        // First episodes have random lengths but begin at step 0: rewards appear in the third
         // iteration.
         let (before, after) = parameters("advantage.wait_for_reward=true", 40);
-        assert!(before != after, "{method:?} waits for ever");
+        assert!(before != after, "{method:?} never starts to learn");
     }
 }
 
-/// One thread and two, in one go and restored half-way.
+/// On one thread without interruption, and on two with a restored state half-way.
 #[test]
-fn every_method_goes_on_bit_for_bit() {
+fn every_method_resumes_bit_for_bit() {
     for method in METHODS {
         let mut straight = trainer_of(method);
         for _ in 0..3 {
@@ -151,10 +151,10 @@ fn every_method_goes_on_bit_for_bit() {
     }
 }
 
-/// The rate falls from one that moves the policy too far, rises from one that hardly moves it, and
-/// the metric says so.
+/// A learning rate that moves the policy too far decreases, one that hardly moves it increases, and
+/// the metric shows it.
 #[test]
-fn the_rate_follows_how_far_the_policy_moves() {
+fn the_learning_rate_adapts_to_the_measured_kl() {
     let rate = |start: &str| {
         let fixed = [
             "optimizer.target_kl=1e-6",
@@ -176,10 +176,10 @@ fn the_rate_follows_how_far_the_policy_moves() {
     assert!((low[0] - 1e-6).abs() < 1e-12 && low[7] > 9e-6, "{low:?}");
 }
 
-/// Epochs end where the policy has moved far enough: after one step if hardly any move is allowed,
-/// never if none is too far; and the metric says how far it was, whatever the kind of policy.
+/// Epochs end once the policy has moved by `max_kl`: after one step with a tiny bound, never with a
+/// huge one; and the metric reports the distance for every kind of policy.
 #[test]
-fn epochs_end_where_the_policy_has_moved_far_enough() {
+fn epochs_end_once_the_policy_has_moved_by_max_kl() {
     for method in ["fpo", "ppo", "dppo"] {
         let method = format!("objective.method={method}");
         let steps = |limit: f64| {
@@ -199,7 +199,7 @@ fn epochs_end_where_the_policy_has_moved_far_enough() {
             1.0,
             "no ratio has moved before the first step"
         );
-        // The steps before are the same, so it ends on the way.
+        // The steps before the bound are the same, so the epochs end between the two extremes.
         let (some, moved) = steps(0.5 * far);
         assert!(
             (1.0..24.0).contains(&some) && moved > 0.5 * far,
@@ -212,8 +212,8 @@ fn metric(row: &Row, name: &str) -> f64 {
     row.values.iter().find(|(n, _)| *n == name).unwrap().1
 }
 
-/// Averaging changes what is exported, from the iteration on that it begins with, and nothing of
-/// the training.
+/// From its first iteration on, averaging changes the exported policy; it never changes the
+/// training.
 #[test]
 fn the_average_is_exported_and_the_policy_acts() {
     let settings = ["train.ema_decay=0.75", "train.ema_after=2"];
@@ -240,7 +240,7 @@ fn the_average_is_exported_and_the_policy_acts() {
         assert_eq!(exported(&averaged), expected, "after iteration {iteration}");
     }
     assert_ne!(exported(&averaged), exported(&plain));
-    // Both are in the state, and a state without an average can begin one.
+    // Both are in the state, and averaging can begin after restoring a state without an average.
     let state = averaged.state().unwrap();
     let restore = |config: &Config, state: &[u8]| {
         Trainer::restore(config, Arc::new(Toy::new(20)), 1, state).unwrap()
@@ -270,7 +270,7 @@ fn parameters(policy: &Policy) -> Vec<f32> {
     numbers.map(|b| f32::from_le_bytes(*b)).collect()
 }
 
-/// What the bonus is for: the same training with a large one ends wider.
+/// The same training with a large bonus ends with a wider policy.
 #[test]
 fn an_entropy_bonus_keeps_a_policy_wide() {
     let std = |entropy: &str| {
@@ -310,17 +310,18 @@ fn states_of_other_runs_are_refused() {
     }
 }
 
-/// Environments that cannot save their state begin anew, always alike; all else is what was saved.
+/// Environments that cannot save their state begin a new episode, deterministically; everything
+/// else is restored.
 #[test]
-fn without_states_of_environments_all_else_goes_on_exactly() {
-    let mut trainer = Trainer::new(&config(), Arc::new(Toy::secretive(20)), 2).unwrap();
+fn without_states_of_environments_everything_else_resumes_exactly() {
+    let mut trainer = Trainer::new(&config(), Arc::new(Toy::stateless(20)), 2).unwrap();
     for _ in 0..3 {
         trainer.iterate().unwrap();
     }
     assert_eq!(trainer.restarted_episodes(), 0);
     let state = trainer.state().unwrap();
     let [mut a, mut b] = [1, 3].map(|threads| {
-        let task = Arc::new(Toy::secretive(20));
+        let task = Arc::new(Toy::stateless(20));
         Trainer::restore(&config(), task, threads, &state).unwrap()
     });
     assert_eq!((a.restarted_episodes(), b.restarted_episodes()), (32, 32));
@@ -337,16 +338,16 @@ fn without_states_of_environments_all_else_goes_on_exactly() {
         assert_eq!(*digest == after[part], !environment, "{part}");
     }
     let [row_a, row_b] = [&mut a, &mut b].map(|trainer| trainer.iterate().unwrap().row.values);
-    // Not compared as numbers: some are not.
+    // Compared as text: some values are NaN.
     assert_eq!(format!("{row_a:?}"), format!("{row_b:?}"));
     assert!(a.state().unwrap() == b.state().unwrap());
 
-    // A rollback, too, and one to the beginning begins all anew.
+    // So does a rollback; one to the beginning restarts all environments.
     a.roll_back(Some(&state), 4).unwrap();
     assert_eq!(a.restarted_episodes(), 32);
     a.roll_back(None, 4).unwrap();
     assert_eq!(a.restarted_episodes(), 0);
-    // Environments that do give one are not among them.
+    // Environments that save their state are not counted.
     let plain = self::trainer();
     let again = Trainer::restore(
         &config(),
@@ -358,7 +359,7 @@ fn without_states_of_environments_all_else_goes_on_exactly() {
 }
 
 #[test]
-fn a_task_without_a_step_limit_is_learnt_and_evaluated() {
+fn a_task_without_a_step_limit_can_be_trained_on_and_evaluated() {
     for end in [StepEnd::Truncated, StepEnd::Terminated] {
         let mut trainer = Trainer::new(&config(), Arc::new(Toy::ending(20, end)), 2).unwrap();
         while trainer.iteration() < trainer.total_iterations() {
@@ -370,13 +371,13 @@ fn a_task_without_a_step_limit_is_learnt_and_evaluated() {
 }
 
 #[test]
-fn an_evaluation_that_would_not_end_says_so() {
+fn an_evaluation_that_would_not_end_is_an_error() {
     let task = Arc::new(Toy::ending(20, StepEnd::Running));
     let config = crate::tiny::config("toy", &["eval.episodes=2"]);
     let trainer = Trainer::new(&config, task.clone(), 1).unwrap();
     let expected = "episode 0 of the evaluation had not ended after 1000000 steps, \
                     and `toy` has no step limit: its environment must end its episodes, \
-                    or its task say after how many steps they are cut";
+                    or the task must set `EnvSpec::step_limit`";
     assert_eq!(trainer.evaluate().unwrap_err().to_string(), expected);
     let mut env = task.make().unwrap();
     let played = play(
@@ -422,7 +423,7 @@ fn play_runs_the_episode_that_evaluation_ran() {
 }
 
 #[test]
-fn a_saved_policy_acts_alike() {
+fn a_saved_policy_acts_the_same() {
     for method in METHODS {
         let policy = trainer_of(method).policy();
         let copy = Policy::load(&policy.save().unwrap()).unwrap();
@@ -443,7 +444,7 @@ fn a_saved_policy_acts_alike() {
     }
 }
 
-/// Before there were kinds, files named none and were of flows.
+/// Format 1 had no kinds: every policy was a flow.
 #[test]
 fn policy_files_of_the_first_format_are_flows() {
     let file = trainer().policy().save().unwrap();

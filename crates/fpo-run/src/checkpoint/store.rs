@@ -9,10 +9,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 const PREFIX: &str = "step-";
-/// A checkpoint that is being replaced by another of the same step.
+/// Prefix of a checkpoint that is being replaced by another of the same step.
 const REPLACED: &str = ".replaced-";
 
-/// The folder of a run's checkpoints, and how many of them stay.
+/// The folder of a run's checkpoints, and how many are kept.
 #[derive(Clone, Debug)]
 pub struct Checkpoints {
     folder: PathBuf,
@@ -20,12 +20,12 @@ pub struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// Opens the folder for writing, makes it if need be and removes what an interrupted save left
-    /// behind. The newest `keep` checkpoints will be kept, the best, and the best of those with
-    /// which nothing was wrong.
+    /// Opens the folder for writing, creates it if necessary and removes leftovers of an
+    /// interrupted save. Kept are the newest `keep` checkpoints, the best, and the best healthy
+    /// one.
     ///
     /// # Errors
-    /// If the folder cannot be made or read.
+    /// If the folder cannot be created or read.
     pub fn open(folder: &Path, keep: usize) -> Result<Self, CheckpointError> {
         let store = Self {
             folder: folder.to_owned(),
@@ -45,8 +45,8 @@ impl Checkpoints {
         Ok(store)
     }
 
-    /// The checkpoints of `folder` from oldest to newest, without changing anything; none if there
-    /// is no such folder.
+    /// The checkpoints of `folder` from oldest to newest, without changing anything; none if the
+    /// folder does not exist.
     ///
     /// # Errors
     /// If the folder cannot be read.
@@ -63,7 +63,7 @@ impl Checkpoints {
         let mut found = Vec::new();
         for entry in entries {
             let entry = entry.map_err(unreadable)?;
-            // Not through a link: what is deleted in time must lie here.
+            // Do not follow links: only folders inside this one may be deleted later.
             if !entry.file_type().map_err(unreadable)?.is_dir() {
                 continue;
             }
@@ -77,20 +77,20 @@ impl Checkpoints {
         Ok(found.into_iter().map(|(_, path)| path).collect())
     }
 
-    /// The checkpoint with the highest evaluation, the earlier one of equals; none if none was
+    /// The checkpoint with the highest evaluation, the earliest if equal; none if none was
     /// evaluated.
     ///
     /// # Errors
-    /// If the folder cannot be read. Checkpoints that cannot be read themselves do not count.
+    /// If the folder cannot be read. Checkpoints that cannot be read are ignored.
     pub fn best(folder: &Path) -> Result<Option<Checkpoint>, CheckpointError> {
         Self::best_of(folder, |_| true)
     }
 
-    /// The same among those with which nothing was wrong.
+    /// The best among checkpoints of a healthy run, that is without a warning.
     ///
     /// # Errors
     /// As [`Checkpoints::best`].
-    pub fn best_sound(folder: &Path) -> Result<Option<Checkpoint>, CheckpointError> {
+    pub fn best_healthy(folder: &Path) -> Result<Option<Checkpoint>, CheckpointError> {
         Self::best_of(folder, |about| !about.warned)
     }
 
@@ -110,10 +110,10 @@ impl Checkpoints {
     }
 
     /// Saves a checkpoint of `files` (name and content) and deletes those that are no longer to be
-    /// kept. Returns its folder. The same files saved again for the same step cost nothing.
+    /// kept. Returns its folder. Saving the same files again for the same step writes nothing.
     ///
     /// # Errors
-    /// If it cannot be written; then nothing of it is left, and the earlier ones are as they were.
+    /// If it cannot be written; then nothing of it is left, and earlier ones are unchanged.
     pub fn save(
         &self,
         about: &CheckpointInfo,
@@ -154,13 +154,13 @@ impl Checkpoints {
         Ok(path)
     }
 
-    /// Moves the complete `partial` to its name.
+    /// Renames the complete `partial` to its final name.
     fn put(&self, partial: &Path, name: &str) -> io::Result<()> {
         let (path, replaced) = (
             self.folder.join(name),
             self.folder.join(format!("{REPLACED}{name}")),
         );
-        // Whatever has the name, be it a link that leads nowhere.
+        // Anything of this name counts, even a dangling link.
         let occupied = fs::symlink_metadata(&path).is_ok();
         if occupied {
             fs::rename(&path, &replaced)?;
@@ -174,23 +174,23 @@ impl Checkpoints {
         remove(&replaced)
     }
 
-    /// Deletes all but the newest and the best ones. What cannot be deleted stays: too many
-    /// checkpoints harm nobody.
+    /// Deletes all but the newest and the best ones. Failures to delete are ignored: extra
+    /// checkpoints do no harm.
     fn prune(&self) -> Result<(), CheckpointError> {
         let all = Self::list(&self.folder)?;
-        let best = [Self::best(&self.folder)?, Self::best_sound(&self.folder)?];
+        let best = [Self::best(&self.folder)?, Self::best_healthy(&self.folder)?];
         let is_best = |path: &PathBuf| best.iter().flatten().any(|best| best.path() == path);
         for path in &all[..all.len().saturating_sub(self.keep)] {
             if !is_best(path) {
-                // A deletion cut short must not leave a damaged checkpoint.
+                // An interrupted deletion must not leave a damaged checkpoint.
                 let _ = discard(path);
             }
         }
         Ok(())
     }
 
-    /// Removes what an interrupted save or deletion left, and puts back what was about to be
-    /// replaced.
+    /// Removes leftovers of an interrupted save or deletion, and restores a checkpoint that was
+    /// about to be replaced.
     fn sweep(&self) -> io::Result<()> {
         for entry in fs::read_dir(&self.folder)? {
             let entry = entry?;

@@ -46,7 +46,7 @@ fn trouble(path: &Path) -> String {
 }
 
 #[test]
-fn what_was_saved_is_read() {
+fn saved_files_are_read_back() {
     let (_folder, store) = store(3);
     let path = save(&store, 10, Some(1.5));
     let checkpoint = Checkpoint::open(&path).unwrap();
@@ -56,7 +56,7 @@ fn what_was_saved_is_read() {
 }
 
 #[test]
-fn the_newest_and_the_best_stay() {
+fn the_newest_and_the_best_are_kept() {
     let (folder, store) = store(2);
     for (step, evaluation) in [
         (10, None),
@@ -81,9 +81,9 @@ fn the_newest_and_the_best_stay() {
     assert_eq!(best.about().env_steps, 20);
 }
 
-/// The highest evaluation may be of a policy that is about to fall.
+/// The highest evaluation may be of a policy that is about to collapse.
 #[test]
-fn the_best_sound_one_stays_beside_the_best() {
+fn the_best_healthy_one_is_kept_beside_the_best() {
     let (folder, store) = store(1);
     for (step, evaluation, warned) in [
         (10, 3.0, false),
@@ -103,11 +103,11 @@ fn the_best_sound_one_stays_beside_the_best() {
     );
     let steps = |found: Option<Checkpoint>| found.unwrap().about().env_steps;
     assert_eq!(steps(Checkpoints::best(folder.path()).unwrap()), 30);
-    assert_eq!(steps(Checkpoints::best_sound(folder.path()).unwrap()), 20);
+    assert_eq!(steps(Checkpoints::best_healthy(folder.path()).unwrap()), 20);
 }
 
 #[test]
-fn leftovers_of_interrupted_saves_are_swept_away() {
+fn leftovers_of_interrupted_saves_are_removed() {
     let (folder, store) = store(2);
     save(&store, 10, None);
     fs::create_dir(folder.path().join(".partial-step-20")).unwrap();
@@ -130,7 +130,7 @@ fn leftovers_of_interrupted_saves_are_swept_away() {
 
 #[cfg(unix)]
 #[test]
-fn a_link_that_leads_nowhere_is_in_nobodys_way() {
+fn a_dangling_link_does_not_prevent_a_save() {
     let (folder, store) = store(9);
     std::os::unix::fs::symlink("nowhere", folder.path().join("step-10")).unwrap();
     save(&store, 10, None);
@@ -150,7 +150,7 @@ fn saving_the_same_step_again_replaces_it() {
 }
 
 #[test]
-fn damage_is_named() {
+fn damage_is_reported() {
     let (folder, store) = store(9);
     let path = save(&store, 10, None);
     let state = path.join("state");
@@ -194,8 +194,8 @@ fn damage_is_named() {
     assert!(trouble(&folder.path().join("nowhere")).contains("is not a checkpoint"));
 }
 
-/// Runs itself again under a limit on file sizes, which is how a full disk looks to `write` without
-/// being root.
+/// Runs itself again under a limit on file sizes, which makes `write` fail as on a full disk,
+/// without root.
 #[cfg(unix)]
 #[test]
 fn a_full_disk_leaves_earlier_checkpoints_intact() {
@@ -213,7 +213,7 @@ fn a_full_disk_leaves_earlier_checkpoints_intact() {
     let (folder, store) = store(1);
     let path = save(&store, 10, None);
     let this = std::env::current_exe().unwrap();
-    // Signal 25 (SIGXFSZ) would end the process; ignored, the write fails instead.
+    // Signal 25 (SIGXFSZ) would end the process; when it is ignored, the write fails instead.
     let output = std::process::Command::new("sh")
         .args([
             "-c",

@@ -18,7 +18,7 @@ use std::io::Read as _;
 use std::path::Path;
 use toml::{Table, Value};
 
-/// The presets that come with the program: name and TOML text.
+/// The built-in presets: name and TOML text.
 pub const PRESETS: [(&str, &str); 6] = [
     ("dppo", include_str!("../../presets/dppo.toml")),
     ("dppo-fast", include_str!("../../presets/dppo-fast.toml")),
@@ -28,15 +28,15 @@ pub const PRESETS: [(&str, &str); 6] = [
     ("ppo-fast", include_str!("../../presets/ppo-fast.toml")),
 ];
 
-/// The preset of a run that names none.
+/// The default preset.
 pub const DEFAULT_PRESET: &str = "fast";
 
-/// The settings of a run of `task`, from the weakest layer to the strongest: [`Config::default`],
-/// the preset, the TOML `file`, then each of `sets` (`"optimizer.epochs=4"`). A preset or file may
-/// hold tables `[method.NAME.…]`, which count where that is the `objective.method` in the end, and
-/// tables `[task."NAME".…]`, which count for that task only; both win over the rest of their layer,
-/// the task's over the method's. A preset may begin from another. `preset` and `seed` win over what
-/// the file says; without either they are [`DEFAULT_PRESET`] and 0.
+/// The settings of a run of `task`, in layers of increasing precedence: [`Config::default`], the
+/// preset, the TOML `file`, then each of `sets` (`"optimizer.epochs=4"`). A preset or file may hold
+/// tables `[method.NAME.…]`, which apply if NAME is the resulting `objective.method`, and tables
+/// `[task."NAME".…]`, which apply to that task only. Both override the rest of their layer, the
+/// task's also the method's. A preset may be based on another. `preset` and `seed` override those
+/// in the file; if neither gives them they are [`DEFAULT_PRESET`] and 0.
 ///
 /// # Errors
 /// [`ConfigError`], one line each: an unknown key, preset or choice (with the nearest valid one), a
@@ -70,10 +70,10 @@ pub fn resolve(
         }
         layers.finish()
     };
-    // Which method it is, all layers have to say first.
+    // The method is known only after all layers.
     let method = lay(None)?.objective.method;
     let mut config = lay(Some(method))?;
-    // A method's table that changes the method would never be right.
+    // A method's table must not change the method.
     config.objective.method = method;
     config.task = task.to_owned();
     config.preset = preset.to_owned();
@@ -82,8 +82,8 @@ pub fn resolve(
     Ok(config)
 }
 
-/// Reads the complete configuration that a run recorded and applies `sets` to it. What of it may
-/// change when the run goes on, [`check_continues`] says.
+/// Reads the complete configuration that a run recorded and applies `sets` to it.
+/// [`check_continues`] checks which settings may change when a run is resumed.
 ///
 /// # Errors
 /// As [`resolve`].
@@ -104,7 +104,7 @@ fn recorded(origin: &str, table: Table, sets: &[String]) -> Result<Config, Confi
         task: "",
         method: None,
     };
-    // What runs were learnt in before they recorded it.
+    // The precision of runs from before it was recorded.
     layers.set("train.precision=f32")?;
     layers.add(table, origin)?;
     for set in sets {
@@ -115,9 +115,10 @@ fn recorded(origin: &str, table: Table, sets: &[String]) -> Result<Config, Confi
     Ok(config)
 }
 
-/// What a resumed run can change: its length, checkpoints, evaluation and precision, which another
-/// machine may not have, and what keeps training stable, so that a run that diverged can go on more
-/// carefully from its last checkpoint. None of them changes what the numbers of a saved state mean.
+/// The settings that a resumed run can change: its length, checkpoints and evaluation; its
+/// precision, which another machine may lack; and settings that stabilize training, so that a
+/// diverged run can be resumed from its last checkpoint with safer ones. None of them changes the
+/// meaning of a saved state.
 const CHANGEABLE: [&str; 19] = [
     "train.*",
     "eval.*",
@@ -156,7 +157,7 @@ pub fn from_documented(text: &str, origin: &str) -> Result<Config, ConfigError> 
     recorded(origin, parse(text, origin)?, &[])
 }
 
-/// Checks that a run trained with `trained` can go on with the settings `now`.
+/// Checks that a run trained with `trained` can be resumed with the settings `now`.
 ///
 /// # Errors
 /// [`ConfigError::Fixed`] with the first key that differs and cannot change.
@@ -200,14 +201,14 @@ pub fn differences(now: &Config, other: &Config) -> Result<Vec<Difference>, Conf
 pub struct Difference {
     /// The key.
     pub key: String,
-    /// The value that was asked about, as TOML.
+    /// The value in the first configuration, as TOML.
     pub value: String,
-    /// The value of the other.
+    /// The value in the other configuration.
     pub other: String,
 }
 
-/// `config` as TOML values. Through text: it writes an f32 in the fewest digits that give it back,
-/// where a table would widen it to f64.
+/// `config` as TOML values. It goes through text, which holds the shortest decimal of an f32,
+/// whereas a table would widen it to f64.
 pub(super) fn table(config: &Config) -> Result<Table, ConfigError> {
     let unwritable = |e: String| ConfigError::Conflict(format!("configuration: {}", one_line(&e)));
     let text = toml::to_string(config).map_err(|e| unwritable(e.to_string()))?;
@@ -218,12 +219,12 @@ pub(super) fn table(config: &Config) -> Result<Table, ConfigError> {
 struct Layers<'a> {
     merged: Table,
     task: &'a str,
-    /// The method whose tables count, once it is known.
+    /// The method whose tables apply, once it is known.
     method: Option<Method>,
 }
 
 impl Layers<'_> {
-    /// Lays the preset `name` over what is there, after the one it begins from.
+    /// Applies the preset `name`, after the one on which it is based.
     fn add_preset(&mut self, name: &str) -> Result<(), ConfigError> {
         let table = preset_table(name)?;
         if let Some(base) = table.get("preset").and_then(Value::as_str) {
@@ -232,8 +233,8 @@ impl Layers<'_> {
         self.add(table, &format!("preset `{name}`"))
     }
 
-    /// Lays `table` over what is there, then its overrides for the method, then those for the task,
-    /// which may have some for the method, too.
+    /// Applies `table`, then its overrides for the method, then those for the task, which may
+    /// contain overrides for the method, too.
     fn add(&mut self, mut table: Table, origin: &str) -> Result<(), ConfigError> {
         let tasks = overrides(&mut table, "task", origin)?;
         self.lay(table, origin, true)?;
@@ -243,8 +244,8 @@ impl Layers<'_> {
         Ok(())
     }
 
-    /// Lays `table` over what is there, then its overrides for the method, if it `counts`. It is
-    /// checked either way: a typing error should not wait for its task or method.
+    /// Applies `table`, then its overrides for the method, if it `counts`. It is checked either
+    /// way, so that a typing error is found in tables of other tasks and methods, too.
     fn lay(&mut self, mut table: Table, origin: &str, counts: bool) -> Result<(), ConfigError> {
         let methods = overrides(&mut table, "method", origin)?;
         let mut tables = vec![checked(table, origin)?];
@@ -270,8 +271,7 @@ impl Layers<'_> {
             });
         }
         if !keys::is_section(key) && !keys().iter().any(|k| k.path == key) {
-            // Here rather than in the walk below, which would stop at the section and suggest only
-            // that.
+            // Reject it here: the walk below would stop at the section and suggest only that.
             return Err(ConfigError::unknown_key(key, "--set"));
         }
         let is_list = keys()
@@ -430,10 +430,10 @@ fn read(path: &Path) -> Result<(String, Table), ConfigError> {
     Ok((origin, table))
 }
 
-/// No settings come near this size, 1 MiB.
+/// Bound on the size of a file of settings, 1 MiB, far above that of any real one.
 const LARGEST_FILE: u64 = 1 << 20;
 
-/// The text of a file of settings that the user named: it may be a pipe, too.
+/// The text of a file of settings that the user named, which may be a pipe.
 ///
 /// # Errors
 /// [`ConfigError::Read`] if it cannot be read, is longer than 1 MiB or is not UTF-8.
@@ -448,9 +448,7 @@ pub fn read_text(path: &Path) -> Result<String, ConfigError> {
         .read_to_end(&mut bytes)
         .map_err(|e| unreadable(e.to_string()))?;
     if bytes.len() as u64 > LARGEST_FILE {
-        return Err(unreadable(
-            "it is longer than 1 MiB, which no settings are".into(),
-        ));
+        return Err(unreadable("it is longer than 1 MiB".into()));
     }
     utf8(bytes, &path.display().to_string())
 }
@@ -474,7 +472,7 @@ fn parse(text: &str, origin: &str) -> Result<Table, ConfigError> {
     })
 }
 
-/// `text` on one line, and what is beyond the length of a line left out.
+/// `text` on one line, truncated to the length of a line.
 pub(super) fn one_line(text: &str) -> String {
     const LONGEST: usize = 120;
     let mut line = fpo_files::one_line(text);

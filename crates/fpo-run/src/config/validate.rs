@@ -1,4 +1,4 @@
-//! The range of every number, and which settings go together.
+//! The range of every number, and conflicts between settings.
 
 use super::layers::{ConfigError, lookup, one_line, table};
 use super::{AdvantageEstimator, AdvantageNormalization, Config, Method, Recompute, TimeKind};
@@ -6,14 +6,14 @@ use fpo_flow::Sampler;
 use std::fmt;
 use toml::Value;
 
-/// The numbers a key may have; NaN and infinities are in no range.
+/// The valid numbers of a key; NaN and infinities are never valid.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Range {
     min: f64,
     max: f64,
-    /// Whether `min` itself is outside.
+    /// Whether `min` itself is invalid.
     above: bool,
-    /// Whether `max` itself is outside.
+    /// Whether `max` itself is invalid.
     below: bool,
     /// Bounds on the length, for a list.
     length: Option<(usize, usize)>,
@@ -58,7 +58,7 @@ const fn list(shortest: usize, longest: usize, of: Range) -> Range {
     }
 }
 
-/// Upper bounds are far beyond any sensible use; they keep a typing error from taking all memory.
+/// Upper bounds are far above any sensible use; they keep a typing error from using all memory.
 const RANGES: &[(&str, Range)] = &[
     ("seed", from_to(0.0, i64::MAX as f64)),
     ("env.num_envs", from_to(1.0, 32_768.0)),
@@ -121,14 +121,14 @@ const RANGES: &[(&str, Range)] = &[
     ("train.keep", from_to(1.0, 1_000_000.0)),
 ];
 
-/// Most f32 numbers a batch may hold (16 GiB): the samples' times, noises, losses and velocities,
+/// Bound on the f32 numbers of a batch (16 GiB): the samples' times, noises, losses and velocities,
 /// with room for 32 actions.
 const LARGEST_BATCH: f64 = 4.0 * 1024.0 * 1024.0 * 1024.0;
 
-/// Most weights between a network's hidden layers.
+/// Bound on the weights between a network's hidden layers.
 const LARGEST_NETWORK: f64 = 50e6;
-/// Most numbers that the hidden layers of a network may hold for the rows it sees at once (256
-/// MiB); up to 16 groups of environments, or 8 of gradients, hold as much.
+/// Bound on the activations of a network's hidden layers for the rows of one pass (256 MiB). Up to
+/// 16 rollout workers, or 8 learner workers, hold as many at the same time.
 const LARGEST_TILE: f64 = 64.0 * 1024.0 * 1024.0;
 
 /// The range of a numeric key.
@@ -139,13 +139,13 @@ pub(super) fn range_of(path: &str) -> Option<&'static Range> {
         .map(|(_, range)| range)
 }
 
-/// Checks every range and what goes together.
+/// Checks every range, then for conflicts.
 ///
 /// # Errors
-/// The first value that is out of its range, or the first pair of settings that exclude each other.
+/// The first value that is out of its range, or the first conflict.
 pub fn validate(config: &Config) -> Result<(), ConfigError> {
     if i64::try_from(config.seed).is_err() {
-        // Beyond what TOML can say, so it cannot wait for the table below.
+        // TOML cannot hold larger integers, so check before converting to the table below.
         return Err(out_of_range(
             "seed",
             &config.seed,
@@ -161,7 +161,7 @@ pub fn validate(config: &Config) -> Result<(), ConfigError> {
     check_conflicts(config)
 }
 
-/// What single ranges cannot say.
+/// Checks for values that are each in range but conflict.
 fn check_conflicts(config: &Config) -> Result<(), ConfigError> {
     let Config {
         env,
@@ -228,7 +228,7 @@ fn check_conflicts(config: &Config) -> Result<(), ConfigError> {
         if weights > LARGEST_NETWORK {
             return conflict(format!(
                 "{key} = {hidden:?} is a network of {:.0} million weights; at most {:.0} million \
-                are possible",
+                are allowed",
                 weights / 1e6,
                 LARGEST_NETWORK / 1e6
             ));
@@ -246,7 +246,7 @@ fn check_conflicts(config: &Config) -> Result<(), ConfigError> {
         return conflict(
             "advantage.normalize = \"batch\" needs advantage.recompute = \"per_iteration\": \
             with \"per_minibatch\" the batch's advantages are \
-             never known together"
+             never all known at once"
                 .into(),
         );
     }
@@ -332,7 +332,7 @@ fn check_conflicts(config: &Config) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// What says how many samples an action has.
+/// The key of the number of samples per action.
 fn samples_key(method: Method) -> &'static str {
     match method {
         Method::Fpo | Method::Awfm => "objective.samples",
@@ -400,7 +400,7 @@ impl fmt::Display for Range {
     }
 }
 
-/// A bound in all its digits; an f64 of this size prints zeros for those it does not need.
+/// A bound in all its digits, without an exponent.
 fn bound(x: f64) -> String {
     if x > 1e16 {
         (x as i64).to_string()

@@ -1,4 +1,4 @@
-//! Following a run, row by row.
+//! Detects problems of a run, row by row.
 
 mod advice;
 mod evaluations;
@@ -9,7 +9,7 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
-use super::finding::figure;
+use super::finding::rounded;
 use super::{Finding, FindingKind, Metrics, Severity};
 use crate::config::Config;
 use advice::Advice;
@@ -17,11 +17,11 @@ use evaluations::{Evaluations, has_evaluation};
 use returns::Returns;
 use symptoms::{Clamping, Gradients, Losses, Ratios, Symptom};
 
-/// Follows a run and says, once for each event, when it begins to go wrong.
+/// Receives the rows of a run and reports each problem once, when it begins.
 ///
-/// It sees nothing but rows, each once and in order, so a run that is resumed shows it the recorded
-/// ones again and goes on as if it had never stopped. When `rollbacks` rises in a row it forgets
-/// what was before in everything that has to do with the present.
+/// Its only input is the rows, each once and in order, so a resumed run replays the recorded ones
+/// and then continues as if it had never stopped. When a row has more `rollbacks` than the one
+/// before, the detector resets everything that describes the present.
 #[derive(Clone, Debug)]
 pub struct Detector {
     advice: Advice,
@@ -32,8 +32,8 @@ pub struct Detector {
     gradients: Gradients,
     losses: Losses,
     rollbacks: f64,
-    /// There was an evaluation with which nothing was wrong: a checkpoint to go back to.
-    sound: bool,
+    /// Whether an evaluation was free of warnings, so that there is a checkpoint for a rollback.
+    has_healthy: bool,
 }
 
 impl Detector {
@@ -48,11 +48,11 @@ impl Detector {
             gradients: Gradients::new(),
             losses: Losses::new(),
             rollbacks: 0.0,
-            sound: false,
+            has_healthy: false,
         }
     }
 
-    /// Takes in a row; returns what has begun with it.
+    /// Adds a row; returns the problems that begin with it.
     pub fn observe(&mut self, row: &dyn Metrics) -> Vec<Finding> {
         let rollbacks = row.get("rollbacks").unwrap_or(self.rollbacks);
         if rollbacks > self.rollbacks {
@@ -74,23 +74,23 @@ impl Detector {
                 found.push(symptom.finding(advice));
             }
         }
-        // Last, since the others are what it may be explained by.
+        // Last, because the other findings may explain it.
         let before = self.has_collapsed();
         self.returns.observe(row);
         self.evaluations.observe(row, self.returns.first);
         if !before && self.has_collapsed() {
             found.push(self.collapse());
         }
-        self.sound |= has_evaluation(row) && self.present().is_empty();
+        self.has_healthy |= has_evaluation(row) && self.present().is_empty();
         found
     }
 
-    /// Whether the return is far below its best, as far as the last rows tell.
+    /// Whether the return is far below its best in the last rows.
     pub fn has_collapsed(&self) -> bool {
         self.returns.collapsed || self.evaluations.collapsed
     }
 
-    /// What is wrong at present.
+    /// The present problems.
     pub fn present(&self) -> Vec<Finding> {
         let symptoms: [&dyn Symptom; 4] =
             [&self.ratios, &self.clamping, &self.gradients, &self.losses];
@@ -102,20 +102,20 @@ impl Detector {
             .collect()
     }
 
-    /// Whether the training return has risen by more than its noise; none while there are too few
-    /// episodes to say.
-    pub fn has_learnt(&self) -> Option<bool> {
+    /// Whether the training return has risen by more than its noise; none if there are too few
+    /// episodes.
+    pub fn has_learned(&self) -> Option<bool> {
         self.returns.has_risen()
     }
 
-    /// Forgets the present, as after a rollback; the next row, which has more of them, does the
+    /// Resets the present, as after a rollback; the next row, which has more rollbacks, does the
     /// same.
     pub(crate) fn forget(&mut self) {
-        if self.sound {
+        if self.has_healthy {
             self.returns.forget();
             self.evaluations.forget();
         } else {
-            // There was nothing to go back to: training has begun again.
+            // There was no checkpoint for a rollback: training starts over.
             self.returns = Returns::new();
             self.evaluations = Evaluations::default();
             self.losses = Losses::new();
@@ -126,7 +126,7 @@ impl Detector {
         self.losses.forget();
     }
 
-    /// That the return has collapsed, and from what.
+    /// The finding that the return has collapsed, with its likely cause.
     fn collapse(&self) -> Finding {
         let fall = if self.evaluations.collapsed {
             self.evaluations.fall()
@@ -136,10 +136,10 @@ impl Detector {
         let cause = if self.losses.is_present() {
             format!(
                 "the flow has become unstable, its loss is {} times its lowest; ",
-                figure(self.losses.growth())
+                rounded(self.losses.growth())
             )
         } else if self.ratios.is_present() {
-            "ratios have left the trust region by orders of magnitude; ".to_owned()
+            "ratios are orders of magnitude outside the trust region; ".to_owned()
         } else if self.gradients.is_present() {
             "gradients have exploded; ".to_owned()
         } else {

@@ -1,4 +1,4 @@
-//! Looking at a whole run: what is wrong at present, and what was.
+//! Checks of a whole run: its present problems, and past ones.
 
 use super::limits::*;
 use super::series::median;
@@ -8,7 +8,7 @@ use super::{
 use crate::config::Method;
 use fpo_learn::trainer::OF_CRITIC;
 
-/// Everything worth saying about a run, the worst first. The run is healthy if none of it [is
+/// All findings about a run, the worst first. The run is healthy if none of them [is
 /// unhealthy](Finding::is_unhealthy).
 ///
 /// ```no_run
@@ -45,7 +45,7 @@ pub fn examine(record: &RunRecord) -> Vec<Finding> {
     }
     found.extend(rates(record));
     found.extend(normalizer(record));
-    // The sort is stable: what belongs together stays together.
+    // The sort is stable and keeps related findings adjacent.
     found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     found
 }
@@ -56,15 +56,15 @@ pub(super) fn damaged_checkpoint(error: &str) -> Finding {
         FindingKind::Normalizer,
         Severity::Warning,
         format!("a checkpoint cannot be read: {error}"),
-        "delete it, so that the run goes on from an earlier one",
+        "delete it, so that the run resumes from an earlier one",
     )
 }
 
 fn no_metrics(record: &RunRecord) -> Finding {
     let advice = if record.events.is_empty() {
-        "the run has only begun, or was stopped before its first iteration was over"
+        "the run has just started, or was stopped before its first iteration ended"
     } else {
-        "it ended before its first iteration was over"
+        "it ended before its first iteration was complete"
     };
     Finding::new(
         FindingKind::NoMetrics,
@@ -74,7 +74,7 @@ fn no_metrics(record: &RunRecord) -> Finding {
     )
 }
 
-/// Whether the run ended with a number that was not finite: nothing came after.
+/// The failure that ended the run, if it ended with a non-finite number.
 fn failure(record: &RunRecord) -> Option<Finding> {
     let last = record.events.last()?;
     let done = record.rows.last().map_or(0, Metrics::iteration);
@@ -82,7 +82,7 @@ fn failure(record: &RunRecord) -> Option<Finding> {
         .then(|| last.finding.clone())
 }
 
-/// What went wrong and was overcome.
+/// Past problems that the run has recovered from.
 fn past(record: &RunRecord, detector: &Detector) -> Vec<Finding> {
     let present: Vec<FindingKind> = detector
         .present()
@@ -133,13 +133,13 @@ fn past(record: &RunRecord, detector: &Detector) -> Vec<Finding> {
     described.collect()
 }
 
-/// The median of the last figures called `name`.
+/// The median of the last values of the metric `name`.
 fn recent(rows: &[impl Metrics], name: &str) -> Option<f64> {
     let middle = median(rows.iter().filter_map(|row| row.get(name)));
     (!middle.is_nan()).then_some(middle)
 }
 
-/// Figures that are no numbers, but for those that do not exist in every iteration, or with these
+/// Metrics that are null, except those that do not exist in every iteration, or with these
 /// settings.
 fn nulls(record: &RunRecord, present: &[Recorded]) -> Option<Finding> {
     let may_be = |name: &str| match name {
@@ -175,7 +175,7 @@ fn clipping(record: &RunRecord, present: &[Recorded]) -> Option<Finding> {
     let optimizer = &record.config.optimizer;
     let rate = recent(present, "learning_rate").unwrap_or(0.0);
     let at_full_rate = rate > 0.5 * f64::from(optimizer.learning_rate);
-    // Where optimizer.max_kl ends them, more of them change nothing.
+    // If optimizer.max_kl ends the epochs, more of them change nothing.
     let steps = (optimizer.epochs * optimizer.minibatches) as f64;
     let all_epochs = recent(present, "gradient_steps").is_none_or(|done| done >= steps);
     if clipped > CLIPPED_MOST {
@@ -183,7 +183,7 @@ fn clipping(record: &RunRecord, present: &[Recorded]) -> Option<Finding> {
             FindingKind::ClipFraction,
             Severity::Warning,
             format!(
-                "{:.0} % of ratios leave the trust region: the policy is thrown out of it at every \
+                "{:.0} % of ratios leave the trust region: the policy overshoots it at every \
                 step",
                 100.0 * clipped
             ),
@@ -211,14 +211,14 @@ fn critic(record: &RunRecord, present: &[Recorded], detector: &Detector) -> Opti
     }
     let statement =
         format!("the critic explains nothing of the returns (explained variance {explained:.2})");
-    // Where every return is the same, as in a task that is mastered or of one step, nothing is left
-    // to explain.
-    Some(if detector.has_learnt() == Some(true) {
+    // If all returns are equal, as in a solved task or one of one step, there is no variance to
+    // explain.
+    Some(if detector.has_learned() == Some(true) {
         Finding::new(
             FindingKind::ExplainedVariance,
             Severity::Note,
             statement,
-            "the return has risen all the same: where returns hardly differ there is nothing to \
+            "the return has risen nevertheless: where returns hardly differ there is nothing to \
             explain",
         )
     } else {
@@ -226,7 +226,7 @@ fn critic(record: &RunRecord, present: &[Recorded], detector: &Detector) -> Opti
             FindingKind::ExplainedVariance,
             Severity::Warning,
             statement,
-            "change optimizer.critic_learning_rate, or begin a new run with \
+            "change optimizer.critic_learning_rate, or start a new run with \
             critic.value_scale=\"horizon\" or a larger critic",
         )
     })
@@ -242,7 +242,7 @@ fn saturation(present: &[Recorded]) -> Option<Finding> {
                 "nearly all actions are at the bounds of their range (saturation {size:.2} of \
                 1)"
             ),
-            "the policy drifts beyond tanh; begin a new run with policy.action_bound=3 (a flow: \
+            "the policy drifts beyond tanh; start a new run with policy.action_bound=3 (a flow: \
             and objective.bound_pull=1), and lower \
              optimizer.learning_rate",
         )
@@ -265,7 +265,7 @@ fn diverged(present: &[Recorded]) -> Option<Finding> {
                 "the simulation diverged {diverged:.0} times in the last {} iterations",
                 present.len()
             ),
-            "such episodes end as failed; a policy that seeks them out may need a smaller \
+            "such episodes end as terminal; a policy that learns to reach them may need a smaller \
             policy.action_bound",
         )
     })
@@ -286,7 +286,7 @@ fn evaluations(record: &RunRecord) -> Option<Finding> {
         Severity::Note,
         format!("there is no evaluation after {steps} environment steps"),
         if every == 0 {
-            "set eval.every (a resumed run can), so that there is a best checkpoint to go back to"
+            "set eval.every (a resumed run can), so that there is a best checkpoint"
         } else {
             "the evaluations of this run are missing from its metrics"
         },
@@ -296,7 +296,7 @@ fn evaluations(record: &RunRecord) -> Option<Finding> {
 fn progress(record: &RunRecord, detector: &Detector) -> Option<Finding> {
     let done = record.rows.last()?.env_steps();
     let half = 2 * done >= record.config.train.steps;
-    let stuck = detector.has_learnt() == Some(false) && !detector.has_collapsed();
+    let stuck = detector.has_learned() == Some(false) && !detector.has_collapsed();
     (half && stuck).then(|| {
         Finding::new(
             FindingKind::NoProgress,
@@ -308,7 +308,7 @@ fn progress(record: &RunRecord, detector: &Detector) -> Option<Finding> {
     })
 }
 
-/// Where the time goes.
+/// Time that is not spent on learning.
 fn speed(record: &RunRecord) -> Option<Finding> {
     let sum = |name: &str| -> f64 { record.rows.iter().filter_map(|row| row.seconds(name)).sum() };
     let (training, evaluating) = (sum("iteration_seconds"), sum("eval_seconds"));
@@ -325,7 +325,7 @@ fn speed(record: &RunRecord) -> Option<Finding> {
 
 fn rates(record: &RunRecord) -> Vec<Finding> {
     let optimizer = &record.config.optimizer;
-    // The rate of a critic that does not exist is nobody's.
+    // Without a critic its learning rate is unused.
     let critic = record.config.advantage.has_critic();
     let rates = [
         ("optimizer.learning_rate", optimizer.learning_rate, true),
@@ -336,11 +336,13 @@ fn rates(record: &RunRecord) -> Vec<Finding> {
         ),
     ];
     let used = rates.into_iter().filter(|(_, _, used)| *used);
-    let judged = used.filter_map(|(key, rate, _)| {
+    let unusual = used.filter_map(|(key, rate, _)| {
         let advice = match f64::from(rate) {
-            rate if rate > HIGHEST_RATE => "few networks bear it; the presets have 1e-4 to 4e-3",
+            rate if rate > HIGHEST_RATE => {
+                "most networks diverge with it; the presets have 1e-4 to 4e-3"
+            }
             rate if rate < LOWEST_RATE => {
-                "hardly anything is learnt with it; the presets have 1e-4 to 4e-3"
+                "learning is very slow with it; the presets have 1e-4 to 4e-3"
             }
             _ => return None,
         };
@@ -351,10 +353,10 @@ fn rates(record: &RunRecord) -> Vec<Finding> {
             advice,
         ))
     });
-    judged.collect()
+    unusual.collect()
 }
 
-/// Names the entries of an observation that `is` is true of, as far as a line has room.
+/// Names the entries of an observation for which `is` is true, as many as fit in a line.
 fn entries(state: &NormalizerState, is: impl Fn(usize) -> bool) -> Option<String> {
     const ROOM: usize = 4;
     let parts = state.observation.iter();
@@ -391,7 +393,7 @@ fn normalizer(record: &RunRecord) -> Vec<Finding> {
             FindingKind::Normalizer,
             Severity::Note,
             format!("observations that never change: {names}"),
-            "they tell the policy nothing",
+            "they carry no information for the policy",
         ));
     }
     if let Some(names) = entries(newest, |i| {
@@ -401,12 +403,12 @@ fn normalizer(record: &RunRecord) -> Vec<Finding> {
             FindingKind::Normalizer,
             Severity::Warning,
             format!("observations of extreme size: {names}"),
-            "single precision loses their differences, and a few of them rule the statistics; \
+            "single precision loses their differences, and a few of them dominate the statistics; \
             scale or bound them in the task",
         ));
     }
     let oldest = &states[0].moments;
-    // A young run has seen little, and every new state moves it.
+    // Early in a run every new state changes the statistics.
     let old = record.rows.len() > YOUNG;
     if old && states.len() > 1 && oldest.count >= moments.count / 4 {
         let moved = |i: usize| {
@@ -414,7 +416,7 @@ fn normalizer(record: &RunRecord) -> Vec<Finding> {
             let now = moments.variance(i).max(CONSTANT_VARIANCE).sqrt();
             let shift = (moments.mean[i] - oldest.mean[i]).abs() / before;
             let scale = (now / before).max(before / now);
-            shift > NORMALISER_DRIFT || scale > NORMALISER_SCALE
+            shift > NORMALIZER_DRIFT || scale > NORMALIZER_SCALE
         };
         if let Some(names) = entries(newest, moved) {
             found.push(Finding::new(
@@ -424,13 +426,13 @@ fn normalizer(record: &RunRecord) -> Vec<Finding> {
                     "the normalizer has drifted since the oldest checkpoint: {}",
                     names
                 ),
-                "the policy sees other inputs than it learnt from; look for states that are new, \
+                "the policy's inputs differ from those it was trained on; look for new states, \
                 or simulations that diverge",
             ));
         }
     }
     for name in found.iter_mut().map(|finding| &mut finding.statement) {
-        // Statistics are of the newest checkpoint, not of this moment.
+        // Statistics are those of the newest checkpoint, not of the present.
         if let Some(checkpoint) = newest.checkpoint.file_name() {
             *name += &format!(" ({})", checkpoint.to_string_lossy());
         }

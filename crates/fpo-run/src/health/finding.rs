@@ -1,4 +1,4 @@
-//! What was found, in a form for people and one for programs.
+//! Findings, as text and as data.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// Worth knowing; the run is healthy.
+    /// For information; the run is healthy.
     Note,
-    /// It is likely to go wrong, or to learn less than it could.
+    /// The run is likely to fail, or to learn less than it could.
     Warning,
-    /// It has gone wrong.
+    /// The run has failed.
     Failure,
 }
 
-/// What is wrong.
+/// The kind of problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FindingKind {
@@ -28,9 +28,9 @@ pub enum FindingKind {
     GradientNorm,
     /// Flow-matching losses are much larger than they were.
     LossGrowth,
-    /// A number stopped being finite.
+    /// A number became non-finite.
     NonFinite,
-    /// Training went back to an earlier state.
+    /// A rollback to an earlier state.
     Rollback,
     /// Too many ratios leave the trust region, or hardly any.
     ClipFraction,
@@ -42,28 +42,28 @@ pub enum FindingKind {
     Saturation,
     /// Simulations diverged.
     Diverged,
-    /// There is no evaluation to judge the run by, or to choose the best checkpoint.
+    /// There is no evaluation from which to choose the best checkpoint.
     Evaluation,
     /// A learning rate is out of the usual range.
     LearningRate,
     /// The return has not risen.
     NoProgress,
-    /// There is nothing to judge yet.
+    /// There are no metrics yet.
     NoMetrics,
-    /// Time goes into something else than learning.
+    /// Time is spent on something other than learning.
     Speed,
 }
 
-/// One thing that was found.
+/// A finding.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
-    /// What it is.
+    /// Its kind.
     pub kind: FindingKind,
     /// How bad it is.
     pub severity: Severity,
-    /// What was seen, as one line.
+    /// The observation, in one line.
     pub statement: String,
-    /// The likely cause and what to do, as one line; empty if nothing.
+    /// The likely cause and what to do, in one line; may be empty.
     pub advice: String,
 }
 
@@ -83,14 +83,14 @@ impl Finding {
         }
     }
 
-    /// Whether a run of which this is true is not well.
+    /// Whether a run with this finding is unhealthy.
     pub fn is_unhealthy(&self) -> bool {
         self.severity > Severity::Note
     }
 }
 
-/// A figure in a sentence.
-pub(super) fn figure(x: f64) -> String {
+/// A number in a sentence.
+pub(super) fn rounded(x: f64) -> String {
     match x.abs() {
         a if !a.is_finite() => "∞".to_owned(),
         a if a >= 1e5 || (a > 0.0 && a < 1e-2) => format!("{x:.1e}"),

@@ -1,4 +1,4 @@
-//! The figures of a run, as it is trained or as its folder holds them.
+//! The metrics of a run, during training or from its folder.
 
 use super::Finding;
 use crate::checkpoint::{Checkpoint, Checkpoints};
@@ -12,7 +12,7 @@ use fpo_policy::Policy;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
-/// The figures of one iteration.
+/// The metrics of one iteration.
 pub trait Metrics {
     /// Iterations done, counted from 1.
     fn iteration(&self) -> u64;
@@ -20,8 +20,7 @@ pub trait Metrics {
     /// Environment steps done.
     fn env_steps(&self) -> u64;
 
-    /// The figure of this name: none if the row has no such figure, not a number if it is not
-    /// finite.
+    /// The metric of this name: none if the row does not have it, NaN if it is not finite.
     fn get(&self, name: &str) -> Option<f64>;
 }
 
@@ -36,7 +35,7 @@ impl Metrics for Row {
 
     fn get(&self, name: &str) -> Option<f64> {
         let (_, value) = self.values.iter().find(|(known, _)| *known == name)?;
-        // As it comes back from the file.
+        // The same as after reading it from the file.
         Some(if value.is_finite() { *value } else { f64::NAN })
     }
 }
@@ -50,10 +49,10 @@ pub struct Recorded {
 }
 
 impl Recorded {
-    /// The row in a line.
+    /// Parses a line as a row.
     ///
     /// # Errors
-    /// If it is not one, with what the parser said.
+    /// If it is not a row, with the parser's message.
     pub fn parse(line: &[u8]) -> Result<Self, String> {
         let values: Map<String, Value> = serde_json::from_slice(line).map_err(|e| e.to_string())?;
         let count = |name: &str| {
@@ -67,13 +66,13 @@ impl Recorded {
         })
     }
 
-    /// The names of figures that are no numbers.
+    /// The names of metrics that are null.
     pub fn nulls(&self) -> impl Iterator<Item = &str> {
         let nulls = self.values.iter().filter(|(_, value)| value.is_null());
         nulls.map(|(name, _)| name.as_str())
     }
 
-    /// Seconds that the part `name` took.
+    /// The timing called `name`, in seconds.
     pub fn seconds(&self, name: &str) -> Option<f64> {
         self.values.get("time")?.get(name)?.as_f64()
     }
@@ -99,36 +98,36 @@ impl Metrics for Recorded {
 /// The normalizer of a checkpoint.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NormalizerState {
-    /// Where it is from.
+    /// Its checkpoint.
     pub checkpoint: PathBuf,
     /// The observation's parts and their sizes.
     pub observation: Vec<(String, usize)>,
-    /// What it has seen.
+    /// Its statistics.
     pub moments: Moments,
 }
 
-/// What a run's folder says about it.
+/// The contents of a run's folder.
 #[derive(Clone, Debug)]
 pub struct RunRecord {
     /// Its settings.
     pub config: Config,
     /// Its rows, in order.
     pub rows: Vec<Recorded>,
-    /// What was found while it was trained.
+    /// The events recorded during training.
     pub events: Vec<Event>,
     /// The normalizers of the oldest and the newest checkpoint, if there are checkpoints that can
     /// be read.
     pub normalizers: Vec<NormalizerState>,
-    /// What was wrong with the folder itself.
+    /// Findings about the folder itself.
     pub damage: Vec<Finding>,
 }
 
 impl RunRecord {
-    /// Reads the folder of a run, without changing anything in it. The run may be under way: a last
-    /// line that is half written does not count.
+    /// Reads the folder of a run, without changing it. The run may be in progress: an incomplete
+    /// last line is ignored.
     ///
     /// # Errors
-    /// If it is no run's folder, or its settings or metrics cannot be read.
+    /// If it is not the folder of a run, or its settings or metrics cannot be read.
     pub fn read(folder: &Path) -> Result<Self, RunError> {
         let not_a_run = |reason: String| RunError::NotARun {
             folder: folder.to_owned(),
@@ -174,7 +173,7 @@ impl RunRecord {
                     observation: policy.observation().to_vec(),
                     moments: policy.normalizer().moments().clone(),
                 }),
-                // It may have been deleted just now, by the run itself.
+                // The run itself may have deleted it in the meantime.
                 Err(_) if !path.exists() => {}
                 Err(error) => self.damage.push(super::doctor::damaged_checkpoint(&error)),
             }

@@ -1,8 +1,8 @@
-//! Short stretches of figures.
+//! Windows of values.
 
 use std::collections::VecDeque;
 
-/// The last figures of a series, up to a number.
+/// The last values of a series, up to a fixed number.
 #[derive(Clone, Debug)]
 pub(super) struct Window {
     values: VecDeque<f64>,
@@ -17,7 +17,7 @@ impl Window {
         }
     }
 
-    /// Adds a figure and hands back the one that it pushes out.
+    /// Adds a value and returns the one that leaves the window.
     pub(super) fn push(&mut self, value: f64) -> Option<f64> {
         let out = if self.values.len() == self.length {
             self.values.pop_front()
@@ -49,8 +49,8 @@ impl Window {
     }
 }
 
-/// The middle of some figures, the upper one of two; what is not finite counts as infinite. Not a
-/// number if there are none.
+/// The median of some values, the upper one of two; non-finite values count as infinite. NaN if
+/// there are none.
 pub(super) fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut sorted: Vec<f64> = values
         .map(|x| if x.is_finite() { x } else { f64::INFINITY })
@@ -79,7 +79,7 @@ mod tests {
             (2.0, 4.0, 3)
         );
         window.push(f64::NAN);
-        assert_eq!(window.median(), 9.0, "what is no number is beyond all");
+        assert_eq!(window.median(), 9.0, "NaN counts as infinite");
         window.clear();
         assert_eq!(window.len(), 0);
     }

@@ -1,4 +1,4 @@
-//! `metrics.jsonl`: a row a line.
+//! `metrics.jsonl`: one row per line.
 
 use fpo_files::{Cut, LineError, create_anew};
 use std::fs::File;
@@ -23,7 +23,7 @@ impl JsonLines {
     }
 
     pub(super) fn write(&mut self, row: &Row) -> Result<(), MetricsError> {
-        // In one piece, so that a reader never sees half a line.
+        // In one write, so that a reader never sees part of a line.
         let line = serde_json::to_string(row)
             .map(|line| line + "\n")
             .map_err(Into::into);
@@ -36,17 +36,17 @@ impl JsonLines {
     }
 }
 
-/// The file of a run that goes on, before it is cut back.
+/// The file of a run to resume, before it is truncated.
 pub(super) struct Resumption {
     path: PathBuf,
     cut: Cut,
-    /// The greatest number of environment steps among the rows that stay.
+    /// The largest number of environment steps among the rows that are kept.
     env_steps: u64,
 }
 
 impl Resumption {
-    /// Keeps the rows up to `iteration`. They must lead there without a gap and each be there once;
-    /// those of the beginning may be missing, of a run whose file was moved away.
+    /// Keeps the rows up to `iteration`. They must reach it without a gap, each exactly once; the
+    /// first rows may be missing, if the run's file was moved away.
     pub(super) fn prepare(run_dir: &Path, iteration: u64) -> Result<Self, MetricsError> {
         let path = run_dir.join(METRICS);
         let (mut env_steps, mut rows, mut newest) = (0, 0, None);
@@ -88,7 +88,7 @@ impl Resumption {
         }
     }
 
-    /// Cuts it back; also returns the number of environment steps of the rows that stay.
+    /// Truncates it; also returns the number of environment steps of the rows that are kept.
     pub(super) fn commit(self) -> Result<(JsonLines, u64), MetricsError> {
         let Self {
             path,
@@ -100,7 +100,7 @@ impl Resumption {
     }
 }
 
-/// Where in a run a line belongs.
+/// A line's position in the run.
 #[derive(Deserialize)]
 struct Position {
     iteration: u64,
@@ -110,7 +110,7 @@ struct Position {
 impl Position {
     fn of(line: &[u8]) -> Result<Self, String> {
         let position: Self = serde_json::from_slice(line).map_err(|e| e.to_string())?;
-        // Far beyond any run, and far from overflowing where one is added.
+        // Far beyond any run, and small enough that adding one does not overflow.
         if position.iteration < 1 << 62 && position.env_steps < 1 << 62 {
             Ok(position)
         } else {

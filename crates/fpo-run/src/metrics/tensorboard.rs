@@ -1,8 +1,8 @@
 //! TensorBoard's event files: TFRecords that hold `Event` messages.
 //!
-//! A record is its length (u64), a checksum of the length, the message, a checksum of the message;
-//! numbers are little endian. The messages need six fields of `event.proto` and `summary.proto`,
-//! encoded here by hand.
+//! A record is its length (u64), a checksum of the length, the message, and a checksum of the
+//! message, in little endian. The messages need six fields of `event.proto` and `summary.proto`,
+//! which are encoded here by hand.
 
 use std::fs::File;
 use std::io::{ErrorKind, Write};
@@ -28,8 +28,7 @@ mod field {
     pub const SESSION_STATUS: u64 = 1;
 }
 
-/// `SessionLog.SessionStatus.START`: what follows replaces what earlier files say about this step
-/// and later ones.
+/// `SessionLog.SessionStatus.START`: later events replace those of earlier files from this step on.
 const SESSION_START: u64 = 1;
 
 /// One event file, open at its end.
@@ -39,8 +38,8 @@ pub(super) struct EventFile {
 }
 
 impl EventFile {
-    /// Begins a file that TensorBoard reads after those already in `run_dir`: it goes by the order
-    /// of the names.
+    /// Creates a file whose name sorts after those already in `run_dir`, because TensorBoard reads
+    /// them in the order of their names.
     pub(super) fn create(run_dir: &Path) -> Result<Self, MetricsError> {
         let seconds = wall_time() as u64;
         let mut part = 0;
@@ -59,7 +58,7 @@ impl EventFile {
         Ok(events)
     }
 
-    /// Says that everything later than `env_steps` in earlier files is void.
+    /// Makes readers discard everything later than `env_steps` in earlier files.
     pub(super) fn restart_after(&mut self, env_steps: u64) -> Result<(), MetricsError> {
         let (mut log, mut event) = (Message::default(), Message::default());
         log.integer(field::SESSION_STATUS, SESSION_START);
@@ -91,7 +90,7 @@ impl EventFile {
         self.file.sync_data().map_err(io_error(&self.path))
     }
 
-    /// Appends an event with the time of now, in one piece, so that a reader never sees half a
+    /// Appends an event with the current time, in one write, so that a reader never sees part of a
     /// record.
     fn record(&mut self, step: Option<u64>, content: Message) -> Result<(), MetricsError> {
         let mut event = Message::default();
@@ -110,7 +109,8 @@ impl EventFile {
     }
 }
 
-/// CRC-32C, rotated and shifted: TFRecord's guard against data that holds checksums of its own.
+/// TFRecord's masked CRC-32C (rotated, plus a constant), for data that may itself contain
+/// checksums.
 fn masked_crc(bytes: &[u8]) -> u32 {
     CRC.checksum(bytes)
         .rotate_right(15)
@@ -158,7 +158,7 @@ impl Message {
         self.0.extend(value);
     }
 
-    /// Seven bits a byte, the lowest first; the top bit says that more follow.
+    /// Seven bits per byte, the lowest first; the top bit marks that more bytes follow.
     fn varint(&mut self, mut value: u64) {
         while value >= 0x80 {
             self.0.push(value as u8 | 0x80);

@@ -1,4 +1,4 @@
-//! What can go wrong with a run.
+//! Errors of a run.
 
 use crate::checkpoint::CheckpointError;
 use crate::config::ConfigError;
@@ -9,18 +9,18 @@ use fpo_policy::PolicyError;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-/// Why a run cannot begin, go on or be used; one line.
+/// Why a run cannot be started, resumed or used; one line.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
-    /// A new run was to begin where one is already.
+    /// A new run in a folder that already holds one.
     #[error("{0} already holds a run; continue it with `fpo train --resume {0}`, replace it with \
         --force, or choose another folder with --out or --name", folder.display())]
     Occupied {
         /// The folder.
         folder: PathBuf,
     },
-    /// There is no run where one was to be continued or used.
+    /// There is no run to resume or use.
     #[error("{} is not a run: {reason}", folder.display())]
     NotARun {
         /// The folder.
@@ -34,20 +34,20 @@ pub enum RunError {
         /// The folder.
         folder: PathBuf,
     },
-    /// The run saved nothing to go on from.
-    #[error("{} has no checkpoint to go on from; begin anew with --force", folder.display())]
+    /// The run has no checkpoint to resume from.
+    #[error("{} has no checkpoint to resume from; start over with --force", folder.display())]
     NoCheckpoint {
         /// The folder.
         folder: PathBuf,
     },
-    /// The run has left no failure to see again.
+    /// The run has left no failure to reproduce.
     #[error("{} has no failure/failure.json: it has not failed, or a newer run replaced \
         it", folder.display())]
     NoFailure {
         /// The folder.
         folder: PathBuf,
     },
-    /// What a failed run left is not that.
+    /// The files of a failure are damaged.
     #[error("{} is damaged: {reason}", path.display())]
     FailureDamaged {
         /// The file.
@@ -56,27 +56,28 @@ pub enum RunError {
         reason: String,
     },
     /// The newest checkpoint cannot be used, but an earlier one can.
-    #[error("{source}; {} is good: delete {} to go on from \
+    #[error("{source}; {} is valid: delete {} to resume from \
         there", older.display(), newest.display())]
     NewestDamaged {
-        /// What is wrong with the newest.
+        /// The error of the newest.
         source: CheckpointError,
         /// The newest checkpoint.
         newest: PathBuf,
-        /// The newest of the good ones.
+        /// The newest valid one.
         older: PathBuf,
     },
-    /// The run has made all its steps.
+    /// The run is complete.
     #[error("{} is complete ({steps} environment steps); extend it with --set \
         train.steps=N", folder.display())]
     Complete {
         /// The folder.
         folder: PathBuf,
-        /// Steps made.
+        /// Its steps.
         steps: u64,
     },
-    /// A line of a file that grows with the run, other than a last one that a crash cut short.
-    #[error("{} is damaged in line {line}: {reason}; move the file away to go on without what it \
+    /// A damaged line of a file that grows with the run, other than a last one truncated by a
+    /// crash.
+    #[error("{} is damaged in line {line}: {reason}; move the file away to resume without its \
         records", path.display())]
     Damaged {
         /// The file.
@@ -86,44 +87,44 @@ pub enum RunError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The file system refused.
+    /// A file system error.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
-        /// What was tried.
+        /// The attempted action.
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The stored configuration is not one.
+    /// The stored configuration is invalid.
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// A checkpoint cannot be saved or read.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// Training collapsed once more than it may go back.
+    /// Training has collapsed again after the largest allowed number of rollbacks.
     #[error(
         "training has collapsed again after {rollbacks} rollbacks: lower learning rates did not \
-        help; begin a new run with more protection, \
-         as the preset `fast` has it (`fpo doctor` says more)"
+         help; start a new run with the stabilizing settings of the preset `fast` (`fpo doctor` \
+         lists them)"
     )]
     Collapsed {
-        /// Rollbacks before.
+        /// Rollbacks so far.
         rollbacks: u32,
     },
-    /// Metrics cannot be written or taken up again.
+    /// Metrics cannot be written or resumed.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
     /// Training failed.
     #[error(transparent)]
     Train(#[from] TrainError),
-    /// Training failed, and that could not be written down.
-    #[error("{error}; nor could that be written down: {why}")]
-    NotWrittenDown {
+    /// Training failed, and the failure could not be recorded.
+    #[error("{error}; this could not be recorded: {why}")]
+    NotRecorded {
         /// Why training failed.
         error: TrainError,
-        /// Why nothing was written.
+        /// Why it could not be recorded.
         why: Box<RunError>,
     },
     /// A policy cannot be written or read.
@@ -132,7 +133,7 @@ pub enum RunError {
 }
 
 impl RunError {
-    /// Of a file of lines that could not be read or cut back, which is what `action` says.
+    /// An error of a file of lines; `action` is the attempted one.
     pub(crate) fn of_lines(action: &'static str, path: &Path, error: LineError) -> Self {
         let path = path.to_owned();
         match error {
@@ -145,7 +146,7 @@ impl RunError {
         }
     }
 
-    /// Whether what the user gave is at fault, rather than what happened while running.
+    /// Whether the error is in the user's input rather than from running.
     pub fn is_input(&self) -> bool {
         match self {
             Self::Occupied { .. }
@@ -170,7 +171,7 @@ impl RunError {
                 | TrainError::UnequalEpisode(_),
             )
             | Self::Policy(_) => true,
-            // Names that can be no folder's, and files too long to be read.
+            // Invalid folder names, and files that are too long.
             Self::Io { action, source, .. } => match source.kind() {
                 ErrorKind::NotADirectory | ErrorKind::InvalidFilename | ErrorKind::InvalidInput => {
                     true
@@ -178,7 +179,7 @@ impl RunError {
                 ErrorKind::FileTooLarge => *action == "read",
                 _ => false,
             },
-            Self::Train(_) | Self::Collapsed { .. } | Self::NotWrittenDown { .. } => false,
+            Self::Train(_) | Self::Collapsed { .. } | Self::NotRecorded { .. } => false,
         }
     }
 }

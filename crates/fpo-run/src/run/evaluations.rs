@@ -1,4 +1,4 @@
-//! `eval.csv`: the evaluations of a run, one line for each kind of noise.
+//! `eval.csv`: the evaluations of a run, one line per kind of noise.
 
 use super::{RunError, RunFolder};
 use fpo_files::Cut;
@@ -22,7 +22,7 @@ impl Evaluations {
         Self::commit(Self::keeping(folder, |_| false)?, folder)
     }
 
-    /// Keeps the lines up to `iteration`, once it is committed.
+    /// Prepares a cut that keeps the lines up to `iteration`.
     pub(super) fn resume(folder: &RunFolder, iteration: u64) -> Result<Cut, RunError> {
         Self::keeping(folder, |line| {
             let line = str::from_utf8(line).unwrap_or_default();
@@ -34,19 +34,19 @@ impl Evaluations {
         })
     }
 
-    /// Cuts the file back.
+    /// Truncates the file.
     pub(super) fn commit(cut: Cut, folder: &RunFolder) -> Result<Self, RunError> {
         let path = folder.path().join(EVALUATIONS);
         match cut.commit() {
             Ok(file) => Ok(Self { path, file }),
-            Err(error) => Err(RunError::of_lines("cut back", &path, error.into())),
+            Err(error) => Err(RunError::of_lines("truncate", &path, error.into())),
         }
     }
 
     fn keeping(folder: &RunFolder, mut keep: impl FnMut(&[u8]) -> bool) -> Result<Cut, RunError> {
         let path = folder.path().join(EVALUATIONS);
         Cut::prepare(&path, HEADER, |line| Ok(keep(line)))
-            .map_err(|error| RunError::of_lines("cut back", &path, error))
+            .map_err(|error| RunError::of_lines("truncate", &path, error))
     }
 
     pub(super) fn write(&mut self, row: &Row, evaluation: &Evaluation) -> Result<(), RunError> {

@@ -1,5 +1,4 @@
-//! What a training that cannot go on leaves behind: enough to see the failure again, as often as it
-//! takes to understand it.
+//! The files that a failed training leaves, from which the failure can be reproduced.
 
 use super::{CONFIG, RunError, RunFolder, STATE, advance};
 use crate::checkpoint::LARGEST_FILE;
@@ -12,40 +11,40 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The folder in a run's folder; it holds the last good state, the settings, the minibatch if one
-/// is to blame, and what happened.
+/// The subfolder of a run's folder; it holds the last valid state, the settings, the minibatch if
+/// the failure is in one, and a report.
 pub(super) const FAILURE: &str = "failure";
 const BATCH: &str = "minibatch.safetensors";
 const REPORT: &str = "failure.json";
 
-/// No report comes near this size, 1 MiB.
+/// Bound on the size of a report, 1 MiB, far above that of any real one.
 const LARGEST_REPORT: u64 = 1 << 20;
 
-/// What happened.
+/// The report of a failure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FailureReport {
-    /// Iterations done before the one that failed.
+    /// Iterations completed before the failed one.
     iteration: u64,
-    /// The error, as it was told.
+    /// The error message.
     error: String,
 }
 
-/// A failure, and what became of the attempt to see it again.
+/// A failure, and the outcome of reproducing it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reproduction {
-    /// Iterations done before the one that failed.
+    /// Iterations completed before the failed one.
     pub iteration: u64,
-    /// The error that the run ended with.
+    /// The error with which the run ended.
     pub recorded: String,
-    /// The error of the iteration when it was made again; none if it succeeded.
+    /// The error of the repeated iteration; none if it succeeded.
     pub again: Option<String>,
-    /// The minibatch that was to blame.
+    /// The minibatch in which it failed.
     pub minibatch: Option<PathBuf>,
 }
 
-/// Writes down that `trainer`, whose state after `done` iterations was `before`, failed in the
-/// next. An earlier failure's files are replaced.
+/// Records that `trainer`, whose state after `done` iterations was `before`, failed in the next.
+/// Files of an earlier failure are replaced.
 pub(super) fn write(
     folder: &RunFolder,
     config: &str,
@@ -64,14 +63,14 @@ pub(super) fn write(
         }
     };
     discard(&path).map_err(io("delete", &path))?;
-    fs::create_dir(&path).map_err(io("make the folder", &path))?;
+    fs::create_dir(&path).map_err(io("create the folder", &path))?;
     let report = FailureReport {
         iteration: done,
         error: error.to_string(),
     };
     let report = serde_json::to_vec_pretty(&report).expect("a number and a text are JSON");
     let minibatch = trainer.offending_minibatch(error)?;
-    // The report last: where it is, the rest is.
+    // The report is written last: if it exists, the other files do, too.
     let files = [
         (STATE, Some(before)),
         (CONFIG, Some(config.as_bytes())),
@@ -87,11 +86,11 @@ pub(super) fn write(
     Ok(())
 }
 
-/// Makes the iteration that the run in `folder` failed in again, from the last good state, on
+/// Re-runs the iteration in which the run in `folder` failed, from the last valid state, on
 /// `threads` threads. Nothing is written.
 ///
 /// # Errors
-/// If the run has left no failure, or its files are damaged, or `task` finds no task of its name.
+/// If the run has left no failure, its files are damaged, or `task` finds no task of its name.
 pub fn reproduce<E: From<RunError>>(
     folder: &Path,
     threads: usize,
@@ -124,7 +123,7 @@ pub fn reproduce<E: From<RunError>>(
         .map_err(RunError::from)?;
     if trainer.iteration() != report.iteration {
         let reason = format!(
-            "it speaks of {} iterations, {STATE} of {}",
+            "it records {} iterations, {STATE} {}",
             report.iteration,
             trainer.iteration()
         );

@@ -1,4 +1,4 @@
-//! The folder of a run, and finding a policy in one.
+//! The folder of a run, and how to find a policy in it.
 
 use super::{CONFIG, EVALUATIONS, EVENTS, POLICY, RunError, failure};
 use crate::checkpoint::{Checkpoint, Checkpoints};
@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 
 const LOCK: &str = ".lock";
 pub(crate) const CHECKPOINTS: &str = "checkpoints";
-/// No policy comes near this size, 1 GiB: the largest networks have a fifth of it.
+/// Bound on the size of a policy file, 1 GiB: the largest networks have a fifth of it.
 pub(crate) const LARGEST_POLICY: u64 = 1 << 30;
 
-/// What a run leaves in its folder, besides the event files; `--force` deletes all these and
+/// The files of a run in its folder, besides TensorBoard's event files; `--force` deletes these and
 /// nothing else.
 const OURS: [&str; 13] = [
     CONFIG,
@@ -31,29 +31,29 @@ const OURS: [&str; 13] = [
     "gridworld.png",
 ];
 
-/// The folder of a run, locked against other processes as long as this lives.
+/// The folder of a run, locked against other processes until it is dropped.
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
-    /// The system lets go of the lock when this is closed, however the process ends.
+    /// The system releases the lock when this is closed, however the process ends.
     _lock: File,
 }
 
 impl RunFolder {
-    /// Makes the folder of a new run, and those above it. With `force` it may hold a run already,
-    /// which stays until [`super::Session::begin`] deletes it, and nothing else in the folder.
+    /// Creates the folder of a new run, and its parents. With `force` it may already hold a run,
+    /// which [`super::Session::begin`] deletes later, without touching other files in the folder.
     ///
     /// # Errors
-    /// If there is a run already and not `force`, another process uses it, or it cannot be made.
+    /// If it holds a run and `force` is false, another process uses it, or it cannot be created.
     pub fn create(path: &Path, force: bool) -> Result<Self, RunError> {
         if !force && holds_a_run(path) {
             return Err(RunError::Occupied {
                 folder: path.to_owned(),
             });
         }
-        fs::create_dir_all(path).map_err(io_error("make the folder", path))?;
+        fs::create_dir_all(path).map_err(io_error("create the folder", path))?;
         let folder = Self::lock(path)?;
-        // Again under the lock: two processes may have come this far together.
+        // Check again under the lock: two processes may get here at the same time.
         if !force && holds_a_run(path) {
             return Err(RunError::Occupied {
                 folder: path.to_owned(),
@@ -62,10 +62,10 @@ impl RunFolder {
         Ok(folder)
     }
 
-    /// Opens the folder of a run to go on with it.
+    /// Opens the folder of a run to resume it.
     ///
     /// # Errors
-    /// If it holds no run or another process uses it.
+    /// If it does not hold a run or another process uses it.
     pub fn open(path: &Path) -> Result<Self, RunError> {
         if !path.join(CONFIG).is_file() {
             let reason = if path.is_dir() {
@@ -100,7 +100,7 @@ impl RunFolder {
             Err(TryLockError::WouldBlock) => Err(RunError::InUse {
                 folder: path.to_owned(),
             }),
-            // Some network file systems have no locks; a run there is better than none.
+            // Some network file systems have no locks; runs are allowed there nevertheless.
             Err(TryLockError::Error(e)) if e.kind() == io::ErrorKind::Unsupported => Ok(Self {
                 path: path.to_owned(),
                 _lock: lock,
@@ -109,7 +109,7 @@ impl RunFolder {
         }
     }
 
-    /// Deletes what was half written when a process ended.
+    /// Deletes partially written files of an interrupted process.
     pub(super) fn sweep(&self) -> Result<(), RunError> {
         for name in OURS {
             let partial = partial(&self.path.join(name));
@@ -118,8 +118,8 @@ impl RunFolder {
         Ok(())
     }
 
-    /// Deletes what an earlier run left. The checkpoints go first, and all at once by taking
-    /// another name: a deletion cut short must not look like a run to go on with.
+    /// Deletes the files of an earlier run. Its checkpoints are first renamed, all at once: after
+    /// an interrupted deletion the folder must not look like a run that can be resumed.
     pub(super) fn clear(&self) -> Result<(), RunError> {
         let checkpoints = self.checkpoints();
         discard(&checkpoints).map_err(io_error("delete", &checkpoints))?;
@@ -129,7 +129,7 @@ impl RunFolder {
             let name = entry.file_name();
             let name = name.to_string_lossy();
             let ours = OURS.contains(&name.trim_start_matches(PARTIAL));
-            // Films grow under names of their own.
+            // Temporary files of films.
             let film = name.starts_with(".film-") && name.ends_with(".tmp");
             if ours || film || name.starts_with("events.out.tfevents.") {
                 let path = entry.path();
@@ -139,12 +139,12 @@ impl RunFolder {
         Ok(())
     }
 
-    /// Makes the names of its files last.
+    /// Syncs its directory entries.
     pub(super) fn flush(&self) -> Result<(), RunError> {
         sync_folder(&self.path).map_err(io_error("save", &self.path))
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -159,7 +159,7 @@ impl RunFolder {
         self.path.join(CHECKPOINTS)
     }
 
-    /// Writes a whole file, which appears or changes at once or not at all. Returns its path.
+    /// Writes a whole file atomically. Returns its path.
     pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, RunError> {
         let path = self.path.join(name);
         replace(&path, bytes).map_err(io_error("write", &path))?;
@@ -182,7 +182,7 @@ fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RunE
     }
 }
 
-/// Which checkpoint of a run.
+/// Selects a checkpoint of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pick {
     /// The newest.
@@ -194,10 +194,10 @@ pub enum Pick {
 }
 
 /// The policy at `path`: a run's folder, a checkpoint's, or a policy file. Returns its bytes and
-/// where they are from.
+/// their file.
 ///
 /// # Errors
-/// If there is none there, or its checkpoint is damaged.
+/// If there is no policy, or its checkpoint is damaged.
 pub fn find_policy(path: &Path, pick: Pick) -> Result<(Vec<u8>, PathBuf), RunError> {
     if path.is_file() {
         let bytes = read_capped(path, LARGEST_POLICY).map_err(io_error("read", path))?;

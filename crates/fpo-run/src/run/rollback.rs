@@ -1,4 +1,4 @@
-//! What a run does when training has collapsed.
+//! Rollback of a run whose training has collapsed.
 
 use super::{Observer, RunError, STATE, Session};
 use crate::checkpoint::{CheckpointError, Checkpoints};
@@ -11,11 +11,11 @@ use fpo_learn::trainer::{ROLLBACK_LR_SCALE, TrainError};
 use std::path::Path;
 
 impl Session {
-    /// After a number stopped being finite in iteration `iteration`: writes it down and, where that
-    /// is wanted, goes back.
+    /// Records that a number became non-finite in iteration `iteration`, and rolls back if
+    /// `train.rollback` is set.
     ///
     /// # Errors
-    /// `error` itself if there is no going back, or what goes wrong on the way.
+    /// `error` itself if there is no rollback, or an error of recording or rolling back.
     pub(super) fn recover_from(
         &mut self,
         iteration: u64,
@@ -26,7 +26,7 @@ impl Session {
         let finding = Finding::new(FindingKind::NonFinite, Severity::Failure, statement, advice);
         if let Err(why) = self.record(iteration, self.trainer.env_steps(), finding, observer) {
             let why = Box::new(why);
-            return Err(RunError::NotWrittenDown { error, why });
+            return Err(RunError::NotRecorded { error, why });
         }
         if !self.config.train.rollback {
             return Err(error.into());
@@ -34,16 +34,15 @@ impl Session {
         self.roll_back(iteration, iteration - 1, observer)
     }
 
-    /// After something was wrong in iteration `iteration` goes back to the best checkpoint with
-    /// which nothing was wrong, or to the beginning if there is none, and saves where that leads: a
-    /// run that is interrupted from now on goes on from here, with `done` iterations done. A return
-    /// may be high where the flow has become unstable already, and then it falls again at once.
-    /// Checkpoints that were not evaluated are no place to go back to: which of them are there
-    /// depends on interruptions.
+    /// After a collapse in iteration `iteration`, goes back to the best healthy checkpoint, or to
+    /// the beginning if there is none, and saves the resulting state with `done` iterations done,
+    /// from which an interrupted run then resumes. The checkpoint must be healthy, because a return
+    /// may still be high after the flow has become unstable, and would soon fall again. It must
+    /// have been evaluated, because which of the others exist depends on interruptions.
     ///
     /// # Errors
-    /// [`RunError::Collapsed`] if it has gone back too often already, or if the checkpoint cannot
-    /// be read or the new one not written.
+    /// [`RunError::Collapsed`] after too many rollbacks; others if the checkpoint cannot be read or
+    /// the new one cannot be written.
     pub(super) fn roll_back(
         &mut self,
         iteration: u64,
@@ -55,7 +54,7 @@ impl Session {
                 rollbacks: self.trainer.rollbacks(),
             });
         }
-        let best = Checkpoints::best_sound(&self.folder.checkpoints())?;
+        let best = Checkpoints::best_healthy(&self.folder.checkpoints())?;
         let (state, from, evaluation) = match &best {
             None => (
                 None,
@@ -65,7 +64,7 @@ impl Session {
             Some(best) => {
                 let evaluation = best.about().evaluation;
                 let from = format!(
-                    "the best sound checkpoint, after {} environment steps (return {:.1})",
+                    "the best healthy checkpoint, after {} environment steps (return {:.1})",
                     best.about().env_steps,
                     evaluation.unwrap_or(f64::NAN)
                 );
@@ -77,7 +76,7 @@ impl Session {
                 FindingKind::Rollback,
                 Severity::Note,
                 format!("went back to {from}"),
-                format!("learning rates are {rate} of what they were from now on"),
+                format!("from now on learning rates are {rate} of the initial ones"),
             )
         };
         let rate = ROLLBACK_LR_SCALE.powi(self.trainer.rollbacks() as i32 + 1);
@@ -91,14 +90,14 @@ impl Session {
                 }),
                 None => error.into(),
             })?;
-        // It is the evaluated policy again, so that the best one is not lost where it is saved in
-        // the place of itself.
+        // The policy is that of `best`, so save its evaluation, too: the new checkpoint may replace
+        // `best`.
         self.detector.forget();
         self.save(evaluation, observer)
     }
 }
 
-/// A detector that has seen what a run's folder holds up to `iteration`.
+/// A detector that has received the rows of a run's folder up to `iteration`.
 pub(super) fn replayed(
     config: &Config,
     folder: &Path,
@@ -117,7 +116,7 @@ pub(super) fn replayed(
     Ok(detector)
 }
 
-/// What an error says, and what it advises.
+/// An error's statement and its advice.
 fn sentence(error: &TrainError) -> (String, String) {
     let text = error.to_string();
     match text.split_once("; ") {

@@ -2,7 +2,7 @@ use super::*;
 use fpo_env::{Env, EnvSpec, MakeError};
 use std::fs;
 
-/// A task whose environments cannot be made.
+/// A task whose environments cannot be created.
 struct Broken(EnvSpec);
 
 impl Task for Broken {
@@ -16,7 +16,7 @@ impl Task for Broken {
 }
 
 #[test]
-fn a_run_that_cannot_begin_replaces_none() {
+fn a_run_that_cannot_start_does_not_replace_another() {
     let task = Arc::new(Broken(EnvSpec {
         name: "broken".into(),
         summary: String::new(),

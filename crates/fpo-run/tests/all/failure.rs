@@ -1,6 +1,5 @@
-//! The promise: a number that is not finite never acts, is never learnt from and is never saved,
-//! also where it appears only in an evaluation; and what a failed run leaves makes the failure
-//! again.
+//! The guarantee: a non-finite number never acts, is never learned from and is never saved, even if
+//! it appears only in an evaluation; and the files of a failed run reproduce the failure.
 
 use fpo_env::{Env, EnvSpec, MakeError, NoState, StateError, Step, StepEnd, Task};
 use fpo_rng::Philox;
@@ -13,11 +12,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tempfile::TempDir;
 
-/// A task whose environments give what is not a number, but for the first few that are made of it:
-/// those that train.
+/// A task whose environments return NaN, except the first few that are created: those used for
+/// training.
 struct Faulty {
     spec: EnvSpec,
-    sound: AtomicUsize,
+    valid: AtomicUsize,
     fault: Fault,
 }
 
@@ -25,12 +24,12 @@ struct Faulty {
 enum Fault {
     Reward,
     Observation,
-    /// Of the observation that an episode begins with.
+    /// In the initial observation of an episode.
     Beginning,
 }
 
 impl Faulty {
-    fn task(sound: usize, fault: Fault) -> Arc<dyn Task> {
+    fn task(valid: usize, fault: Fault) -> Arc<dyn Task> {
         let spec = EnvSpec {
             name: "faulty".into(),
             summary: "a task with a fault".into(),
@@ -40,8 +39,8 @@ impl Faulty {
             control_timestep: 0.1,
             step_limit: Some(4),
         };
-        let sound = AtomicUsize::new(sound);
-        Arc::new(Self { spec, sound, fault })
+        let valid = AtomicUsize::new(valid);
+        Arc::new(Self { spec, valid, fault })
     }
 }
 
@@ -52,12 +51,12 @@ impl Task for Faulty {
 
     fn make(&self) -> Result<Box<dyn Env>, MakeError> {
         let one_less = |left: usize| left.checked_sub(1);
-        let sound = self
-            .sound
+        let valid = self
+            .valid
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less);
         Ok(Box::new(FaultyEnv {
             spec: self.spec.clone(),
-            fault: sound.is_err().then_some(self.fault),
+            fault: valid.is_err().then_some(self.fault),
         }))
     }
 }
@@ -115,7 +114,7 @@ fn config() -> Config {
     )
 }
 
-/// Trains on one thread, so that environments are made in their order.
+/// Trains on one thread, so that environments are created in order.
 fn train(folder: &TempDir, task: Arc<dyn Task>) -> Result<(), RunError> {
     let locked = RunFolder::create(&folder.path().join("run"), false).unwrap();
     let mut session = Session::begin(locked, config(), task, 1).unwrap();
@@ -123,21 +122,21 @@ fn train(folder: &TempDir, task: Arc<dyn Task>) -> Result<(), RunError> {
 }
 
 #[test]
-fn a_fault_that_only_an_evaluation_meets_ends_the_run_before_anything_is_saved() {
+fn a_fault_in_an_evaluation_ends_the_run_before_anything_is_saved() {
     for (fault, name, step) in [
         (Fault::Reward, "reward", 0),
         (Fault::Beginning, "observation", 0),
         (Fault::Observation, "observation", 1),
     ] {
-        // The first evaluation is sound, and a checkpoint follows it; the next is not.
-        let sound = ENVS + 2 * 3;
+        // The first evaluation is valid, and a checkpoint follows it; the second is not.
+        let valid = ENVS + 2 * 3;
         let folder = TempDir::new().unwrap();
-        let error = train(&folder, Faulty::task(sound, fault))
+        let error = train(&folder, Faulty::task(valid, fault))
             .unwrap_err()
             .to_string();
         let expected = format!(
             "the environment gave a non-finite {name} in episode 0 of the evaluation at step \
-            {step}: this is a fault of the task"
+            {step}: this is a bug in the task"
         );
         assert_eq!(error, expected);
         let run = folder.path().join("run");
@@ -148,7 +147,7 @@ fn a_fault_that_only_an_evaluation_meets_ends_the_run_before_anything_is_saved()
         let evaluations = fs::read_to_string(run.join("eval.csv")).unwrap();
         assert_eq!(evaluations.lines().count(), 3, "{evaluations}");
 
-        // Where every evaluation is at fault, so is the one that was.
+        // With a fault in every evaluation, the recorded one fails again.
         let again = reproduce(&run, 1, |_| Ok::<_, RunError>(Faulty::task(ENVS, fault))).unwrap();
         assert_eq!(
             (again.iteration, again.recorded.as_str()),
@@ -161,7 +160,7 @@ fn a_fault_that_only_an_evaluation_meets_ends_the_run_before_anything_is_saved()
 }
 
 #[test]
-fn a_fault_in_training_is_told_of_its_environment_and_step() {
+fn a_fault_in_training_is_reported_with_its_environment_and_step() {
     let folder = TempDir::new().unwrap();
     let error = train(&folder, Faulty::task(2, Fault::Reward))
         .unwrap_err()
@@ -179,10 +178,10 @@ fn a_fault_in_training_is_told_of_its_environment_and_step() {
     assert_eq!(fs::read_to_string(run.join("metrics.jsonl")).unwrap(), "");
 }
 
-/// A stranger's `failure` may be a link: what it leads to stays as it is.
+/// In an untrusted folder `failure` may be a link, whose target must not change.
 #[cfg(unix)]
 #[test]
-fn a_failure_takes_the_place_of_a_link() {
+fn a_failure_replaces_a_link() {
     let folder = TempDir::new().unwrap();
     let (run, outside) = (folder.path().join("run"), folder.path().join("outside"));
     fs::create_dir(&outside).unwrap();
@@ -199,13 +198,13 @@ fn a_failure_takes_the_place_of_a_link() {
     assert!(run.join("failure/failure.json").is_file());
 }
 
-/// Takes the run's folder away while the second evaluation begins.
-struct Thief {
+/// Moves the run's folder away when the second evaluation begins.
+struct MovesFolder {
     folder: PathBuf,
     evaluations: usize,
 }
 
-impl Observer for Thief {
+impl Observer for MovesFolder {
     fn evaluating(&mut self) {
         self.evaluations += 1;
         if self.evaluations == 2 {
@@ -214,14 +213,14 @@ impl Observer for Thief {
     }
 }
 
-/// A failure is told also where it cannot be written down.
+/// A failure is reported even if it cannot be recorded.
 #[test]
-fn a_failure_is_told_when_there_is_no_room_for_it() {
+fn a_failure_is_reported_even_if_it_cannot_be_recorded() {
     let folder = TempDir::new().unwrap();
     let task = Faulty::task(ENVS + 2 * 3, Fault::Reward);
     let locked = RunFolder::create(&folder.path().join("run"), false).unwrap();
     let mut session = Session::begin(locked, config(), task, 1).unwrap();
-    let mut thief = Thief {
+    let mut thief = MovesFolder {
         folder: folder.path().to_owned(),
         evaluations: 0,
     };
@@ -234,15 +233,15 @@ fn a_failure_is_told_when_there_is_no_room_for_it() {
         "{line}"
     );
     assert!(
-        line.contains("nor could that be written down: cannot make the folder"),
+        line.contains("this could not be recorded: cannot create the folder"),
         "{line}"
     );
 }
 
-/// What a stranger may have put into a failure's folder.
+/// Untrusted contents of a failure's folder.
 #[cfg(unix)]
 #[test]
-fn a_failure_that_is_none_is_refused_in_a_line() {
+fn invalid_failure_folders_are_rejected_in_one_line() {
     let folder = TempDir::new().unwrap();
     train(&folder, Faulty::task(2, Fault::Reward)).unwrap_err();
     let failure = folder.path().join("run/failure");
@@ -286,7 +285,7 @@ fn a_failure_that_is_none_is_refused_in_a_line() {
         fs::write(path, content).unwrap();
     }
     assert_eq!(reproduced(), Ok(true));
-    // Found by fuzzing: the parser quotes names of fields, line feeds and all.
+    // Found by fuzzing: the parser quotes names of fields, including line feeds.
     fs::write(failure.join("failure.json"), "{\"a\\nb\":1}").unwrap();
     let line = reproduced().unwrap_err();
     assert!(
@@ -300,7 +299,7 @@ fn a_failure_that_is_none_is_refused_in_a_line() {
     .unwrap();
     let line = reproduced().unwrap_err();
     assert!(
-        line.contains("it speaks of 5 iterations, state.safetensors of 0"),
+        line.contains("it records 5 iterations, state.safetensors 0"),
         "{line}"
     );
 }

@@ -1,8 +1,8 @@
-//! The promise: policies, checkpoints and run folders from strangers are read with caps on sizes
-//! and typed errors. No panic, no allocation by what a file claims, nothing read or written outside
-//! the folder.
+//! The guarantee: untrusted policies, checkpoints and run folders are read with bounds on sizes and
+//! typed errors. No panics, no allocations from claimed sizes, nothing read or written outside the
+//! folder.
 //!
-//! What the fuzz targets (`fuzz/`) found stands here, too, with its bytes.
+//! Inputs found by the fuzz targets (`fuzz/`) are tested here, too.
 
 use fpo_env::Task;
 use fpo_learn::evaluate::{EvaluateError, Noise, evaluate_both, play};
@@ -53,7 +53,7 @@ fn resume(run: &Path) -> Result<Session, RunError> {
     Session::resume(folder, config, task(), 1)
 }
 
-/// A safetensors file in its parts: its header as text, and the data.
+/// The parts of a safetensors file: its header as text, and the data.
 fn parts(file: &[u8]) -> (String, Vec<u8>) {
     let (length, rest) = file.split_first_chunk().unwrap();
     let (header, data) = rest.split_at(u64::from_le_bytes(*length) as usize);
@@ -93,7 +93,7 @@ fn one_line(error: &dyn std::error::Error) -> String {
     line
 }
 
-/// What no container may claim, for any reader.
+/// Invalid containers, for all readers.
 fn impossible_containers(file: &[u8]) -> Vec<Vec<u8>> {
     let (header, data) = parts(file);
     let with_length = |length: u64| [&length.to_le_bytes(), &file[8..]].concat();
@@ -135,7 +135,7 @@ fn policies() {
     assert!(Policy::load(&good).is_ok());
     let mut bad = impossible_containers(&good);
     for (from, to) in [
-        // Sizes that are lies, alone and as products.
+        // False sizes, alone and as products.
         (r#"\"hidden\":[3]"#, r#"\"hidden\":[1000000000]"#.to_owned()),
         (
             r#"\"hidden\":[3]"#,
@@ -154,7 +154,7 @@ fn policies() {
             r#"\"time_embedding\":9999999999"#.to_owned(),
         ),
         (r#"\"flow_steps\":2"#, r#"\"flow_steps\":10001"#.to_owned()),
-        // Numbers that no normalizer has.
+        // Numbers that are invalid in a normalizer.
         (
             r#"\"variance_floor\":1e-6"#,
             r#"\"variance_floor\":0"#.to_owned(),
@@ -173,7 +173,7 @@ fn policies() {
         ),
         (r#"\"clip\":10.0"#, r#"\"clip\":0.0"#.to_owned()),
         (r#"\"clip\":10.0"#, r#"\"clip\":-1.0"#.to_owned()),
-        // JSON in JSON: deeper than any parser goes, cut short, said twice, of another kind.
+        // JSON in JSON: too deeply nested, truncated, with a duplicate field, of another kind.
         (
             r#"\"network\":{"#,
             format!(r#"\"network\":{}{{"#, "[".repeat(100_000)),
@@ -205,12 +205,12 @@ fn policies() {
     for (k, file) in bad.iter().enumerate() {
         let error = Policy::load(file)
             .err()
-            .unwrap_or_else(|| panic!("file {k} is no policy"));
+            .unwrap_or_else(|| panic!("file {k} is not a policy"));
         one_line(&error);
     }
 }
 
-/// Finite weights of any size may overflow, but then no action is taken.
+/// Large finite weights may overflow; then no action is taken.
 #[test]
 fn a_policy_of_huge_weights_does_not_act() {
     let good = trainer().policy().save().unwrap();
@@ -300,8 +300,8 @@ fn training_states() {
         &f64::NAN.to_le_bytes(),
     ));
     bad.push(with_tensor(&good, "normalizer.m2", &(-1f64).to_le_bytes()));
-    // Resets, length, limit, total reward, observation, length of the environment's own state; the
-    // greatest number there is no length, but says that there is none.
+    // Resets, length, limit, total reward, observation, length of the environment's own state. For
+    // the last, the largest number is valid: it means that there is no state.
     for (at, bytes) in [
         (0, &u64::MAX.to_le_bytes()[..]),
         (8, &u32::MAX.to_le_bytes()),
@@ -319,7 +319,7 @@ fn training_states() {
     for (k, state) in bad.iter().enumerate() {
         match restore(state)
             .err()
-            .unwrap_or_else(|| panic!("file {k} is no state"))
+            .unwrap_or_else(|| panic!("file {k} is not a state"))
         {
             error @ TrainError::State(_) => one_line(&error),
             error => panic!("file {k}: {error}"),
@@ -361,8 +361,8 @@ fn manifests() {
     }
 }
 
-/// A link is read as what it leads to, if that is a file with the recorded hash; a device or a pipe
-/// never.
+/// A link is followed if its target is a file with the recorded hash; a device or a pipe is never
+/// read.
 #[cfg(unix)]
 #[test]
 fn links_and_pipes_in_a_checkpoint() {
@@ -387,7 +387,7 @@ fn links_and_pipes_in_a_checkpoint() {
     }
     let error = replaced(&|| link("policy.safetensors"));
     assert!(matches!(error, CheckpointError::Damaged { .. }), "{error}");
-    // A pipe nobody writes to: opening it would wait for ever.
+    // A pipe without a writer: opening it would block forever.
     let error = replaced(&|| crate::make_pipe(&state));
     assert!(one_line(&error).contains("not a regular file"), "{error}");
     let pipe_at = folder.path().join("pipe");
@@ -395,7 +395,7 @@ fn links_and_pipes_in_a_checkpoint() {
     assert!(find_policy(&pipe_at, Pick::Latest).is_err());
 }
 
-/// Whatever links a stranger's folder holds, going on with it changes nothing outside.
+/// Resuming in an untrusted folder changes nothing outside of it, whatever links it holds.
 #[cfg(unix)]
 #[test]
 fn links_in_a_run_folder() {
@@ -417,8 +417,7 @@ fn links_in_a_run_folder() {
         let folder = TempDir::new().unwrap();
         let run = stopped_run(folder.path());
         let (inside, outside) = (run.join(name), folder.path().join("outside"));
-        // The stranger's link leads to a copy of what was there, so that only the link itself is
-        // wrong.
+        // The link leads to a copy of the original, so that only the link itself is wrong.
         if inside.exists() {
             fs::rename(&inside, &outside).unwrap();
         } else if name.starts_with("checkpoints/") {
@@ -440,7 +439,7 @@ fn links_in_a_run_folder() {
         if let Err(error) = begun {
             one_line(&error);
         }
-        assert_eq!(everything(&outside), before, "{name}, begun anew");
+        assert_eq!(everything(&outside), before, "{name}, started over");
     }
 }
 
@@ -459,7 +458,7 @@ fn everything(path: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     found
 }
 
-/// Files beside the checkpoint that are not what a run writes.
+/// Files beside the checkpoint that no run would write.
 #[test]
 fn foreign_files_in_a_run_folder() {
     let folder = TempDir::new().unwrap();
@@ -493,7 +492,7 @@ fn foreign_files_in_a_run_folder() {
         one_line(&error);
         assert!(
             fs::read(run.join(name)).unwrap() == content.as_bytes(),
-            "{name} is as it was"
+            "{name} is unchanged"
         );
         fs::write(run.join(name), good).unwrap();
     }

@@ -1,8 +1,8 @@
-//! The tests of this crate's public items, in one program: each program more is linked, and what
-//! they share compiled, once more.
+//! The tests of this crate's public items, in one program: every further program would be linked,
+//! and the shared modules compiled, once more.
 //!
-//! No test here may start a process: until it runs, it holds copies of the locks that other tests
-//! have on folders of runs.
+//! No test here may start a process: until it executes, it holds copies of the locks that other
+//! tests hold on run folders.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ mod settings_page;
 mod stability;
 mod tiny;
 
-/// Makes a pipe that nobody writes to: opening it would wait for ever.
+/// Creates a pipe without a writer: opening it would block forever.
 fn make_pipe(path: &Path) {
     let owner = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
     rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, owner, 0).unwrap();

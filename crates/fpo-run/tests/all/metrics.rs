@@ -1,4 +1,4 @@
-//! The metrics files, read back by a decoder of their own.
+//! The metrics files, read back by an independent decoder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -71,14 +71,14 @@ fn rows_can_be_read_before_the_writer_is_done() {
 }
 
 #[test]
-fn resuming_gives_the_file_of_an_unbroken_run() {
+fn resuming_gives_the_file_of_an_uninterrupted_run() {
     let unbroken = tempfile::tempdir().unwrap();
     write(&mut MetricsWriter::create(&unbroken).unwrap(), 1..=6);
 
     let broken = tempfile::tempdir().unwrap();
     write(&mut MetricsWriter::create(&broken).unwrap(), 1..=5);
     let path = broken.path().join("metrics.jsonl");
-    // The crash came while row 6 was being written.
+    // A crash while row 6 was being written.
     fs::write(&path, jsonl(broken.path()) + "{\"iteration\":6,\"env_st").unwrap();
     write(
         &mut MetricsWriter::resume(&broken, 3).unwrap().commit().unwrap(),
@@ -94,8 +94,8 @@ fn resuming_drops_every_kind_of_torn_last_line() {
     let path = folder.path().join("metrics.jsonl");
     write(&mut MetricsWriter::create(&folder).unwrap(), 1..=2);
     let whole = jsonl(folder.path());
-    // A row without its line feed may go on: it is cut too. Zeros are what some file systems leave
-    // after a power cut.
+    // A row without its line feed may be incomplete and is dropped, too. Some file systems leave
+    // zeros after a power failure.
     for torn in [
         "{",
         "\0\0\0\0",
@@ -110,7 +110,7 @@ fn resuming_drops_every_kind_of_torn_last_line() {
 }
 
 #[test]
-fn resuming_refuses_damage_in_the_middle() {
+fn resuming_rejects_damage_in_the_middle() {
     let folder = tempfile::tempdir().unwrap();
     write(&mut MetricsWriter::create(&folder).unwrap(), 1..=3);
     let damaged = jsonl(folder.path()).replacen("\"iteration\":2", "\"iter", 1);
@@ -121,11 +121,11 @@ fn resuming_refuses_damage_in_the_middle() {
         "{error}"
     );
     assert!(!error.to_string().contains('\n'));
-    assert_eq!(jsonl(folder.path()), damaged, "nothing is touched");
+    assert_eq!(jsonl(folder.path()), damaged, "nothing is changed");
 }
 
 #[test]
-fn resuming_refuses_rows_that_are_missing_or_there_twice() {
+fn resuming_rejects_missing_and_duplicate_rows() {
     let folder = tempfile::tempdir().unwrap();
     write(&mut MetricsWriter::create(&folder).unwrap(), 1..=5);
     let whole = jsonl(folder.path());
@@ -136,7 +136,7 @@ fn resuming_refuses_rows_that_are_missing_or_there_twice() {
         match resumed {
             Ok(_) => Ok(jsonl(folder.path())),
             Err(error) => {
-                assert_eq!(jsonl(folder.path()), rows.concat(), "nothing is touched");
+                assert_eq!(jsonl(folder.path()), rows.concat(), "nothing is changed");
                 Err(error.to_string())
             }
         }
@@ -165,7 +165,7 @@ fn resuming_refuses_rows_that_are_missing_or_there_twice() {
         );
     }
     assert_eq!(resume(&rows).unwrap(), rows[..4].concat());
-    // Of a run that went on without its beginning.
+    // A run that was resumed without its first rows.
     assert_eq!(resume(&rows[2..]).unwrap(), rows[2..4].concat());
     assert_eq!(resume(&[]).unwrap(), "");
 }
@@ -220,7 +220,7 @@ fn events_hold_the_rows() {
         assert_eq!(event.scalars[3].1, 2.0);
     }
 
-    // The resumed file first voids what comes after the last row kept.
+    // The resumed file first discards everything after the last row kept.
     let events = event::read(&files[1]);
     let outline: Vec<_> = events
         .iter()
@@ -236,7 +236,7 @@ fn events_hold_the_rows() {
     );
 }
 
-/// A decoder of event files that shares nothing with the writer.
+/// A decoder of event files that shares no code with the writer.
 mod event {
     use std::path::Path;
 

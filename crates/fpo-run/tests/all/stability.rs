@@ -1,4 +1,4 @@
-//! Training that collapses, what is said of it, and going back.
+//! Training that collapses, its findings, and rollbacks.
 
 use fpo_env::Task;
 use fpo_learn::trainer::Row;
@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tempfile::TempDir;
 
-/// FPO without what bounds it, as in `bench/collapse/collapse.toml`, with far too high a rate on a
-/// problem of a second: it reaches the goal and then falls.
+/// FPO without bounds, as in `bench/collapse/collapse.toml`, with a far too high learning rate, on
+/// a task that trains in a second: it reaches the goal and then collapses.
 fn config(sets: &[&str]) -> Config {
     let base = [
         "train.precision=f32",
@@ -49,16 +49,16 @@ fn task() -> Arc<dyn Task> {
     tasks.find(|task| task.spec().name == TASK).unwrap()
 }
 
-/// Keeps what it is told, and may ask the run to stop.
+/// Records events, and can stop the run.
 #[derive(Default)]
-struct Ears {
+struct Recorder {
     events: Vec<Event>,
     stop: Arc<AtomicBool>,
-    /// Stop with the first row after so many rollbacks.
+    /// Stop at the first row after this many rollbacks.
     stop_after: Option<f64>,
 }
 
-impl Observer for Ears {
+impl Observer for Recorder {
     fn iteration(&mut self, row: &Row) {
         if self.stop_after.is_some() && row.get("rollbacks") >= self.stop_after {
             self.stop.store(true, Ordering::Relaxed);
@@ -70,58 +70,61 @@ impl Observer for Ears {
     }
 }
 
-fn train(path: &Path, config: Config, ears: &mut Ears) -> Result<Outcome, RunError> {
+fn train(path: &Path, config: Config, recorder: &mut Recorder) -> Result<Outcome, RunError> {
     let folder = RunFolder::create(path, false)?;
     let mut session = Session::begin(folder, config, task(), 1)?;
-    session.run(&ears.stop.clone(), ears)
+    session.run(&recorder.stop.clone(), recorder)
 }
 
-fn resume(path: &Path, ears: &mut Ears) -> Result<Outcome, RunError> {
+fn resume(path: &Path, recorder: &mut Recorder) -> Result<Outcome, RunError> {
     let folder = RunFolder::open(path)?;
     let config = load_recorded(&folder.config(), &[])?;
     let mut session = Session::resume(folder, config, task(), 2)?;
-    session.run(&ears.stop.clone(), ears)
+    session.run(&recorder.stop.clone(), recorder)
 }
 
-/// The kinds of what was found, each once, in order.
+/// The kinds of findings, each once, in order.
 fn kinds(events: &[Event]) -> Vec<FindingKind> {
     let mut kinds: Vec<FindingKind> = events.iter().map(|event| event.finding.kind).collect();
     kinds.dedup();
     kinds
 }
 
-/// A file of a run; of the metrics without what depends on the clock.
+/// A file of a run; for the metrics, without values that depend on the clock.
 fn text(run: &Path, name: &str) -> String {
     let text = fs::read_to_string(run.join(name)).unwrap();
     let cut = |line: &str| line.split(",\"time\":").next().unwrap().to_owned() + "\n";
     text.lines().map(cut).collect()
 }
 
-/// With rollback off the run ends in a number that is not finite; with it on it reaches the goal to
-/// the end. Both say why.
+/// Without rollback the run ends with a non-finite number; with it, it keeps reaching the goal.
+/// Both record why.
 #[test]
-fn a_run_that_collapses_is_saved() {
+fn rollback_rescues_a_run_that_collapses() {
     let folder = TempDir::new().unwrap();
     let (off, on) = (folder.path().join("off"), folder.path().join("on"));
-    let mut ears = Ears::default();
-    let error = train(&off, config(&[]), &mut ears).err().unwrap();
+    let mut recorder = Recorder::default();
+    let error = train(&off, config(&[]), &mut recorder).err().unwrap();
     assert!(
         matches!(&error, RunError::Train(error) if error.is_divergence()),
         "{error}"
     );
-    // It was told before it happened.
-    let found = kinds(&ears.events);
+    // The warning came before the collapse.
+    let found = kinds(&recorder.events);
     assert!(found.contains(&FindingKind::RatioTails), "{found:?}");
     assert_eq!(found.last(), Some(&FindingKind::NonFinite));
     let record = RunRecord::read(&off).unwrap();
-    assert_eq!(record.events, ears.events, "what was told is written down");
+    assert_eq!(
+        record.events, recorder.events,
+        "reported events are recorded"
+    );
     let examined = examine(&record);
     assert_eq!(examined[0].kind, FindingKind::NonFinite, "{examined:?}");
 
-    let mut ears = Ears::default();
-    let outcome = train(&on, config(&[ROLLBACK]), &mut ears).unwrap();
+    let mut recorder = Recorder::default();
+    let outcome = train(&on, config(&[ROLLBACK]), &mut recorder).unwrap();
     assert_eq!(outcome, Outcome::Finished);
-    assert!(kinds(&ears.events).contains(&FindingKind::Rollback));
+    assert!(kinds(&recorder.events).contains(&FindingKind::Rollback));
     let record = RunRecord::read(&on).unwrap();
     let last = record.rows.last().unwrap();
     assert!(
@@ -130,7 +133,7 @@ fn a_run_that_collapses_is_saved() {
     );
     let rollbacks = last.get("rollbacks").unwrap();
     assert!((1.0..=3.0).contains(&rollbacks));
-    // Time goes on through rollbacks, at half the rate each.
+    // Iterations keep counting through rollbacks, and each halves the learning rate.
     let iterations: Vec<u64> = record.rows.iter().map(Metrics::iteration).collect();
     assert_eq!(iterations, (1..=200).collect::<Vec<_>>());
     let rate = |row: &dyn Metrics| row.get("learning_rate").unwrap();
@@ -149,22 +152,22 @@ fn a_run_that_collapses_is_saved() {
     );
 }
 
-/// Stopped right after a rollback, a run ends in the same bytes as in one go.
+/// A run stopped right after a rollback ends in the same bytes as an uninterrupted one.
 #[test]
 fn a_rollback_survives_interruptions() {
     let folder = TempDir::new().unwrap();
     let (straight, broken) = (folder.path().join("straight"), folder.path().join("broken"));
-    train(&straight, config(&[ROLLBACK]), &mut Ears::default()).unwrap();
-    let mut ears = Ears {
+    train(&straight, config(&[ROLLBACK]), &mut Recorder::default()).unwrap();
+    let mut recorder = Recorder {
         stop_after: Some(1.0),
-        ..Ears::default()
+        ..Recorder::default()
     };
     assert_eq!(
-        train(&broken, config(&[ROLLBACK]), &mut ears).unwrap(),
+        train(&broken, config(&[ROLLBACK]), &mut recorder).unwrap(),
         Outcome::Stopped
     );
     assert_eq!(
-        resume(&broken, &mut Ears::default()).unwrap(),
+        resume(&broken, &mut Recorder::default()).unwrap(),
         Outcome::Finished
     );
     for name in ["metrics.jsonl", "events.jsonl", "eval.csv", "config.toml"] {
@@ -175,18 +178,18 @@ fn a_rollback_survives_interruptions() {
     assert!(state(&straight) == state(&broken));
 }
 
-/// Killed after a rollback was decided but before it was saved, a run decides it again, and tells
-/// it once.
+/// A run killed after deciding on a rollback but before saving it decides again, and records it
+/// once.
 #[test]
-fn a_rollback_that_was_not_saved_is_made_again() {
+fn a_rollback_that_was_not_saved_is_repeated() {
     let folder = TempDir::new().unwrap();
     let run = folder.path().join("run");
-    let mut ears = Ears::default();
-    // All checkpoints stay, so that those before the first rollback are there.
-    train(&run, config(&[ROLLBACK, "train.keep=1000"]), &mut ears).unwrap();
+    let mut recorder = Recorder::default();
+    // Keep all checkpoints, so that those before the first rollback exist.
+    train(&run, config(&[ROLLBACK, "train.keep=1000"]), &mut recorder).unwrap();
     let [metrics, events] = ["metrics.jsonl", "events.jsonl"].map(|name| text(&run, name));
-    // As it was on disk before any rollback.
-    let first = ears
+    // The state on disk before any rollback.
+    let first = recorder
         .events
         .iter()
         .find(|event| event.finding.kind == FindingKind::Rollback);
@@ -201,31 +204,31 @@ fn a_rollback_that_was_not_saved_is_made_again() {
     }
     let left = Checkpoints::list(&run.join("checkpoints")).unwrap();
     assert!(!left.is_empty());
-    resume(&run, &mut Ears::default()).unwrap();
+    resume(&run, &mut Recorder::default()).unwrap();
     assert_eq!(text(&run, "metrics.jsonl"), metrics);
     assert_eq!(text(&run, "events.jsonl"), events);
 }
 
-/// Rates that no rollback helps: the run says so and stops.
+/// Learning rates so high that rollbacks do not help: the run reports it and stops.
 #[test]
-fn a_run_goes_back_three_times_at_most() {
+fn a_run_rolls_back_three_times_at_most() {
     let folder = TempDir::new().unwrap();
     let run = folder.path().join("run");
-    let mut ears = Ears::default();
+    let mut recorder = Recorder::default();
     let wild = config(&[ROLLBACK, "optimizer.learning_rate=0.5"]);
-    let error = train(&run, wild, &mut ears).err().unwrap();
+    let error = train(&run, wild, &mut recorder).err().unwrap();
     assert!(
         matches!(error, RunError::Collapsed { rollbacks: 3 }) && !error.is_input(),
         "{error}"
     );
-    let back = ears
+    let back = recorder
         .events
         .iter()
         .filter(|e| e.finding.kind == FindingKind::Rollback);
     assert_eq!(back.count(), 3);
 }
 
-/// Without a checkpoint to go back to there is no rollback, so evaluations must be made.
+/// A rollback needs an evaluated checkpoint, so evaluations must be enabled.
 #[test]
 fn rollback_needs_evaluations() {
     let sets = [ROLLBACK, "eval.every=0"].map(str::to_owned);

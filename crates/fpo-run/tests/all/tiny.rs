@@ -1,5 +1,5 @@
-//! Settings of a run of milliseconds, for the tests that a folder or a file is all that matters to;
-//! the fuzz targets take them, too.
+//! Settings of a run that takes milliseconds, for tests of folders and files; the fuzz targets use
+//! them, too.
 
 use fpo_run::config::{Config, resolve};
 

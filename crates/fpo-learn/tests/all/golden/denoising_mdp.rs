@@ -12,7 +12,7 @@ fn denoising_mdp() {
     config.objective.method = Method::Dppo;
     config.policy.output_scale = golden.setting("output_scale") as f32;
     config.policy.flow_steps = golden.setting("flow_steps") as usize;
-    // It adds 1e-6 to σ.
+    // The JAX code adds 1e-6 to σ.
     config.policy.step_noise = golden.setting("sigma") as f32 + 1e-6;
     let mut batch = batch(&golden, &config);
     let (d, steps) = (batch.dims.action, config.policy.flow_steps);
@@ -38,7 +38,7 @@ fn denoising_mdp() {
             }
         }
     }
-    // The file's likelihoods leave out −d·ln σ, which no ratio knows.
+    // The file's likelihoods omit −d·ln σ, which cancels in ratios.
     let constant = d as f32 * config.policy.step_noise.ln();
     let losses = |name| -> Vec<f32> {
         let likelihoods = golden.by_sequence(name);

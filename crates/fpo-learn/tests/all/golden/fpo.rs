@@ -98,7 +98,7 @@ fn check(name: &str) {
             .map(|a| ((f64::from(*a) - mean) / (std + 1e-8)) as f32)
             .collect::<Vec<_>>()
     };
-    // Whether the file holds them before or after normalization, normalizing changes nothing more.
+    // The file may hold them before or after normalization: normalizing twice changes nothing.
     close(
         "advantages",
         &normalized(&batch.advantages),
@@ -160,8 +160,8 @@ fn check(name: &str) {
             &expected,
             1e-5,
         );
-        // The step itself, not just parameters it hardly moves. Where a gradient is rounding noise
-        // the first step has no sign.
+        // Compare the step itself, because it hardly changes the parameters. Where a gradient is
+        // rounding noise, the sign of the first step is arbitrary.
         let gradient = golden.flat(network, &format!("grads.{name}"));
         for i in (0..before.len()).filter(|&i| gradient[i].abs() > 1e-5) {
             let (found, expected) = (trained.parameters[i] - before[i], expected[i] - before[i]);

@@ -8,8 +8,7 @@ use fpo_learn::learner::{ActorCritic, Learner, TrainState};
 use fpo_learn::rollout::Batch;
 use fpo_run::config::{AdvantageNormalization, Config, RatioKind, Recompute, TrustRegion};
 
-/// From advantages and normalized observations that are given: the same tiles, with a batch
-/// whose sequences have one step each.
+/// Advantages and normalized observations are given, so the batch has sequences of one step.
 fn check(name: &str, trust_region: TrustRegion) {
     let golden = Golden::open(name);
     let [rows, pairs, action] = golden.tensors["loss_eps"].0[..] else {

@@ -21,7 +21,7 @@ fn gaussian_ppo() {
     let mut setup = Setup::new(&golden, &config, batch.dims);
     let stats = setup.check_gradients(&golden, &mut batch);
 
-    // The ratios say whether likelihoods agree, one by one at the extremes.
+    // The smallest and the largest ratio show whether single likelihoods agree.
     let (new, old) = (negated("new_log_prob"), negated("old_log_prob"));
     let ratios: Vec<f32> = new.iter().zip(&old).map(|(n, o)| (o - n).exp()).collect();
     let [min, max] = [f32::min, f32::max].map(|of| ratios.iter().copied().reduce(of).unwrap());

@@ -4,12 +4,12 @@ use super::keys::{ValueKind, keys, section_doc};
 use super::{Config, lookup, table};
 use crate::config::validate::range_of;
 
-/// Every setting with its documentation, what it takes and its default, as TOML.
+/// Every setting with its documentation, its valid values and its default, as TOML.
 pub fn documentation() -> String {
     documented(&Config::default())
 }
 
-/// `config` as TOML, complete, every key under its documentation and what it takes.
+/// The complete `config` as TOML, every key with its documentation and its valid values.
 pub fn documented(config: &Config) -> String {
     let table = table(config).unwrap_or_default();
     let mut out = String::new();
@@ -37,7 +37,7 @@ pub fn documented(config: &Config) -> String {
     out
 }
 
-/// The lines that say what a key takes.
+/// The lines that list a key's valid values.
 fn takes(path: &str, kind: &ValueKind) -> Vec<String> {
     match kind {
         ValueKind::Choice(choices) => {

@@ -1,9 +1,9 @@
-//! What can be wrong with a configuration.
+//! Errors in a configuration.
 
 use super::keys::nearest;
 use super::one_line;
 
-/// What is wrong with a configuration; one line that names the key and what it may be.
+/// An error in a configuration; one line that names the key and its valid values.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
@@ -24,7 +24,7 @@ pub enum ConfigError {
         key: String,
         /// The value as TOML.
         value: String,
-        /// What the key takes.
+        /// The valid values.
         expected: String,
         /// The layer that holds it.
         origin: String,
@@ -56,7 +56,7 @@ pub enum ConfigError {
         /// The range, in words.
         allowed: String,
     },
-    /// Values that are each in range but do not go together.
+    /// Values that are each in range but conflict.
     #[error("{0}")]
     Conflict(String),
     /// No preset has this name.
@@ -64,7 +64,7 @@ pub enum ConfigError {
     UnknownPreset {
         /// The name as written.
         preset: String,
-        /// The presets there are.
+        /// The existing presets.
         known: String,
     },
     /// A `--set` without a value.
@@ -73,7 +73,7 @@ pub enum ConfigError {
         /// What was given.
         set: String,
     },
-    /// A key that the command line has another place for.
+    /// A key that has its own place on the command line.
     #[error(
         "--set {key}: `{key}` is not a setting; name it on the command line (fpo train TASK \
         --preset NAME)"
@@ -85,7 +85,7 @@ pub enum ConfigError {
     /// A key that a resumed run cannot change.
     #[error(
         "`{key}` = {value}, but the run was trained with {trained}; a resumed run can change \
-        {changeable} only: begin a new run"
+        {changeable} only: start a new run"
     )]
     Fixed {
         /// The key.

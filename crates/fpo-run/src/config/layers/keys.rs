@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use std::sync::LazyLock;
 use toml::Value;
 
-/// What a key takes.
+/// The type of a key's values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::config) enum ValueKind {
     /// `true` or `false`.
@@ -28,7 +28,7 @@ pub(in crate::config) enum ValueKind {
 pub(in crate::config) struct Setting {
     /// Its name with its section: `optimizer.epochs`.
     pub path: String,
-    /// What it takes.
+    /// The type of its values.
     pub kind: ValueKind,
     /// Its documentation: the field's doc comment.
     pub doc: String,
@@ -69,7 +69,8 @@ static TREE: LazyLock<Tree> = LazyLock::new(|| {
 fn collect(root: &Json, object: &Json, prefix: &str, tree: &mut Tree) {
     for (name, property) in object["properties"].as_object().into_iter().flatten() {
         let path = format!("{prefix}{name}");
-        // A field of a named type refers to it; its own doc comment stands beside the reference.
+        // A field of a named type is a reference to it; its own doc comment is beside the
+        // reference.
         let target = match property["$ref"].as_str() {
             Some(reference) => root
                 .pointer(reference.trim_start_matches('#'))
@@ -131,8 +132,8 @@ fn choices(schema: &Json) -> Vec<(String, String)> {
 }
 
 impl Setting {
-    /// `value` as this key takes it: whole floats become integers where those are asked for
-    /// (`steps = 1e6`).
+    /// `value` converted to this key's type: whole floats become integers where the key is an
+    /// integer (`steps = 1e6`).
     pub(super) fn check(&self, value: Value, origin: &str) -> Result<Value, ConfigError> {
         let wrong =
             |value: &Value| ConfigError::wrong_type(&self.path, value, &self.takes(), origin);
@@ -169,7 +170,7 @@ impl Setting {
         }
     }
 
-    /// What it takes and its range, in words that follow "is not".
+    /// Its type and its range, in words that follow "is not".
     fn takes(&self) -> String {
         let kind = self.kind.words();
         range_of(&self.path).map_or_else(|| kind.clone(), |range| format!("{kind} ({range})"))
@@ -188,7 +189,7 @@ impl Setting {
 }
 
 impl ValueKind {
-    /// What the key takes, in words that follow "is not".
+    /// The type, in words that follow "is not".
     fn words(&self) -> String {
         match self {
             Self::Bool => "true or false".into(),
@@ -207,7 +208,7 @@ impl ValueKind {
     }
 }
 
-/// A whole number from zero up; floats beyond 2⁵³ are not exact, so they do not count.
+/// A non-negative whole number; floats beyond 2⁵³ are inexact and rejected.
 fn whole(value: &Value) -> Option<i64> {
     match *value {
         Value::Integer(i) if i >= 0 => Some(i),
@@ -216,20 +217,20 @@ fn whole(value: &Value) -> Option<i64> {
     }
 }
 
-/// The key nearest to an unknown one: by its whole path, or by its name alone where the section was
-/// left out or wrong.
+/// The key nearest to an unknown one: by its whole path, or by its name alone if the section is
+/// missing or wrong.
 pub(super) fn nearest(unknown: &str) -> String {
     fn name(path: &str) -> &str {
         path.rsplit('.').next().unwrap_or(path)
     }
-    // A distance takes as long as the product of the lengths; nobody's typing error is longer than
-    // this.
+    // Computing a distance takes time proportional to the product of the lengths, so bound the
+    // length.
     let unknown: String = unknown.to_lowercase().chars().take(100).collect();
     let unknown = unknown.as_str();
     let similarity = |path: &str| {
         let whole = strsim::normalized_damerau_levenshtein(unknown, path);
         let names = strsim::normalized_damerau_levenshtein(name(unknown), name(path));
-        // A name in the wrong section outranks a resembling path; ties fall to the path.
+        // A name in the wrong section outranks a similar path; a tie goes to the path.
         whole.max(names * 0.9 + whole * 0.1)
     };
     let sections = TREE.sections.iter().map(|(section, _)| section.as_str());

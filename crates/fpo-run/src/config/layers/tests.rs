@@ -6,7 +6,7 @@ fn sets(sets: &[&str]) -> Result<Config, ConfigError> {
     resolve("cheetah-run", None, None, &sets, None)
 }
 
-/// The one line a wrong `--set` is answered with.
+/// The one-line error for a wrong `--set`.
 fn error(set: &str) -> String {
     let message = sets(&[set]).expect_err(set).to_string();
     assert!(!message.contains('\n'), "{message}");
@@ -49,7 +49,7 @@ fn later_layers_win() {
 }
 
 #[test]
-fn paper_is_the_default_settings_but_for_two_discounts_and_when_to_save() {
+fn paper_equals_the_defaults_except_two_discounts_and_the_checkpoints() {
     for (task, gamma) in [
         ("cheetah-run", 0.995),
         ("ball_in_cup-catch", 0.95),
@@ -70,14 +70,14 @@ fn paper_is_the_default_settings_but_for_two_discounts_and_when_to_save() {
     }
 }
 
-/// What `preset` and `sets` give for cheetah-run.
+/// The configuration of `preset` and `sets` for cheetah-run.
 fn preset(preset: &str, sets: &[&str]) -> Config {
     let sets: Vec<String> = sets.iter().map(|s| s.to_string()).collect();
     resolve("cheetah-run", Some(preset), None, &sets, None).unwrap()
 }
 
 #[test]
-fn a_method_brings_its_settings_wherever_it_is_named() {
+fn a_method_applies_its_settings_in_whichever_layer_it_is_set() {
     for (name, base, method) in [
         ("ppo", "paper", Method::Ppo),
         ("ppo-fast", "fast", Method::Ppo),
@@ -106,7 +106,7 @@ fn a_method_brings_its_settings_wherever_it_is_named() {
         (ppo.objective.clip, ppo.objective.entropy, ppo.optimizer),
         (0.1, 0.01, paper.optimizer)
     );
-    // --set wins over the method's table, and the method's over the rest of its file.
+    // --set overrides the method's table, and that overrides the rest of its file.
     assert_eq!(preset("ppo", &["objective.clip=0.3"]).objective.clip, 0.3);
     let file = file(
         "[objective]\nmethod = \"ppo\"\nclip = 0.4\n[method.ppo.objective]\nclip = \
@@ -125,7 +125,7 @@ fn a_method_brings_its_settings_wherever_it_is_named() {
     );
 }
 
-/// A task may have settings for one method alone; they are checked, whoever they are for.
+/// A task may have settings for one method alone; they are always checked.
 #[test]
 fn a_task_has_tables_for_methods() {
     let file = file(
@@ -162,7 +162,7 @@ fn a_task_has_tables_for_methods() {
 }
 
 #[test]
-fn tables_of_unknown_methods_and_contradictions_are_refused() {
+fn tables_of_unknown_methods_and_conflicts_are_rejected() {
     let unknown = file("[method.pppo.objective]\nclip = 0.2\n");
     let message = resolve("t", None, Some(unknown.path()), &[], None)
         .unwrap_err()
@@ -196,7 +196,7 @@ fn tables_of_unknown_methods_and_contradictions_are_refused() {
 }
 
 #[test]
-fn fast_is_the_preset_of_a_run_that_names_none() {
+fn fast_is_the_default_preset() {
     let config = sets(&[]).unwrap();
     assert_eq!(config.preset, "fast");
     assert_eq!(
@@ -264,7 +264,7 @@ fn unknown_keys_name_the_nearest() {
 }
 
 #[test]
-fn wrong_types_and_choices_say_what_is_allowed() {
+fn errors_of_types_and_choices_list_what_is_allowed() {
     for (set, parts) in [
         (
             "optimizer.epochs=many",
@@ -330,7 +330,7 @@ fn wrong_types_and_choices_say_what_is_allowed() {
 }
 
 #[test]
-fn values_out_of_range_say_the_range() {
+fn errors_of_ranges_give_the_range() {
     for (set, parts) in [
         ("env.num_envs=0", ["`env.num_envs` = 0", "1 to 32768"]),
         (
@@ -453,7 +453,7 @@ fn values_out_of_range_say_the_range() {
         assert!(message.contains(part), "{message}");
     }
     assert!(sets(&["advantage.normalize=batch"]).is_ok());
-    // What groups do not use does not stand in their way.
+    // Settings that groups do not use cannot conflict with them.
     let group = [
         "advantage.estimator=group",
         "advantage.recompute=per_minibatch",
@@ -534,7 +534,7 @@ fn every_key_is_documented_and_every_choice() {
 }
 
 #[test]
-fn a_resumed_run_can_be_extended_and_calmed_but_not_changed() {
+fn a_resumed_run_can_be_extended_and_stabilized_but_not_changed() {
     let trained = sets(&[]).unwrap();
     let stored = file(&documented(&trained));
     let reopened = |sets: &[&str]| {
@@ -592,9 +592,9 @@ fn a_resumed_run_can_be_extended_and_calmed_but_not_changed() {
     );
 }
 
-/// A run recorded before there was a choice of precision was learnt in f32, and goes on so.
+/// A run recorded before precision was a setting was trained in f32, and resumes in f32.
 #[test]
-fn a_recorded_run_without_precision_is_one_of_f32() {
+fn a_recorded_run_without_precision_is_f32() {
     let config = resolve("cheetah-run", None, None, &[], None).unwrap();
     let text: String = documented(&config)
         .lines()

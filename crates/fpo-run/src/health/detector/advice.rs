@@ -1,11 +1,11 @@
-//! What to do when something goes wrong.
+//! Advice for a run that goes wrong.
 
 use crate::config::{Config, Method, RatioForm, TrustRegion};
 
-/// What can be done, given what the settings do already.
+/// The possible countermeasures, given the settings.
 #[derive(Clone, Debug)]
 pub(super) struct Advice {
-    /// What protects a flow and is not set, each as it would be.
+    /// Settings that would stabilize a flow and are not set yet, as `key=value`.
     missing: Vec<&'static str>,
     clips: bool,
     rolls_back: bool,
@@ -18,7 +18,8 @@ impl Advice {
         let clips = fpo && objective.trust_region == TrustRegion::Ppo;
         let exp = objective.ratio_form == RatioForm::Exp;
         let lacks = [
-            // The pull of an exponential ratio fades, and beyond a bound on losses there is none.
+            // The gradient of an exponential ratio vanishes as a loss grows, and is zero beyond a
+            // bound on losses.
             ("objective.ratio_form=linear", exp),
             ("objective.loss_max=0", parts.objective.bounds_losses()),
             (
@@ -44,7 +45,7 @@ impl Advice {
             ),
         };
         if self.clips {
-            advice += ", or begin a new run with objective.trust_region=\"aspo\", which pulls bad \
+            advice += ", or start a new run with objective.trust_region=\"aspo\", which pulls bad \
                 actions' losses back";
         }
         advice
@@ -67,7 +68,7 @@ mod tests {
     use crate::health::detector::tests::config;
 
     #[test]
-    fn advice_names_what_the_settings_lack() {
+    fn advice_lists_the_missing_settings() {
         let advice = |sets: &[&str]| Advice::new(&config(sets)).for_policy();
         assert_eq!(
             advice(&[]),
@@ -84,7 +85,7 @@ mod tests {
             published.contains("objective.ratio_form=linear and objective.loss_max=0,"),
             "{published}"
         );
-        // Without a bound there is nothing to pull to.
+        // The penalty needs a bound on actions.
         assert!(
             !advice(&["objective.bound_pull=0", "policy.action_bound=0"]).contains("bound_pull")
         );

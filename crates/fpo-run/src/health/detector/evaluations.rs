@@ -1,11 +1,11 @@
 //! The return of evaluations.
 
 use crate::health::Metrics;
-use crate::health::finding::figure;
+use crate::health::finding::rounded;
 use crate::health::limits::{CALM_SHARE, LOST_SHARE, LOST_SPREAD};
 
-/// Its two columns, from zero noise and from random noise: the mean and its standard deviation over
-/// episodes.
+/// The metrics of evaluations from zero noise and from random noise: the mean, and the standard
+/// deviation over episodes.
 const COLUMNS: [(&str, &str); 2] = [
     ("eval/zero_noise", "eval/zero_noise_std"),
     ("eval/random_noise", "eval/random_noise_std"),
@@ -16,11 +16,11 @@ pub(super) fn has_evaluation(row: &dyn Metrics) -> bool {
     row.get(COLUMNS[0].0).is_some()
 }
 
-/// What that return was and is, column by column.
+/// Past and present returns of evaluations, for each kind of noise.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Evaluations {
     seen: bool,
-    /// The lower of the first evaluation and the first training return: where the run began.
+    /// The lower of the first evaluation and the first training return: the return before learning.
     first: [f64; 2],
     best: [f64; 2],
     last: [f64; 2],
@@ -28,7 +28,7 @@ pub(super) struct Evaluations {
 }
 
 impl Evaluations {
-    /// Takes in a row, if it has both columns; `start` is the first training return.
+    /// Adds a row, if it has an evaluation; `start` is the first training return.
     pub(super) fn observe(&mut self, row: &dyn Metrics, start: Option<f64>) {
         let finite = |name: &str| row.get(name).filter(|value| value.is_finite());
         let columns = COLUMNS.map(|(mean, std)| Some((finite(mean)?, finite(std).unwrap_or(0.0))));
@@ -49,26 +49,26 @@ impl Evaluations {
             let matters = lost > LOST_SPREAD * std;
             shares[i] = if matters { lost / gained } else { 0.0 };
         }
-        // Both: a policy may be bad from zero noise and good from random noise, or the other way
-        // round.
+        // Both must have fallen: a policy may be bad from zero noise and good from random noise, or
+        // the reverse.
         let lost = shares[0].min(shares[1]);
         self.collapsed = lost > LOST_SHARE || (self.collapsed && lost > CALM_SHARE * LOST_SHARE);
     }
 
-    /// Forgets the present, but not what was reached.
+    /// Resets the present, but not the best.
     pub(super) fn forget(&mut self) {
         self.collapsed = false;
     }
 
-    /// How far it is from its best, in words.
+    /// How far the return is below its best, in words.
     pub(super) fn fall(&self) -> String {
         let ([zero, random], [best_zero, best_random]) = (self.last, self.best);
         format!(
             "the evaluation fell from {} to {} (zero noise) and from {} to {} (random noise)",
-            figure(best_zero),
-            figure(zero),
-            figure(best_random),
-            figure(random)
+            rounded(best_zero),
+            rounded(zero),
+            rounded(best_random),
+            rounded(random)
         )
     }
 }

@@ -1,20 +1,20 @@
 //! The return of the episodes of training.
 
 use crate::health::Metrics;
-use crate::health::finding::figure;
+use crate::health::finding::rounded;
 use crate::health::limits::*;
 use crate::health::series::Window;
 
-/// What that return was and is.
+/// Past and present training returns.
 #[derive(Clone, Debug)]
 pub(super) struct Returns {
     window: Window,
     /// Distances of single iterations from the mean of their window.
     deviations: Window,
-    /// The first level: where the run began.
+    /// The first level: the return before learning.
     pub(super) first: Option<f64>,
     best: f64,
-    /// Iterations in a row in which it was low.
+    /// Consecutive iterations in which it was low.
     fallen: usize,
     pub(super) collapsed: bool,
 }
@@ -50,29 +50,29 @@ impl Returns {
         self.collapsed = self.fallen >= LOST_FOR || (self.collapsed && !recovered);
     }
 
-    /// Forgets the present, but not what was reached.
+    /// Resets the present, but not the best.
     pub(super) fn forget(&mut self) {
         self.window.clear();
         (self.fallen, self.collapsed) = (0, false);
     }
 
-    /// Whether it has risen by more than its noise; none while there are too few episodes to say.
+    /// Whether it has risen by more than its noise; none if there are too few episodes.
     pub(super) fn has_risen(&self) -> Option<bool> {
         self.first
             .map(|first| self.best - first > GAINED_NOISE * self.noise())
     }
 
-    /// How far it is from its best, in words.
+    /// How far the return is below its best, in words.
     pub(super) fn fall(&self) -> String {
         format!(
             "the training return fell from {} to {} (means of {RETURN_WINDOW} iterations)",
-            figure(self.best),
-            figure(self.window.mean())
+            rounded(self.best),
+            rounded(self.window.mean())
         )
     }
 
-    /// The standard deviation of one iteration's return: of a normal distribution it is 1.25 mean
-    /// distances.
+    /// The standard deviation of one iteration's return, which is 1.25 × the mean absolute
+    /// deviation of a normal distribution.
     fn noise(&self) -> f64 {
         1.25 * self.deviations.mean()
     }

@@ -1,25 +1,25 @@
-//! The figures beside the return that tell early when a run goes wrong.
+//! Metrics besides the return that show early when a run goes wrong.
 
 use super::advice::Advice;
 use super::watch::Watch;
 use crate::config::{Config, Method};
-use crate::health::finding::figure;
+use crate::health::finding::rounded;
 use crate::health::limits::*;
 use crate::health::series::Window;
 use crate::health::{Finding, FindingKind, Metrics, Severity};
 
-/// A figure that is watched.
+/// A metric that is watched.
 pub(super) trait Symptom {
-    /// Takes in a row; whether it has begun to be wrong with it.
+    /// Adds a row; returns whether a problem begins with it.
     fn observe(&mut self, row: &dyn Metrics) -> bool;
 
-    /// Whether it is wrong at present.
+    /// Whether there is a problem at present.
     fn is_present(&self) -> bool;
 
-    /// What is wrong, in words.
+    /// The problem, in words.
     fn finding(&self, advice: &Advice) -> Finding;
 
-    /// Forgets the present, but not what it is compared with.
+    /// Resets the present, but not the reference.
     fn forget(&mut self);
 }
 
@@ -27,7 +27,8 @@ pub(super) trait Symptom {
 #[derive(Clone, Debug)]
 pub(super) struct Ratios {
     watch: Watch,
-    /// Advantage-weighted flow matching has ratios, but no step depends on them.
+    /// Whether ratios matter: advantage-weighted flow matching has ratios, but its steps do not
+    /// depend on them.
     matter: bool,
 }
 
@@ -52,7 +53,7 @@ impl Symptom for Ratios {
         } else {
             f64::INFINITY
         });
-        self.watch.judge(self.watch.level(), RATIO_TAIL)
+        self.watch.crosses(self.watch.level(), RATIO_TAIL)
     }
 
     fn is_present(&self) -> bool {
@@ -64,8 +65,9 @@ impl Symptom for Ratios {
             FindingKind::RatioTails,
             Severity::Warning,
             format!(
-                "single ratios are off 1 by a factor of {} (median of {LEVEL_WINDOW} iterations)",
-                figure(self.watch.level())
+                "single ratios differ from 1 by a factor of {} (median of {LEVEL_WINDOW} \
+                 iterations)",
+                rounded(self.watch.level())
             ),
             advice.for_policy(),
         )
@@ -76,7 +78,7 @@ impl Symptom for Ratios {
     }
 }
 
-/// The share of losses that are cut off.
+/// The share of losses beyond their bound.
 #[derive(Clone, Debug)]
 pub(super) struct Clamping {
     watch: Watch,
@@ -96,7 +98,7 @@ impl Symptom for Clamping {
             return false;
         };
         self.watch.push(share);
-        self.watch.judge(self.watch.level(), CLAMPED_SHARE)
+        self.watch.crosses(self.watch.level(), CLAMPED_SHARE)
     }
 
     fn is_present(&self) -> bool {
@@ -124,7 +126,7 @@ impl Symptom for Clamping {
     }
 }
 
-/// The gradient's norm beside its running median.
+/// The gradient's norm, compared with its running median.
 #[derive(Clone, Debug)]
 pub(super) struct Gradients {
     watch: Watch,
@@ -149,13 +151,13 @@ impl Symptom for Gradients {
         let Some(norm) = row.get("grad_norm") else {
             return false;
         };
-        // What leaves the level's window enters the reference, so that a jump is not held against
-        // itself.
+        // Values that leave the level's window enter the reference, so that a jump is not compared
+        // with itself.
         if let Some(old) = self.watch.push(norm) {
             self.reference.push(old);
         }
         self.reference.len() >= GRADIENT_EARLIEST
-            && self.watch.judge(self.growth(), GRADIENT_GROWTH)
+            && self.watch.crosses(self.growth(), GRADIENT_GROWTH)
     }
 
     fn is_present(&self) -> bool {
@@ -168,8 +170,8 @@ impl Symptom for Gradients {
             Severity::Warning,
             format!(
                 "the gradient's norm is {}, {} times its running median",
-                figure(self.watch.level()),
-                figure(self.growth())
+                rounded(self.watch.level()),
+                rounded(self.growth())
             ),
             advice.for_policy(),
         )
@@ -180,14 +182,14 @@ impl Symptom for Gradients {
     }
 }
 
-/// The flow-matching loss of the actions taken beside its lowest.
+/// The flow-matching loss of the actions taken, compared with its lowest.
 #[derive(Clone, Debug)]
 pub(super) struct Losses {
     watch: Watch,
-    /// The share of what the flow heads for that is beyond the bound on actions.
+    /// The share of one-step predictions beyond the bound on actions.
     outside: Window,
     lowest: f64,
-    /// Rows seen, with a loss or without.
+    /// Rows added, with or without a loss.
     rows: usize,
 }
 
@@ -221,7 +223,7 @@ impl Symptom for Losses {
             self.lowest = self.lowest.min(level);
         }
         self.watch
-            .judge(level, (LOSS_GROWTH * self.lowest).max(LOSS_LEVEL))
+            .crosses(level, (LOSS_GROWTH * self.lowest).max(LOSS_LEVEL))
     }
 
     fn is_present(&self) -> bool {
@@ -232,7 +234,7 @@ impl Symptom for Losses {
         let outside = self.outside.median();
         let cause = if outside > OUTSIDE_SHARE {
             format!(
-                "the flow is leaving its box: {:.0} % of what it heads for is beyond \
+                "the flow is leaving its box: {:.0} % of its predictions are beyond \
                 policy.action_bound",
                 100.0 * outside
             )
@@ -244,8 +246,8 @@ impl Symptom for Losses {
             Severity::Warning,
             format!(
                 "the flow-matching loss of the actions taken has grown to {}, {} times its lowest",
-                figure(self.watch.level()),
-                figure(self.growth())
+                rounded(self.watch.level()),
+                rounded(self.growth())
             ),
             format!("{cause}; {}", advice.for_policy()),
         )

@@ -1,4 +1,4 @@
-//! What a detector says to made-up runs.
+//! The detector's findings for synthetic runs.
 
 use super::*;
 use crate::config::resolve;
@@ -14,9 +14,9 @@ fn detector(sets: &[&str]) -> Detector {
     Detector::new(&config(sets))
 }
 
-/// A healthy row of the `iteration`th iteration, with some figures in the place of its own.
+/// A healthy row of iteration number `iteration`, with some metrics replaced.
 fn row(iteration: u64, other: &[(&'static str, f64)]) -> Row {
-    // A wave that no window averages away, as noise.
+    // Noise: a wave that no window averages to zero.
     let noise = 20.0 * (iteration as f64 * 2.3).sin();
     let mut values = vec![
         (
@@ -39,7 +39,7 @@ fn row(iteration: u64, other: &[(&'static str, f64)]) -> Row {
     }
 }
 
-/// What a detector says to rows `from` to `to`, by iteration.
+/// The detector's findings for rows `from` to `to`, by iteration.
 fn says(
     detector: &mut Detector,
     rows: std::ops::RangeInclusive<u64>,
@@ -53,14 +53,14 @@ fn says(
 }
 
 #[test]
-fn a_run_that_learns_is_left_alone() {
+fn a_run_that_learns_has_no_findings() {
     let mut detector = detector(&[]);
     assert_eq!(says(&mut detector, 1..=500, &[]), []);
-    assert!(detector.present().is_empty() && detector.has_learnt() == Some(true));
+    assert!(detector.present().is_empty() && detector.has_learned() == Some(true));
 }
 
 #[test]
-fn one_bad_iteration_is_none_but_a_fall_is_told_once() {
+fn one_bad_iteration_is_ignored_but_a_collapse_is_reported_once() {
     let mut detector = detector(&[]);
     says(&mut detector, 1..=200, &[]);
     assert_eq!(
@@ -75,7 +75,7 @@ fn one_bad_iteration_is_none_but_a_fall_is_told_once() {
     let found = says(&mut detector, 261..=400, &[("episode_return", 30.0)]);
     assert_eq!(found.len(), 1, "{found:?}");
     let (when, kind) = found[0];
-    // Half of the window has to be low, and stay so.
+    // Half of the window must be low, and stay low.
     assert!(
         kind == FindingKind::ReturnCollapse && (275..=295).contains(&when),
         "{found:?}"
@@ -86,7 +86,7 @@ fn one_bad_iteration_is_none_but_a_fall_is_told_once() {
 }
 
 #[test]
-fn each_figure_has_its_watch() {
+fn each_metric_is_watched() {
     for (other, kind) in [
         (("ratio_max", 300.0), FindingKind::RatioTails),
         (("ratio_min", 0.0), FindingKind::RatioTails),
@@ -103,7 +103,7 @@ fn each_figure_has_its_watch() {
             [kind],
             "{other:?}"
         );
-        // Once more of the median's window is high than is not.
+        // Once more than half of the median's window is high.
         assert_eq!(found[0].0, 156, "{other:?}");
         assert_eq!(detector.present().len(), 1);
         assert!(says(&mut detector, 181..=220, &[]).is_empty() && detector.present().is_empty());
@@ -125,15 +125,15 @@ fn the_first_gradients_after_none_are_no_warning() {
     assert_eq!(found.len(), 1, "{found:?}");
 }
 
-/// Where a flow's loss grows because it heads out of its box, that is what is said, with the
-/// setting that brings it back.
+/// If a flow's loss grows because it leaves its box, the finding says so, and names the setting
+/// that brings it back.
 #[test]
-fn a_flow_that_leaves_its_box_is_told_from_one_that_is_unstable() {
+fn a_flow_that_leaves_its_box_is_distinguished_from_an_unstable_one() {
     for (outside, sets, cause) in [
         (
             0.6,
             &["objective.bound_pull=0"][..],
-            "leaving its box: 60 % of what it heads for is beyond policy.action_bound; set \
+            "leaving its box: 60 % of its predictions are beyond policy.action_bound; set \
             objective.bound_pull=1",
         ),
         (
@@ -158,7 +158,7 @@ fn a_flow_that_leaves_its_box_is_told_from_one_that_is_unstable() {
 }
 
 #[test]
-fn evaluations_count_where_both_columns_fall() {
+fn a_collapse_of_evaluations_needs_both_kinds_of_noise_to_fall() {
     let evaluation = |zero: f64, random: f64| {
         [
             ("eval/zero_noise", zero),
@@ -181,7 +181,7 @@ fn evaluations_count_where_both_columns_fall() {
         says(&mut detector, 103..=103, &evaluation(100.0, 100.0)),
         [(103, FindingKind::ReturnCollapse)]
     );
-    // After the rollback the present is clear; what was reached is not forgotten.
+    // The rollback resets the present but not the best.
     let again = says(&mut detector, 104..=104, &[("rollbacks", 1.0)]);
     assert!(again.is_empty() && !detector.has_collapsed());
     let fallen = [&evaluation(90.0, 80.0)[..], &[("rollbacks", 1.0)]].concat();
@@ -192,7 +192,7 @@ fn evaluations_count_where_both_columns_fall() {
 }
 
 #[test]
-fn little_learnt_is_soon_lost() {
+fn a_small_gain_that_is_lost_is_no_collapse() {
     let mut detector = detector(&[]);
     let evaluation = |mean: f64| {
         [

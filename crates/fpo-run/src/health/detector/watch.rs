@@ -1,13 +1,13 @@
-//! One figure and its threshold.
+//! One metric and its threshold.
 
 use crate::health::limits::{CALM_SHARE, LEVEL_WINDOW};
 use crate::health::series::Window;
 
-/// A figure whose level is held against a threshold.
+/// A metric whose level is compared with a threshold.
 #[derive(Clone, Debug)]
 pub(super) struct Watch {
     window: Window,
-    /// It has warned and has not calmed down since.
+    /// It has warned and has not fallen below the lower threshold since.
     pub(super) warned: bool,
 }
 
@@ -19,7 +19,7 @@ impl Watch {
         }
     }
 
-    /// Adds a figure and hands back the one that no longer counts.
+    /// Adds a value and returns the one that leaves the window.
     pub(super) fn push(&mut self, value: f64) -> Option<f64> {
         self.window.push(value)
     }
@@ -29,8 +29,8 @@ impl Watch {
         self.window.median()
     }
 
-    /// Whether `value` has risen above the threshold just now.
-    pub(super) fn judge(&mut self, value: f64, threshold: f64) -> bool {
+    /// Returns whether `value` has risen above the threshold since the last call.
+    pub(super) fn crosses(&mut self, value: f64, threshold: f64) -> bool {
         let (above, before) = (value > threshold, self.warned);
         if !self.window.is_full() {
             return false;
