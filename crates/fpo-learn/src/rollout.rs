@@ -16,7 +16,7 @@ pub(crate) use batch::gather_inputs;
 use crate::advantage::Gae;
 use crate::critic::Critic;
 use crate::objective::{KnnEntropy, SampleLoss};
-use fpo_env::{EnvGroup, Episode, StepEnd};
+use fpo_env::{Episode, StepEnd, VecEnv, VecStep};
 use fpo_flow::embed_time;
 use fpo_nn::{Moments, Normalizer, Scratch, Weights};
 use fpo_policy::{ActionMap, Model, PolicyScratch};
@@ -131,10 +131,14 @@ impl KnnBuffers {
     }
 }
 
-/// A group of environments with all buffers that acting in them needs.
+/// A batch of environments with all buffers that acting in them needs.
 pub struct RolloutWorker {
     /// The environments.
-    pub envs: EnvGroup,
+    pub envs: Box<dyn VecEnv>,
+    /// Global index of the first environment.
+    first: u32,
+    /// What the latest step gave.
+    stepped: VecStep,
     policy_scratch: PolicyScratch,
     actor_scratch: Scratch,
     critic_scratch: Scratch,
@@ -147,8 +151,8 @@ pub struct RolloutWorker {
     embedding: Vec<f32>,
     /// Predictions for a tile of samples `[rows, output]`.
     predictions: Vec<f32>,
-    /// One action in the environment's units.
-    env_action: Vec<f32>,
+    /// The actions in the environment's units `[n, action]`.
+    env_actions: Vec<f32>,
     /// If rare actions have a bonus.
     neighbors: Option<KnnBuffers>,
     /// Normalized final observations of truncated episodes, their transitions and values.
@@ -160,10 +164,11 @@ pub struct RolloutWorker {
 }
 
 impl RolloutWorker {
-    /// Buffers for the environments of `envs`. `neighbors` is
+    /// Buffers for `envs`, of which the first has the global index `first`. `neighbors` is
     /// [`crate::objective::ObjectiveConfig::knn`].
     pub fn new(
-        envs: EnvGroup,
+        envs: Box<dyn VecEnv>,
+        first: u32,
         policy: &Model,
         critic: &Critic,
         samples: usize,
@@ -181,7 +186,7 @@ impl RolloutWorker {
             actions: vec![0.0; n * policy.action_dim()],
             embedding: vec![0.0; policy.embedding()],
             predictions: vec![0.0; actor_rows * network.spec().output],
-            env_action: vec![0.0; policy.action_dim()],
+            env_actions: vec![0.0; n * policy.action_dim()],
             neighbors: neighbors.map(|settings| KnnBuffers::new(settings, n, policy.action_dim())),
             final_observations: Vec::new(),
             final_transitions: Vec::new(),
@@ -196,7 +201,9 @@ impl RolloutWorker {
                 scoring: Duration::ZERO,
                 fault: None,
             },
+            stepped: VecStep::new(envs.as_ref()),
             envs,
+            first,
         }
     }
 
@@ -254,7 +261,7 @@ impl RolloutWorker {
         self.observe(context, t, part);
         let width = context.policy.noise_dim();
         for (i, noise) in self.noise.chunks_exact_mut(width).enumerate() {
-            fill_normal(key(context, &self.envs, Stream::Action, i, t), noise);
+            fill_normal(key(context, self.first, Stream::Action, i, t), noise);
         }
         let (weights, scratch) = (context.policy_weights, &mut self.policy_scratch);
         let (observations, noise, actions) = (&self.observations, &self.noise, &mut self.actions);
@@ -308,7 +315,7 @@ impl RolloutWorker {
         KnnBuffers::place(points, 0, samples, d, &self.actions);
         for k in 0..samples {
             for (i, noise) in self.noise.chunks_exact_mut(width).enumerate() {
-                let at = key(context, &self.envs, Stream::Particles, i, t);
+                let at = key(context, self.first, Stream::Particles, i, t);
                 fill_normal(at.step(at.step * samples as u64 + k as u64), noise);
             }
             let (weights, scratch) = (context.policy_weights, &mut self.policy_scratch);
@@ -331,7 +338,7 @@ impl RolloutWorker {
         // Of a flow without noisy steps, x₁ is as large as the action, and no longer needed.
         let width = context.policy.action_dim();
         for (i, noise) in self.noise.chunks_exact_mut(width).enumerate() {
-            fill_normal(key(context, &self.envs, Stream::ActionNoise, i, t), noise);
+            fill_normal(key(context, self.first, Stream::ActionNoise, i, t), noise);
         }
         for (a, z) in self.actions.iter_mut().zip(&self.noise) {
             *a += context.action_noise * z;
@@ -341,50 +348,70 @@ impl RolloutWorker {
     /// Steps every environment with its action and stores what came of it.
     fn step(&mut self, context: &RolloutContext, t: usize, part: &mut BatchSlice) {
         let start = Instant::now();
+        self.prepare_actions(context, t, part);
+        self.envs.step(&self.env_actions, &mut self.stepped);
+        self.store_outcomes(context, t, part);
+        self.stats.stepping += start.elapsed();
+    }
+
+    /// Stores the actions of step `t`, and puts them into the environment's units.
+    fn prepare_actions(&mut self, context: &RolloutContext, t: usize, part: &mut BatchSlice) {
         let (ad, steps) = (part.dims.action, part.dims.steps());
-        for (i, action) in self.actions.chunks_exact(ad).enumerate() {
-            let transition = i * steps + t;
-            part.actions[transition * ad..][..ad].copy_from_slice(action);
-            let (env, at) = (self.envs.first() + i as u32, context.first_step + t as u64);
+        let actions = self.actions.chunks_exact(ad);
+        let env_actions = self.env_actions.chunks_exact_mut(ad);
+        for (i, (action, env_action)) in actions.zip(env_actions).enumerate() {
+            part.actions[(i * steps + t) * ad..][..ad].copy_from_slice(action);
+            if action.iter().all(|a| a.is_finite()) {
+                context.action_map.apply(action, env_action);
+            } else {
+                let fault = NonFinite {
+                    what: Quantity::Action,
+                    env: self.first + i as u32,
+                    step: context.first_step + t as u64,
+                };
+                self.stats.fault.get_or_insert(fault);
+                // Never let it act.
+                env_action.fill(0.0);
+            }
+            self.stats.saturation += context.action_map.saturation(env_action);
+        }
+    }
+
+    /// Stores rewards and ends of step `t`, and what the value of a truncated episode's final
+    /// observation will be estimated from.
+    fn store_outcomes(&mut self, context: &RolloutContext, t: usize, part: &mut BatchSlice) {
+        let (od, steps) = (part.dims.observation, part.dims.steps());
+        let observations = self.envs.observations().chunks_exact(od);
+        for (i, (outcome, observation)) in
+            self.stepped.outcomes.iter().zip(observations).enumerate()
+        {
             let fault = |what| NonFinite {
                 what,
-                env,
-                step: at,
+                env: self.first + i as u32,
+                step: context.first_step + t as u64,
             };
-            if action.iter().all(|a| a.is_finite()) {
-                context.action_map.apply(action, &mut self.env_action);
-            } else {
-                self.stats.fault.get_or_insert(fault(Quantity::Action));
-                // Never let it act.
-                self.env_action.fill(0.0);
-            }
-            self.stats.saturation += context.action_map.saturation(&self.env_action);
-            let outcome = self.envs.step(i, &self.env_action);
-            let observation =
-                &self.envs.observations()[i * part.dims.observation..][..part.dims.observation];
+            let last = match outcome.ended {
+                Some(_) => self.stepped.final_observation(i),
+                None => &[],
+            };
             if !outcome.reward.is_finite() {
                 self.stats.fault.get_or_insert(fault(Quantity::Reward));
-            } else if !observation.iter().all(|x| x.is_finite()) {
+            } else if !observation.iter().chain(last).all(|x| x.is_finite()) {
                 self.stats.fault.get_or_insert(fault(Quantity::Observation));
             }
+            let transition = i * steps + t;
             part.rewards[transition] = outcome.reward * context.reward_scale;
-            let end = outcome
-                .ended
-                .map_or(StepEnd::Running, |episode| episode.end);
-            part.ends[transition] = end;
-            if end == StepEnd::Truncated {
+            part.ends[transition] = outcome.end();
+            if outcome.end() == StepEnd::Truncated {
                 let at = self.final_observations.len();
-                self.final_observations
-                    .resize(at + part.dims.observation, 0.0);
-                let out = &mut self.final_observations[at..];
+                self.final_observations.resize(at + od, 0.0);
                 context
                     .normalizer
-                    .normalize(self.envs.final_observation(), out);
+                    .normalize(last, &mut self.final_observations[at..]);
                 self.final_transitions.push(transition);
             }
             self.stats.episodes.extend(outcome.ended);
         }
-        self.stats.stepping += start.elapsed();
     }
 
     /// Values, advantages, samples and their losses under the policy that acted.
@@ -476,7 +503,7 @@ impl RolloutWorker {
         for i in 0..dims.transitions() {
             let key = key(
                 context,
-                &self.envs,
+                self.first,
                 Stream::PairTime,
                 i / dims.steps(),
                 i % dims.steps(),
@@ -528,9 +555,9 @@ fn store_step(part: &mut BatchSlice, t: usize, first: usize, steps: usize, step:
     }
 }
 
-/// The key of what environment `env` of a shard draws at step `t` of the rollout.
-fn key(context: &RolloutContext, envs: &EnvGroup, stream: Stream, env: usize, t: usize) -> Key {
+/// The key of what environment `first + env` draws at step `t` of the rollout.
+fn key(context: &RolloutContext, first: u32, stream: Stream, env: usize, t: usize) -> Key {
     Key::new(context.seed, stream)
-        .index(envs.first() + env as u32)
+        .index(first + env as u32)
         .step(context.first_step + t as u64)
 }

@@ -1,6 +1,7 @@
 //! One training iteration after another: rollout, advantages, epochs of minibatches, normalizer.
 
 mod awake;
+mod env_states;
 mod error;
 mod minibatch;
 mod parts;
@@ -28,7 +29,7 @@ use crate::rollout::{
     Batch, NormalizerConfig as NormalizerSettings, RolloutContext, RolloutWorker,
 };
 use awake::keep_awake;
-use fpo_env::{EnvGroup, EnvGroupOptions, EnvSpec, StepEnd, Task};
+use fpo_env::{EnvSpec, StepEnd, Task, VecEnvOptions, make_vec};
 use fpo_nn::{Ema, Mlp, Normalizer, NormalizerConfig, Precision};
 use fpo_policy::{ActionMap, Model, Policy};
 use fpo_rng::{Key, Philox, Stream};
@@ -67,6 +68,8 @@ pub struct Trainer {
     average: Option<Ema>,
     /// Times that training went back to an earlier state.
     rollbacks: u32,
+    /// Environments that the latest state taken over could not continue.
+    restarted_episodes: usize,
 }
 
 /// What an iteration did.
@@ -123,7 +126,7 @@ impl Trainer {
         };
 
         let envs = config.env.num_envs;
-        let options = EnvGroupOptions {
+        let options = VecEnvOptions {
             seed: config.seed,
             stream: Stream::Reset,
             random_initial_length: config.env.random_initial_length,
@@ -135,9 +138,11 @@ impl Trainer {
             bounds
                 .par_windows(2)
                 .map(|w| {
-                    let envs = EnvGroup::new(task.as_ref(), w[0] as u32, w[1] - w[0], options)?;
+                    let (first, count) = (w[0] as u32, w[1] - w[0]);
+                    let envs = make_vec(task.as_ref(), first, count, options)?;
                     Ok(RolloutWorker::new(
                         envs,
+                        first,
                         &policy,
                         &critic,
                         parts.samples_per_action,
@@ -174,6 +179,7 @@ impl Trainer {
             average: (config.train.ema_decay > 0.0)
                 .then(|| Ema::new(config.train.ema_decay, &networks.policy.parameters)),
             rollbacks: 0,
+            restarted_episodes: 0,
             task,
             pool,
             policy,
@@ -215,12 +221,10 @@ impl Trainer {
 
     /// Environments whose episode began anew when the latest state was taken over
     /// ([`Trainer::restore`], [`Trainer::roll_back`]), since they cannot save theirs
-    /// ([`fpo_env::Env::save_state`]). Everything else goes on exactly.
+    /// ([`fpo_env::Env::save_state`], [`fpo_env::VecEnv::save_state`]). Everything else goes on
+    /// exactly.
     pub fn restarted_episodes(&self) -> usize {
-        self.workers
-            .iter()
-            .map(|s| s.envs.restarted_episodes())
-            .sum()
+        self.restarted_episodes
     }
 
     /// Environment steps done.

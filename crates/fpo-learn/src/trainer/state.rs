@@ -1,5 +1,6 @@
 //! The whole training state as bytes, and back: resuming from it continues bit for bit.
 
+use super::env_states::{self, EnvStates};
 use super::{TrainError, Trainer};
 use crate::config::Config;
 use crate::learner::TrainState;
@@ -15,8 +16,6 @@ use std::sync::Arc;
 const FORMAT: u32 = 1;
 /// The entry of the file's header that holds the [`Counters`].
 pub(super) const METADATA: &str = "fpo_state";
-/// The tensor that holds the states of all environments.
-pub(super) const ENVIRONMENTS: &str = "environments";
 
 /// The counters of the state. Random numbers have no state: they are functions of seed and
 /// counters.
@@ -85,10 +84,7 @@ impl Trainer {
         }
         let moments = self.normalizer.moments();
         let columns = moments::columns(moments);
-        let mut envs = Vec::new();
-        self.workers
-            .iter()
-            .for_each(|s| s.envs.save_state(&mut envs));
+        let envs = EnvStates::of(&self.workers);
 
         let view = |dtype, shape, bytes| TensorView::new(dtype, shape, bytes).map_err(damaged);
         let mut views = Vec::new();
@@ -101,7 +97,9 @@ impl Trainer {
         for (name, bytes) in &columns {
             views.push((name, view(Dtype::F64, vec![moments.mean.len()], bytes)?));
         }
-        views.push((ENVIRONMENTS, view(Dtype::U8, vec![envs.len()], &envs)?));
+        for (name, dtype, count, bytes) in envs.tensors() {
+            views.push((name, view(dtype, vec![count], bytes)?));
+        }
         let counters = Counters {
             format: FORMAT,
             task: self.config.task.clone(),
@@ -200,13 +198,10 @@ impl Trainer {
         }
         self.lr_scale = counters.lr_scale;
         self.normalizer = Normalizer::from_moments(self.normalizer.config(), moments);
-        let mut rest = file.tensor(ENVIRONMENTS).map_err(damaged)?.data();
-        for worker in &mut self.workers {
-            rest = worker.envs.load_state(rest).map_err(damaged)?;
-        }
-        if !rest.is_empty() {
-            return Err(refused("it has more environments than env.num_envs".into()));
-        }
+        let steps = counters.iteration * self.batch.dims.steps() as u64;
+        let states = env_states::read(&file, dim).map_err(damaged)?;
+        self.restarted_episodes =
+            env_states::load(&mut self.workers, &states, steps).map_err(damaged)?;
         Ok(())
     }
 }
