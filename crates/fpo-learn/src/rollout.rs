@@ -16,7 +16,7 @@ pub(crate) use batch::gather_inputs;
 use crate::advantage::Gae;
 use crate::critic::Critic;
 use crate::objective::{KnnEntropy, SampleLoss};
-use fpo_env::{Episode, StepEnd, VecEnv, VecStep};
+use fpo_env::{Episode, Extras, StepEnd, VecEnv, VecStep};
 use fpo_flow::embed_time;
 use fpo_nn::{Moments, Normalizer, Scratch, Weights};
 use fpo_policy::{ActionMap, Model, PolicyScratch};
@@ -36,6 +36,8 @@ pub struct RolloutContext<'a> {
     pub critic_weights: &'a Weights,
     /// Statistics that observations are normalized with.
     pub normalizer: &'a Normalizer,
+    /// Statistics that the critic's own observations are normalized with, if it has any.
+    pub critic_normalizer: Option<&'a Normalizer>,
     /// From the policy's action to the environment's.
     pub action_map: &'a ActionMap,
     /// Standard deviation of the noise added to actions, with [`SampleSource::Pairs`].
@@ -84,6 +86,8 @@ pub struct RolloutStats {
     pub episodes: Vec<Episode>,
     /// Moments of the raw observations acted on.
     pub moments: Moments,
+    /// Moments of the critic's own raw observations, of no columns where it has none.
+    pub critic_moments: Moments,
     /// Σ [`ActionMap::saturation`] over the actions taken.
     pub saturation: f64,
     /// Σ of the policy's entropies, estimated where rare actions have a bonus.
@@ -142,8 +146,10 @@ pub struct RolloutWorker {
     policy_scratch: PolicyScratch,
     actor_scratch: Scratch,
     critic_scratch: Scratch,
-    /// Normalized observations `[n, observation]`.
+    /// Normalized observations `[n, observation]`, and the critic's own
+    /// `[n, critic_observation]`.
     observations: Vec<f32>,
+    critic_observations: Vec<f32>,
     /// Noise `[n, noise_dim]`, and the actions made of it `[n, action]`.
     noise: Vec<f32>,
     actions: Vec<f32>,
@@ -155,7 +161,8 @@ pub struct RolloutWorker {
     env_actions: Vec<f32>,
     /// If rare actions have a bonus.
     neighbors: Option<KnnBuffers>,
-    /// Normalized final observations of truncated episodes, their transitions and values.
+    /// Normalized final observations of truncated episodes, as the critic sees them, their
+    /// transitions and values.
     final_observations: Vec<f32>,
     final_transitions: Vec<usize>,
     final_values: Vec<f32>,
@@ -182,6 +189,7 @@ impl RolloutWorker {
             actor_scratch: network.scratch(actor_rows, false),
             critic_scratch: critic.network.scratch(critic.network.tile_rows(), false),
             observations: vec![0.0; n * policy.observation_dim()],
+            critic_observations: vec![0.0; envs.critic_observations().len()],
             noise: vec![0.0; n * policy.noise_dim()],
             actions: vec![0.0; n * policy.action_dim()],
             embedding: vec![0.0; policy.embedding()],
@@ -194,6 +202,7 @@ impl RolloutWorker {
             stats: RolloutStats {
                 episodes: Vec::new(),
                 moments: Moments::new(policy.observation_dim()),
+                critic_moments: Moments::new(0),
                 saturation: 0.0,
                 entropy: 0.0,
                 inference: Duration::ZERO,
@@ -213,9 +222,11 @@ impl RolloutWorker {
         let stats = &mut self.stats;
         stats.episodes.clear();
         stats.moments = Moments::new(part.dims.observation);
+        stats.critic_moments = Moments::new(part.dims.critic_observation);
         (stats.saturation, stats.entropy) = (0.0, 0.0);
         (stats.inference, stats.stepping, stats.scoring) = Default::default();
         stats.fault = None;
+        self.stepped.extras.clear();
         self.final_observations.clear();
         self.final_transitions.clear();
 
@@ -229,26 +240,22 @@ impl RolloutWorker {
         self.stats.scoring = start.elapsed();
     }
 
+    /// Reward terms and metrics that the environments reported in the latest rollout.
+    pub fn extras(&self) -> &Extras {
+        &self.stepped.extras
+    }
+
     /// Normalizes the current observations and stores them as those before step `t` of the
     /// environments.
     fn observe(&mut self, context: &RolloutContext, t: usize, part: &mut BatchSlice) {
-        let dims = part.dims;
-        let (od, rows) = (dims.observation, dims.num_steps + 1);
         context
             .normalizer
             .normalize(self.envs.observations(), &mut self.observations);
-        for (i, observation) in self.observations.chunks_exact(od).enumerate() {
-            let mut store =
-                |row: usize| part.observations[row * od..][..od].copy_from_slice(observation);
-            let sequence = i * dims.sequences_per_env + t / dims.num_steps;
-            if t < dims.steps() {
-                store(sequence * rows + t % dims.num_steps);
-            }
-            // Between two sequences it is both the last observation of one and the first of the
-            // next.
-            if t > 0 && t.is_multiple_of(dims.num_steps) {
-                store(sequence * rows - 1);
-            }
+        store_observations(&part.dims, t, &self.observations, part.observations);
+        if let Some(normalizer) = context.critic_normalizer {
+            let rows = &mut self.critic_observations;
+            normalizer.normalize(self.envs.critic_observations(), rows);
+            store_observations(&part.dims, t, rows, part.critic_observations);
         }
     }
 
@@ -258,6 +265,11 @@ impl RolloutWorker {
         self.stats
             .moments
             .add_rows(self.envs.observations(), part.dims.observation);
+        if part.dims.critic_observation > 0 {
+            let rows = self.envs.critic_observations();
+            let moments = &mut self.stats.critic_moments;
+            moments.add_rows(rows, part.dims.critic_observation);
+        }
         self.observe(context, t, part);
         let width = context.policy.noise_dim();
         for (i, noise) in self.noise.chunks_exact_mut(width).enumerate() {
@@ -381,6 +393,7 @@ impl RolloutWorker {
     /// observation will be estimated from.
     fn store_outcomes(&mut self, context: &RolloutContext, t: usize, part: &mut BatchSlice) {
         let (od, steps) = (part.dims.observation, part.dims.steps());
+        let cd = part.dims.critic_observation;
         let observations = self.envs.observations().chunks_exact(od);
         for (i, (outcome, observation)) in
             self.stepped.outcomes.iter().zip(observations).enumerate()
@@ -390,24 +403,33 @@ impl RolloutWorker {
                 env: self.first + i as u32,
                 step: context.first_step + t as u64,
             };
-            let last = match outcome.ended {
-                Some(_) => self.stepped.final_observation(i),
-                None => &[],
+            let for_critic = &self.envs.critic_observations()[i * cd..][..cd];
+            let [last, last_for_critic]: [&[f32]; 2] = match outcome.ended {
+                Some(_) => [
+                    self.stepped.final_observation(i),
+                    self.stepped.final_critic_observation(i),
+                ],
+                None => [&[]; 2],
             };
+            let mut observed = [observation, for_critic, last, last_for_critic]
+                .into_iter()
+                .flatten();
             if !outcome.reward.is_finite() {
                 self.stats.fault.get_or_insert(fault(Quantity::Reward));
-            } else if !observation.iter().chain(last).all(|x| x.is_finite()) {
+            } else if !observed.all(|x| x.is_finite()) {
                 self.stats.fault.get_or_insert(fault(Quantity::Observation));
             }
             let transition = i * steps + t;
             part.rewards[transition] = outcome.reward * context.reward_scale;
             part.ends[transition] = outcome.end();
             if outcome.end() == StepEnd::Truncated {
+                let (normalizer, last) = match context.critic_normalizer {
+                    Some(normalizer) => (normalizer, last_for_critic),
+                    None => (context.normalizer, last),
+                };
                 let at = self.final_observations.len();
-                self.final_observations.resize(at + od, 0.0);
-                context
-                    .normalizer
-                    .normalize(last, &mut self.final_observations[at..]);
+                self.final_observations.resize(at + last.len(), 0.0);
+                normalizer.normalize(last, &mut self.final_observations[at..]);
                 self.final_transitions.push(transition);
             }
             self.stats.episodes.extend(outcome.ended);
@@ -462,12 +484,11 @@ impl RolloutWorker {
     fn estimate_advantages(&mut self, context: &RolloutContext, gae: &Gae, part: &mut BatchSlice) {
         let dims = part.dims;
         let (critic, weights) = (context.critic, context.critic_weights);
-        critic.values(
-            weights,
-            part.observations,
-            &mut self.critic_scratch,
-            part.values,
-        );
+        let observations: &[f32] = match dims.critic_observation {
+            0 => part.observations,
+            _ => part.critic_observations,
+        };
+        critic.values(weights, observations, &mut self.critic_scratch, part.values);
         self.final_values.resize(self.final_transitions.len(), 0.0);
         let out = &mut self.final_values;
         critic.values(
@@ -515,6 +536,23 @@ impl RolloutWorker {
                 &mut part.sample_times[i * n..][..n],
                 &mut part.sample_inputs[i * n * dims.sample_input..][..n * dims.sample_input],
             );
+        }
+    }
+}
+
+/// Stores one row of each environment, `rows` `[n, width]`, in `out` `[S, T + 1, width]` as those
+/// before step `t` of the environments.
+fn store_observations(dims: &BatchDims, t: usize, rows: &[f32], out: &mut [f32]) {
+    let (width, length) = (rows.len() / dims.envs(), dims.num_steps + 1);
+    for (i, observation) in rows.chunks_exact(width).enumerate() {
+        let mut store = |row: usize| out[row * width..][..width].copy_from_slice(observation);
+        let sequence = i * dims.sequences_per_env + t / dims.num_steps;
+        if t < dims.steps() {
+            store(sequence * length + t % dims.num_steps);
+        }
+        // Between two sequences it is both the last observation of one and the first of the next.
+        if t > 0 && t.is_multiple_of(dims.num_steps) {
+            store(sequence * length - 1);
         }
     }
 }

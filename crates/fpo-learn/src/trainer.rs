@@ -13,7 +13,7 @@ mod state;
 pub use error::TrainError;
 pub use parts::part_digests;
 pub use rollback::ROLLBACK_LR_SCALE;
-pub use row::{OF_CRITIC, Row};
+pub use row::{EXTRAS, OF_CRITIC, Row};
 pub use settings::{EvalConfig, LearningPrecision, TrainConfig};
 
 use crate::advantage::{
@@ -29,7 +29,7 @@ use crate::rollout::{
     Batch, NormalizerConfig as NormalizerSettings, RolloutContext, RolloutWorker,
 };
 use awake::keep_awake;
-use fpo_env::{EnvSpec, StepEnd, Task, VecEnvOptions, make_vec};
+use fpo_env::{EnvSpec, Extras, StepEnd, Task, VecEnvOptions, make_vec};
 use fpo_nn::{Ema, Mlp, Normalizer, NormalizerConfig, Precision};
 use fpo_policy::{ActionMap, Model, Policy};
 use fpo_rng::{Key, Philox, Stream};
@@ -55,6 +55,8 @@ pub struct Trainer {
     critic: Critic,
     action_map: ActionMap,
     normalizer: Normalizer,
+    /// Of the critic's own observations, if it has any.
+    critic_normalizer: Option<Normalizer>,
     networks: ActorCritic,
     learner: Learner,
     workers: Vec<RolloutWorker>,
@@ -99,7 +101,9 @@ impl Trainer {
         let policy = config
             .model(od, ad)?
             .with_precision(precision.of_policy())?;
-        let mut critic = Critic::new(&config.critic, od, config.advantage.gamma)?;
+        let mut dims = config.dims(od, ad);
+        dims.critic_observation = task.critic_observation_dim();
+        let mut critic = Critic::new(&config.critic, dims.critic_input(), config.advantage.gamma)?;
         critic.network = critic.network.with_precision(precision.of_critic())?;
         let train = |network: &Mlp, index: u32, init: &dyn Fn(Key, &mut [f32])| {
             let mut parameters = vec![0.0; network.parameter_count()];
@@ -152,7 +156,6 @@ impl Trainer {
                 .collect::<Result<Vec<_>, TrainError>>()
         })?;
 
-        let dims = config.dims(od, ad);
         let indices = match config.advantage.schedule() {
             Recompute::PerIteration => dims.transitions(),
             Recompute::PerMinibatch => dims.sequences,
@@ -160,16 +163,19 @@ impl Trainer {
         let rows = dims.transitions() / config.optimizer.minibatches;
         let NormalizerSettings { enabled, clip } = config.normalizer;
         let clip = (enabled && clip > 0.0).then_some(clip);
+        let normalizer = |dim| {
+            let settings = NormalizerConfig {
+                clip,
+                ..Default::default()
+            };
+            Normalizer::new(settings, dim)
+        };
         Ok(Self {
             learner: Learner::new(config.learner(), &policy, &critic, rows),
             action_map: ActionMap::new(config.policy.squash, config.policy.action_bound, spec),
-            normalizer: Normalizer::new(
-                NormalizerConfig {
-                    clip,
-                    ..Default::default()
-                },
-                od,
-            ),
+            normalizer: normalizer(od),
+            critic_normalizer: (dims.critic_observation > 0)
+                .then(|| normalizer(dims.critic_observation)),
             batch: Batch::new(dims),
             order: (0..indices as u32).collect(),
             config: config.clone(),
@@ -266,6 +272,9 @@ impl Trainer {
             // Only now: ℓ_old and the ratios belong to the statistics that the rollout used.
             for worker in &self.workers {
                 self.normalizer.update(&worker.stats.moments);
+                if let Some(normalizer) = &mut self.critic_normalizer {
+                    normalizer.update(&worker.stats.critic_moments);
+                }
             }
         }
         self.check_parameters()?;
@@ -347,6 +356,7 @@ impl Trainer {
             critic: &self.critic,
             critic_weights: &self.networks.critic.weights,
             normalizer: &self.normalizer,
+            critic_normalizer: self.critic_normalizer.as_ref(),
             action_map: &self.action_map,
             action_noise: config.policy.action_noise,
             samples: self.parts.samples,
@@ -550,8 +560,16 @@ impl Trainer {
             iteration: self.iteration,
             env_steps: self.env_steps(),
             values,
+            extras: self.extras(),
             timing,
         }
+    }
+
+    /// Means of what the environments reported in the latest rollout.
+    fn extras(&self) -> Vec<(String, f64)> {
+        let mut all = Extras::default();
+        self.workers.iter().for_each(|w| all.merge(w.extras()));
+        all.means()
     }
 
     /// The metric that holds the mean loss of the samples.

@@ -74,7 +74,8 @@ impl MetricsWriter {
     }
 
     /// Writes one row. A value that is not finite becomes `null` in `metrics.jsonl`. In TensorBoard
-    /// the step is [`Row::env_steps`], and a timing's tag begins with `time/`.
+    /// the step is [`Row::env_steps`]. The tag of what an environment reported begins with `env/`,
+    /// that of a timing with `time/`.
     ///
     /// # Errors
     /// If a file cannot be written.

@@ -117,6 +117,7 @@ impl Rollout {
             critic: &self.critic,
             critic_weights: &self.networks.critic.weights,
             normalizer: &self.normalizer,
+            critic_normalizer: None,
             action_map: &self.map,
             action_noise: self.config.policy.action_noise,
             samples: self.config.parts().samples,
