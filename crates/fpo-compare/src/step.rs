@@ -3,7 +3,7 @@
 use crate::inputs::Inputs;
 use crate::{SHARDS, Workload};
 use anyhow::{Context, Result, ensure};
-use fpo_env::{EnvGroup, EnvGroupOptions};
+use fpo_env::{EnvGroup, VecEnv, VecEnvOptions, VecStep};
 use fpo_rng::Stream;
 use rayon::ThreadPool;
 use rayon::prelude::*;
@@ -47,6 +47,7 @@ impl Actions {
 /// A shard, and where its environments' steps are stored, as a rollout stores them.
 struct Walker {
     worker: EnvGroup,
+    stepped: VecStep,
     /// Steps to store of each environment.
     steps: usize,
     /// `[environments, steps, observation]`
@@ -63,9 +64,8 @@ impl Walker {
     fn step(&mut self, actions: &Actions, t: usize) {
         let od = self.observations.len() / self.rewards.len();
         for i in 0..self.worker.len() {
-            let outcome = self
-                .worker
-                .step(i, actions.at(self.round, self.worker.first() as usize + i));
+            let action = actions.at(self.round, self.worker.first() as usize + i);
+            let outcome = self.worker.step_env(i, action, &mut self.stepped);
             let at = i * self.steps + t;
             self.rewards[at] = outcome.reward;
             self.ended[at] = outcome.ended.is_some();
@@ -95,7 +95,8 @@ impl Walker {
         for i in 0..self.worker.len() {
             let env = self.worker.first() as usize + i;
             for round in 0..EPISODE * env / actions.envs {
-                self.worker.step(i, actions.at(round, env));
+                self.worker
+                    .step_env(i, actions.at(round, env), &mut self.stepped);
             }
         }
     }
@@ -124,15 +125,17 @@ pub fn prepare(options: &Options, inputs: &Inputs, pool: ThreadPool) -> Result<W
             .into_par_iter()
             .map(|k| {
                 let (first, end) = (envs * k / count, envs * (k + 1) / count);
-                let options = EnvGroupOptions {
+                let options = VecEnvOptions {
                     seed: 1,
                     stream: Stream::Reset,
                     random_initial_length: false,
                     group: 1,
                 };
                 let n = end - first;
+                let worker = EnvGroup::new(task.as_ref(), first as u32, n, options)?;
                 Ok(Walker {
-                    worker: EnvGroup::new(task.as_ref(), first as u32, n, options)?,
+                    stepped: VecStep::new(&worker),
+                    worker,
                     steps,
                     observations: vec![0.0; n * steps * od],
                     rewards: vec![0.0; n * steps],

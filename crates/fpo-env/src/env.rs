@@ -1,5 +1,6 @@
 //! The interface every environment implements.
 
+use crate::{EnvGroup, Extras, VecEnv, VecEnvOptions};
 use fpo_rng::Philox;
 
 /// What is fixed about an environment: names, sizes and limits.
@@ -21,7 +22,7 @@ pub struct EnvSpec {
     /// ends all its episodes.
     ///
     /// Without a limit first episodes are not cut to random lengths
-    /// ([`crate::EnvGroupOptions::random_initial_length`]), and group-relative advantages, which
+    /// ([`VecEnvOptions::random_initial_length`]), and group-relative advantages, which
     /// compare episodes of equal length, are refused.
     pub step_limit: Option<u32>,
 }
@@ -82,6 +83,20 @@ pub trait Env: Send {
     /// [`EnvSpec::step_limit`] is not its business, but it may truncate an episode by a rule of its
     /// own.
     fn step(&mut self, action: &[f32], observation: &mut [f32]) -> Step;
+
+    /// Reports reward terms and metrics of the latest step by name, as in
+    /// `extras.add("reward/forward", 0.3)`: their means over an iteration are among its metrics,
+    /// under `env/`. Called once after every step; nothing is reported by default.
+    fn extras(&self, extras: &mut Extras) {
+        let _ = extras;
+    }
+
+    /// Writes what the critic sees of the current state, `[critic_observation_dim]`, all finite.
+    /// Called after every reset and step, and only if the task names a
+    /// [`Task::critic_observation`]: then it is to be written whole.
+    fn critic_observation(&self, out: &mut [f32]) {
+        let _ = out;
+    }
 
     /// Appends the whole state to `out`, such that [`Env::load_state`] on another environment of
     /// the same task continues bit for bit.
@@ -161,6 +176,37 @@ pub trait Task: Send + Sync {
     /// Makes one environment. What its environments can share (a compiled model) they share.
     ///
     /// # Errors
-    /// If it cannot be made here: one sentence that says what to do.
+    /// If it cannot be made here: one sentence that says what to do. A task whose environments come
+    /// in batches only says so; it is trained and evaluated, but not played.
     fn make(&self) -> Result<Box<dyn Env>, MakeError>;
+
+    /// The parts of the critic's own observation in order: name and number of entries. Empty, as by
+    /// default, where the critic sees the policy's observation.
+    ///
+    /// The critic is needed in training alone, so it may see what a policy cannot: the true state,
+    /// the terrain, a mass (an asymmetric actor-critic). It sees this *instead* of the policy's
+    /// observation, which mostly is a part of it.
+    fn critic_observation(&self) -> &[(String, usize)] {
+        &[]
+    }
+
+    /// Entries of the critic's own observation, 0 where it has none.
+    fn critic_observation_dim(&self) -> usize {
+        self.critic_observation().iter().map(|(_, n)| n).sum()
+    }
+
+    /// Makes the environments `first..first + count` of a run or an evaluation as one batch; by
+    /// default an [`EnvGroup`] of single ones. Environment `first` is the same whatever batch it is
+    /// in: its episodes depend on its index and the options alone.
+    ///
+    /// # Errors
+    /// As [`Task::make`].
+    fn make_vec(
+        &self,
+        first: u32,
+        count: usize,
+        options: VecEnvOptions,
+    ) -> Result<Box<dyn VecEnv>, MakeError> {
+        Ok(Box::new(EnvGroup::new(self, first, count, options)?))
+    }
 }

@@ -1,8 +1,9 @@
 //! Environments: the interface, vectorised stepping, and the small environments that need no
 //! physics.
 //!
-//! An [`Env`] is one world with a beginning and a step; a [`Task`] makes them; a [`EnvGroup`] steps
-//! a fixed group of them on one thread, resets what has ended and hands over final observations.
+//! An [`Env`] is one world with a beginning and a step; a [`Task`] makes them. A [`VecEnv`] is a
+//! batch of them that is stepped at once, begins anew what has ended and hands over final
+//! observations; [`EnvGroup`] makes one of single environments.
 //!
 //! [`tasks`] lists the tasks that are defined here: [`gridworld`] and [`bandit`].
 
@@ -11,12 +12,18 @@
 pub mod bandit;
 mod env;
 mod env_group;
+mod episodes;
+mod extras;
 pub mod gridworld;
+mod vec_env;
 
 pub use env::{
     Env, EnvSpec, MakeError, NoState, Picture, RenderError, StateError, Step, StepEnd, Task,
 };
-pub use env_group::{EnvGroup, EnvGroupOptions, Episode, Outcome};
+pub use env_group::EnvGroup;
+pub use episodes::{Episode, Episodes, Outcome};
+pub use extras::Extras;
+pub use vec_env::{Resumed, VecEnv, VecEnvOptions, VecStep, make_vec};
 
 use std::sync::Arc;
 

@@ -71,7 +71,8 @@ impl Config {
         Model::new(self.parts().policy, &self.policy, observation, action)
     }
 
-    /// The sizes of an iteration's batch, for observations and actions of these sizes.
+    /// The sizes of an iteration's batch, for observations and actions of these sizes and a critic
+    /// that sees the policy's observations.
     pub fn dims(&self, observation: usize, action: usize) -> BatchDims {
         let parts = self.parts();
         BatchDims {
@@ -79,6 +80,7 @@ impl Config {
             sequences_per_env: self.env.sequences,
             num_steps: self.env.num_steps,
             observation,
+            critic_observation: 0,
             action,
             samples: parts.samples_per_action,
             sample_input: parts.policy.sample_input_dim(&self.policy, action),

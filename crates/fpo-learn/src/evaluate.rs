@@ -1,7 +1,7 @@
 //! Evaluation: whole episodes with fixed parameters, from zero noise and from random noise.
 
 use crate::rollout::{NonFinite, Quantity};
-use fpo_env::{Env, EnvGroup, EnvGroupOptions, EnvSpec, MakeError, StepEnd, Task};
+use fpo_env::{Env, EnvSpec, MakeError, StepEnd, Task, VecEnvOptions, VecStep, make_vec};
 use fpo_policy::{NonFiniteAction, Policy};
 use fpo_rng::{Key, Philox, Stream, fill_normal};
 use rayon::prelude::*;
@@ -189,13 +189,14 @@ fn run_group(
     count: usize,
     noise: Noise,
 ) -> Result<Vec<(f64, StepEnd)>, EvaluateError> {
-    let options = EnvGroupOptions {
+    let options = VecEnvOptions {
         seed,
         stream: Stream::EvalReset,
         random_initial_length: false,
         group: 1,
     };
-    let mut envs = EnvGroup::new(task, first as u32, count, options)?;
+    let mut envs = make_vec(task, first as u32, count, options)?;
+    let mut stepped = VecStep::new(envs.as_ref());
     let mut actor = policy.actor(count);
     let (od, ad, width) = (
         policy.observation_dim(),
@@ -204,7 +205,9 @@ fn run_group(
     );
     let mut observations = vec![0.0; count * od];
     let mut noises = vec![0.0; count * width];
+    // Those of running environments, and those of all.
     let mut actions = vec![0.0; count * ad];
+    let mut all_actions = vec![0.0; count * ad];
     let mut finished = vec![None; count];
     // Environments whose episode is not over.
     let mut running: Vec<usize> = (0..count).collect();
@@ -239,11 +242,18 @@ fn run_group(
             )
             .map_err(|NonFiniteAction { row }| fault(Quantity::Action, running[row]))?;
         for (&i, action) in running.iter().zip(actions.chunks_exact(ad)) {
-            let outcome = envs.step(i, action);
+            all_actions[i * ad..][..ad].copy_from_slice(action);
+        }
+        envs.step(&all_actions, &mut stepped);
+        for &i in &running {
+            let outcome = stepped.outcomes[i];
             if !outcome.reward.is_finite() {
                 return Err(fault(Quantity::Reward, i));
             }
             finished[i] = outcome.ended.map(|e| (e.total_reward, e.end));
+            if outcome.ended.is_some() {
+                envs.retire(i);
+            }
         }
         running.retain(|&i| finished[i].is_none());
         if running.is_empty() {

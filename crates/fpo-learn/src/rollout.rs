@@ -16,7 +16,7 @@ pub(crate) use batch::gather_inputs;
 use crate::advantage::Gae;
 use crate::critic::Critic;
 use crate::objective::{KnnEntropy, SampleLoss};
-use fpo_env::{EnvGroup, Episode, StepEnd};
+use fpo_env::{Episode, Extras, StepEnd, VecEnv, VecStep};
 use fpo_flow::embed_time;
 use fpo_nn::{Moments, Normalizer, Scratch, Weights};
 use fpo_policy::{ActionMap, Model, PolicyScratch};
@@ -36,6 +36,8 @@ pub struct RolloutContext<'a> {
     pub critic_weights: &'a Weights,
     /// Statistics that observations are normalized with.
     pub normalizer: &'a Normalizer,
+    /// Statistics that the critic's own observations are normalized with, if it has any.
+    pub critic_normalizer: Option<&'a Normalizer>,
     /// From the policy's action to the environment's.
     pub action_map: &'a ActionMap,
     /// Standard deviation of the noise added to actions, with [`SampleSource::Pairs`].
@@ -84,6 +86,8 @@ pub struct RolloutStats {
     pub episodes: Vec<Episode>,
     /// Moments of the raw observations acted on.
     pub moments: Moments,
+    /// Moments of the critic's own raw observations, of no columns where it has none.
+    pub critic_moments: Moments,
     /// Σ [`ActionMap::saturation`] over the actions taken.
     pub saturation: f64,
     /// Σ of the policy's entropies, estimated where rare actions have a bonus.
@@ -131,15 +135,21 @@ impl KnnBuffers {
     }
 }
 
-/// A group of environments with all buffers that acting in them needs.
+/// A batch of environments with all buffers that acting in them needs.
 pub struct RolloutWorker {
     /// The environments.
-    pub envs: EnvGroup,
+    pub envs: Box<dyn VecEnv>,
+    /// Global index of the first environment.
+    first: u32,
+    /// What the latest step gave.
+    stepped: VecStep,
     policy_scratch: PolicyScratch,
     actor_scratch: Scratch,
     critic_scratch: Scratch,
-    /// Normalized observations `[n, observation]`.
+    /// Normalized observations `[n, observation]`, and the critic's own
+    /// `[n, critic_observation]`.
     observations: Vec<f32>,
+    critic_observations: Vec<f32>,
     /// Noise `[n, noise_dim]`, and the actions made of it `[n, action]`.
     noise: Vec<f32>,
     actions: Vec<f32>,
@@ -147,11 +157,12 @@ pub struct RolloutWorker {
     embedding: Vec<f32>,
     /// Predictions for a tile of samples `[rows, output]`.
     predictions: Vec<f32>,
-    /// One action in the environment's units.
-    env_action: Vec<f32>,
+    /// The actions in the environment's units `[n, action]`.
+    env_actions: Vec<f32>,
     /// If rare actions have a bonus.
     neighbors: Option<KnnBuffers>,
-    /// Normalized final observations of truncated episodes, their transitions and values.
+    /// Normalized final observations of truncated episodes, as the critic sees them, their
+    /// transitions and values.
     final_observations: Vec<f32>,
     final_transitions: Vec<usize>,
     final_values: Vec<f32>,
@@ -160,10 +171,11 @@ pub struct RolloutWorker {
 }
 
 impl RolloutWorker {
-    /// Buffers for the environments of `envs`. `neighbors` is
+    /// Buffers for `envs`, of which the first has the global index `first`. `neighbors` is
     /// [`crate::objective::ObjectiveConfig::knn`].
     pub fn new(
-        envs: EnvGroup,
+        envs: Box<dyn VecEnv>,
+        first: u32,
         policy: &Model,
         critic: &Critic,
         samples: usize,
@@ -177,11 +189,12 @@ impl RolloutWorker {
             actor_scratch: network.scratch(actor_rows, false),
             critic_scratch: critic.network.scratch(critic.network.tile_rows(), false),
             observations: vec![0.0; n * policy.observation_dim()],
+            critic_observations: vec![0.0; envs.critic_observations().len()],
             noise: vec![0.0; n * policy.noise_dim()],
             actions: vec![0.0; n * policy.action_dim()],
             embedding: vec![0.0; policy.embedding()],
             predictions: vec![0.0; actor_rows * network.spec().output],
-            env_action: vec![0.0; policy.action_dim()],
+            env_actions: vec![0.0; n * policy.action_dim()],
             neighbors: neighbors.map(|settings| KnnBuffers::new(settings, n, policy.action_dim())),
             final_observations: Vec::new(),
             final_transitions: Vec::new(),
@@ -189,6 +202,7 @@ impl RolloutWorker {
             stats: RolloutStats {
                 episodes: Vec::new(),
                 moments: Moments::new(policy.observation_dim()),
+                critic_moments: Moments::new(0),
                 saturation: 0.0,
                 entropy: 0.0,
                 inference: Duration::ZERO,
@@ -196,7 +210,9 @@ impl RolloutWorker {
                 scoring: Duration::ZERO,
                 fault: None,
             },
+            stepped: VecStep::new(envs.as_ref()),
             envs,
+            first,
         }
     }
 
@@ -206,9 +222,11 @@ impl RolloutWorker {
         let stats = &mut self.stats;
         stats.episodes.clear();
         stats.moments = Moments::new(part.dims.observation);
+        stats.critic_moments = Moments::new(part.dims.critic_observation);
         (stats.saturation, stats.entropy) = (0.0, 0.0);
         (stats.inference, stats.stepping, stats.scoring) = Default::default();
         stats.fault = None;
+        self.stepped.extras.clear();
         self.final_observations.clear();
         self.final_transitions.clear();
 
@@ -222,26 +240,22 @@ impl RolloutWorker {
         self.stats.scoring = start.elapsed();
     }
 
+    /// Reward terms and metrics that the environments reported in the latest rollout.
+    pub fn extras(&self) -> &Extras {
+        &self.stepped.extras
+    }
+
     /// Normalizes the current observations and stores them as those before step `t` of the
     /// environments.
     fn observe(&mut self, context: &RolloutContext, t: usize, part: &mut BatchSlice) {
-        let dims = part.dims;
-        let (od, rows) = (dims.observation, dims.num_steps + 1);
         context
             .normalizer
             .normalize(self.envs.observations(), &mut self.observations);
-        for (i, observation) in self.observations.chunks_exact(od).enumerate() {
-            let mut store =
-                |row: usize| part.observations[row * od..][..od].copy_from_slice(observation);
-            let sequence = i * dims.sequences_per_env + t / dims.num_steps;
-            if t < dims.steps() {
-                store(sequence * rows + t % dims.num_steps);
-            }
-            // Between two sequences it is both the last observation of one and the first of the
-            // next.
-            if t > 0 && t.is_multiple_of(dims.num_steps) {
-                store(sequence * rows - 1);
-            }
+        store_observations(&part.dims, t, &self.observations, part.observations);
+        if let Some(normalizer) = context.critic_normalizer {
+            let rows = &mut self.critic_observations;
+            normalizer.normalize(self.envs.critic_observations(), rows);
+            store_observations(&part.dims, t, rows, part.critic_observations);
         }
     }
 
@@ -251,10 +265,15 @@ impl RolloutWorker {
         self.stats
             .moments
             .add_rows(self.envs.observations(), part.dims.observation);
+        if part.dims.critic_observation > 0 {
+            let rows = self.envs.critic_observations();
+            let moments = &mut self.stats.critic_moments;
+            moments.add_rows(rows, part.dims.critic_observation);
+        }
         self.observe(context, t, part);
         let width = context.policy.noise_dim();
         for (i, noise) in self.noise.chunks_exact_mut(width).enumerate() {
-            fill_normal(key(context, &self.envs, Stream::Action, i, t), noise);
+            fill_normal(key(context, self.first, Stream::Action, i, t), noise);
         }
         let (weights, scratch) = (context.policy_weights, &mut self.policy_scratch);
         let (observations, noise, actions) = (&self.observations, &self.noise, &mut self.actions);
@@ -308,7 +327,7 @@ impl RolloutWorker {
         KnnBuffers::place(points, 0, samples, d, &self.actions);
         for k in 0..samples {
             for (i, noise) in self.noise.chunks_exact_mut(width).enumerate() {
-                let at = key(context, &self.envs, Stream::Particles, i, t);
+                let at = key(context, self.first, Stream::Particles, i, t);
                 fill_normal(at.step(at.step * samples as u64 + k as u64), noise);
             }
             let (weights, scratch) = (context.policy_weights, &mut self.policy_scratch);
@@ -331,7 +350,7 @@ impl RolloutWorker {
         // Of a flow without noisy steps, x₁ is as large as the action, and no longer needed.
         let width = context.policy.action_dim();
         for (i, noise) in self.noise.chunks_exact_mut(width).enumerate() {
-            fill_normal(key(context, &self.envs, Stream::ActionNoise, i, t), noise);
+            fill_normal(key(context, self.first, Stream::ActionNoise, i, t), noise);
         }
         for (a, z) in self.actions.iter_mut().zip(&self.noise) {
             *a += context.action_noise * z;
@@ -341,50 +360,80 @@ impl RolloutWorker {
     /// Steps every environment with its action and stores what came of it.
     fn step(&mut self, context: &RolloutContext, t: usize, part: &mut BatchSlice) {
         let start = Instant::now();
+        self.prepare_actions(context, t, part);
+        self.envs.step(&self.env_actions, &mut self.stepped);
+        self.store_outcomes(context, t, part);
+        self.stats.stepping += start.elapsed();
+    }
+
+    /// Stores the actions of step `t`, and puts them into the environment's units.
+    fn prepare_actions(&mut self, context: &RolloutContext, t: usize, part: &mut BatchSlice) {
         let (ad, steps) = (part.dims.action, part.dims.steps());
-        for (i, action) in self.actions.chunks_exact(ad).enumerate() {
-            let transition = i * steps + t;
-            part.actions[transition * ad..][..ad].copy_from_slice(action);
-            let (env, at) = (self.envs.first() + i as u32, context.first_step + t as u64);
+        let actions = self.actions.chunks_exact(ad);
+        let env_actions = self.env_actions.chunks_exact_mut(ad);
+        for (i, (action, env_action)) in actions.zip(env_actions).enumerate() {
+            part.actions[(i * steps + t) * ad..][..ad].copy_from_slice(action);
+            if action.iter().all(|a| a.is_finite()) {
+                context.action_map.apply(action, env_action);
+            } else {
+                let fault = NonFinite {
+                    what: Quantity::Action,
+                    env: self.first + i as u32,
+                    step: context.first_step + t as u64,
+                };
+                self.stats.fault.get_or_insert(fault);
+                // Never let it act.
+                env_action.fill(0.0);
+            }
+            self.stats.saturation += context.action_map.saturation(env_action);
+        }
+    }
+
+    /// Stores rewards and ends of step `t`, and what the value of a truncated episode's final
+    /// observation will be estimated from.
+    fn store_outcomes(&mut self, context: &RolloutContext, t: usize, part: &mut BatchSlice) {
+        let (od, steps) = (part.dims.observation, part.dims.steps());
+        let cd = part.dims.critic_observation;
+        let observations = self.envs.observations().chunks_exact(od);
+        for (i, (outcome, observation)) in
+            self.stepped.outcomes.iter().zip(observations).enumerate()
+        {
             let fault = |what| NonFinite {
                 what,
-                env,
-                step: at,
+                env: self.first + i as u32,
+                step: context.first_step + t as u64,
             };
-            if action.iter().all(|a| a.is_finite()) {
-                context.action_map.apply(action, &mut self.env_action);
-            } else {
-                self.stats.fault.get_or_insert(fault(Quantity::Action));
-                // Never let it act.
-                self.env_action.fill(0.0);
-            }
-            self.stats.saturation += context.action_map.saturation(&self.env_action);
-            let outcome = self.envs.step(i, &self.env_action);
-            let observation =
-                &self.envs.observations()[i * part.dims.observation..][..part.dims.observation];
+            let for_critic = &self.envs.critic_observations()[i * cd..][..cd];
+            let [last, last_for_critic]: [&[f32]; 2] = match outcome.ended {
+                Some(_) => [
+                    self.stepped.final_observation(i),
+                    self.stepped.final_critic_observation(i),
+                ],
+                None => [&[]; 2],
+            };
+            let mut observed = [observation, for_critic, last, last_for_critic]
+                .into_iter()
+                .flatten();
             if !outcome.reward.is_finite() {
                 self.stats.fault.get_or_insert(fault(Quantity::Reward));
-            } else if !observation.iter().all(|x| x.is_finite()) {
+            } else if !observed.all(|x| x.is_finite()) {
                 self.stats.fault.get_or_insert(fault(Quantity::Observation));
             }
+            let transition = i * steps + t;
             part.rewards[transition] = outcome.reward * context.reward_scale;
-            let end = outcome
-                .ended
-                .map_or(StepEnd::Running, |episode| episode.end);
-            part.ends[transition] = end;
-            if end == StepEnd::Truncated {
+            part.ends[transition] = outcome.end();
+            if outcome.end() == StepEnd::Truncated {
+                let (normalizer, last) = match context.critic_normalizer {
+                    Some(normalizer) => (normalizer, last_for_critic),
+                    None => (context.normalizer, last),
+                };
                 let at = self.final_observations.len();
-                self.final_observations
-                    .resize(at + part.dims.observation, 0.0);
-                let out = &mut self.final_observations[at..];
-                context
-                    .normalizer
-                    .normalize(self.envs.final_observation(), out);
+                self.final_observations.resize(at + last.len(), 0.0);
+                normalizer.normalize(last, &mut self.final_observations[at..]);
                 self.final_transitions.push(transition);
             }
             self.stats.episodes.extend(outcome.ended);
         }
-        self.stats.stepping += start.elapsed();
     }
 
     /// Values, advantages, samples and their losses under the policy that acted.
@@ -435,12 +484,11 @@ impl RolloutWorker {
     fn estimate_advantages(&mut self, context: &RolloutContext, gae: &Gae, part: &mut BatchSlice) {
         let dims = part.dims;
         let (critic, weights) = (context.critic, context.critic_weights);
-        critic.values(
-            weights,
-            part.observations,
-            &mut self.critic_scratch,
-            part.values,
-        );
+        let observations: &[f32] = match dims.critic_observation {
+            0 => part.observations,
+            _ => part.critic_observations,
+        };
+        critic.values(weights, observations, &mut self.critic_scratch, part.values);
         self.final_values.resize(self.final_transitions.len(), 0.0);
         let out = &mut self.final_values;
         critic.values(
@@ -476,7 +524,7 @@ impl RolloutWorker {
         for i in 0..dims.transitions() {
             let key = key(
                 context,
-                &self.envs,
+                self.first,
                 Stream::PairTime,
                 i / dims.steps(),
                 i % dims.steps(),
@@ -488,6 +536,23 @@ impl RolloutWorker {
                 &mut part.sample_times[i * n..][..n],
                 &mut part.sample_inputs[i * n * dims.sample_input..][..n * dims.sample_input],
             );
+        }
+    }
+}
+
+/// Stores one row of each environment, `rows` `[n, width]`, in `out` `[S, T + 1, width]` as those
+/// before step `t` of the environments.
+fn store_observations(dims: &BatchDims, t: usize, rows: &[f32], out: &mut [f32]) {
+    let (width, length) = (rows.len() / dims.envs(), dims.num_steps + 1);
+    for (i, observation) in rows.chunks_exact(width).enumerate() {
+        let mut store = |row: usize| out[row * width..][..width].copy_from_slice(observation);
+        let sequence = i * dims.sequences_per_env + t / dims.num_steps;
+        if t < dims.steps() {
+            store(sequence * length + t % dims.num_steps);
+        }
+        // Between two sequences it is both the last observation of one and the first of the next.
+        if t > 0 && t.is_multiple_of(dims.num_steps) {
+            store(sequence * length - 1);
         }
     }
 }
@@ -528,9 +593,9 @@ fn store_step(part: &mut BatchSlice, t: usize, first: usize, steps: usize, step:
     }
 }
 
-/// The key of what environment `env` of a shard draws at step `t` of the rollout.
-fn key(context: &RolloutContext, envs: &EnvGroup, stream: Stream, env: usize, t: usize) -> Key {
+/// The key of what environment `first + env` draws at step `t` of the rollout.
+fn key(context: &RolloutContext, first: u32, stream: Stream, env: usize, t: usize) -> Key {
     Key::new(context.seed, stream)
-        .index(envs.first() + env as u32)
+        .index(first + env as u32)
         .step(context.first_step + t as u64)
 }

@@ -1,6 +1,7 @@
 //! One training iteration after another: rollout, advantages, epochs of minibatches, normalizer.
 
 mod awake;
+mod env_states;
 mod error;
 mod minibatch;
 mod parts;
@@ -12,7 +13,7 @@ mod state;
 pub use error::TrainError;
 pub use parts::part_digests;
 pub use rollback::ROLLBACK_LR_SCALE;
-pub use row::{OF_CRITIC, Row};
+pub use row::{EXTRAS, OF_CRITIC, Row};
 pub use settings::{EvalConfig, LearningPrecision, TrainConfig};
 
 use crate::advantage::{
@@ -28,7 +29,7 @@ use crate::rollout::{
     Batch, NormalizerConfig as NormalizerSettings, RolloutContext, RolloutWorker,
 };
 use awake::keep_awake;
-use fpo_env::{EnvGroup, EnvGroupOptions, EnvSpec, StepEnd, Task};
+use fpo_env::{EnvSpec, Extras, StepEnd, Task, VecEnvOptions, make_vec};
 use fpo_nn::{Ema, Mlp, Normalizer, NormalizerConfig, Precision};
 use fpo_policy::{ActionMap, Model, Policy};
 use fpo_rng::{Key, Philox, Stream};
@@ -54,6 +55,8 @@ pub struct Trainer {
     critic: Critic,
     action_map: ActionMap,
     normalizer: Normalizer,
+    /// Of the critic's own observations, if it has any.
+    critic_normalizer: Option<Normalizer>,
     networks: ActorCritic,
     learner: Learner,
     workers: Vec<RolloutWorker>,
@@ -67,6 +70,8 @@ pub struct Trainer {
     average: Option<Ema>,
     /// Times that training went back to an earlier state.
     rollbacks: u32,
+    /// Environments that the latest state taken over could not continue.
+    restarted_episodes: usize,
 }
 
 /// What an iteration did.
@@ -96,7 +101,9 @@ impl Trainer {
         let policy = config
             .model(od, ad)?
             .with_precision(precision.of_policy())?;
-        let mut critic = Critic::new(&config.critic, od, config.advantage.gamma)?;
+        let mut dims = config.dims(od, ad);
+        dims.critic_observation = task.critic_observation_dim();
+        let mut critic = Critic::new(&config.critic, dims.critic_input(), config.advantage.gamma)?;
         critic.network = critic.network.with_precision(precision.of_critic())?;
         let train = |network: &Mlp, index: u32, init: &dyn Fn(Key, &mut [f32])| {
             let mut parameters = vec![0.0; network.parameter_count()];
@@ -123,7 +130,7 @@ impl Trainer {
         };
 
         let envs = config.env.num_envs;
-        let options = EnvGroupOptions {
+        let options = VecEnvOptions {
             seed: config.seed,
             stream: Stream::Reset,
             random_initial_length: config.env.random_initial_length,
@@ -135,9 +142,11 @@ impl Trainer {
             bounds
                 .par_windows(2)
                 .map(|w| {
-                    let envs = EnvGroup::new(task.as_ref(), w[0] as u32, w[1] - w[0], options)?;
+                    let (first, count) = (w[0] as u32, w[1] - w[0]);
+                    let envs = make_vec(task.as_ref(), first, count, options)?;
                     Ok(RolloutWorker::new(
                         envs,
+                        first,
                         &policy,
                         &critic,
                         parts.samples_per_action,
@@ -147,7 +156,6 @@ impl Trainer {
                 .collect::<Result<Vec<_>, TrainError>>()
         })?;
 
-        let dims = config.dims(od, ad);
         let indices = match config.advantage.schedule() {
             Recompute::PerIteration => dims.transitions(),
             Recompute::PerMinibatch => dims.sequences,
@@ -155,16 +163,19 @@ impl Trainer {
         let rows = dims.transitions() / config.optimizer.minibatches;
         let NormalizerSettings { enabled, clip } = config.normalizer;
         let clip = (enabled && clip > 0.0).then_some(clip);
+        let normalizer = |dim| {
+            let settings = NormalizerConfig {
+                clip,
+                ..Default::default()
+            };
+            Normalizer::new(settings, dim)
+        };
         Ok(Self {
             learner: Learner::new(config.learner(), &policy, &critic, rows),
             action_map: ActionMap::new(config.policy.squash, config.policy.action_bound, spec),
-            normalizer: Normalizer::new(
-                NormalizerConfig {
-                    clip,
-                    ..Default::default()
-                },
-                od,
-            ),
+            normalizer: normalizer(od),
+            critic_normalizer: (dims.critic_observation > 0)
+                .then(|| normalizer(dims.critic_observation)),
             batch: Batch::new(dims),
             order: (0..indices as u32).collect(),
             config: config.clone(),
@@ -174,6 +185,7 @@ impl Trainer {
             average: (config.train.ema_decay > 0.0)
                 .then(|| Ema::new(config.train.ema_decay, &networks.policy.parameters)),
             rollbacks: 0,
+            restarted_episodes: 0,
             task,
             pool,
             policy,
@@ -215,12 +227,10 @@ impl Trainer {
 
     /// Environments whose episode began anew when the latest state was taken over
     /// ([`Trainer::restore`], [`Trainer::roll_back`]), since they cannot save theirs
-    /// ([`fpo_env::Env::save_state`]). Everything else goes on exactly.
+    /// ([`fpo_env::Env::save_state`], [`fpo_env::VecEnv::save_state`]). Everything else goes on
+    /// exactly.
     pub fn restarted_episodes(&self) -> usize {
-        self.workers
-            .iter()
-            .map(|s| s.envs.restarted_episodes())
-            .sum()
+        self.restarted_episodes
     }
 
     /// Environment steps done.
@@ -262,6 +272,9 @@ impl Trainer {
             // Only now: ℓ_old and the ratios belong to the statistics that the rollout used.
             for worker in &self.workers {
                 self.normalizer.update(&worker.stats.moments);
+                if let Some(normalizer) = &mut self.critic_normalizer {
+                    normalizer.update(&worker.stats.critic_moments);
+                }
             }
         }
         self.check_parameters()?;
@@ -343,6 +356,7 @@ impl Trainer {
             critic: &self.critic,
             critic_weights: &self.networks.critic.weights,
             normalizer: &self.normalizer,
+            critic_normalizer: self.critic_normalizer.as_ref(),
             action_map: &self.action_map,
             action_noise: config.policy.action_noise,
             samples: self.parts.samples,
@@ -546,8 +560,16 @@ impl Trainer {
             iteration: self.iteration,
             env_steps: self.env_steps(),
             values,
+            extras: self.extras(),
             timing,
         }
+    }
+
+    /// Means of what the environments reported in the latest rollout.
+    fn extras(&self) -> Vec<(String, f64)> {
+        let mut all = Extras::default();
+        self.workers.iter().for_each(|w| all.merge(w.extras()));
+        all.means()
     }
 
     /// The metric that holds the mean loss of the samples.

@@ -198,7 +198,7 @@ impl Policy {
     pub fn save(&self) -> Result<Vec<u8>, PolicyError> {
         let records = self.model.network().store("policy.", &self.parameters);
         let seen = self.normalizer.moments();
-        let columns = moments::columns(seen);
+        let columns = moments::columns(moments::NORMALIZER, seen);
         let mut views = Vec::new();
         for record in &records {
             views.push((
@@ -208,7 +208,7 @@ impl Policy {
         }
         for (name, bytes) in &columns {
             views.push((
-                name,
+                name.as_str(),
                 TensorView::new(Dtype::F64, vec![seen.mean.len()], bytes)?,
             ));
         }
@@ -276,8 +276,13 @@ impl Policy {
         let network = Mlp::new(header.network.clone())?;
         let file = SafeTensors::deserialize(bytes)?;
         let parameters = network.load("policy.", &file)?;
-        let moments = moments::load(&file, header.normalizer_count, observation_dim)
-            .map_err(PolicyError::Inconsistent)?;
+        let moments = moments::load(
+            &file,
+            moments::NORMALIZER,
+            header.normalizer_count,
+            observation_dim,
+        )
+        .map_err(PolicyError::Inconsistent)?;
         let config = header.normalizer;
         // Within these bounds both the variance and its inverse square root are finite.
         if !(1e-30..=1e30).contains(&config.variance_floor)

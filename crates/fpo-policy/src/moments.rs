@@ -1,36 +1,48 @@
-//! The normalizer's statistics as tensors, shared by policy files and training states.
+//! A normalizer's statistics as tensors, shared by policy files and training states.
 
 use fpo_nn::Moments;
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 
-const MEAN: &str = "normalizer.mean";
-const M2: &str = "normalizer.m2";
+/// What the policy's normalizer is called.
+pub const NORMALIZER: &str = "normalizer";
 
-/// Names and little-endian bytes of the two columns, each f64 of the length of an observation.
-pub fn columns(moments: &Moments) -> [(&'static str, Vec<u8>); 2] {
+/// Names and little-endian bytes of the two columns of the normalizer called `name`, each f64 of
+/// the length of an observation.
+pub fn columns(name: &str, moments: &Moments) -> [(String, Vec<u8>); 2] {
     let bytes = |x: &[f64]| x.iter().flat_map(|x| x.to_le_bytes()).collect();
-    [(MEAN, bytes(&moments.mean)), (M2, bytes(&moments.m2))]
+    let [mean, m2] = names(name);
+    [(mean, bytes(&moments.mean)), (m2, bytes(&moments.m2))]
 }
 
-/// The number of columns.
+fn names(name: &str) -> [String; 2] {
+    [format!("{name}.mean"), format!("{name}.m2")]
+}
+
+/// The number of columns of the normalizer called `name`.
 ///
 /// # Errors
 /// If there are none.
-pub fn dim(file: &SafeTensors) -> Result<usize, &'static str> {
+pub fn dim(file: &SafeTensors, name: &str) -> Result<usize, &'static str> {
+    let [mean, _] = names(name);
     let mean = file
-        .tensor(MEAN)
+        .tensor(&mean)
         .map_err(|_| "a column of the normalizer is missing")?;
     Ok(mean.shape().iter().product())
 }
 
-/// Reads the tensors of [`columns`], for `dim` columns and `count` rows seen. Allocations do not
-/// depend on sizes that the file claims.
+/// Reads what [`columns`] gave for `name`, for `dim` columns and `count` rows seen. What the file
+/// claims allocates nothing.
 ///
 /// # Errors
-/// A sentence for a column that is missing, has another type or length, or holds values that cannot
-/// be statistics.
-pub fn load(file: &SafeTensors, count: u64, dim: usize) -> Result<Moments, &'static str> {
+/// A column that is missing, has another type or length, or holds what no statistics can: what is
+/// wrong, as a sentence.
+pub fn load(
+    file: &SafeTensors,
+    name: &str,
+    count: u64,
+    dim: usize,
+) -> Result<Moments, &'static str> {
     let column = |name: &str| {
         let tensor = file
             .tensor(name)
@@ -43,10 +55,11 @@ pub fn load(file: &SafeTensors, count: u64, dim: usize) -> Result<Moments, &'sta
         let numbers = tensor.data().as_chunks::<8>().0.iter();
         Ok(numbers.map(|b| f64::from_le_bytes(*b)).collect::<Vec<_>>())
     };
+    let [mean, m2] = names(name);
     let moments = Moments {
         count,
-        mean: column(MEAN)?,
-        m2: column(M2)?,
+        mean: column(&mean)?,
+        m2: column(&m2)?,
     };
     // Observations are in the range of f32, which bounds means and squares.
     let largest = f64::from(f32::MAX);

@@ -73,8 +73,9 @@ impl MetricsWriter {
         Ok(Resumption { run_dir, lines })
     }
 
-    /// Writes one row. A non-finite value becomes `null` in `metrics.jsonl`. In TensorBoard the
-    /// step is [`Row::env_steps`], and a timing's tag begins with `time/`.
+    /// Writes one row. A value that is not finite becomes `null` in `metrics.jsonl`. In TensorBoard
+    /// the step is [`Row::env_steps`]. The tag of what an environment reported begins with `env/`,
+    /// that of a timing with `time/`.
     ///
     /// # Errors
     /// If a file cannot be written.

@@ -155,15 +155,16 @@ pub(crate) fn run(args: &args::Tasks, tasks: &Tasks) -> Result<(), Failure> {
 
 fn describe(task: &dyn Task) -> serde_json::Value {
     let spec = task.spec();
-    let parts = spec
-        .observation
-        .iter()
-        .map(|(name, size)| json!({ "name": name, "size": size }));
+    let parts = |observation: &[(String, usize)]| -> Vec<_> {
+        let part = |(name, size): &(String, usize)| json!({ "name": name, "size": size });
+        observation.iter().map(part).collect()
+    };
     json!({
         "name": spec.name,
         "summary": spec.summary,
-        "observation": parts.collect::<Vec<_>>(),
+        "observation": parts(&spec.observation),
         "observation_dim": spec.observation_dim(),
+        "critic_observation": parts(task.critic_observation()),
         "action_dim": spec.action_dim(),
         "action_min": spec.action_min,
         "action_max": spec.action_max,

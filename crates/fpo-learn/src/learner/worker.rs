@@ -195,10 +195,10 @@ impl GradientWorker {
     }
 
     fn critic_tile_of_transitions(&mut self, pass: &PassContext, batch: &Batch, tile: &[u32]) {
-        let od = batch.dims.observation;
+        let (observations, od) = (batch.critic_input(), batch.dims.critic_input());
         let input = self.critic.input_mut(tile.len());
         for (row, &i) in input.chunks_exact_mut(od).zip(tile) {
-            row.copy_from_slice(&batch.observations[batch.dims.row(i as usize) * od..][..od]);
+            row.copy_from_slice(&observations[batch.dims.row(i as usize) * od..][..od]);
         }
         let network = &pass.critic.network;
         network.forward(pass.critic_weights, &mut self.critic, tile.len());
@@ -227,12 +227,12 @@ impl GradientWorker {
         tile: &[u32],
         gae: Gae,
     ) {
-        let (od, num_steps) = (batch.dims.observation, batch.dims.num_steps);
+        let (od, num_steps) = (batch.dims.critic_input(), batch.dims.num_steps);
         let (length, rows) = (num_steps + 1, tile.len() * (num_steps + 1));
         let input = self.critic.input_mut(rows);
         for (sequence, &s) in input.chunks_exact_mut(length * od).zip(tile) {
             sequence
-                .copy_from_slice(&batch.observations[s as usize * length * od..][..length * od]);
+                .copy_from_slice(&batch.critic_input()[s as usize * length * od..][..length * od]);
         }
         let network = &pass.critic.network;
         network.forward(pass.critic_weights, &mut self.critic, rows);

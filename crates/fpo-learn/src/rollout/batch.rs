@@ -14,6 +14,8 @@ pub struct BatchDims {
     pub num_steps: usize,
     /// Entries of an observation.
     pub observation: usize,
+    /// Entries of the critic's own observation; 0 where it sees the policy's.
+    pub critic_observation: usize,
     /// Entries of an action.
     pub action: usize,
     /// Samples N of an action.
@@ -41,6 +43,14 @@ impl BatchDims {
         self.sequences * self.num_steps
     }
 
+    /// Entries of what the critic sees.
+    pub fn critic_input(&self) -> usize {
+        match self.critic_observation {
+            0 => self.observation,
+            own => own,
+        }
+    }
+
     /// The observation row before transition `i`: sequences have T + 1 observations.
     pub fn row(&self, transition: usize) -> usize {
         transition + transition / self.num_steps
@@ -56,6 +66,9 @@ pub struct Batch {
     /// Normalized observations `[S, T + 1, observation]`; the last of a sequence follows its last
     /// step.
     pub observations: Vec<f32>,
+    /// The critic's own normalized observations `[S, T + 1, critic_observation]`; empty where it
+    /// sees the policy's.
+    pub critic_observations: Vec<f32>,
     /// Unbounded actions `[S, T, action]`.
     pub actions: Vec<f32>,
     /// Scaled rewards `[S, T]`.
@@ -94,6 +107,7 @@ impl Batch {
         Self {
             dims,
             observations: vec![0.0; (n + s) * dims.observation],
+            critic_observations: vec![0.0; (n + s) * dims.critic_observation],
             actions: vec![0.0; n * dims.action],
             rewards: vec![0.0; n],
             ends: vec![StepEnd::Running; n],
@@ -121,6 +135,7 @@ impl Batch {
     pub fn parts(&mut self, envs: impl IntoIterator<Item = usize>) -> Vec<BatchSlice<'_>> {
         let dims = self.dims;
         let mut observations = self.observations.as_mut_slice();
+        let mut critic_observations = self.critic_observations.as_mut_slice();
         let mut actions = self.actions.as_mut_slice();
         let mut rewards = self.rewards.as_mut_slice();
         let mut ends = self.ends.as_mut_slice();
@@ -144,6 +159,10 @@ impl Batch {
             parts.push(BatchSlice {
                 dims,
                 observations: take(&mut observations, (n + count) * dims.observation),
+                critic_observations: take(
+                    &mut critic_observations,
+                    (n + count) * dims.critic_observation,
+                ),
                 actions: take(&mut actions, n * dims.action),
                 rewards: take(&mut rewards, n),
                 ends: take(&mut ends, n),
@@ -162,8 +181,16 @@ impl Batch {
         parts
     }
 
-    /// A flow network's output for sample `n` of `transition` under the policy that acted; empty
-    /// for a Gaussian.
+    /// What the critic sees `[S, T + 1, critic_input]`: its own observations or the policy's.
+    pub fn critic_input(&self) -> &[f32] {
+        match self.dims.critic_observation {
+            0 => &self.observations,
+            _ => &self.critic_observations,
+        }
+    }
+
+    /// What a flow's network answered to sample `n` of `transition` when it acted; empty for a
+    /// Gaussian.
     #[inline]
     pub(crate) fn old_velocity(&self, transition: usize, n: usize) -> &[f32] {
         let BatchDims {
@@ -195,6 +222,7 @@ fn take<'a, T>(slice: &mut &'a mut [T], n: usize) -> &'a mut [T] {
 pub struct BatchSlice<'a> {
     pub dims: BatchDims,
     pub observations: &'a mut [f32],
+    pub critic_observations: &'a mut [f32],
     pub actions: &'a mut [f32],
     pub rewards: &'a mut [f32],
     pub ends: &'a mut [StepEnd],

@@ -13,9 +13,9 @@ impl Trainer {
     /// [`Trainer::iterate`] returned `error`.
     ///
     /// R transitions with N samples each: `transition` `[R]` (which of the batch), `observation`
-    /// (normalized), `action` (unbounded), `reward` (scaled), `advantage` (not normalized over the
-    /// minibatch), `return`, `sample_input`, `sample_target`, `sample_time` and `old_loss` `[R, N,
-    /// …]`.
+    /// (normalized), `critic_observation` (normalized, if the critic has its own), `action`
+    /// (unbounded), `reward` (scaled), `advantage` (not normalized over the minibatch), `return`,
+    /// `sample_input`, `sample_target`, `sample_time` and `old_loss` `[R, N, …]`.
     ///
     /// # Errors
     /// None in practice: the container accepts every batch.
@@ -36,12 +36,18 @@ impl Trainer {
             .collect();
         let samples = dims.samples;
         let observation_rows: Vec<usize> = rows.iter().map(|&i| dims.row(i)).collect();
-        let parts: [BatchSlice; 9] = [
+        let parts: [BatchSlice; 10] = [
             (
                 "observation",
                 &batch.observations,
                 &observation_rows,
                 &[dims.observation],
+            ),
+            (
+                "critic_observation",
+                &batch.critic_observations,
+                &observation_rows,
+                &[dims.critic_observation],
             ),
             ("action", &batch.actions, &rows, &[dims.action]),
             ("reward", &batch.rewards, &rows, &[]),
@@ -70,7 +76,8 @@ impl Trainer {
                 .flat_map(|i| (*i as u64).to_le_bytes())
                 .collect::<Vec<u8>>(),
         )];
-        for (name, numbers, rows, shape) in parts {
+        let is_there = |name: &str| name != "critic_observation" || dims.critic_observation > 0;
+        for (name, numbers, rows, shape) in parts.into_iter().filter(|part| is_there(part.0)) {
             let width: usize = shape.iter().product();
             let of_row = |&i: &usize| {
                 numbers[i * width..][..width]

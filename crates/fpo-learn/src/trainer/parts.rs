@@ -1,15 +1,15 @@
 //! Digests of the parts of a saved training state, which show where two states differ.
 
 use super::TrainError;
-use super::state::{ENVIRONMENTS, METADATA};
-use fpo_env::EnvGroup;
-use fpo_policy::moments;
+use super::env_states;
+use super::state::METADATA;
+use fpo_policy::moments::{self, NORMALIZER};
 use safetensors::SafeTensors;
 use std::collections::BTreeMap;
 
 /// The digest (BLAKE3, hexadecimal) of every part of a [`super::Trainer::state`]: each counter
 /// (`counter iteration`), each tensor of networks, optimizers and normalizer by its name
-/// (`policy.0.weight`), and each environment (`environment 17`).
+/// (`policy.0.weight`), and each environment (`environment 17`), if it gives a state.
 ///
 /// Random numbers have no state: they are functions of the seed and the counters.
 ///
@@ -33,15 +33,16 @@ pub fn part_digests(state: &[u8]) -> Result<BTreeMap<String, String>, TrainError
         );
     }
     for (name, tensor) in file.tensors() {
-        if name != ENVIRONMENTS {
+        if !env_states::TENSORS.contains(&name.as_str()) {
             parts.insert(name, digest(tensor.data()));
         }
     }
-    let dim = moments::dim(&file).map_err(|e| refused(&e))?;
-    let environments = file.tensor(ENVIRONMENTS).map_err(|e| refused(&e))?;
-    let states = EnvGroup::states(environments.data(), dim).map_err(|e| refused(&e))?;
+    let dim = moments::dim(&file, NORMALIZER).map_err(|e| refused(&e))?;
+    let states = env_states::read(&file, dim).map_err(|e| refused(&e))?;
     for (k, bytes) in states.iter().enumerate() {
-        parts.insert(format!("environment {k}"), digest(bytes));
+        if let Some(bytes) = bytes {
+            parts.insert(format!("environment {k}"), digest(bytes));
+        }
     }
     Ok(parts)
 }

@@ -2,6 +2,10 @@
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+/// What the names of [`Row::extras`] begin with in files, so that they are those of no other
+/// metric.
+pub const EXTRAS: &str = "env/";
+
 /// Metrics of the critic, absent in a run without one.
 pub const OF_CRITIC: [&str; 2] = ["value_loss", "explained_variance"];
 
@@ -15,8 +19,11 @@ pub struct Row {
     /// Names and values that depend on the settings and the seed alone. A `/` in a name groups it
     /// in TensorBoard. `iteration`, `env_steps` and `time` are taken.
     pub values: Vec<(&'static str, f64)>,
-    /// Names and values that depend on the clock: seconds and rates. They are kept apart under
-    /// `time`, so that the rest of the line is byte-identical in every run with the same seed.
+    /// What the environments reported by name (reward terms, metrics): means over the iteration,
+    /// sorted by name. In files [`EXTRAS`] precedes the names.
+    pub extras: Vec<(String, f64)>,
+    /// Names and values that depend on the clock: seconds and rates. They stand apart under `time`,
+    /// so that the rest of the line is the same, byte for byte, in every run with the same seed.
     pub timing: Vec<(&'static str, f64)>,
 }
 
@@ -27,6 +34,9 @@ impl Serialize for Row {
         map.serialize_entry("env_steps", &self.env_steps)?;
         for (name, value) in &self.values {
             map.serialize_entry(name, value)?;
+        }
+        for (name, value) in &self.extras {
+            map.serialize_entry(&format!("{EXTRAS}{name}"), value)?;
         }
         map.serialize_entry("time", &Named(&self.timing))?;
         map.end()

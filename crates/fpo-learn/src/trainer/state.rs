@@ -1,12 +1,13 @@
 //! The whole training state as bytes, and back: a resumed training is bit-identical to an
 //! uninterrupted one.
 
+use super::env_states::{self, EnvStates};
 use super::{TrainError, Trainer};
 use crate::config::Config;
 use crate::learner::TrainState;
 use fpo_env::Task;
 use fpo_nn::{Mlp, Normalizer, TensorRecord};
-use fpo_policy::moments;
+use fpo_policy::moments::{self, NORMALIZER};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
@@ -16,8 +17,6 @@ use std::sync::Arc;
 const FORMAT: u32 = 1;
 /// The entry of the file's header that holds the [`Counters`].
 pub(super) const METADATA: &str = "fpo_state";
-/// The tensor that holds the states of all environments.
-pub(super) const ENVIRONMENTS: &str = "environments";
 
 /// The counters of the state. Random numbers have no state: they are functions of seed and
 /// counters.
@@ -30,7 +29,10 @@ struct Counters {
     policy_adam_steps: u64,
     critic_adam_steps: u64,
     normalizer_count: u64,
-    /// Omitted if it is 1.
+    /// Absent where the critic has no observation of its own, or nothing was seen yet.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    critic_normalizer_count: u64,
+    /// Written where it is not 1.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     lr_scale: f64,
     /// Omitted if it is 0.
@@ -38,8 +40,8 @@ struct Counters {
     rollbacks: u32,
 }
 
-fn is_zero(count: &u32) -> bool {
-    *count == 0
+fn is_zero<T: Default + PartialEq>(count: &T) -> bool {
+    *count == T::default()
 }
 
 fn one() -> f64 {
@@ -50,7 +52,10 @@ fn is_one(x: &f64) -> bool {
     *x == 1.0
 }
 
-/// Prefix of the names of the averaged policy's tensors.
+/// What the normalizer of the critic's own observations is called.
+const CRITIC_NORMALIZER: &str = "critic_normalizer";
+
+/// What the names of the averaged policy's tensors begin with.
 const AVERAGE: &str = "policy_average.";
 
 /// The three flat vectors of a network in training, with the prefixes of their tensors.
@@ -84,12 +89,14 @@ impl Trainer {
         if let Some(ema) = &self.average {
             records.extend(self.policy.network().store(AVERAGE, &ema.average));
         }
-        let moments = self.normalizer.moments();
-        let columns = moments::columns(moments);
-        let mut envs = Vec::new();
-        self.workers
-            .iter()
-            .for_each(|s| s.envs.save_state(&mut envs));
+        let critic = self.critic_normalizer.as_ref();
+        let normalizers = [(NORMALIZER, &self.normalizer)]
+            .into_iter()
+            .chain(critic.map(|normalizer| (CRITIC_NORMALIZER, normalizer)));
+        let columns: Vec<_> = normalizers
+            .flat_map(|(name, normalizer)| moments::columns(name, normalizer.moments()))
+            .collect();
+        let envs = EnvStates::of(&self.workers);
 
         let view = |dtype, shape, bytes| TensorView::new(dtype, shape, bytes).map_err(damaged);
         let mut views = Vec::new();
@@ -100,9 +107,14 @@ impl Trainer {
             ));
         }
         for (name, bytes) in &columns {
-            views.push((name, view(Dtype::F64, vec![moments.mean.len()], bytes)?));
+            views.push((
+                name.as_str(),
+                view(Dtype::F64, vec![bytes.len() / 8], bytes)?,
+            ));
         }
-        views.push((ENVIRONMENTS, view(Dtype::U8, vec![envs.len()], &envs)?));
+        for (name, dtype, count, bytes) in envs.tensors() {
+            views.push((name, view(dtype, vec![count], bytes)?));
+        }
         let counters = Counters {
             format: FORMAT,
             task: self.config.task.clone(),
@@ -110,7 +122,8 @@ impl Trainer {
             iteration: self.iteration,
             policy_adam_steps: self.networks.policy.adam.steps,
             critic_adam_steps: self.networks.critic.adam.steps,
-            normalizer_count: moments.count,
+            normalizer_count: self.normalizer.moments().count,
+            critic_normalizer_count: critic.map_or(0, |n| n.moments().count),
             lr_scale: self.lr_scale,
             rollbacks: self.rollbacks,
         };
@@ -181,11 +194,13 @@ impl Trainer {
             };
         }
         let dim = self.normalizer.dim();
-        let moments = moments::load(&file, counters.normalizer_count, dim).map_err(damaged)?;
-        // Far beyond any run, and small enough that products of counters do not overflow.
+        let moments =
+            moments::load(&file, NORMALIZER, counters.normalizer_count, dim).map_err(damaged)?;
+        // Far beyond any run, and far from overflowing where they are multiplied.
         let counters_hold = [
             counters.iteration,
             moments.count,
+            counters.critic_normalizer_count,
             counters.policy_adam_steps,
             counters.critic_adam_steps,
         ]
@@ -201,13 +216,15 @@ impl Trainer {
         }
         self.lr_scale = counters.lr_scale;
         self.normalizer = Normalizer::from_moments(self.normalizer.config(), moments);
-        let mut rest = file.tensor(ENVIRONMENTS).map_err(damaged)?.data();
-        for worker in &mut self.workers {
-            rest = worker.envs.load_state(rest).map_err(damaged)?;
+        if let Some(normalizer) = &mut self.critic_normalizer {
+            let (count, dim) = (counters.critic_normalizer_count, normalizer.dim());
+            let moments = moments::load(&file, CRITIC_NORMALIZER, count, dim).map_err(damaged)?;
+            *normalizer = Normalizer::from_moments(normalizer.config(), moments);
         }
-        if !rest.is_empty() {
-            return Err(refused("it has more environments than env.num_envs".into()));
-        }
+        let steps = counters.iteration * self.batch.dims.steps() as u64;
+        let states = env_states::read(&file, dim).map_err(damaged)?;
+        self.restarted_episodes =
+            env_states::load(&mut self.workers, &states, steps).map_err(damaged)?;
         Ok(())
     }
 }

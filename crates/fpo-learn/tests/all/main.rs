@@ -2,6 +2,7 @@
 //! and the shared modules compiled, once more.
 
 mod allocations;
+mod asymmetric;
 mod entropy;
 mod golden;
 mod group;
@@ -11,6 +12,7 @@ mod stays_in_its_box;
 mod tiny;
 mod toy;
 mod trainer;
+mod vec_env;
 
 /// FPO++ as published, as changes to `fast`: an exponential ratio, a bound on losses, and a bound
 /// on actions that only clips.

@@ -3,7 +3,7 @@
 //! iteration with those computed per minibatch.
 
 use crate::toy::Toy;
-use fpo_env::{EnvGroup, EnvGroupOptions, StepEnd};
+use fpo_env::{EnvGroup, StepEnd, VecEnv, VecEnvOptions, VecStep};
 use fpo_learn::config::{Config, GaeForm, Method, Recompute, ValueScale};
 use fpo_learn::critic::Critic;
 use fpo_learn::learner::{ActorCritic, Learner, TrainState};
@@ -40,8 +40,8 @@ fn trained(config: &Config, network: &Mlp, index: u32) -> TrainState {
     TrainState::new(network, parameters, config.optimizer.adam())
 }
 
-fn options() -> EnvGroupOptions {
-    EnvGroupOptions {
+fn options() -> VecEnvOptions {
+    VecEnvOptions {
         seed: 9,
         stream: Stream::Reset,
         random_initial_length: true,
@@ -91,7 +91,8 @@ fn rollout_with(method: Method, task: &Toy, action_bound: f32, action_noise: f32
             fpo_env::Task::spec(task),
         ),
         worker: RolloutWorker::new(
-            envs,
+            Box::new(envs),
+            0,
             &policy,
             &critic,
             config.parts().samples_per_action,
@@ -116,6 +117,7 @@ impl Rollout {
             critic: &self.critic,
             critic_weights: &self.networks.critic.weights,
             normalizer: &self.normalizer,
+            critic_normalizer: None,
             action_map: &self.map,
             action_noise: self.config.policy.action_noise,
             samples: self.config.parts().samples,
@@ -153,6 +155,7 @@ fn every_entry(step_limit: u32) -> Vec<usize> {
     let r = rollout(step_limit);
     let b = &r.batch;
     let mut twin = EnvGroup::new(&Toy::new(step_limit), 0, ENVS, options()).unwrap();
+    let mut stepped = VecStep::new(&twin);
     let mut truncated = Vec::new();
     let mut action = [0.0];
     for env in 0..ENVS {
@@ -166,7 +169,7 @@ fn every_entry(step_limit: u32) -> Vec<usize> {
             );
             assert_eq!(b.values[b.dims.row(i)], r.value(&before));
             r.map.apply(&b.actions[i..=i], &mut action);
-            let outcome = twin.step(env, &action);
+            let outcome = twin.step_env(env, &action, &mut stepped);
             assert_eq!(b.rewards[i], 3.0 * outcome.reward);
             match outcome.ended.map(|e| e.end) {
                 None => assert_eq!(b.ends[i], StepEnd::Running),
@@ -174,7 +177,7 @@ fn every_entry(step_limit: u32) -> Vec<usize> {
                     assert_eq!(b.ends[i], StepEnd::Truncated);
                     assert_eq!(
                         b.final_values[i],
-                        r.value(&r.normalized(twin.final_observation()))
+                        r.value(&r.normalized(stepped.final_observation(env)))
                     );
                     truncated.push(t % UNROLL);
                 }
@@ -219,12 +222,13 @@ fn a_truncation_by_the_environment_bootstraps_and_a_termination_does_not() {
         let r = rollout_with(Method::Fpo, &task, 0.0, 0.0);
         let (b, gamma) = (&r.batch, r.config.advantage.gamma as f32);
         let mut twin = EnvGroup::new(&task, 0, ENVS, options()).unwrap();
+        let mut stepped = VecStep::new(&twin);
         let mut action = [0.0];
         for env in 0..ENVS {
             for t in 0..SEQUENCES * UNROLL {
                 let i = env * SEQUENCES * UNROLL + t;
                 r.map.apply(&b.actions[i..=i], &mut action);
-                let outcome = twin.step(env, &action);
+                let outcome = twin.step_env(env, &action, &mut stepped);
                 if !(t + 1).is_multiple_of(LENGTH as usize) {
                     assert_eq!((outcome.ended, b.ends[i]), (None, StepEnd::Running));
                     continue;
@@ -232,7 +236,7 @@ fn a_truncation_by_the_environment_bootstraps_and_a_termination_does_not() {
                 assert_eq!((outcome.ended.unwrap().end, b.ends[i]), (end, end));
                 // The true last observation, whose time is up, and not that of the next episode,
                 // whose time is not.
-                let last = twin.final_observation();
+                let last = stepped.final_observation(env);
                 assert_eq!(last[1], 1.0);
                 let follows = match end {
                     StepEnd::Truncated => r.value(&r.normalized(last)),

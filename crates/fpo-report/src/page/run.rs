@@ -6,6 +6,7 @@ use crate::number::{alike, count, duration, format_number, with_error};
 use crate::plot::{self, Curve, Panel, Unit};
 use crate::record::{Evaluation, Record, Returns};
 use crate::tables::Grid;
+use std::collections::BTreeSet;
 
 /// Points of a curve at most: about one a pixel.
 const POINTS: usize = 360;
@@ -325,6 +326,40 @@ const SHOWN: [Shown; 17] = [
     ),
 ];
 
+/// What the names of metrics begin with that environments report by name.
+const EXTRAS: &str = "env/";
+
+/// A panel for everything that the environments reported: reward terms, metrics of a task.
+fn extras_panels(record: &Record) -> impl Iterator<Item = Panel> {
+    let names = record.rows.iter().flat_map(|row| &row.values);
+    let names = names.filter_map(|(name, _)| name.strip_prefix(EXTRAS));
+    let names: BTreeSet<&str> = names.collect();
+    names.into_iter().map(|name| Panel {
+        title: format!("of the environment: {name}"),
+        unit: Unit::Plain,
+        curves: vec![training_curve(
+            record,
+            "",
+            &format!("{EXTRAS}{name}"),
+            Merge::Mean,
+        )],
+    })
+}
+
+/// The curve of a metric over environment steps.
+fn training_curve(record: &Record, name: &str, metric: &str, merge: Merge) -> Curve {
+    let values = record
+        .rows
+        .iter()
+        .filter_map(|row| Some((row.env_steps as f64, row.get(metric)?)));
+    Curve {
+        name: name.to_owned(),
+        points: merged(&values.collect::<Vec<_>>(), merge),
+        band: Vec::new(),
+        marks: false,
+    }
+}
+
 fn training_panels(record: &Record) -> Vec<Panel> {
     let mut panels: Vec<Panel> = SHOWN
         .iter()
@@ -333,35 +368,17 @@ fn training_panels(record: &Record) -> Vec<Panel> {
             unit: *unit,
             curves: curves
                 .iter()
-                .map(|(name, metric, merge)| {
-                    let values = record
-                        .rows
-                        .iter()
-                        .filter_map(|row| Some((row.env_steps as f64, row.get(metric)?)));
-                    Curve {
-                        name: (*name).to_owned(),
-                        points: merged(&values.collect::<Vec<_>>(), *merge),
-                        band: Vec::new(),
-                        marks: false,
-                    }
-                })
+                .map(|(name, metric, merge)| training_curve(record, name, metric, *merge))
                 .filter(|curve| !curve.points.is_empty())
                 .collect(),
         })
         .collect();
-    let speed = record
-        .rows
-        .iter()
-        .filter_map(|row| Some((row.env_steps as f64, row.get("time/steps_per_second")?)));
+    panels.extend(extras_panels(record));
+    let speed = training_curve(record, "", "time/steps_per_second", Merge::Mean);
     panels.push(Panel {
         title: "environment steps a second".to_owned(),
         unit: Unit::Count,
-        curves: vec![Curve {
-            name: String::new(),
-            points: merged(&speed.collect::<Vec<_>>(), Merge::Mean),
-            band: Vec::new(),
-            marks: false,
-        }],
+        curves: vec![speed],
     });
     panels.retain(|panel| panel.curves.iter().any(|curve| curve.points.len() > 1));
     panels
@@ -404,6 +421,23 @@ mod tests {
         }
         assert_eq!(merged(&points[..3], Merge::Mean), points[..3]);
         assert_eq!(merged(&[], Merge::Mean), []);
+    }
+
+    #[test]
+    fn what_environments_reported_is_drawn() {
+        let (folder, _) = example(|_, _, _| 6.0);
+        let run = folder.path().join("one/hop-seed0");
+        let metrics: String = (1..=3)
+            .map(|k| {
+                let env = format!("\"env/reward/near\":0.{k},\"env/<b>\":null");
+                format!("{{\"iteration\":{k},\"env_steps\":{k}00,{env}}}\n")
+            })
+            .collect();
+        fs::write(run.join("metrics.jsonl"), metrics).unwrap();
+        let page = of_run(&Record::read(&run).unwrap(), None, None);
+        assert!(page.contains("of the environment: reward/near"));
+        // What never was a number has no panel.
+        assert!(!page.contains("<b>") && !page.contains("&lt;b&gt;"));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::config::{Config, load_recorded};
 use crate::metrics::METRICS;
 use crate::run::{CHECKPOINTS, CONFIG, EVENTS, Event, LARGEST_POLICY, POLICY, RunError};
 use fpo_files::parse_lines;
-use fpo_learn::trainer::Row;
+use fpo_learn::trainer::{EXTRAS, Row};
 use fpo_nn::Moments;
 use fpo_policy::Policy;
 use serde_json::{Map, Value};
@@ -34,9 +34,13 @@ impl Metrics for Row {
     }
 
     fn get(&self, name: &str) -> Option<f64> {
-        let (_, value) = self.values.iter().find(|(known, _)| *known == name)?;
-        // The same as after reading it from the file.
-        Some(if value.is_finite() { *value } else { f64::NAN })
+        let extra = |name| self.extras.iter().find(|(known, _)| known == name);
+        let value = match name.strip_prefix(EXTRAS) {
+            Some(name) => extra(name)?.1,
+            None => self.values.iter().find(|(known, _)| *known == name)?.1,
+        };
+        // As it comes back from the file.
+        Some(if value.is_finite() { value } else { f64::NAN })
     }
 }
 

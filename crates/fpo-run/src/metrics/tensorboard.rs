@@ -12,6 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crc::{CRC_32_ISCSI, Crc};
 
 use super::{MetricsError, Row, io_error};
+use fpo_learn::trainer::EXTRAS;
 
 const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
 
@@ -77,6 +78,9 @@ impl EventFile {
         };
         for &(name, value) in &row.values {
             scalar(name, value);
+        }
+        for (name, value) in &row.extras {
+            scalar(&format!("{EXTRAS}{name}"), *value);
         }
         for &(name, value) in &row.timing {
             scalar(&format!("time/{name}"), value);

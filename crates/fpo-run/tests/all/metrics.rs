@@ -15,6 +15,10 @@ fn row(iteration: u64) -> Row {
             ("loss/policy", -1.5e-7),
             ("loss/value", f64::NAN),
         ],
+        extras: vec![
+            ("reward/near".into(), 0.5),
+            ("\"odd\"\n".into(), f64::INFINITY),
+        ],
         timing: vec![("seconds", 2.0)],
     }
 }
@@ -52,12 +56,15 @@ fn lines_are_stable_to_the_byte() {
     assert_eq!(
         jsonl(folder.path()),
         "{\"iteration\":1,\"env_steps\":30720,\"return\":0.1,\"loss/policy\":-1.5e-7,\
-             \"loss/value\":null,\"time\":{\"seconds\":2.0}}\n\
+             \"loss/value\":null,\"env/reward/near\":0.5,\"env/\\\"odd\\\"\\n\":null,\
+             \"time\":{\"seconds\":2.0}}\n\
          {\"iteration\":2,\"env_steps\":61440,\"return\":0.2,\"loss/policy\":-1.5e-7,\
-             \"loss/value\":null,\"time\":{\"seconds\":2.0}}\n\
+             \"loss/value\":null,\"env/reward/near\":0.5,\"env/\\\"odd\\\"\\n\":null,\
+             \"time\":{\"seconds\":2.0}}\n\
          {\"iteration\":3,\"env_steps\":92160,\"return\":0.30000000000000004,\
              \"loss/policy\":-1.5e-7,\
-             \"loss/value\":null,\"time\":{\"seconds\":2.0}}\n"
+             \"loss/value\":null,\"env/reward/near\":0.5,\"env/\\\"odd\\\"\\n\":null,\
+             \"time\":{\"seconds\":2.0}}\n"
     );
 }
 
@@ -212,12 +219,20 @@ fn events_hold_the_rows() {
         let tags: Vec<_> = event.scalars.iter().map(|(tag, _)| tag.as_str()).collect();
         assert_eq!(
             tags,
-            ["return", "loss/policy", "loss/value", "time/seconds"]
+            [
+                "return",
+                "loss/policy",
+                "loss/value",
+                "env/reward/near",
+                "env/\"odd\"\n",
+                "time/seconds"
+            ]
         );
         assert_eq!(event.scalars[0].1, (0.1 * iteration as f64) as f32);
         assert_eq!(event.scalars[1].1, -1.5e-7);
         assert!(event.scalars[2].1.is_nan());
-        assert_eq!(event.scalars[3].1, 2.0);
+        assert_eq!(event.scalars[3].1, 0.5);
+        assert_eq!(event.scalars[5].1, 2.0);
     }
 
     // The resumed file first discards everything after the last row kept.
@@ -231,7 +246,7 @@ fn events_hold_the_rows() {
         [
             (0, None, 0),
             (2 * 30_720 + 1, Some(1), 0),
-            (3 * 30_720, None, 4)
+            (3 * 30_720, None, 6)
         ]
     );
 }

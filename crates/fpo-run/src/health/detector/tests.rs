@@ -35,7 +35,7 @@ fn row(iteration: u64, other: &[(&'static str, f64)]) -> Row {
         iteration,
         env_steps: 100 * iteration,
         values,
-        timing: Vec::new(),
+        ..Row::default()
     }
 }
 

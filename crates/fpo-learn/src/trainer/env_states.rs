@@ -1,0 +1,121 @@
+//! The states of all environments in a training state.
+
+use crate::rollout::RolloutWorker;
+use fpo_env::{EnvGroup, NoState, Resumed, StateError};
+use safetensors::SafeTensors;
+use safetensors::tensor::Dtype;
+
+/// The tensor of the states, one after the other, and that of their sizes in bytes.
+pub(super) const TENSORS: [&str; 2] = ["environments", "environment_sizes"];
+
+/// The size of what an environment that gives no state gives. No state is this large.
+const NO_STATE: u64 = u64::MAX;
+
+/// The states of all environments, one after the other.
+#[derive(Default)]
+pub(super) struct EnvStates {
+    bytes: Vec<u8>,
+    /// Size of each in bytes, u64.
+    sizes: Vec<u8>,
+}
+
+impl EnvStates {
+    /// The states of the workers' environments.
+    pub(super) fn of(workers: &[RolloutWorker]) -> Self {
+        let mut states = Self::default();
+        for worker in workers {
+            for i in 0..worker.envs.len() {
+                let before = states.bytes.len();
+                let size = match worker.envs.save_state(i, &mut states.bytes) {
+                    Ok(()) => (states.bytes.len() - before) as u64,
+                    Err(NoState) => {
+                        states.bytes.truncate(before);
+                        NO_STATE
+                    }
+                };
+                states.sizes.extend(size.to_le_bytes());
+            }
+        }
+        states
+    }
+
+    /// Name, type, length and bytes of the tensors.
+    pub(super) fn tensors(&self) -> [(&'static str, Dtype, usize, &[u8]); 2] {
+        let [bytes, sizes] = TENSORS;
+        [
+            (bytes, Dtype::U8, self.bytes.len(), &self.bytes),
+            (sizes, Dtype::U64, self.sizes.len() / 8, &self.sizes),
+        ]
+    }
+}
+
+/// The state of each environment in `file`; none of one that gave none. States that were written
+/// before there were sizes are those of [`EnvGroup`]s, whose observations have `observation_dim`
+/// entries.
+///
+/// # Errors
+/// If the tensors are no such states.
+pub(super) fn read<'a>(
+    file: &SafeTensors<'a>,
+    observation_dim: usize,
+) -> Result<Vec<Option<&'a [u8]>>, StateError> {
+    let [bytes, sizes] = TENSORS.map(|name| file.tensor(name));
+    let mut bytes = bytes.map_err(|e| StateError(e.to_string()))?.data();
+    let Ok(sizes) = sizes else {
+        let states = EnvGroup::states(bytes, observation_dim)?;
+        return Ok(states.into_iter().map(Some).collect());
+    };
+    let wrong = || StateError("the sizes of environments' states are not those".into());
+    if sizes.dtype() != Dtype::U64 {
+        return Err(wrong());
+    }
+    let sizes = sizes.data().as_chunks().0.iter();
+    let states = sizes.map(|size| match u64::from_le_bytes(*size) {
+        NO_STATE => Ok(None),
+        size => {
+            let size = usize::try_from(size).map_err(|_| wrong())?;
+            Ok(Some(bytes.split_off(..size).ok_or_else(wrong)?))
+        }
+    });
+    let states = states.collect::<Result<Vec<_>, _>>()?;
+    if bytes.is_empty() {
+        Ok(states)
+    } else {
+        Err(wrong())
+    }
+}
+
+/// Lets the workers' environments go on from `states`, or begin anew where a batch gave none, in
+/// training that is resumed after `steps` steps of each. Returns the number of those that begin
+/// anew.
+///
+/// # Errors
+/// If there are more or fewer states than environments, or one is not a state of its environment.
+pub(super) fn load(
+    workers: &mut [RolloutWorker],
+    states: &[Option<&[u8]>],
+    steps: u64,
+) -> Result<usize, StateError> {
+    let count: usize = workers.iter().map(|worker| worker.envs.len()).sum();
+    if states.len() != count {
+        return Err(StateError(format!(
+            "it has {} environments, env.num_envs is {count}",
+            states.len()
+        )));
+    }
+    let (mut anew, mut rest) = (0, states);
+    for worker in workers {
+        let (states, others) = rest.split_at(worker.envs.len());
+        rest = others;
+        // A batch gives all of its states or none.
+        let Some(states) = states.iter().copied().collect::<Option<Vec<_>>>() else {
+            worker.envs.restart(steps);
+            anew += states.len();
+            continue;
+        };
+        for (i, state) in states.into_iter().enumerate() {
+            anew += usize::from(worker.envs.load_state(i, state)? == Resumed::NewEpisode);
+        }
+    }
+    Ok(anew)
+}
