@@ -31,8 +31,8 @@ pub fn dim(file: &SafeTensors, name: &str) -> Result<usize, &'static str> {
     Ok(mean.shape().iter().product())
 }
 
-/// Reads what [`columns`] gave for `name`, for `dim` columns and `count` rows seen. What the file claims
-/// allocates nothing.
+/// Reads what [`columns`] gave for `name`, for `dim` columns and `count` rows seen. What the file
+/// claims allocates nothing.
 ///
 /// # Errors
 /// A column that is missing, has another type or length, or holds what no statistics can: what is

@@ -13,9 +13,9 @@ impl Trainer {
     /// [`Trainer::iterate`] gave `error`.
     ///
     /// R transitions with N views each: `transition` `[R]` (which of the batch), `observation`
-    /// (normalized), `critic_observation` (normalized, if the critic has its own), `action` (unbounded), `reward` (scaled), `advantage` (not normalized over the
-    /// minibatch), `return`, `sample_input`, `sample_target`, `sample_time` and `old_loss`
-    /// `[R, N, …]`.
+    /// (normalized), `critic_observation` (normalized, if the critic has its own), `action`
+    /// (unbounded), `reward` (scaled), `advantage` (not normalized over the minibatch), `return`,
+    /// `sample_input`, `sample_target`, `sample_time` and `old_loss` `[R, N, …]`.
     ///
     /// # Errors
     /// None in practice: the container refuses no batch.

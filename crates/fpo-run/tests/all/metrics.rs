@@ -56,12 +56,15 @@ fn lines_are_stable_to_the_byte() {
     assert_eq!(
         jsonl(folder.path()),
         "{\"iteration\":1,\"env_steps\":30720,\"return\":0.1,\"loss/policy\":-1.5e-7,\
-             \"loss/value\":null,\"env/reward/near\":0.5,\"env/\\\"odd\\\"\\n\":null,\"time\":{\"seconds\":2.0}}\n\
+             \"loss/value\":null,\"env/reward/near\":0.5,\
+             \"env/\\\"odd\\\"\\n\":null,\"time\":{\"seconds\":2.0}}\n\
          {\"iteration\":2,\"env_steps\":61440,\"return\":0.2,\"loss/policy\":-1.5e-7,\
-             \"loss/value\":null,\"env/reward/near\":0.5,\"env/\\\"odd\\\"\\n\":null,\"time\":{\"seconds\":2.0}}\n\
+             \"loss/value\":null,\"env/reward/near\":0.5,\
+             \"env/\\\"odd\\\"\\n\":null,\"time\":{\"seconds\":2.0}}\n\
          {\"iteration\":3,\"env_steps\":92160,\"return\":0.30000000000000004,\
              \"loss/policy\":-1.5e-7,\
-             \"loss/value\":null,\"env/reward/near\":0.5,\"env/\\\"odd\\\"\\n\":null,\"time\":{\"seconds\":2.0}}\n"
+             \"loss/value\":null,\"env/reward/near\":0.5,\
+             \"env/\\\"odd\\\"\\n\":null,\"time\":{\"seconds\":2.0}}\n"
     );
 }
 
