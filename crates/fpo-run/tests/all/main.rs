@@ -6,6 +6,7 @@
 
 use std::path::Path;
 
+mod extras;
 mod failure;
 mod hostile;
 mod metrics;
