@@ -1,8 +1,8 @@
-//! Environments: the interface, vectorised stepping, and the small environments that need no
-//! physics.
+//! Environments: the interface, vectorized stepping, and small environments that need no physics.
 //!
-//! An [`Env`] is one world with a beginning and a step; a [`Task`] makes them; a [`EnvGroup`] steps
-//! a fixed group of them on one thread, resets what has ended and hands over final observations.
+//! An [`Env`] is one environment that can be reset and stepped; a [`Task`] creates them; an
+//! [`EnvGroup`] steps a fixed group of them on one thread, resets those whose episode has ended,
+//! and provides their final observations.
 //!
 //! [`tasks`] lists the tasks that are defined here: [`gridworld`] and [`bandit`].
 
