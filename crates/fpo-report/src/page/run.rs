@@ -7,10 +7,10 @@ use crate::plot::{self, Curve, Panel, Unit};
 use crate::record::{Evaluation, Record, Returns};
 use crate::tables::Grid;
 
-/// Points of a curve at most: about one a pixel.
+/// Maximum number of points of a curve: about one per pixel.
 const POINTS: usize = 360;
 
-/// The page about `record`. `findings` are what was looked for and found, if anybody looked.
+/// The page about `record`. `findings` are none if the run was not checked.
 pub fn of_run(record: &Record, findings: Option<&[Finding]>, film: Option<&Film>) -> String {
     let name = record
         .folder
@@ -28,7 +28,7 @@ pub fn of_run(record: &Record, findings: Option<&[Finding]>, film: Option<&Film>
     let mut page = Page::new(&name, &subtitle);
     page.cards(&headlines(record));
     if let Some(why) = &record.failure {
-        page.paragraph(&format!("Training could not go on: {why}"));
+        page.paragraph(&format!("Training failed: {why}"));
     }
     if let Some(findings) = findings {
         health(&mut page, findings);
@@ -69,7 +69,7 @@ pub fn of_run(record: &Record, findings: Option<&[Finding]>, film: Option<&Film>
                 at the edge."
             }
             _ => {
-                "Means of neighboring iterations, over environment steps; of extremes, the \
+                "Means of neighboring iterations, over environment steps; for extremes, the \
                 extremes. Values far beyond all others are drawn at \
                  the edge."
             }
@@ -124,7 +124,7 @@ fn headlines(record: &Record) -> Vec<(String, String)> {
     ));
     if seconds > 0.0 {
         cards.push((
-            "environment steps a second".to_owned(),
+            "environment steps per second".to_owned(),
             count((steps as f64 / seconds) as u64),
         ));
     }
@@ -134,7 +134,7 @@ fn headlines(record: &Record) -> Vec<(String, String)> {
 fn health(page: &mut Page, findings: &[Finding]) {
     page.heading("Health");
     if findings.is_empty() {
-        page.paragraph("Nothing conspicuous was found.");
+        page.paragraph("No problems were found.");
     }
     for finding in findings {
         let class = match finding.severity {
@@ -222,7 +222,7 @@ fn evaluation_panels(record: &Record) -> Vec<Panel> {
     ]
 }
 
-/// How neighboring values become one.
+/// How neighboring values are merged.
 #[derive(Clone, Copy)]
 enum Merge {
     Mean,
@@ -354,7 +354,7 @@ fn training_panels(record: &Record) -> Vec<Panel> {
         .iter()
         .filter_map(|row| Some((row.env_steps as f64, row.get("time/steps_per_second")?)));
     panels.push(Panel {
-        title: "environment steps a second".to_owned(),
+        title: "environment steps per second".to_owned(),
         unit: Unit::Count,
         curves: vec![Curve {
             name: String::new(),
@@ -367,7 +367,7 @@ fn training_panels(record: &Record) -> Vec<Panel> {
     panels
 }
 
-/// At most [`POINTS`] points, each of neighbors.
+/// At most [`POINTS`] points, each merged from neighbors.
 fn merged(points: &[(f64, f64)], merge: Merge) -> Vec<(f64, f64)> {
     let size = points.len().div_ceil(POINTS).max(1);
     let one = |group: &[(f64, f64)]| {
@@ -407,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_has_what_the_run_has() {
+    fn a_page_shows_the_content_of_the_run() {
         let (folder, _) = example(|_, _, _| 6.0);
         let run = folder.path().join("one/hop-seed0");
         let finding = Finding {
@@ -426,18 +426,18 @@ mod tests {
         ] {
             assert!(page.contains(part), "{part}");
         }
-        // Nothing is fetched, whatever a run calls itself.
+        // Nothing is fetched, whatever names a run contains.
         fs::write(
             run.join("config.toml"),
             "task = \"<img src=http://x>\"\n[train]\nsteps = 300\n",
         )
         .unwrap();
         let page = of_run(&Record::read(&run).unwrap(), Some(&[]), None);
-        assert!(page.contains("Nothing conspicuous") && page.contains("&lt;img src="));
+        assert!(page.contains("No problems were found") && page.contains("&lt;img src="));
         let addresses =
             page.matches("http").count() - page.matches("http://www.w3.org/2000/svg").count();
         assert_eq!(addresses - page.matches("&lt;img src=http").count(), 0);
-        // A run of which there is nothing yet has a page, too.
+        // A run without any data has a page, too.
         for file in ["metrics.jsonl", "eval.csv"] {
             fs::remove_file(run.join(file)).unwrap();
         }
