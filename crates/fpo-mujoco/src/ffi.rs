@@ -133,7 +133,7 @@ mod tests {
     fn rust_panics_are_not_mistaken_for_errors() {
         let panic = std::panic::catch_unwind(|| guard(|| resume_unwind(Box::new("ours"))));
         assert_eq!(
-            panic.expect_err("it goes on unwinding").downcast_ref(),
+            panic.expect_err("it continues to unwind").downcast_ref(),
             Some(&"ours")
         );
     }

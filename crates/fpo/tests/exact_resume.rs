@@ -18,7 +18,7 @@ use tempfile::TempDir;
 
 /// One task of each family, with the reason why it is a family of its own.
 const TASKS: [&str; 5] = [
-    // DM Control; the model's targets are drawn anew in every episode.
+    // DM Control; the model's targets are redrawn in every episode.
     "reacher-easy",
     // DM Control with contacts and an actuator's activation.
     "finger-turn_hard",

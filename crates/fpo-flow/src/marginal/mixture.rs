@@ -43,7 +43,7 @@ impl Component {
 /// ];
 /// let mixture = GaussianMixture::new(modes)?;
 /// let mut v = [0.0];
-/// // At t = 1 all noise is alike: v = x − E[a], and E[a] is ¾ − ¼.
+/// // At t = 1 the posterior is the prior: v = x − E[a], and E[a] is ¾ − ¼.
 /// mixture.velocity(&[0.2], 1.0, &mut v);
 /// assert!((v[0] + 0.3).abs() < 1e-12);
 /// # Ok::<(), fpo_flow::marginal::InvalidMixture>(())

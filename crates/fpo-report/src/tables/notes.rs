@@ -23,7 +23,7 @@ pub fn notes(results: &Results) -> Vec<String> {
         format!(
             "The interquartile mean leaves out the lowest and the highest quarter of all runs. \
             Intervals are 95 % percentile intervals of {} \
-             bootstrap resamples ({} for curves) that draw the seeds of each task anew, with a \
+             bootstrap resamples ({} for curves) that resample the seeds of each task, with a \
              fixed seed. They speak of other seeds of these tasks, \
              not of other tasks.",
             count(RESAMPLES as u64),

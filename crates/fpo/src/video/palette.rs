@@ -22,7 +22,7 @@ impl Palette {
     /// The palette for `pixels`: exactly their colors if there are at most 255, otherwise colors
     /// from NeuQuant (Dekker 1994).
     pub(super) fn of(pixels: &[Color]) -> Self {
-        let colors = exact(pixels).unwrap_or_else(|| learnt(pixels));
+        let colors = exact(pixels).unwrap_or_else(|| learned(pixels));
         Self {
             colors,
             nearest: HashMap::new(),
@@ -72,7 +72,7 @@ fn exact(pixels: &[Color]) -> Option<Vec<Color>> {
     Some(colors.into_iter().collect())
 }
 
-fn learnt(pixels: &[Color]) -> Vec<Color> {
+fn learned(pixels: &[Color]) -> Vec<Color> {
     let rgba: Vec<u8> = pixels
         .iter()
         .flat_map(|&[r, g, b]| [r, g, b, u8::MAX])

@@ -141,14 +141,14 @@ const RUNS: [Run; 26] = [
         ],
     ),
     (
-        "a rate that follows the KL, noise on actions",
+        "adaptive learning rate, noise on actions",
         "fish-swim",
         "fast",
         3,
         &["optimizer.target_kl=0.01", "policy.action_noise=0.05"],
     ),
     (
-        "Huber, fewer steps learnt from",
+        "Huber, fewer steps for learning",
         "acrobot-swingup",
         "dppo-fast",
         1,
