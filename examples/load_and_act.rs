@@ -3,9 +3,9 @@
 //!     cargo run --release --example load_and_act -- \
 //!         runs/cartpole-balance-fast-seed0/checkpoints/step-2007040/policy.safetensors
 //!
-//! prints the task, the sizes, and the return of one episode. The file is of a run of `fpo train`,
-//! or what the example `own_loop` has saved; it holds everything needed to act, normalization of
-//! observations included.
+//! prints the task, the sizes, and the return of one episode. The file comes from a run of `fpo
+//! train` or from the example `own_loop`; it holds everything needed to act, including the
+//! normalization of observations.
 use fpo_env::{StepEnd, Task};
 use fpo_policy::Policy;
 use fpo_rng::{Key, Philox, Stream};
@@ -30,9 +30,9 @@ fn main() -> ExitCode {
 fn act(path: &str) -> Result<(), Box<dyn Error>> {
     let policy = Policy::load(&std::fs::read(path)?)?;
     let task = find(policy.task())
-        .ok_or_else(|| format!("its task `{}` is none of the built-in ones", policy.task()))?;
+        .ok_or_else(|| format!("its task `{}` is not a built-in one", policy.task()))?;
     if policy.observation() != task.spec().observation || !policy.action_map().spans(task.spec()) {
-        return Err("it was trained on another form of its task".into());
+        return Err("it was trained on another version of its task".into());
     }
     println!(
         "{}: {} observations, {} actions",
@@ -48,7 +48,7 @@ fn act(path: &str) -> Result<(), Box<dyn Error>> {
     let noise = vec![0.0; policy.noise_dim()];
     let mut actor = policy.actor(1);
 
-    // The key says which initial state: another index, another episode.
+    // The key selects the initial state: another index gives another episode.
     let key = Key::new(0, Stream::EvalReset).index(0);
     env.reset(&mut Philox::new(key), &mut observation);
     let (mut total, mut steps) = (0.0, 0);

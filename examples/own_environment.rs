@@ -1,13 +1,13 @@
-//! An environment of your own with the whole command line: a cart that is to come to a target.
-//!     cargo run --release --example own_environment -- train point-reach \
-//!         --set train.steps=300_000 --set env.num_envs=64 --set optimizer.minibatches=4
-//! trains for some seconds and prints a return of about 43 of at most 50; an untrained one is 12.
+//! An environment of your own with the whole command line: a cart that should reach a target. cargo
+//!     run --release --example own_environment -- train point-reach \ --set train.steps=300_000
+//!     --set env.num_envs=64 --set optimizer.minibatches=4 trains for a few seconds and prints a
+//!     return of about 43 of at most 50; that of an untrained policy is 12.
 use fpo::{Env, EnvSpec, MakeError, NoState, Philox, StateError, Step, StepEnd, Task};
 
 #[derive(Clone)]
 struct Cart {
     spec: EnvSpec,
-    state: [f32; 2], // position and target: all that an interrupted run needs to go on
+    state: [f32; 2], // position and target: all that an interrupted run needs to resume
 }
 impl Task for Cart {
     fn spec(&self) -> &EnvSpec {
@@ -54,7 +54,7 @@ fn main() -> std::process::ExitCode {
         action_min: vec![-2.0],
         action_max: vec![2.0],
         control_timestep: 0.1,
-        step_limit: Some(50), // the time limit: the episode is cut there
+        step_limit: Some(50), // the time limit, at which the episode is truncated
     };
     let state = [0.0; 2];
     let cart = Cart { spec, state };

@@ -1,10 +1,10 @@
-//! A learning loop of your own: iteration by iteration, your own print, your own rule when to stop.
+//! A training loop of your own: iteration by iteration, with your own output and stopping rule.
 //!
 //!     cargo run --release --example own_loop -- policy.safetensors
 //!
-//! trains cartpole-balance on one thread until its episodes return 700 (some 20 seconds), prints a
-//! line every 20 iterations and an evaluation, and saves the policy to the file (by default
-//! to a temporary one), which `load_and_act` and `fpo eval` can read.
+//! trains cartpole-balance on one thread until its episodes return 700 (about 20 seconds), prints a
+//! line every 20 iterations and an evaluation, and saves the policy to the file (by default a
+//! temporary one), which `load_and_act` and `fpo eval` can read.
 use fpo_learn::trainer::Trainer;
 use fpo_run::config;
 use std::error::Error;
@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 const TASK: &str = "cartpole-balance";
-/// Good enough: the mean return of the episodes that ended in an iteration, of at most 1000.
+/// The target for the mean return of the episodes that end in an iteration; the maximum is 1000.
 const ENOUGH: f64 = 700.0;
 
 fn main() -> ExitCode {
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
 
 fn learn(path: PathBuf) -> Result<(), Box<dyn Error>> {
     let task = fpo_mujoco::task(TASK).ok_or("no such task")?;
-    // What `fpo train` would use: the preset `fast`, then single settings.
+    // As in `fpo train`: the preset `fast`, then single settings.
     let sets = [
         "env.num_envs=64",
         "optimizer.minibatches=4",
@@ -46,7 +46,7 @@ fn learn(path: PathBuf) -> Result<(), Box<dyn Error>> {
                 .find(|(n, _)| *n == name)
                 .map_or(f64::NAN, |v| v.1)
         };
-        // Not a number while no whole episode has ended, which no comparison is true of.
+        // NaN if no whole episode has ended, for which every comparison is false.
         let episode_return = value("episode_return");
         if row.iteration % 20 == 0 {
             println!(

@@ -1,27 +1,27 @@
-//! What a flow policy can represent and a Gaussian cannot: two ways that are equally good.
+//! A flow policy can represent two equally good actions, a Gaussian cannot.
 //!
 //!     cargo run --release --example two_modes
 //!
-//! trains both on the same bandit, with the trainer as a library and no files, and prints after
-//! some 20 seconds
+//! trains both on the same bandit, with the trainer as a library and without files, and prints
+//! after about 20 seconds
 //!
 //!     shares of 4000 actions      near -0.6   near 0.6  elsewhere   mean reward
 //!     flow (FPO)                      48.6 %     41.5 %      9.9 %         0.834
 //!     Gaussian (PPO)                  99.7 %      0.0 %      0.3 %         0.844
 //!
-//! The rewards are about equal. The Gaussian has them from one peak, which one is chance; the flow
-//! from both, at the price of some actions elsewhere.
+//! The rewards are about equal. The Gaussian gets them from one randomly chosen peak; the flow from
+//! both, at the cost of some actions elsewhere.
 use fpo_env::bandit::bumps;
 use fpo_learn::trainer::Trainer;
 use fpo_rng::{Key, Stream, fill_normal};
 use fpo_run::config;
 use std::error::Error;
 
-/// A bandit of this program: one action on a line, with two equal peaks of reward, at −0.6 and 0.6.
+/// A built-in bandit: a one-dimensional action, with two equal peaks of reward, at −0.6 and 0.6.
 const TASK: &str = "bandit-two_modes";
-/// Actions to draw from a policy.
+/// Actions to sample from a policy.
 const SAMPLES: usize = 4000;
-/// An action this near to a peak has found it: two widths of a peak, where the reward is exp(−2).
+/// An action this close to a peak counts for it: two widths of a peak, where the reward is exp(−2).
 const NEAR: f32 = 0.2;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Trains a policy and draws actions from it.
+/// Trains a policy and samples actions from it.
 fn learn_and_sample(method: &str) -> Result<Vec<f32>, Box<dyn Error>> {
     let task = fpo_env::task(TASK).ok_or("no such task")?;
     // As in `fpo train`: a preset, then single settings. In f32 all x86-64 processors agree.
@@ -63,7 +63,7 @@ fn learn_and_sample(method: &str) -> Result<Vec<f32>, Box<dyn Error>> {
     }
 
     let policy = trainer.policy();
-    // The bandit shows the constant 1. Each action starts from noise of its own.
+    // The observation is the constant 1. Each action has its own noise.
     let observations = vec![1.0; SAMPLES * policy.observation_dim()];
     let mut noise = vec![0.0; SAMPLES * policy.noise_dim()];
     fill_normal(Key::new(0, Stream::Test), &mut noise);

@@ -2,17 +2,17 @@
 
 import math
 
-#: Standard errors that two means may be apart: by chance once in two million comparisons.
+#: Standard errors by which two means may differ: by chance once in two million comparisons.
 ERRORS = 5
 
 
 def differences(ours: dict, theirs: dict, tolerance: float) -> list[str]:
-    """What `theirs` reports otherwise than `ours`, a line each.
+    """The differences between the reports `theirs` and `ours`, one line each.
 
     * whole numbers must be equal;
     * other numbers may differ by `tolerance` of ours;
-    * lists by `tolerance` of the root mean square of ours, in each entry;
-    * {"mean", "error"} by ERRORS standard errors of the difference.
+    * each entry of a list may differ by `tolerance` of the root mean square of ours;
+    * {"mean", "error"} may differ by ERRORS standard errors of the difference.
     """
     return [
         f"{name}: {brief(theirs.get(name))} instead of {brief(value)}"

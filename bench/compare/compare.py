@@ -1,4 +1,4 @@
-"""Compares fpo with what else one would use. `run` calls it; see README.md."""
+"""Compares fpo with alternatives. `run` calls it; see README.md."""
 
 import argparse
 import json
@@ -22,9 +22,9 @@ ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "bench" / "results" / "compare.json"
 PAGE = ROOT / "docs" / "notes" / "speed.md"
 
-#: Seconds between two contenders, for threads that spin after their work to fall asleep.
+#: Seconds between two contenders, so that threads that spin after their work fall asleep.
 PAUSE = 0.05
-#: The last words of a worker whose library is not there.
+#: The error of a worker whose library is not installed.
 MISSING = re.compile(
     r"ModuleNotFoundError: No module named "
     r"'(envpool|gymnasium|jax|onnx|onnxruntime|stable_baselines3|torch)'"
@@ -34,7 +34,7 @@ QUICK_ROUNDS, QUICK_FRACTION = 3, 0.3
 
 
 class NotTheSameWork(Exception):
-    """Contenders whose figures differ."""
+    """Contenders whose results differ."""
 
 
 def say(text: str) -> None:
@@ -44,7 +44,7 @@ def say(text: str) -> None:
 def prepare(
     contender: Contender, threads: int, longest: float, numbers: Path, ours: Path
 ) -> tuple[Worker, dict]:
-    """A worker that has done the work once, and what it answered."""
+    """A worker that has done the work once, and its answer."""
     started = time.monotonic()
     worker = Worker(
         [str(ours.absolute())] if contender.worker == "fpo" else python(contender.worker), threads
@@ -72,7 +72,7 @@ def prepare(
 
 
 def check(workload: Workload, answers: dict[str, dict]) -> None:
-    """Refuses contenders that did other work than the first."""
+    """Rejects contenders whose work differs from that of the first."""
     able = [c for c in workload.contenders if "check" in answers[c.name]]
     for contender in able[1:]:
         first, other = answers[able[0].name]["check"], answers[contender.name]["check"]
@@ -86,7 +86,7 @@ def check(workload: Workload, answers: dict[str, dict]) -> None:
 def measure(
     workload: Workload, threads: int, numbers: Path, ours: Path, quick: bool
 ) -> dict[str, dict]:
-    """Results by contender: what it reported and the seconds of an item, round by round."""
+    """Results by contender: its report and the seconds of an item, round by round."""
     workers, results = {}, {}
     try:
         for contender in workload.contenders:
@@ -115,13 +115,13 @@ def measure(
 
 
 def summarize(workload: Workload, contender: Contender, results: dict[str, dict]) -> dict:
-    """What is recorded of a contender."""
+    """The record of a contender."""
     result = results[contender.name]
     if "rounds" not in result:
         return {"unavailable": result["unavailable"]}
     shown = [workload.unit.show(seconds) for seconds in result["rounds"]]
     summary = {"figure": stats.Spread.of(shown).as_dict(), "seconds": result["rounds"]}
-    # Actions are compared, but too many to be recorded.
+    # Actions are compared, but there are too many to record.
     summary["check"] = {k: v for k, v in result["check"].items() if not isinstance(v, list)}
     summary |= {"facts": result["facts"]} if result["facts"] else {}
     ours = results[contender.against or workload.contenders[0].name].get("rounds")
@@ -159,7 +159,7 @@ def arguments() -> argparse.Namespace:
         prog="bench/compare/run", description="Compares fpo with its peers."
     )
     parser.add_argument(
-        "--quick", action="store_true", help="few and short rounds: for a first impression"
+        "--quick", action="store_true", help="few short rounds, for a first impression"
     )
     parser.add_argument(
         "--only",
@@ -199,7 +199,7 @@ def main() -> None:
     say(f"took {seconds / 60:.1f} minutes")
     print(table.markdown(record))
     if options.quick or options.only or options.threads:
-        say("not recorded: only a full run is")
+        say("not recorded: only full runs are")
         return
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")

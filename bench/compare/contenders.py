@@ -1,42 +1,42 @@
-"""What is compared: the workloads, who does them, and what this project aims at."""
+"""The workloads, the contenders of each, and this project's targets."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-#: Relative tolerances of what contenders report.
+#: Relative tolerances of contenders' reports.
 F32, BF16 = 1e-3, 2e-2
 
 
 @dataclass(frozen=True)
 class Contender:
-    """Someone who does a workload."""
+    """A contender of a workload."""
 
     name: str
     #: "fpo" for this project's worker, otherwise the Python worker's name.
     worker: str
-    #: What `prepare` is told.
+    #: The arguments of `prepare`.
     request: dict
-    #: How far its figures may be from those of the first contender.
+    #: How far its results may differ from those of the first contender.
     tolerance: float = F32
-    #: The contender of this project that it is compared with; the first one unless named.
+    #: This project's contender with which it is compared; by default the first one.
     against: str | None = None
-    #: The ratio to it that this project aims at: at most for times, at least for rates.
+    #: This project's target for the ratio to it: an upper bound for times, a lower bound for rates.
     target: float | None = None
 
 
 @dataclass(frozen=True)
 class Unit:
-    """How the seconds of one item are shown."""
+    """The unit in which the time of an item is shown."""
 
     name: str
     show: Callable[[float], float]
-    #: Whether more is better.
+    #: Whether higher is better.
     rate: bool = False
 
 
 @dataclass(frozen=True)
 class Workload:
-    """Work that several contenders do; the first is this project's and the measure of the
+    """Work that several contenders do; the first is this project's and the reference for the
     others."""
 
     name: str
@@ -44,13 +44,13 @@ class Workload:
     unit: Unit
     contenders: list[Contender]
     threads: list[int] = field(default_factory=lambda: [1, 2])
-    #: Rounds, and in each the seconds and the timings that a contender gets at least.
+    #: The number of rounds, and the minimum seconds and timings of a contender in each.
     rounds: int = 9
     seconds: float = 0.3
     least: int = 2
-    #: Seconds of a call beyond which a contender is left out. Rounds of that length would tell of
-    #: the machine's hours, not of the work: PyTorch computes an update in bfloat16 in half a minute
-    #: where the processor has none.
+    #: Seconds of a call beyond which a contender is left out, because such long rounds would
+    #: measure changes of the machine's load: on a processor without bfloat16, an update of PyTorch
+    #: in bfloat16 takes half a minute.
     longest: float = 10.0
 
 
@@ -93,7 +93,7 @@ def update() -> Workload:
 def act(
     workload: str, title: str, unit: Unit, rows: int, targets: dict[str, float], **options
 ) -> Workload:
-    """Noise to actions in ten steps."""
+    """Actions from noise in ten steps."""
     request = {"work": "act", "rows": rows}
     peers = [
         ("PyTorch eager", "torch", {"compiled": False}),
@@ -113,8 +113,8 @@ def act(
 def step(
     task: str, peer: str, *more: Contender, steps: int = 32, target: float | None = None, **options
 ) -> Workload:
-    """Steps of 256 environments, resets included."""
-    # Only the cheetah's resets weigh anything.
+    """Steps of 256 environments, including resets."""
+    # Only the cheetah's resets take significant time.
     request = {"work": "step", "envs": 256, "steps": steps, "spread": task == "cheetah-run"}
 
     def ours(name, lockstep):
@@ -194,7 +194,7 @@ def ppo() -> Workload:
 
 
 def fast() -> Workload:
-    """Iterations of the `fast` preset; for information, it has no peer."""
+    """Iterations of the `fast` preset; for information, without contenders."""
     request = {
         "work": "iterate",
         "task": "cheetah-run",

@@ -1,6 +1,6 @@
-"""The numbers that every contender starts from: parameters of both networks, one minibatch,
-observations and noises to act on, and actions for the environments. A safetensors file, of which
-each worker reads what it needs."""
+"""The inputs of all contenders: parameters of both networks, one minibatch, observations and noises
+to act on, and actions for the environments. A safetensors file, from which each worker reads the
+tensors that it needs."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -15,20 +15,19 @@ CRITIC = [OBSERVATION, 256, 256, 256, 256, 256, 1]
 FLOW_STEPS = 10
 OUTPUT_SCALE = 0.25
 
-#: Rows to act on at once.
+#: Rows per batch of actions.
 ACTING = 2048
-#: Environments to step, and rounds of actions prepared for them; the widest task (humanoid) has 21
+#: Environments to step, and rounds of precomputed actions; the widest task (humanoid) has 21
 #: entries.
 ENVIRONMENTS, ROUNDS, WIDEST_ACTION = 256, 64, 21
 
-#: How an episode went on after a step: with the next one, from a terminal state, from its time
-#: limit.
+#: How a step ended: the episode continues, terminal state, time limit.
 NEXT, TERMINAL, TRUNCATED = 0, 1, 2
 
 
 def network(rng: np.random.Generator, prefix: str, widths: list[int]) -> dict[str, np.ndarray]:
-    """Weights (in, out) by LeCun's uniform rule; biases that are not zero, so that a forgotten one
-    shows."""
+    """Weights (in, out) by LeCun's uniform rule; non-zero biases, so that a missing one is
+    noticed."""
     tensors = {}
     for i, (inputs, outputs) in enumerate(pairwise(widths)):
         bound = np.sqrt(3 / inputs)
@@ -55,8 +54,8 @@ def embed(t: np.ndarray) -> np.ndarray:
 
 def minibatch(rng: np.random.Generator, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """One minibatch of the published sizes. The stored losses differ from the current ones as if
-    the policy had moved on, so that some ratios are clipped; a hundredth of the steps end an
-    episode in each of the two ways."""
+    the policy had changed, so that some ratios are clipped; 1 % of the steps are terminal, and 1 %
+    are truncated."""
     shape = (SEQUENCES, STEPS)
     observations = rng.standard_normal((SEQUENCES, STEPS + 1, OBSERVATION))
     actions = rng.standard_normal((*shape, ACTION))
@@ -85,7 +84,7 @@ def minibatch(rng: np.random.Generator, tensors: dict[str, np.ndarray]) -> dict[
 
 
 def write(path: Path) -> None:
-    """Writes the file; the same bytes each time."""
+    """Writes the file, deterministically."""
     rng = np.random.default_rng(20250721)
     tensors = network(rng, "policy", POLICY) | network(rng, "critic", CRITIC)
     tensors |= {f"update.{name}": array for name, array in minibatch(rng, tensors).items()}

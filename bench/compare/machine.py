@@ -1,4 +1,4 @@
-"""What a figure belongs to: the machine, the versions, the commit."""
+"""The context of results: the machine, the versions, the commit."""
 
 import importlib.metadata
 import os
@@ -18,7 +18,7 @@ PACKAGES = [
     "mujoco",
     "stable-baselines3",
 ]
-#: What the kernels of all sides look for.
+#: The processor features that the kernels of all contenders use.
 FLAGS = [
     "avx2",
     "fma",
@@ -59,15 +59,15 @@ def caches() -> dict[str, str]:
 
 
 def busy_seconds() -> float:
-    """What all processors together have worked since the machine started. What a hypervisor took
-    from them counts."""
+    """Busy time of all processors since the machine started, including time taken by a
+    hypervisor."""
     total = Path("/proc/stat").read_text().splitlines()[0].split()[1:]
     user, nice, system, _idle, _waiting, irq, softirq, stolen, *_ = map(int, total)
     return (user + nice + system + irq + softirq + stolen) / os.sysconf("SC_CLK_TCK")
 
 
 def installed(package: str) -> str | None:
-    """The version of a Python package, if it is there."""
+    """The version of a Python package, if it is installed."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
@@ -75,7 +75,7 @@ def installed(package: str) -> str | None:
 
 
 def describe() -> dict:
-    """All of it, now."""
+    """The current context."""
     cpu = cpu_info()
     flags = (cpu.get("flags") or cpu.get("Features", "")).split()
     changed = "+" if output("git", "status", "--porcelain") else ""

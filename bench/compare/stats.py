@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True)
 class Spread:
-    """The middle of some numbers, and between what nine tenths less one tenth of them lie."""
+    """The median of some numbers, with their 10th and 90th percentiles."""
 
     median: float
     p10: float
@@ -31,5 +31,5 @@ def quantile(numbers: Sequence[float], q: float) -> float:
 
 
 def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Spread:
-    """Ours over theirs, round by round: what disturbs the machine for a while disturbs both."""
+    """Ours over theirs, round by round: a temporary disturbance of the machine affects both."""
     return Spread.of([a / b for a, b in zip(ours, theirs, strict=True)])

@@ -19,7 +19,7 @@ def spread(s: dict[str, float]) -> str:
 
 
 def verdict(target: float, rate: bool, ratios: list[float]) -> str:
-    """The target, and whether every ratio keeps it."""
+    """The target, and whether every ratio meets it."""
     text = f"≥ {target:g}" if rate else f"≤ {target:g}"
     if not ratios:
         return text
@@ -28,8 +28,8 @@ def verdict(target: float, rate: bool, ratios: list[float]) -> str:
 
 
 def section(workload: dict) -> str:
-    """One workload: a row a contender, for each number of threads its figure and this project's
-    ratio to it."""
+    """One workload: a row per contender, with its value and this project's ratio to it for each
+    number of threads."""
     unit, rate = workload["unit"], workload["rate"]
     threads = [str(n) for n in workload["threads"]]
     head = ["", *(x for n in threads for x in (f"{unit}, {plural(n)}", "fpo / it")), "target"]
@@ -75,7 +75,7 @@ def row(cells: list[str]) -> str:
 
 
 def facts(machine: dict) -> str:
-    """What the figures belong to."""
+    """The context of the results."""
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     caches = ", ".join(f"{name} {size}" for name, size in machine["caches"].items())
     cpu = f"{machine['cpu']}, family, model, stepping {machine['family, model, stepping']}"
@@ -94,7 +94,7 @@ def markdown(results: dict) -> str:
 
 
 def insert(path: Path, text: str) -> None:
-    """Puts `text` between the markers of the file."""
+    """Writes `text` between the markers of the file."""
     before, begin, rest = path.read_text().partition(BEGIN)
     old, end, after = rest.partition(END)
     if not (begin and end):

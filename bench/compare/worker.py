@@ -1,4 +1,4 @@
-"""A contender's process: started on as many cores as it has threads, asleep unless asked."""
+"""A contender's process: pinned to as many cores as it has threads, stopped between requests."""
 
 import json
 import os
@@ -12,12 +12,12 @@ from pathlib import Path
 HERE = Path(__file__).parent
 #: Seconds to wait for an answer; compiling takes the longest.
 PATIENCE = 600
-#: Unset, so that numpy picks its own kernels.
+#: Unset, so that numpy selects its own kernels.
 UNSET = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 
 
 class WorkerFailed(Exception):
-    """A worker that ended or kept silent."""
+    """A worker that has ended or does not answer."""
 
 
 def environment(threads: int) -> dict[str, str]:
@@ -47,7 +47,7 @@ class Worker:
     def __init__(self, command: list[str], threads: int):
         cores = sorted(os.sched_getaffinity(0))[:threads]
         self.log = tempfile.TemporaryFile()
-        # Simulators leave files where they run.
+        # Simulators write files into their working directory.
         self.folder = tempfile.TemporaryDirectory()
         self.process = subprocess.Popen(
             command,
@@ -57,12 +57,12 @@ class Worker:
             env=environment(threads),
             cwd=self.folder.name,
             preexec_fn=lambda: os.sched_setaffinity(0, cores),
-            # A group of its own, so that its children are stopped and ended with it.
+            # A process group of its own, so that its children are stopped and ended with it.
             start_new_session=True,
         )
 
     def ask(self, request: dict) -> dict:
-        """Wakes the worker, hands it a request, waits for the answer and puts it to sleep again."""
+        """Wakes the worker, sends a request, waits for the answer and stops the worker again."""
         self.signal(signal.SIGCONT)
         try:
             self.process.stdin.write(json.dumps(request).encode() + b"\n")
@@ -78,7 +78,7 @@ class Worker:
         return json.loads(answer)
 
     def last_words(self) -> str:
-        """The end of what it wrote to its standard error."""
+        """The end of its standard error."""
         self.log.seek(0)
         return self.log.read().decode(errors="replace")[-4000:]
 
@@ -100,7 +100,7 @@ class Worker:
 
 
 def processor_seconds(session: int) -> float:
-    """What the processes of a session have used."""
+    """Processor seconds of the processes of a session."""
     ticks = 0
     for process in Path("/proc").glob("[0-9]*"):
         try:

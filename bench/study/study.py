@@ -2,10 +2,10 @@
 """The study behind the `fast` preset: trains the runs of grid.toml, times their iterations, and
 tabulates both.
 
-    study.py train    trains what has no result yet; what is learned in so many steps does not
+    study.py train    trains all runs without results; results over environment steps do not
                       depend on the machine's load
-    study.py time     times the iterations of every setting, on one thread and on two; wants a
-                      quiet machine
+    study.py time     times the iterations of every setting, on one thread and on two; needs an
+                      idle machine
     study.py table    prints the Markdown tables of docs/notes/fast-preset.md
 
 Results go to bench/results: fast_study.csv has a line for every evaluation, fast_study_time.csv one
@@ -56,10 +56,10 @@ class Setting:
     """A `[[run]]` of the grid."""
 
     name: str
-    # Heading of the table it stands in.
+    # Heading of its table.
     table: str
-    # All that `fpo train` is told: the base's settings too, or for a run from the preset what
-    # differs from it.
+    # All settings passed to `fpo train`: including the base's, or, for a run based on the preset,
+    # the differences from it.
     settings: dict
     tasks: list
     seeds: list
@@ -86,7 +86,7 @@ class Setting:
 
 
 def toml(value):
-    """A value as `--set` reads it."""
+    """A value in the format of `--set`."""
     return json.dumps(value) if isinstance(value, (list, bool)) else str(value)
 
 
@@ -138,7 +138,7 @@ def waiting(started, table):
 
 
 def train(options):
-    """Trains every run without results, at most `options.jobs` of them side by side, one thread
+    """Trains every run without results, at most `options.jobs` of them in parallel, one thread
     each."""
     started, running = set(), []
     while (queue := waiting(started, options.table)) or running:
@@ -164,7 +164,7 @@ def train(options):
 def collect(process, run, task, seed, folder):
     """Adds a finished run's evaluations to the results."""
     if process.returncode != 0:
-        # A run that diverged is a result too: what it reached before stays.
+        # A run that diverged counts, too: its evaluations before are kept.
         print(
             f"{run.name}, {task}, seed {seed} ended with {process.returncode}; see {folder}/log",
             file=sys.stderr,
@@ -192,8 +192,8 @@ def collect(process, run, task, seed, folder):
 def measure(options):
     """Times every setting on cheetah-run in interleaved rounds, so that a disturbance does not hit
     one setting alone."""
-    # Those from the preset are among the others but for their tasks; of the others, those that were
-    # trained.
+    # Runs based on the preset differ from the others only in their tasks, so they are skipped; of
+    # the others, only trained ones are timed.
     trained = {line["run"] for line in read_csv(CURVES)}
     grid = [run for run in read_grid() if "env.num_envs" in run.settings and run.name in trained]
     rows = list({json.dumps(timed(run)): run for run in reversed(grid)}.values())[::-1]
@@ -223,7 +223,7 @@ def measure(options):
 
 
 def timed(run):
-    """What an iteration's time depends on, leaving out what costs nothing."""
+    """The settings that affect an iteration's time."""
     free = ["train.steps", "objective.clip", "advantage.gamma"]
     free += [
         key
@@ -234,7 +234,7 @@ def timed(run):
 
 
 def milliseconds(options, run, threads):
-    """Durations of a short run's iterations, without the first, in which buffers are made."""
+    """Durations of a short run's iterations, without the first, which allocates buffers."""
     with tempfile.TemporaryDirectory() as folder:
         short = {
             "train.steps": options.iterations * run.transitions(),
@@ -308,19 +308,19 @@ def main():
         "--out",
         type=Path,
         default=runs,
-        help="train: where run folders are made (default: %(default)s)",
+        help="train: folder in which run folders are created (default: %(default)s)",
     )
     parser.add_argument(
-        "--table", default="", help="train: only the runs of tables whose heading begins so"
+        "--table", default="", help="train: only the runs of tables whose heading begins with this"
     )
     parser.add_argument(
-        "--jobs", type=int, default=2, help="train: runs side by side (default: %(default)s)"
+        "--jobs", type=int, default=2, help="train: parallel runs (default: %(default)s)"
     )
     parser.add_argument(
         "--max-load",
         type=float,
         default=2.6,
-        help="train: load above which one run goes alone (default: %(default)s)",
+        help="train: load above which only one run is started at a time (default: %(default)s)",
     )
     parser.add_argument(
         "--pause",

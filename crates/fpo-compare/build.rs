@@ -1,4 +1,4 @@
-//! Tells the worker where the build of `fpo-mujoco` put the MuJoCo library.
+//! Sets the worker's search path for the MuJoCo library to the build folder of `fpo-mujoco`.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

@@ -1,11 +1,11 @@
-//! Supplies the pinned MuJoCo library and the models of DM Control and Gymnasium, so that one cargo
+//! Provides the pinned MuJoCo library and the models of DM Control and Gymnasium, so that one cargo
 //! command builds everything.
 //!
 //! They come from wheels on PyPI whose hashes are pinned here. They are fetched once into the
 //! target folder (`target/mujoco-3.17.0`, `target/dm_control-1.0.50`, `target/gymnasium-1.4.0`):
 //! into a private folder first, which is then renamed, so that concurrent builds cannot disturb
-//! each other. `FPO_MUJOCO_LIB_DIR`, `FPO_DM_CONTROL_DIR` and `FPO_GYMNASIUM_DIR` name folders to
-//! use instead.
+//! each other. `FPO_MUJOCO_LIB_DIR`, `FPO_DM_CONTROL_DIR` and `FPO_GYMNASIUM_DIR` select other
+//! folders.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -14,16 +14,16 @@ use std::{env, fs, process};
 const MUJOCO: &str = "3.17.0";
 const LIBRARY: &str = "libmujoco.so.3.17.0";
 
-/// Models to embed, of a package that holds them as files.
+/// A package with models to embed.
 struct Package {
     name: &'static str,
     version: &'static str,
     sha256: &'static str,
-    /// Names a folder to use instead of the package's.
+    /// The environment variable that selects another folder.
     variable: &'static str,
     /// The folder of the files in the package.
     folder: &'static str,
-    /// Models and what they include, in that folder.
+    /// Models and the files that they include, in that folder.
     files: &'static [&'static str],
 }
 
@@ -63,9 +63,9 @@ const GYMNASIUM: Package = Package {
     files: &["half_cheetah.xml", "hopper.xml", "walker2d_v5.xml"],
 };
 
-/// Copies members of a wheel: `WHEEL (MEMBER DESTINATION)…`. They are older than any build: what
-/// cargo watches and finds newer than the build that fetched it makes the next build do all this
-/// again.
+/// Copies members of a wheel: `WHEEL (MEMBER DESTINATION)…`. Their modification times are set to
+/// the past: if cargo found a watched file newer than the build that fetched it, the next build
+/// would run this script again.
 const EXTRACT: &str = "\
 import os, pathlib, sys, zipfile
 with zipfile.ZipFile(sys.argv[1]) as wheel:
@@ -76,11 +76,11 @@ with zipfile.ZipFile(sys.argv[1]) as wheel:
         os.utime(path, (315532800, 315532800))
 ";
 
-/// A wheel to fetch and the files to keep of it.
+/// A wheel to fetch, and its files to keep.
 struct Wheel<'a> {
     requirement: String,
     sha256: &'a str,
-    /// Which wheel of the release, in pip's words.
+    /// pip's arguments that select the wheel of the release.
     platform: &'a [&'a str],
     /// Path in the wheel, path in the folder.
     members: Vec<(String, String)>,
@@ -101,7 +101,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Finds or fetches the library, and tells cargo and the crates above where it is.
+/// Finds or fetches the library, and passes its folder to cargo and to dependent crates.
 fn library() -> Result<(), String> {
     let dir = match env::var_os("FPO_MUJOCO_LIB_DIR") {
         Some(dir) => given(&dir, "FPO_MUJOCO_LIB_DIR", LIBRARY)?,
@@ -198,7 +198,7 @@ fn models(package: &Package) -> Result<(), String> {
         );
     }
     code.push(']');
-    // Where fetching puts it, and where it is beside an installed package.
+    // Its place after fetching, and in an installed package.
     let licence = ["LICENSE".to_owned(), format!("../{licence}")]
         .map(|file| dir.join(file))
         .into_iter()
@@ -224,8 +224,7 @@ fn given(dir: &std::ffi::OsStr, variable: &str, file: &str) -> Result<PathBuf, S
     }
 }
 
-/// The folder `name` of the target folder, fetched first if it is not there; `witness` is a file in
-/// it.
+/// The folder `name` of the target folder, fetched if it does not exist; `witness` is a file in it.
 fn fetch(wheel: &Wheel, name: &str, witness: &str) -> Result<PathBuf, String> {
     let target = target_dir()?;
     let dir = target.join(name);
@@ -235,13 +234,13 @@ fn fetch(wheel: &Wheel, name: &str, witness: &str) -> Result<PathBuf, String> {
     let scratch = target.join(format!("{name}.fetch-{}", process::id()));
     let result = fetch_into(wheel, &scratch).and_then(|()| {
         match fs::rename(scratch.join("files"), &dir) {
-            // Another build was faster: its folder is as good.
+            // Another build was faster: use its folder.
             Err(_) if dir.join(witness).is_file() => Ok(()),
             Err(error) => Err(format!("cannot create {}: {error}", dir.display())),
             Ok(()) => Ok(()),
         }
     });
-    // Best effort: what stays behind is an unused folder inside `target`.
+    // Best effort: a leftover is an unused folder inside `target`.
     let _ = fs::remove_dir_all(&scratch);
     result.map(|()| dir)
 }
@@ -291,7 +290,7 @@ fn fetch_into(wheel: &Wheel, scratch: &Path) -> Result<(), String> {
     run(extract).map_err(|why| format!("{} ({why})", failed("unpack")))
 }
 
-/// Runs a command to its end; an error holds the last line it wrote.
+/// Runs a command to its end; an error contains the last line of its output.
 fn run(mut command: Command) -> Result<(), String> {
     let output = command
         .output()

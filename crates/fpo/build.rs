@@ -1,5 +1,5 @@
-//! Tells the program where to find the MuJoCo library: where the build of `fpo-mujoco` put it, then
-//! beside the program itself, so that the two can be moved together.
+//! Sets the program's search path for the MuJoCo library: the build folder of `fpo-mujoco`, then
+//! the program's own folder, so that the two can be moved together.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

@@ -1,4 +1,4 @@
-//! A checkpoint's folder with a stranger's manifest: nothing is read but the files beside it.
+//! A checkpoint's folder with an untrusted manifest: only the files beside it are read.
 #![no_main]
 
 use fpo_fuzz::{folder, run};

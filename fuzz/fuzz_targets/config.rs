@@ -1,5 +1,5 @@
-//! A TOML file, and behind a zero byte lines for `--set`: what is accepted is written and read as
-//! the same, and what is refused is refused in one line.
+//! A TOML file and, after a zero byte, lines for `--set`: an accepted configuration is the same
+//! after writing and reading it, and a rejected one gives a one-line error.
 #![no_main]
 
 use fpo_fuzz::{folder, split};

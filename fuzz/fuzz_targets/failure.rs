@@ -1,5 +1,5 @@
-//! What a failed run left, of which one file is a stranger's: the iteration is made again, or it is
-//! said why not.
+//! The files of a failed run, one of them untrusted: the iteration is repeated, or an error says
+//! why not.
 #![no_main]
 
 use fpo_fuzz::{config, folder, run, task};

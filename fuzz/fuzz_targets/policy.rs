@@ -1,5 +1,5 @@
-//! A policy file: what is read acts or says that it overflows, and is written and read again as the
-//! same.
+//! A policy file: an accepted policy acts or reports that it overflows, and is the same after
+//! writing and reading it.
 #![no_main]
 
 use fpo_fuzz::container;

@@ -1,5 +1,5 @@
-//! A run's folder that is only looked at: `fpo doctor` and the page of `fpo report`. Nothing of a
-//! stranger's becomes part of the page.
+//! Read-only use of a run's folder: `fpo doctor` and the page of `fpo report`. Untrusted text must
+//! not become markup of the page.
 #![no_main]
 
 use fpo_fuzz::{FILES_OF_A_RECORD, folder};
@@ -18,7 +18,7 @@ static RUN: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
     (folder, run)
 });
 
-/// The files as they are before a stranger had them; empty where the run has none.
+/// The original files; empty if the run does not have the file.
 static GOOD: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     let read = |name: &&str| fs::read(RUN.1.join(name)).unwrap_or_default();
     FILES_OF_A_RECORD.iter().map(read).collect()

@@ -1,5 +1,5 @@
-//! A run's folder in which one file is a stranger's: its settings, its metrics or its evaluations.
-//! A run that goes on has all its rows once.
+//! A run's folder in which one file is untrusted: its settings, its metrics or its evaluations. A
+//! resumed run has each row exactly once.
 #![no_main]
 
 use fpo_fuzz::{folder, run, task};
@@ -20,7 +20,7 @@ static RUN: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
 });
 
 const FILES: [&str; 3] = ["config.toml", "metrics.jsonl", "eval.csv"];
-/// The complete files, as they are before a stranger had them.
+/// The complete original files.
 static GOOD: LazyLock<[Vec<u8>; 3]> =
     LazyLock::new(|| FILES.map(|name| fs::read(RUN.1.join(name)).unwrap()));
 
@@ -40,7 +40,7 @@ fuzz_target!(|input: &[u8]| {
     if let Ok(Ok(_)) = resumed {
         let metrics = fs::read_to_string(path.join("metrics.jsonl")).unwrap();
         assert!(metrics.is_empty() || metrics.ends_with('\n'));
-        // The run goes on from iteration 1.
+        // The run resumes from iteration 1.
         assert!(metrics.lines().count() <= 1);
         let evaluations = fs::read_to_string(path.join("eval.csv")).unwrap();
         assert!(evaluations.starts_with("iteration,") && evaluations.ends_with('\n'));

@@ -1,4 +1,4 @@
-//! The training state of a bandit: what is taken over can be learnt from, or says why not.
+//! The training state of a bandit: a restored state can be trained from, or an error says why not.
 #![no_main]
 
 use fpo_fuzz::{config, container, task};

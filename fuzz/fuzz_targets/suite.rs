@@ -1,4 +1,4 @@
-//! The description of a benchmark: it is a suite, or one line says why not.
+//! The description of a benchmark: it is a suite, or a one-line error says why not.
 #![no_main]
 
 use fpo_report::suite::Suite;

@@ -1,4 +1,4 @@
-//! The tensors of a network: what is read is finite and written as it was.
+//! The tensors of a network: accepted numbers are finite and written unchanged.
 #![no_main]
 
 use fpo_fuzz::{container, network};

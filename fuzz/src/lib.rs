@@ -1,4 +1,4 @@
-//! What the fuzz targets share: a tiny run, a folder in memory, and inputs cut into parts.
+//! Helpers of the fuzz targets: a tiny run, a folder in memory, and splitting inputs into parts.
 
 #[path = "../../crates/fpo-run/tests/all/tiny.rs"]
 mod tiny;
@@ -38,7 +38,7 @@ pub fn network() -> Mlp {
     Mlp::new(spec).expect("a possible network")
 }
 
-/// A folder that is gone when the process ends, in memory where the system has such.
+/// A folder that is deleted when the process ends, in memory if the system supports it.
 pub fn folder() -> TempDir {
     let memory = Path::new("/dev/shm");
     let folder = if memory.is_dir() {
@@ -62,14 +62,14 @@ pub fn run(folder: &Path, iterations: u64) -> PathBuf {
     path
 }
 
-/// A safetensors file of the JSON before the first zero byte of `input` and the data behind it. So
-/// a mutation of the header does not have to find the length that the file begins with.
+/// A safetensors file of the JSON before the first zero byte of `input` and the data after it, so
+/// that a mutation of the header does not have to match the length at the start of the file.
 pub fn container(input: &[u8]) -> Vec<u8> {
     let (header, data) = split(input, 0);
     [&(header.len() as u64).to_le_bytes(), header, data].concat()
 }
 
-/// What `fpo doctor` and `fpo report` read of a run, besides its checkpoints.
+/// The files of a run, besides its checkpoints, that `fpo doctor` and `fpo report` read.
 pub const FILES_OF_A_RECORD: [&str; 6] = [
     "config.toml",
     "metrics.jsonl",
@@ -79,7 +79,7 @@ pub const FILES_OF_A_RECORD: [&str; 6] = [
     "failed.txt",
 ];
 
-/// What lies before the first `byte` of `input`, and what behind it.
+/// The parts of `input` before and after the first `byte`.
 pub fn split(input: &[u8], byte: u8) -> (&[u8], &[u8]) {
     match input.iter().position(|&b| b == byte) {
         Some(at) => (&input[..at], &input[at + 1..]),
@@ -87,7 +87,7 @@ pub fn split(input: &[u8], byte: u8) -> (&[u8], &[u8]) {
     }
 }
 
-/// What [`container`] makes `file` of.
+/// The input from which [`container`] builds `file`.
 pub fn parts(file: &[u8]) -> Vec<u8> {
     let (length, rest) = file.split_first_chunk().expect("a container");
     let (header, data) = rest.split_at(u64::from_le_bytes(*length) as usize);

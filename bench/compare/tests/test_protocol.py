@@ -38,5 +38,5 @@ class Protocol(unittest.TestCase):
         (answer,) = answers({"cmd": "prepare", "longest": 0.01})
         self.assertRegex(
             answer["unavailable"],
-            r"^a call takes \d+\.\d s; nobody is waited for longer than 0\.01 s$",
+            r"^a call takes \d+\.\d s; the limit is 0\.01 s$",
         )

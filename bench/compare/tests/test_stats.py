@@ -11,7 +11,7 @@ class Stats(unittest.TestCase):
         self.assertEqual(stats.quantile([7.0], 0.9), 7.0)
 
     def test_ratios_are_taken_round_by_round(self):
-        # The machine was half as fast in the second round: the times moved, the ratio did not.
+        # The machine was half as fast in the second round: the times changed, the ratio did not.
         self.assertEqual(stats.ratio([1, 2, 1], [4, 8, 4]), stats.Spread(0.25, 0.25, 0.25))
 
     def test_rounds_must_match(self):

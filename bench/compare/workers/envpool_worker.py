@@ -8,7 +8,7 @@ from stepping import COMPARED, spread, summary
 
 
 def flat(observation) -> np.ndarray:
-    """Rows of what dm_control calls the observation; EnvPool's humanoid also tells its position."""
+    """Rows of dm_control's observation; that of EnvPool's humanoid also contains its position."""
     if not isinstance(observation, dict):
         return observation
     parts = {name: x.reshape(len(x), -1) for name, x in observation.items()}

@@ -1,5 +1,5 @@
-"""Gymnasium: a step of all environments of a vector environment. It cannot step some of them only,
-so their episodes end together; resets are cheap in its tasks."""
+"""Gymnasium: a step of all environments of a vector environment. It cannot step only some of them,
+so their episodes end at the same time; resets are cheap in its tasks."""
 
 import gymnasium
 import numpy as np

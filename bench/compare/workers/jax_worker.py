@@ -52,7 +52,7 @@ def advantages_and_targets(rewards, values, follow):
 
 
 def losses(networks, batch):
-    """The sum of both losses, and each."""
+    """The sum of both losses, and both losses."""
     values = mlp(networks["critic"], batch["observations"])[..., 0]
     advantages, targets, counts = advantages_and_targets(batch["rewards"], values, batch["follow"])
     advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
@@ -123,7 +123,7 @@ def update(request: dict, tensors: dict) -> Workload:
 
 @jax.jit
 def flow(layers, observations, x):
-    """Noise to actions by Euler's rule."""
+    """Actions from noise by Euler's rule."""
 
     def step(k, x):
         angles = (1 - k / FLOW_STEPS) * 2.0 ** jnp.arange(EMBEDDING // 2)
@@ -138,7 +138,7 @@ def flow(layers, observations, x):
 
 
 def act(request: dict, tensors: dict) -> Workload:
-    """Noise to actions."""
+    """Actions from noise."""
     rows = request["rows"]
     layers = parameters(tensors, "policy")
     observations, noises = (

@@ -1,4 +1,4 @@
-"""numpy: acting, as one would write it by hand."""
+"""numpy: acting, in a straightforward implementation."""
 
 import numpy as np
 from protocol import Workload, serve

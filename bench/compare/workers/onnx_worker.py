@@ -10,7 +10,7 @@ FLOW_STEPS, EMBEDDING, OUTPUT_SCALE = 10, 8, 0.25
 
 
 class Graph:
-    """Nodes and constants as they are added."""
+    """Collects nodes and constants."""
 
     def __init__(self):
         self.nodes, self.constants = [], []

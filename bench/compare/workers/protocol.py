@@ -1,13 +1,14 @@
-"""How a worker talks to the harness: a JSON object a line on its standard input, an answer a line
-on its output.
+"""The protocol between a worker and the harness: one JSON object per line on its standard input,
+one answer per line on its output.
 
     {"cmd": "prepare", "work": …, "threads": …, "inputs": …, "longest": …, …}
         →  {"items": …, "check": {…}, "facts": {…}}
     {"cmd": "run", "seconds": …, "least": …}
         →  {"seconds": [… of one call each]}
 
-What cannot run here, or takes more than `longest` seconds a call (of the peers; our own is the
-measure), answers {"unavailable": "why"}. A worker ends when its input does.
+A workload that cannot run on this machine, or takes more than `longest` seconds per call (except
+for this project's own worker, the reference), answers {"unavailable": "why"}. A worker ends when
+its input ends.
 """
 
 import json
@@ -17,25 +18,25 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-#: A timing shorter than this says more about the clock than about the work.
+#: Minimum duration of a timing: shorter ones depend too much on the clock's resolution.
 SHORTEST = 1e-3
 
 
 class Unavailable(Exception):
-    """A contender that this machine or these versions cannot run."""
+    """A contender that cannot run on this machine or with these versions."""
 
 
 @dataclass
 class Workload:
-    """Work to be timed."""
+    """A workload to time."""
 
-    #: Does it once.
+    #: Runs it once.
     call: Callable[[], object]
-    #: What is compared with the other contenders.
+    #: Values to compare with those of the other contenders.
     check: dict
-    #: Updates, actions or steps a call does.
+    #: Updates, actions or steps per call.
     items: int = 1
-    #: Facts to be recorded beside the results.
+    #: Facts to record beside the results.
     facts: dict = field(default_factory=dict)
 
 
@@ -48,8 +49,8 @@ def timed(call: Callable[[], object], times: int) -> float:
 
 
 def serve(make: Callable[[dict], Workload]) -> None:
-    """Answers requests with the workload that `make` makes of the first one."""
-    # Libraries may print what they like, but not into the answers.
+    """Answers requests with the workload that `make` builds from the first one."""
+    # Libraries may print to standard output, but not into the answers.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     workload, times = None, 1
@@ -58,12 +59,12 @@ def serve(make: Callable[[dict], Workload]) -> None:
         if request["cmd"] == "prepare":
             try:
                 workload = make(request)
-                # The second opinion is for a machine that was busy with something else.
+                # Measure again, in case the machine was busy with something else.
                 once = timed(workload.call, 1)
                 if (once := min(once, timed(workload.call, 1))) > request["longest"]:
                     raise Unavailable(
                         f"a call takes {once:.1f} s; "
-                        f"nobody is waited for longer than {request['longest']:g} s"
+                        f"the limit is {request['longest']:g} s"
                     )
                 times = max(1, round(SHORTEST / once))
                 answer = {"items": workload.items, "check": workload.check, "facts": workload.facts}

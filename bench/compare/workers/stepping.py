@@ -1,21 +1,21 @@
-"""What the environment workers share: how episodes are spread in time, and what is compared.
+"""Common code of the environment workers: staggering of episodes, and the values compared.
 
-A reset costs two steps at most in most tasks. In dm_control's cheetah it costs some two hundred,
-since the simulation settles first: there, before anything is timed, environment i of n makes i/n of
-an episode, so that resets come as evenly as in a long run.
+In most tasks a reset costs at most two steps. In dm_control's cheetah it costs about two hundred,
+because the simulation settles first. There, before the timing, environment i of n runs i/n of an
+episode, so that resets are spread as evenly as in a long run.
 """
 
 import numpy as np
 
-#: Steps from the reset after which environments are compared.
+#: Steps after the reset at which environments are compared.
 COMPARED = 100
 #: Steps of an episode.
 EPISODE = 1000
 
 
 def spread(count: int):
-    """For each round the environments that step in it, until each has its share of an episode
-    behind it."""
+    """For each round, the environments that step in it, until each has done its share of an
+    episode."""
     shares = EPISODE * np.arange(count) // count
     for step in range(EPISODE):
         yield np.flatnonzero(shares > step)

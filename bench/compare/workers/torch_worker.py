@@ -1,5 +1,4 @@
-"""PyTorch: the update and acting, eager or compiled, in f32 or with bf16 where autocast sees
-fit."""
+"""PyTorch: the update and acting, eager or compiled, in f32 or with bf16 by autocast."""
 
 import torch
 from protocol import Unavailable, Workload, serve
@@ -12,7 +11,7 @@ TERMINAL, TRUNCATED = 1, 2
 
 
 def network(tensors: dict[str, torch.Tensor], prefix: str) -> nn.Sequential:
-    """The multi-layer perceptron whose (in, out) weights lie under `prefix`."""
+    """The multi-layer perceptron with the (in, out) weights under `prefix`."""
     layers = []
     while (name := f"{prefix}.{len(layers) // 2}") + ".weight" in tensors:
         weight = tensors[f"{name}.weight"]
@@ -40,7 +39,7 @@ def advantages_and_targets(rewards, values, follow):
 
 
 def losses(policy, critic, batch, bf16):
-    """The policy's loss and the critic's."""
+    """The losses of the policy and the critic."""
     with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
         values = critic(batch["observations"]).squeeze(-1).float()
     with torch.no_grad():
@@ -63,7 +62,7 @@ def losses(policy, critic, batch, bf16):
 
 
 def norm(tensors) -> float:
-    """The norm of all of them together."""
+    """The global norm."""
     return torch.stack([x.detach().norm() for x in tensors]).norm().item()
 
 
@@ -100,7 +99,7 @@ def update(request: dict, tensors: dict[str, torch.Tensor]) -> Workload:
 
 
 def act(request: dict, tensors: dict[str, torch.Tensor]) -> Workload:
-    """Noise to actions by Euler's rule."""
+    """Actions from noise by Euler's rule."""
     rows = request["rows"]
     policy = network(tensors, "policy")
     observations, noises = tensors["act.observations"][:rows], tensors["act.noises"][:rows]

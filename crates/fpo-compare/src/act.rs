@@ -1,4 +1,4 @@
-//! Noise to actions.
+//! Workload: actions from noise.
 
 use crate::inputs::Inputs;
 use crate::{SHARDS, Workload};
@@ -12,11 +12,11 @@ use serde_json::json;
 
 #[derive(Deserialize)]
 pub struct Options {
-    /// Observations to act on at once.
+    /// Observations per batch.
     rows: usize,
 }
 
-/// A part of the rows.
+/// A slice of the rows.
 struct BatchSlice {
     observations: Vec<f32>,
     noises: Vec<f32>,

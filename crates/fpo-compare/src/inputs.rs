@@ -1,4 +1,4 @@
-//! The file of numbers that every contender starts from.
+//! The input file that all contenders share.
 
 use anyhow::{Context, Result};
 use fpo_nn::Mlp;
@@ -16,7 +16,7 @@ impl Inputs {
         Ok(Self(bytes))
     }
 
-    /// The parameters of `network` under `prefix`, laid out as it wants them.
+    /// The parameters of `network` under `prefix`, in its layout.
     pub fn parameters(&self, network: &Mlp, prefix: &str) -> Result<Vec<f32>> {
         Ok(network.load(prefix, &self.tensors()?)?)
     }

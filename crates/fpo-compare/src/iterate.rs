@@ -1,4 +1,4 @@
-//! Whole training iterations: rollout and learning.
+//! Workload: whole training iterations, rollout and learning.
 
 use crate::Workload;
 use anyhow::{Context, Result};

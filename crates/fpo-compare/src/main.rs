@@ -1,7 +1,8 @@
-//! This project's side of `bench/compare`: does the work it is asked for and says how long it took.
+//! This project's worker for `bench/compare`: runs a workload and reports its time.
 //!
-//! One JSON object a line on standard input, one answer a line on standard output, as the Python
-//! workers do (`bench/compare/workers/protocol.py`): `prepare` names the work, `run` times it.
+//! It reads one JSON object per line from standard input and writes one answer per line to standard
+//! output, like the Python workers (`bench/compare/workers/protocol.py`): `prepare` selects the
+//! workload, `run` times it.
 
 #![forbid(unsafe_code)]
 
@@ -20,7 +21,7 @@ use std::io::{self, BufRead, Write};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// A timing shorter than this says more about the clock than about the work.
+/// Minimum duration of a timing: shorter ones depend too much on the clock's resolution.
 const SHORTEST: Duration = Duration::from_millis(1);
 
 #[derive(Deserialize)]
@@ -33,7 +34,7 @@ enum Request {
         work: Work,
     },
     Run {
-        /// Seconds to go on for, and timings to make at least.
+        /// Duration in seconds, and the minimum number of timings.
         seconds: f64,
         least: usize,
     },
@@ -48,15 +49,15 @@ enum Work {
     Iterate(iterate::Options),
 }
 
-/// Work to be timed.
+/// A workload to time.
 struct Workload {
-    /// Does it once.
+    /// Runs it once.
     call: Box<dyn FnMut()>,
-    /// Updates, actions or steps a call does.
+    /// Updates, actions or steps per call.
     items: usize,
-    /// What is compared with the other contenders.
+    /// Values to compare with those of the other contenders.
     check: Value,
-    /// Calls between two looks at the clock.
+    /// Calls per timing.
     times: u32,
 }
 
@@ -70,7 +71,7 @@ impl Workload {
         }
     }
 
-    /// Warms up, and finds how many calls make a timing.
+    /// Warms up, and determines the number of calls per timing.
     fn calibrate(&mut self) {
         self.timed();
         let once = self.timed();
@@ -136,5 +137,5 @@ fn prepare(threads: usize, inputs: PathBuf, work: Work) -> Result<Workload> {
     }
 }
 
-/// Shards that the trainer cuts environments into, at most.
+/// Maximum number of the trainer's rollout workers.
 const SHARDS: usize = 16;

@@ -1,4 +1,4 @@
-//! Stepping many environments, with the resets that their episodes need.
+//! Workload: stepping many environments, with resets.
 
 use crate::inputs::Inputs;
 use crate::{SHARDS, Workload};
@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Steps from the reset after which environments are compared.
+/// Steps after the reset at which environments are compared.
 const COMPARED: usize = 100;
 /// Steps of an episode.
 const EPISODE: usize = 1000;
@@ -22,14 +22,13 @@ pub struct Options {
     /// Steps of every environment in one timed call.
     steps: usize,
     /// Whether all environments wait for each other after every step. In training they do not: a
-    /// shard walks through its whole unroll on its own.
+    /// rollout worker steps its environments through the whole rollout independently.
     lockstep: bool,
-    /// Whether episodes are spread in time before anything is timed, so that resets come evenly.
+    /// Whether episodes are staggered before the timing, so that resets are spread evenly.
     spread: bool,
 }
 
-/// Actions prepared beforehand: `[rounds, environments, widest]`, of which a task uses the first
-/// entries.
+/// Precomputed actions: `[rounds, environments, widest]`, of which a task uses the first entries.
 struct Actions {
     numbers: Vec<f32>,
     rounds: usize,
@@ -44,7 +43,7 @@ impl Actions {
     }
 }
 
-/// A shard, and where its environments' steps are stored, as a rollout stores them.
+/// A group of environments, with buffers for their steps as in a rollout.
 struct Walker {
     worker: EnvGroup,
     stepped: VecStep,
@@ -175,7 +174,7 @@ pub fn prepare(options: &Options, inputs: &Inputs, pool: ThreadPool) -> Result<W
     }))
 }
 
-/// Does `work` to every shard, on all threads, and waits for the last.
+/// Runs `work` on every group, on all threads, and waits for the last.
 fn each(pool: &ThreadPool, walkers: &mut [Walker], work: impl Fn(&mut Walker) + Sync + Send) {
     pool.install(|| walkers.par_iter_mut().with_max_len(1).for_each(work));
 }

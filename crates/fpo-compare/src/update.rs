@@ -1,4 +1,4 @@
-//! One gradient step at the published sizes.
+//! Workload: one gradient step at the published sizes.
 
 use crate::Workload;
 use crate::inputs::Inputs;
@@ -20,7 +20,7 @@ pub struct Options {
     sets: Vec<String>,
 }
 
-/// Everything that an update reads and changes.
+/// The data of an update.
 struct Update {
     policy: Model,
     critic: Critic,
@@ -71,7 +71,7 @@ impl Update {
         })
     }
 
-    /// The policy's loss and the critic's, before the step.
+    /// Runs a step; returns the losses of the policy and the critic before it.
     fn call(&mut self) -> [f64; 2] {
         let Self {
             policy,
@@ -151,7 +151,7 @@ fn batch(config: &Config, inputs: &Inputs) -> Result<Batch> {
         let (found, expected) = (numbers.len(), field.len());
         ensure!(
             found == expected,
-            "`update.{name}` has {found} numbers, the settings want {expected}"
+            "`update.{name}` has {found} numbers, the settings need {expected}"
         );
         *field = numbers;
     }

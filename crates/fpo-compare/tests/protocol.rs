@@ -1,4 +1,4 @@
-//! The worker, as the harness talks to it.
+//! The worker's protocol, as used by the harness.
 
 use safetensors::serialize_to_file;
 use safetensors::tensor::{Dtype, TensorView};
@@ -17,7 +17,7 @@ fn write_inputs(path: &Path) {
     serialize_to_file([("step.actions", actions)], None, path).expect("a writable folder");
 }
 
-/// The worker's answers to `requests`; it must end by itself, without an error.
+/// The worker's answers to `requests`; it must exit by itself without an error.
 fn answers(requests: &[Value]) -> Vec<Value> {
     let mut worker = Command::new(env!("CARGO_BIN_EXE_fpo-compare"))
         .stdin(Stdio::piped())
@@ -58,7 +58,7 @@ fn prepares_then_times() {
     ]);
     assert_eq!(answers[0]["items"], 12);
     assert_eq!(answers[0]["check"]["observation entries"], 5);
-    // A hundred steps of a pole that begins upright, each worth at most 1.
+    // A hundred steps of a pole that begins upright, each with a reward of at most 1.
     let mean = answers[0]["check"]["return"]["mean"]
         .as_f64()
         .expect("a number");
@@ -69,7 +69,7 @@ fn prepares_then_times() {
 }
 
 #[test]
-fn what_it_cannot_do_is_said() {
+fn impossible_requests_give_an_error() {
     let folder = tempfile::tempdir().expect("a folder");
     let inputs = folder.path().join("inputs.safetensors");
     write_inputs(&inputs);

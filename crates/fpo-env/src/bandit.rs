@@ -1,15 +1,15 @@
-//! Bandits: one action, one reward, and a best distribution that is known.
+//! Bandits: one action, one reward, and a known optimal distribution.
 //!
 //! Observation: a constant. An episode is one step. The reward of an action a is a sum of equal
 //! bumps, r(a) = Σₖ exp(−|a − mₖ|² / (2σ²)), around modes mₖ that are far enough from each other
 //! (5σ or more) that each is a peak of height 1 (to within 10⁻⁵), so:
 //!
-//! * the best return is 1, and the best policies put all their mass on the modes, in any
+//! * the best return is 1, and optimal policies put all their mass on the modes, in any
 //!   proportions;
 //! * the distribution of greatest E\[r\] + τ·entropy, the one that keeps every mode, is p(a) ∝
 //!   exp(r(a)/τ), which is the same around each mode: a fair policy gives each a share of 1/K.
 //!
-//! A Gaussian that covers two modes has its mean between them, where the reward is next to nothing.
+//! A Gaussian that covers two modes has its mean between them, where the reward is almost zero.
 
 #[cfg(test)]
 mod tests;
@@ -128,13 +128,13 @@ pub(crate) fn tasks() -> impl Iterator<Item = Arc<dyn Task>> {
     })
 }
 
-/// The environment has no state: every episode is alike.
+/// The environment has no state: all episodes are equal.
 struct Bandit {
     spec: EnvSpec,
     bumps: Arc<Bumps>,
 }
 
-/// What is observed, always.
+/// The constant observation.
 const CONSTANT: f32 = 1.0;
 
 impl Env for Bandit {

@@ -1,9 +1,9 @@
-//! The interface every environment implements.
+//! The interface of an environment.
 
 use crate::{EnvGroup, Extras, VecEnv, VecEnvOptions};
 use fpo_rng::Philox;
 
-/// What is fixed about an environment: names, sizes and limits.
+/// The constants of an environment: names, sizes and limits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EnvSpec {
     /// The task's name, as users type it: `cheetah-run`.
@@ -16,10 +16,10 @@ pub struct EnvSpec {
     pub action_min: Vec<f32>,
     /// Upper bound of each action entry, in the units of the environment.
     pub action_max: Vec<f32>,
-    /// Seconds of simulated time a step takes.
+    /// Seconds of simulated time per step.
     pub control_timestep: f64,
-    /// Steps until an episode is truncated from outside, at least 1. None where the environment
-    /// ends all its episodes.
+    /// Steps after which the caller truncates an episode, at least 1. None if the environment
+    /// itself ends all its episodes.
     ///
     /// Without a limit first episodes are not cut to random lengths
     /// ([`VecEnvOptions::random_initial_length`]), and group-relative advantages, which
@@ -44,19 +44,19 @@ impl EnvSpec {
 pub struct Step {
     /// The step's reward; always finite.
     pub reward: f32,
-    /// Whether the episode goes on, and if not, why.
+    /// Whether the episode continues, and if not, why.
     pub end: StepEnd,
 }
 
-/// How a transition ends: what follows it, and so what its last observation is worth.
+/// How a transition ends, which determines whether its last observation has a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StepEnd {
-    /// The episode goes on.
+    /// The episode continues.
     Running,
-    /// It reached a terminal state: nothing follows, there is no value to bootstrap from.
+    /// It reached a terminal state, which has no value to bootstrap from.
     Terminated,
-    /// It was cut: it could have gone on, so the value of its final observation is bootstrapped
-    /// from. By the environment, or by [`crate::EnvGroup`] at [`EnvSpec::step_limit`].
+    /// It was truncated, by the environment or by [`crate::EnvGroup`] at [`EnvSpec::step_limit`].
+    /// It could have continued, so the value of its final observation is used to bootstrap.
     Truncated,
     /// The simulation failed. The observation holds the last finite one, the reward is zero, and
     /// the environment must be reset before the next step. The episode counts as failed; estimators
@@ -64,24 +64,24 @@ pub enum StepEnd {
     Diverged,
 }
 
-/// One environment: a state, a way to begin, a way to go on.
+/// One environment: a state that can be reset and stepped.
 ///
-/// It holds no generator: whoever resets it hands over the random numbers, so an episode is a pure
-/// function of their key and of the actions.
+/// It holds no random generator: the caller passes one to `reset`, so an episode is a pure function
+/// of its key and of the actions.
 pub trait Env: Send {
-    /// What is fixed about this environment.
+    /// The constants of this environment.
     fn spec(&self) -> &EnvSpec;
 
-    /// Draws a fresh initial state and writes its observation (`[observation_dim]`).
+    /// Draws a new initial state and writes its observation (`[observation_dim]`).
     fn reset(&mut self, rng: &mut Philox, observation: &mut [f32]);
 
     /// Steps with `action` (`[action_dim]`, in the environment's units, within its bounds) and
     /// writes the observation that follows (`[observation_dim]`). Every observation and reward is
-    /// finite. Where the step ends the episode the observation is its last, not the first of the
-    /// next: whoever steps asks for a reset.
+    /// finite. If the step ends the episode, the observation is its last, not the first of the
+    /// next: the caller is responsible for the reset.
     ///
-    /// [`EnvSpec::step_limit`] is not its business, but it may truncate an episode by a rule of its
-    /// own.
+    /// The caller applies [`EnvSpec::step_limit`], but the environment may also truncate an episode
+    /// by a rule of its own.
     fn step(&mut self, action: &[f32], observation: &mut [f32]) -> Step;
 
     /// Reports reward terms and metrics of the latest step by name, as in
@@ -101,32 +101,34 @@ pub trait Env: Send {
     /// Appends the whole state to `out`, such that [`Env::load_state`] on another environment of
     /// the same task continues bit for bit.
     ///
-    /// An environment that cannot (a simulator behind a network, a game that keeps its state to
-    /// itself) leaves this method and [`Env::load_state`] as they are. Training that goes on from a
-    /// checkpoint then begins a new episode in it.
+    /// An environment that cannot save its state (a remote simulator, a game with hidden state)
+    /// keeps the default of this method and of [`Env::load_state`]. A resumed training then begins
+    /// a new episode in it.
     ///
     /// # Errors
-    /// [`NoState`] if this environment gives no state, as by default; what was appended then is
-    /// ignored.
+    /// [`NoState`] if this environment cannot save its state, which is the default; bytes appended
+    /// before are ignored.
     fn save_state(&self, out: &mut Vec<u8>) -> Result<(), NoState> {
         let _ = out;
         Err(NoState)
     }
 
-    /// Takes over a state written by [`Env::save_state`].
+    /// Restores a state written by [`Env::save_state`].
     ///
     /// # Errors
-    /// If the bytes are not such a state: one clear sentence. By default always, since there is
-    /// none.
+    /// If the bytes are not such a state: one clear sentence. The default always fails.
     fn load_state(&mut self, bytes: &[u8]) -> Result<(), StateError> {
         let _ = bytes;
-        Err(StateError(format!("`{}` takes no state", self.spec().name)))
+        Err(StateError(format!(
+            "`{}` cannot restore a state",
+            self.spec().name
+        )))
     }
 
     /// A picture of the current state.
     ///
     /// # Errors
-    /// If this environment has no picture or this machine cannot draw one: one sentence that says
+    /// If this environment has no picture or this machine cannot render one: one sentence that says
     /// what to do.
     fn render(&mut self, width: u32, height: u32) -> Result<Picture, RenderError> {
         let _ = (width, height);
@@ -140,9 +142,9 @@ pub trait Env: Send {
 /// An RGB picture, rows from top to bottom.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Picture {
-    /// Pixels in a row.
+    /// Width in pixels.
     pub width: u32,
-    /// Rows.
+    /// Height in pixels.
     pub height: u32,
     /// `[height, width, 3]` bytes.
     pub rgb: Vec<u8>,
@@ -150,10 +152,10 @@ pub struct Picture {
 
 /// The environment cannot save its state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this environment gives no state")]
+#[error("this environment cannot save its state")]
 pub struct NoState;
 
-/// Bytes that are not a state of the environment they were given to.
+/// Bytes that are not a state of this environment.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct StateError(pub String);
@@ -163,17 +165,18 @@ pub struct StateError(pub String);
 #[error("{0}")]
 pub struct RenderError(pub String);
 
-/// An environment that could not be made (a missing library, a damaged model).
+/// An environment that could not be created (a missing library, a damaged model).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct MakeError(pub String);
 
-/// A task by name: what `fpo tasks` lists and what a run trains on.
+/// A named task, as listed by `fpo tasks`, on which a run trains.
 pub trait Task: Send + Sync {
-    /// What is fixed about its environments.
+    /// The constants of its environments.
     fn spec(&self) -> &EnvSpec;
 
-    /// Makes one environment. What its environments can share (a compiled model) they share.
+    /// Creates one environment. Environments of a task should share what they can, such as a
+    /// compiled model.
     ///
     /// # Errors
     /// If it cannot be made here: one sentence that says what to do. A task whose environments come

@@ -1,13 +1,13 @@
-//! GridWorld: a small world where good actions are often several different ones.
+//! GridWorld: a small world where several different actions are often equally good.
 //!
-//! Somebody walks in a grid of 25 × 25 cells; the observation is the position, scaled to [−1, 1]².
-//! Each entry of an action is rounded to −1, 0 or 1, a step to the right and upwards. A goal
-//! rewards 20, death −10; both end the episode, and 100 steps do. Nothing else is rewarded, so a
-//! discount is what makes short ways better. Walls stop ([`Layout::go`] says how), and episodes
-//! begin in any free cell with equal probability.
+//! An agent walks in a grid of 25 × 25 cells; the observation is its position, scaled to [−1, 1]².
+//! Each entry of an action is rounded to −1, 0 or 1, a step to the right and upward. The reward is
+//! 20 at a goal and −10 at death, which both end the episode, and 0 elsewhere, so only the discount
+//! makes short paths better. Episodes are truncated after 100 steps. Walls stop moves
+//! ([`Layout::go`]), and episodes begin in a uniformly random free cell.
 //!
-//! Midway between two goals both ways are equally good: the best policies there have two modes,
-//! which is what flow policies can represent and Gaussian ones cannot (arXiv 2507.21053).
+//! Midway between two goals both directions are equally good: optimal policies may have two modes
+//! there, which flow policies can represent and Gaussian ones cannot (arXiv 2507.21053).
 
 mod layout;
 mod picture;

@@ -1,5 +1,4 @@
-//! Environments: the interface, vectorised stepping, and the small environments that need no
-//! physics.
+//! Environments: the interface, vectorized stepping, and small environments that need no physics.
 //!
 //! An [`Env`] is one world with a beginning and a step; a [`Task`] makes them. A [`VecEnv`] is a
 //! batch of them that is stepped at once, begins anew what has ended and hands over final

@@ -1,4 +1,4 @@
-//! Text files that grow a line at a time, and are cut back when what writes them goes back in time.
+//! Text files that grow line by line, and are truncated when a run resumes from an earlier point.
 
 use crate::one_line;
 use crate::read::{if_there, open_regular, read_capped};
@@ -7,25 +7,25 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, BufWriter, Cursor, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
-/// No line that a run writes comes near this length, 1 MiB.
+/// Bound on the length of a line, 1 MiB, far above that of any real one.
 const LONGEST_LINE: u64 = 1 << 20;
 
-/// The longest file whose lines are held in memory together, 256 MiB.
+/// Bound on the size of a file whose lines are all held in memory, 256 MiB.
 const LARGEST_HELD: u64 = 1 << 28;
 
 /// Why the lines of a file were not read.
 #[derive(Debug, thiserror::Error)]
 pub enum LineError {
-    /// The file system refused.
+    /// A file system error.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// A line, counted from 1, cannot be read, and it is not a last one that a crash cut short.
+    /// An invalid line, counted from 1, other than a last one truncated by a crash.
     #[error("line {0}: {1}")]
     Damaged(usize, String),
 }
 
 /// The lines of a file, one at a time, each with its line feed and at most 1 MiB long. A last line
-/// without line feed is still being written, or was cut short by a crash: it does not count.
+/// without line feed is still being written, or was truncated by a crash, and is ignored.
 struct Lines<R> {
     from: R,
     number: usize,
@@ -37,7 +37,7 @@ struct Line {
     bytes: Vec<u8>,
     /// Its number, counted from 1.
     number: usize,
-    /// Whether nothing comes after it.
+    /// Whether it is the last one.
     last: bool,
 }
 
@@ -72,7 +72,7 @@ impl<R: BufRead> Lines<R> {
         while let Some(line) = self.line()? {
             match read(&line.bytes) {
                 Err(reason) if !line.last => {
-                    // A parser may quote what it read.
+                    // The parser's message may quote the line.
                     return Err(LineError::Damaged(line.number, one_line(&reason)));
                 }
                 _ => {}
@@ -82,13 +82,13 @@ impl<R: BufRead> Lines<R> {
     }
 }
 
-/// Hands each line of the file `path`, which need not be there and may have any length, to `read`
-/// with its line feed; that says why if it cannot read one. If that is the last one, a crash
-/// damaged it, and it does not count; nor does a last line without line feed. Lines have at most 1
-/// MiB.
+/// Calls `read` with each line, including its line feed, of the file `path`, which may be missing
+/// and may have any length. `read` returns the reason if a line is invalid; if it is the last one,
+/// it was damaged by a crash and is ignored, and so is a last line without line feed. Lines have at
+/// most 1 MiB.
 ///
 /// # Errors
-/// If the file system refuses, or a line cannot be read.
+/// On a file system error, or if a line is invalid.
 pub fn each_line(
     path: &Path,
     read: impl FnMut(&[u8]) -> Result<(), String>,
@@ -99,11 +99,11 @@ pub fn each_line(
     }
 }
 
-/// What `parse` makes of each line of the file `path`, which need not be there and has at most 256
-/// MiB. Last lines that a crash left do not count, as for [`each_line`].
+/// The results of `parse` for each line of the file `path`, which may be missing and has at most
+/// 256 MiB. A last line damaged by a crash is ignored, as in [`each_line`].
 ///
 /// # Errors
-/// If the file system refuses, or a line cannot be read.
+/// On a file system error, or if a line is invalid.
 pub fn parse_lines<T>(
     path: &Path,
     mut parse: impl FnMut(&[u8]) -> Result<T, String>,
@@ -117,20 +117,20 @@ pub fn parse_lines<T>(
     Ok(parsed)
 }
 
-/// A file that is to be cut back. Nothing has changed before [`Cut::commit`], so that several files
-/// are cut back only if all can be; dropped before, it leaves nothing.
+/// A prepared truncation of a file. Nothing changes before [`Cut::commit`], so that several files
+/// are truncated only if all can be; if it is dropped before, nothing is left behind.
 pub struct Cut {
     path: PathBuf,
     partial: PathBuf,
 }
 
 impl Cut {
-    /// Of the file `path`, which need not be there, `head` and the lines that `keep` keeps are to
-    /// stay. `keep` sees each line with its line feed, and says why if it cannot read one. What a
-    /// crash left at the end goes, as for [`each_line`].
+    /// Prepares a truncation of the file `path`, which may be missing, to `head` and the lines that
+    /// `keep` accepts. `keep` receives each line with its line feed, and returns the reason if it
+    /// is invalid. A last line damaged by a crash is dropped, as in [`each_line`].
     ///
     /// # Errors
-    /// If the file system refuses, or a line cannot be read.
+    /// On a file system error, or if a line is invalid.
     pub fn prepare(
         path: &Path,
         head: &str,
@@ -148,11 +148,11 @@ impl Cut {
         Ok(cut)
     }
 
-    /// Cuts the file back, at once or not at all, and opens it at its end. It is always a new one:
-    /// what was there may be a link to a file of somebody else's.
+    /// Truncates the file atomically and opens it at its end. It is always a new file, because the
+    /// old one may be a link to another file.
     ///
     /// # Errors
-    /// If the file system refuses.
+    /// On a file system error.
     pub fn commit(self) -> io::Result<File> {
         fs::rename(&self.partial, &self.path)?;
         sync_folder(folder_of(&self.path))?;
@@ -162,7 +162,7 @@ impl Cut {
 
 impl Drop for Cut {
     fn drop(&mut self) {
-        // Gone already where it was committed.
+        // After a commit it no longer exists.
         let _ = fs::remove_file(&self.partial);
     }
 }
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn kept_lines_stay_and_what_a_crash_left_goes() {
+    fn kept_lines_stay_and_leftovers_of_a_crash_are_dropped() {
         let folder = tempfile::TempDir::new().unwrap();
         let cut = |content: &[u8]| cut(folder.path(), content);
         assert_eq!(cut(b"+a\n-b\n+c\n").unwrap(), "head\n+a\n+c\nmore\n");
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_elsewhere_is_named_and_nothing_changes() {
+    fn damage_elsewhere_is_an_error_and_nothing_changes() {
         let folder = tempfile::TempDir::new().unwrap();
         let path = folder.path().join("x.txt");
         for (content, line, reason) in [
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_parsed_but_for_what_a_crash_left() {
+    fn lines_are_parsed_except_leftovers_of_a_crash() {
         let folder = tempfile::TempDir::new().unwrap();
         let path = folder.path().join("x.txt");
         let numbers = || {
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_changes_before_all_is_sure() {
+    fn nothing_changes_before_the_commit() {
         let folder = tempfile::TempDir::new().unwrap();
         let path = folder.path().join("x.txt");
         fs::write(&path, "1\n2\n").unwrap();

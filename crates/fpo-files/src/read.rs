@@ -4,11 +4,11 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
-/// Reads a whole file of at most `cap` bytes. It must be a regular one: a device has no end, and a
-/// pipe perhaps no beginning.
+/// Reads a whole file of at most `cap` bytes. It must be a regular file: a device may be endless,
+/// and a pipe may block.
 ///
 /// # Errors
-/// If it cannot be read, is no regular file, or is longer.
+/// If it cannot be read, is not a regular file, or is longer.
 pub fn read_capped(path: &Path, cap: u64) -> io::Result<Vec<u8>> {
     let mut file = open_regular(path)?;
     let length = file.metadata()?.len();
@@ -25,8 +25,8 @@ pub fn read_capped(path: &Path, cap: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The same, of a file that must not be a link: of a stranger's folder whose content is shown to
-/// others.
+/// The same for a file that must not be a link, such as one in an untrusted folder whose content is
+/// published.
 ///
 /// # Errors
 /// As [`read_capped`], and if it is a link.
@@ -37,7 +37,7 @@ pub fn read_own(path: &Path, cap: u64) -> io::Result<Vec<u8>> {
     read_capped(path, cap)
 }
 
-/// Opens a regular file. Looks before opening, since opening a pipe may wait for ever.
+/// Opens a regular file. Checks before opening, because opening a pipe may block forever.
 pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::new(
@@ -48,10 +48,10 @@ pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     File::open(path)
 }
 
-/// What was read, or nothing if there was no such file.
+/// The content that was read, or an empty one if the file does not exist.
 ///
 /// # Errors
-/// Those of `read` but [`ErrorKind::NotFound`].
+/// Those of `read` except [`ErrorKind::NotFound`].
 pub fn if_there<T: Default>(read: io::Result<T>) -> io::Result<T> {
     match read {
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(T::default()),
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_has_at_most_so_many_bytes() {
+    fn a_file_has_a_maximum_size() {
         let folder = tempfile::TempDir::new().unwrap();
         let path = folder.path().join("x");
         fs::write(&path, "1234").unwrap();
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_is_not_read() {
+    fn other_than_regular_files_are_not_read() {
         let folder = tempfile::TempDir::new().unwrap();
         let error = read_capped(folder.path(), 9).unwrap_err();
         assert_eq!(error.to_string(), "it is not a regular file");
@@ -96,7 +96,7 @@ mod tests {
         assert_eq!(read_capped(&link, 1).unwrap(), b"x");
         assert_eq!(read_own(&link, 1).unwrap_err().to_string(), "it is a link");
         assert_eq!(read_own(&file, 1).unwrap(), b"x");
-        // Nobody writes to it: opening it would wait for ever.
+        // A pipe without a writer: opening it would block forever.
         let made = std::process::Command::new("mkfifo")
             .arg(&pipe)
             .status()

@@ -1,26 +1,25 @@
-//! Writing and deleting, never through a link: a name in a stranger's folder may lead to a file of
-//! yours.
+//! Writing and deleting without following links: in an untrusted folder a link may lead to one of
+//! the user's files.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-/// What the name of something half written or half deleted begins with.
+/// Prefix of the names of partially written or deleted files.
 pub const PARTIAL: &str = ".partial-";
 
-/// Where the next content of the file `path` is written before it takes its name.
+/// The temporary path of the next content of the file `path`.
 pub fn partial(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!("{PARTIAL}{name}"))
 }
 
-/// Writes a whole file, which appears or changes at once or not at all, and is on the disk when
-/// this returns. A link at `path` gives way to the file; what it leads to stays as it is.
+/// Writes a whole file atomically; it is on disk when this returns. A link at `path` is replaced by
+/// the file; its target is unchanged.
 ///
 /// # Errors
-/// If it cannot be written; then what was there is as it was, and nothing else is left. If the
-/// system refuses to make the name last, it is written, but a loss of power may bring back what was
-/// there.
+/// If it cannot be written; then the previous file is unchanged, and nothing else is left. If
+/// syncing the folder fails, the file is written, but a power failure may restore the previous one.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let partial = partial(path);
     let written = write_synced(&partial, bytes).and_then(|()| fs::rename(&partial, path));
@@ -31,8 +30,8 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_folder(folder_of(path))
 }
 
-/// Writes a new file in the place of whatever was there; its content is on the disk when this
-/// returns, its name once [`sync_folder`] has been called.
+/// Writes a new file that replaces whatever was there; its content is on disk when this returns,
+/// its name after a call of [`sync_folder`].
 ///
 /// # Errors
 /// If it cannot be written.
@@ -42,16 +41,16 @@ pub fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// A new, empty file, in the place of whatever was there, which goes as with [`remove`].
+/// Creates a new, empty file that replaces whatever was there, which is deleted as by [`remove`].
 ///
 /// # Errors
-/// If it cannot be made.
+/// If it cannot be created.
 pub fn create_anew(path: &Path) -> io::Result<File> {
     remove(path)?;
     File::create_new(path)
 }
 
-/// Deletes what is at `path`, whatever it is, if anything. A link goes, not what it leads to.
+/// Deletes the file, folder or link at `path`, if there is one. The target of a link is unchanged.
 ///
 /// # Errors
 /// If it cannot be deleted.
@@ -64,8 +63,8 @@ pub fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Deletes what is at `path`, if anything, under another name: a deletion cut short leaves nothing
-/// that looks whole. A link goes, not what it leads to.
+/// Renames and then deletes the file, folder or link at `path`, if there is one, so that an
+/// interrupted deletion leaves nothing that looks complete. The target of a link is unchanged.
 ///
 /// # Errors
 /// If it cannot be deleted.
@@ -78,11 +77,10 @@ pub fn discard(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes the names in a folder last; only Unix knows how, and elsewhere a rename is as durable as
-/// it gets.
+/// Syncs the names in a folder to disk. Only Unix supports this; elsewhere it does nothing.
 ///
 /// # Errors
-/// If the system refuses.
+/// If the system reports an error.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) {
         File::open(folder)?.sync_all()
@@ -91,7 +89,7 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// The folder that `path` is in.
+/// The folder that contains `path`.
 pub(crate) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -104,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_changes_whole() {
+    fn a_file_is_replaced_as_a_whole() {
         let folder = tempfile::TempDir::new().unwrap();
         let path = folder.path().join("x");
         for content in ["long and old", "new"] {
@@ -127,7 +125,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn links_give_way() {
+    fn links_are_replaced() {
         let folder = tempfile::TempDir::new().unwrap();
         let precious = folder.path().join("precious");
         fs::write(&precious, "mine").unwrap();

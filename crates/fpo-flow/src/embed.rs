@@ -1,10 +1,10 @@
-//! The time embedding a network is given.
+//! The time embedding for a network.
 
 /// Writes `[cos(2⁰t), cos(2¹t), …, sin(2⁰t), sin(2¹t), …]`, half of `out` each (the embedding of
 /// McAllister et al., 2507.21053).
 ///
 /// The frequencies are in radians per unit of time, without a factor of 2π: over t in [0, 1] the
-/// slowest pair turns by a radian, so the embedding tells any two times apart.
+/// slowest pair turns by one radian, so the embeddings of any two times differ.
 ///
 /// # Panics
 /// If the length of `out` is odd.
@@ -17,7 +17,7 @@
 pub fn embed_time(t: f32, out: &mut [f32]) {
     assert!(
         out.len().is_multiple_of(2),
-        "a time embedding has as many cosines as sines"
+        "a time embedding has an even length"
     );
     let (cos, sin) = out.split_at_mut(out.len() / 2);
     let mut angle = t;

@@ -1,11 +1,10 @@
-//! Flow matching itself: the path from noise to action, what a network predicts on it, the loss
-//! that teaches it, the methods that sample from it, and flows known exactly to test them on.
+//! Flow matching: the path from noise to action, the quantities that a network can predict on it,
+//! the loss, samplers, and exactly known flows for testing.
 //!
-//! The crate knows no network, no environment and no thread, and depends on nothing heavy, so it
-//! runs in a browser as well as in a trainer.
+//! The crate knows nothing of networks, environments or threads and has no heavy dependencies, so
+//! it also runs in a browser.
 //!
 //! # Conventions
-//! One, everywhere:
 //!
 //! | | |
 //! |---|---|
@@ -18,24 +17,22 @@
 //! | grid | `t_k = 1 − k/K` for k = 0..K ([`grid_time`]) |
 //! | batches | row-major `[rows, dim]`, one common t |
 //!
-//! The paper this follows (McAllister et al., *Flow Matching Policy Gradients*, arXiv 2507.21053)
-//! writes its text with time running the other way; its code, and everything here, has noise at t =
-//! 1.
+//! In the text of the paper (McAllister et al., *Flow Matching Policy Gradients*, arXiv 2507.21053)
+//! time runs the other way; its code, and this crate, have noise at t = 1.
 //!
-//! # What is where
+//! # Modules
 //! - [`path`]: the linear path, and conversions between predictions of v, ε and a.
-//! - [`embed_time`]: how t is shown to a network.
+//! - [`embed_time`]: the embedding of t as input of a network.
 //! - [`loss`]: the conditional flow-matching loss of one (t, ε) pair, [`CfmLoss`], and its
-//!   gradient;
-//!   [`Penalty`]: its errors squared, or Huber's.
-//! - [`TimeSampler`]: at which t the loss looks.
+//!   gradient; [`Penalty`]: squared errors or Huber's loss.
+//! - [`TimeSampler`]: the distribution of t in the loss.
 //! - [`Sampler`]: Euler, midpoint, Heun and Runge–Kutta for the flow's ODE.
-//! - [`sde`]: sampling with noise on the way, [`SdeSampler`].
+//! - [`sde`]: stochastic sampling, [`SdeSampler`].
 //! - [`marginal`]: the exact flows of Gaussian mixtures and of finite data sets.
 //!
 //! Settings ([`Prediction`], [`CfmLoss`], [`TimeSampler`], [`Sampler`], [`SdeSampler`]) are read
-//! and written with `serde`, in lower-case words. Randomness is always handed in: uniform numbers,
-//! filled noise, or a generator.
+//! and written with `serde`, in lower-case words. Random numbers always come from the caller:
+//! uniform numbers, noise, or a generator.
 //!
 //! # Example
 //! A flow from noise to two modes, three quarters of it to the right one:

@@ -1,10 +1,10 @@
 //! The conditional flow-matching (CFM) loss of one (t, ε) pair, and its gradient.
 //!
-//! Both predictions and targets are linear in the action and the noise, and what is predicted from
-//! the truth is the truth (see [`path`](crate::path)), so the error of the target is a multiple of
-//! the error of the output:
+//! Predictions and targets are linear in the action and the noise, and a perfect output gives a
+//! perfect estimate of the target (see [`path`](crate::path)), so the error of the target is a
+//! multiple of the error of the output:
 //!
-//! `estimate(ŷ, x_t) − target = c(t)·(ŷ − y)`, with y what a perfect network would put out for this
+//! `estimate(ŷ, x_t) − target = c(t)·(ŷ − y)`, where y is the output of a perfect network for this
 //! pair,
 //!
 //! and every loss here is `Σ penalty(c(t)·(ŷ − y))` times the reduction's factor: with the squared
@@ -16,25 +16,25 @@
 //! | ε | 1/(1−t)² | 1 | t²/(1−t)² |
 //! | action | 1/t² | (1−t)²/t² | 1 |
 //!
-//! Within [`END`](crate::path::END) of a pole the weight is zero: the output then says nothing
-//! about the target.
+//! Within [`END`](crate::path::END) of a pole the weight is zero, because there the output carries
+//! no information about the target.
 //!
-//! A Huber penalty is one of the target's error, so with it the losses of different targets are no
+//! A Huber penalty applies to the target's error, so with it the losses of different targets are no
 //! longer multiples of each other: whether an error of the velocity is beyond δ does not depend on
-//! t, whether the error of ε it makes is does.
+//! t, but whether the resulting error of ε is beyond δ does.
 
 use crate::{Penalty, Prediction};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What the error of a CFM loss is measured on, whatever the network's output is.
+/// The quantity whose error a CFM loss measures, independently of the network's output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CfmTarget {
     /// `v̂ − (ε − a)`.
     Velocity,
-    /// `ε̂ − ε`: the best of 2507.21053. For a network that predicts velocities it is (1−t)² times
-    /// the velocity's loss, if errors are squared.
+    /// `ε̂ − ε`: the best in 2507.21053. For a network that predicts velocities and squared errors,
+    /// it is (1−t)² times the loss of the velocity.
     #[default]
     Epsilon,
     /// `â − a`.
@@ -51,7 +51,7 @@ impl From<CfmTarget> for Prediction {
     }
 }
 
-/// How the penalties of the errors of the d entries of an action become one number.
+/// How the penalties of the d entries of an action are reduced to one number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Reduction {
@@ -60,13 +60,13 @@ pub enum Reduction {
     Mean,
     /// Their sum.
     Sum,
-    /// Their sum divided by √d (2602.02481): between the two, so that one clipping range suits few
-    /// and many joints.
+    /// Their sum divided by √d (2602.02481): a compromise, so that one clipping range suits robots
+    /// with few and with many joints.
     Sqrt,
 }
 
 impl Reduction {
-    /// What the sum of `dim` penalties is multiplied by.
+    /// The factor of the sum of `dim` penalties.
     #[inline(always)]
     pub fn factor(self, dim: usize) -> f32 {
         match self {
@@ -77,8 +77,8 @@ impl Reduction {
     }
 }
 
-/// The CFM loss: what the network puts out, what its error is measured on, what an error costs, and
-/// how the entries' costs are reduced.
+/// The CFM loss: the network's output, the target whose error is measured, the penalty of an error,
+/// and the reduction over entries.
 ///
 /// ```
 /// use fpo_flow::{CfmLoss, CfmTarget};
@@ -94,33 +94,33 @@ impl Reduction {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CfmLoss {
-    /// What the network puts out.
+    /// The network's output.
     pub prediction: Prediction,
-    /// What the error is measured on.
+    /// The target whose error is measured.
     pub target: CfmTarget,
-    /// What the error of an entry costs.
+    /// The penalty of an entry's error.
     pub penalty: Penalty,
-    /// How the entries' penalties become one number.
+    /// The reduction over entries.
     pub reduction: Reduction,
 }
 
 impl CfmLoss {
-    /// What the sum of squared errors of a `dim`-entry output at time t is multiplied by: c(t)²
-    /// times the reduction's factor. Finite and non-negative for every t in [0, 1]. A Huber penalty
-    /// has no such weight beyond its δ.
+    /// The factor of the sum of squared errors of a `dim`-entry output at time t: c(t)² times the
+    /// reduction's factor. Finite and non-negative for every t in [0, 1]. A Huber penalty has no
+    /// such weight beyond its δ.
     #[inline(always)]
     pub fn weight(self, t: f32, dim: usize) -> f32 {
         let c = self.error_scale(t);
         c * c * self.reduction.factor(dim)
     }
 
-    /// c(t): the error of the target for each unit of the output's.
+    /// c(t): the error of the target per unit of the output's error.
     #[inline(always)]
     fn error_scale(self, t: f32) -> f32 {
         self.prediction.to(self.target.into(), t).output
     }
 
-    /// What a perfect network would put out for an entry of the pair.
+    /// The output of a perfect network for an entry of the pair.
     #[inline(always)]
     pub fn perfect(self, action: f32, noise: f32) -> f32 {
         match self.prediction {
@@ -291,8 +291,8 @@ mod tests {
                         (f64::from(y[j]), by_definition(loss, &y, &action, &noise, t))
                     };
                     let ((y1, l1), (y0, l0)) = (shifted(h), shifted(-h));
-                    // Quadratic, or linear beyond δ: the central difference is exact but for
-                    // rounding and next to the joint.
+                    // Quadratic, or linear beyond δ: the central difference is exact except for
+                    // rounding and close to the joint.
                     let expected = -0.7 * (l1 - l0) / (y1 - y0);
                     let error = (f64::from(gradient[j]) - expected).abs();
                     // The two points straddle the output up to a rounding of f32.
@@ -323,10 +323,10 @@ mod tests {
         }
     }
 
-    /// What a Huber penalty takes away: between the errors where one target's penalty is quadratic
-    /// and the other's is not.
+    /// With a Huber penalty the losses are not proportional for errors where one target's penalty
+    /// is quadratic and the other's is linear.
     #[test]
-    fn huber_losses_of_epsilon_and_velocity_are_no_multiples() {
+    fn huber_losses_of_epsilon_and_velocity_are_not_proportional() {
         let losses = |error: f32| {
             [CfmTarget::Velocity, CfmTarget::Epsilon].map(|target| {
                 let penalty = Penalty::Huber { delta: 1.0 };

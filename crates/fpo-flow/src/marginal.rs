@@ -1,8 +1,8 @@
-//! Exact marginal flows, in f64: what a perfect network would learn.
+//! Exact marginal flows, in f64: the velocity fields that a perfect network would learn.
 //!
-//! A trained velocity field approximates the posterior mean `v(x, t) = E[ε − a | x_t = x]`. Where
-//! the actions' distribution is a [`GaussianMixture`] or a finite [`DataSet`] the mean has a closed
-//! form, an average over components or points weighted by how likely each is to have led to x.
+//! A trained velocity field approximates the posterior mean `v(x, t) = E[ε − a | x_t = x]`. If the
+//! actions' distribution is a [`GaussianMixture`] or a finite [`DataSet`], the mean has a closed
+//! form: an average over components or points, weighted by their posterior probabilities given x.
 //! These fields are the ground truth for tests and pictures.
 
 mod data_set;
@@ -14,8 +14,8 @@ pub use mixture::{Component, GaussianMixture, InvalidMixture};
 /// Half the logarithm of 2π.
 const HALF_LN_TAU: f64 = 0.918_938_533_204_672_7;
 
-/// A softmax-weighted mean taken in one pass, without overflow: everything is kept relative to the
-/// largest logit so far.
+/// A softmax-weighted mean in one pass, without overflow: sums are relative to the largest logit so
+/// far.
 struct Softmax {
     max: f64,
     sum: f64,
@@ -29,8 +29,8 @@ impl Softmax {
         }
     }
 
-    /// Takes a logit; returns what the sums so far are to be multiplied by, and the newcomer's
-    /// weight in them.
+    /// Adds a logit; returns the factor by which previous sums must be multiplied, and the weight
+    /// of the new term.
     fn push(&mut self, logit: f64) -> (f64, f64) {
         let (rescale, weight) = if logit > self.max {
             ((self.max - logit).exp(), 1.0)

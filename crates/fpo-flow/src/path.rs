@@ -1,4 +1,4 @@
-//! The linear path between action and noise, and what a network may predict on it.
+//! The linear path between action and noise, and the quantities that a network may predict on it.
 //!
 //! On the path `x_t = t·ε + (1−t)·a` with velocity `v = dx_t/dt = ε − a`, any one of (v, ε, a)
 //! together with x_t and t gives the other two by a linear combination:
@@ -16,21 +16,21 @@
 //! mean, `−ε̂/t = −(x + (1−t)·v̂)/t`.
 //!
 //! # The ends
-//! At t = 1 knowledge of ε says nothing about a, since x₁ = ε; at t = 0 knowledge of a says nothing
-//! about ε. There the quotients are 0/0 for a perfect network and infinite for any other. Within
-//! [`END`] of such an end the posterior's best guess without data stands in: a = 0 at t = 1
-//! (actions are centered; so `v = x`), and ε = 0 at t = 0 (exact for data with a density; so
-//! `v = −x`). The network's output then does not enter, and gradients through it are zero. A
+//! At t = 1 knowledge of ε carries no information about a, since x₁ = ε; at t = 0 knowledge of a
+//! carries none about ε. There the quotients are 0/0 for a perfect network and infinite for any
+//! other. Within [`END`] of such an end they are replaced by the best estimate without data: a = 0
+//! at t = 1 (actions are centered; so `v = x`), and ε = 0 at t = 0 (exact for data with a density;
+//! so `v = −x`). The network's output is then not used, and gradients through it are zero. A
 //! velocity has no such end.
 
 use crate::Real;
 use serde::{Deserialize, Serialize};
 
-/// How near to an end of the path a division by t or by 1 − t is replaced by its limit; see the
-/// [module](self).
+/// Distance from an end of the path within which a division by t or by 1 − t is replaced by its
+/// limit; see the [module](self).
 pub const END: f64 = 1e-4;
 
-/// A quantity that, with x_t and t, determines the flow: what a network predicts.
+/// A quantity that a network predicts and that, with x_t and t, determines the flow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Prediction {
@@ -43,8 +43,7 @@ pub enum Prediction {
     Data,
 }
 
-/// A linear combination `output·y + state·x_t` of a network's output y and the point x_t it was
-/// given.
+/// A linear combination `output·y + state·x_t` of a network's output y and its input x_t.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Combination<R> {
     /// Factor of the network's output.
@@ -60,7 +59,7 @@ impl<R: Real> Combination<R> {
         self.output * output + self.state * x
     }
 
-    /// The combination, entry by entry, in place of the output.
+    /// Replaces the output by the combination, entry by entry.
     #[inline(always)]
     pub fn apply(self, output: &mut [R], x: &[R]) {
         for (y, &x) in output.iter_mut().zip(x) {
@@ -70,8 +69,8 @@ impl<R: Real> Combination<R> {
 }
 
 impl Prediction {
-    /// How to make `quantity` from this prediction and x_t at time t; the [module](self) has the
-    /// table and what happens at the ends.
+    /// The combination that gives `quantity` from this prediction and x_t at time t; the
+    /// [module](self) has the table and explains the ends.
     ///
     /// ```
     /// use fpo_flow::Prediction;
@@ -103,8 +102,8 @@ impl Prediction {
         Combination { output, state }
     }
 
-    /// How to make the score `∇ log p_t(x_t) = −ε̂/t` from this prediction; none at t = 0, where a
-    /// score follows from the data's density alone and not from the flow.
+    /// The combination that gives the score `∇ log p_t(x_t) = −ε̂/t` from this prediction; none at
+    /// t = 0, where the score depends on the data's density alone and not on the flow.
     #[inline(always)]
     pub fn score<R: Real>(self, t: R) -> Option<Combination<R>> {
         let epsilon = self.to(Self::Epsilon, t);
@@ -115,7 +114,7 @@ impl Prediction {
     }
 }
 
-/// Writes the point `x_t = t·ε + (1−t)·a`; all slices are as long.
+/// Writes the point `x_t = t·ε + (1−t)·a`; all slices have the same length.
 ///
 /// ```
 /// let mut x = [0.0; 2];
@@ -130,7 +129,7 @@ pub fn interpolate<R: Real>(action: &[R], noise: &[R], t: R, x: &mut [R]) {
     }
 }
 
-/// Writes the velocity `v = ε − a` of the path; all slices are as long.
+/// Writes the velocity `v = ε − a` of the path; all slices have the same length.
 #[inline(always)]
 pub fn velocity<R: Real>(action: &[R], noise: &[R], v: &mut [R]) {
     assert!(action.len() == v.len() && noise.len() == v.len());

@@ -1,4 +1,4 @@
-//! What the error of one entry of an action costs.
+//! The penalty of the error of one entry of an action.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,9 +19,9 @@ pub enum Penalty {
     #[default]
     Squared,
     /// Huber's (*Robust estimation of a location parameter*, 1964): e² where |e| ≤ δ, the tangent
-    /// 2δ|e| − δ² beyond, so that no error pulls harder than one of δ. Twice the usual form, so
-    /// that small errors cost what they do without it. (2602.02481 fine-tunes with a Huber loss of
-    /// the velocity.)
+    /// 2δ|e| − δ² beyond, so that no error has a larger gradient than one of δ. Twice the usual
+    /// form, so that small errors have the same penalty as without it. (2602.02481 fine-tunes with
+    /// a Huber loss of the velocity.)
     Huber {
         /// δ > 0, in the units of the target.
         delta: f32,
@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn slopes_agree_with_finite_differences() {
         for penalty in [Penalty::Squared, Penalty::Huber { delta: 0.7 }] {
-            // Away from the joint at δ, where the slope itself bends.
+            // Away from the joint at δ, where the slope is not differentiable.
             for error in [-3.0f32, -0.9, -0.2, 0.4, 0.8, 2.5] {
                 let h = 1e-2;
                 let numeric = (penalty.of(error + h) - penalty.of(error - h)) / (2.0 * h);

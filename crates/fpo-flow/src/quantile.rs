@@ -1,9 +1,8 @@
 //! The quantile function of the standard normal distribution.
 
-/// The z below which a standard normal number falls with probability `p`, to about seven digits:
-/// Wichura's algorithm AS 241, PPND7 (Applied Statistics 37, 1988). `p` is kept within [2⁻²⁵, 1 −
-/// 2⁻²⁵], so the result is finite, |z| < 5.5, and the algorithm's third range (p below 10⁻¹¹) is
-/// never reached.
+/// The standard normal quantile of probability `p`, to about seven digits: Wichura's algorithm AS
+/// 241, PPND7 (Applied Statistics 37, 1988). `p` is clamped to [2⁻²⁵, 1 − 2⁻²⁵], so the result is
+/// finite, |z| < 5.5, and the algorithm's third range (p below 10⁻¹¹) is never reached.
 pub(crate) fn normal_quantile(p: f64) -> f64 {
     const TAIL: f64 = 1.0 / 33_554_432.0;
     let p = p.clamp(TAIL, 1.0 - TAIL);

@@ -1,4 +1,4 @@
-//! The two floating-point types everything here works in.
+//! The two floating-point types of this crate.
 
 use std::fmt::Debug;
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};

@@ -1,5 +1,5 @@
-//! Deterministic sampling: walking the probability-flow ODE `dx/dt = v(x, t)` from noise (t = 1) to
-//! the action (t = 0).
+//! Deterministic sampling: integrates the probability-flow ODE `dx/dt = v(x, t)` from noise (t = 1)
+//! to the action (t = 0).
 
 use crate::{Real, grid_time};
 use schemars::JsonSchema;
@@ -19,7 +19,7 @@ impl<R: Real, F: FnMut(&[R], R, &mut [R])> VelocityField<R> for F {
     }
 }
 
-/// Memory a sampler works in; it grows to what is needed once, and reusing it costs no allocation.
+/// Working memory of a sampler; it grows once, and reusing it allocates nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Scratch<R = f32>(Vec<R>);
 
@@ -29,7 +29,7 @@ impl<R: Real> Scratch<R> {
         Self(Vec::new())
     }
 
-    /// `N` slices of `len` entries each, with whatever was left in them.
+    /// `N` slices of `len` entries each, with unspecified content.
     pub(crate) fn slices<const N: usize>(&mut self, len: usize) -> [&mut [R]; N] {
         if self.0.len() < N * len {
             self.0.resize(N * len, R::ZERO);
@@ -58,15 +58,15 @@ impl<R: Real> Scratch<R> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Sampler {
-    /// First order, one evaluation a step. Never evaluates at t = 0.
+    /// First order, one evaluation per step. Never evaluates at t = 0.
     #[default]
     Euler,
-    /// Second order, two evaluations a step: the velocity half-way. Never evaluates at t = 0.
+    /// Second order, two evaluations per step: the velocity half-way. Never evaluates at t = 0.
     Midpoint,
-    /// Second order, two evaluations a step: the mean of the velocities at both ends (the explicit
-    /// trapezoidal rule).
+    /// Second order, two evaluations per step: the mean of the velocities at both ends (the
+    /// explicit trapezoidal rule).
     Heun,
-    /// The classical Runge–Kutta method: fourth order, four evaluations a step.
+    /// The classical Runge–Kutta method: fourth order, four evaluations per step.
     Rk4,
 }
 
@@ -142,8 +142,8 @@ impl Sampler {
         }
     }
 
-    /// Walks `x` (`[rows, dim]`) from t = 1 to t = 0 in `steps` equal steps; without steps, `x`
-    /// stays as it is. Allocates nothing once `scratch` has grown.
+    /// Integrates `x` (`[rows, dim]`) from t = 1 to t = 0 in `steps` equal steps; with zero steps,
+    /// `x` is unchanged. Allocates nothing once `scratch` has grown.
     pub fn integrate<R: Real>(
         self,
         field: &mut impl VelocityField<R>,
@@ -154,8 +154,8 @@ impl Sampler {
         self.integrate_observed(field, x, steps, scratch, |_, _, _| {});
     }
 
-    /// [`Sampler::integrate`], showing the whole way: `observe(k, t_k, x)` for k = 0 (the noise) to
-    /// `steps` (the action).
+    /// [`Sampler::integrate`] that calls `observe(k, t_k, x)` for k = 0 (the noise) to `steps` (the
+    /// action).
     pub fn integrate_observed<R: Real>(
         self,
         field: &mut impl VelocityField<R>,

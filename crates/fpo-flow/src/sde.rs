@@ -1,5 +1,5 @@
-//! Stochastic sampling: noise on the way from t = 1 to t = 0, with or without the drift that keeps
-//! the marginals right.
+//! Stochastic sampling: adds noise between t = 1 and t = 0, with or without the drift that
+//! preserves the marginals.
 //!
 //! # Derivation
 //! The flow's marginals obey `∂_t p = −∇·(v p)`. Reverse time, τ = 1 − t, and add noise g dW; for a
@@ -8,25 +8,25 @@
 //!
 //! `b = −v + ½g²·∇ log p_t`:
 //!
-//! noise spreads the samples, and the score, which points uphill, pulls them back by as much. On
-//! the linear path `∇ log p_t = −ε̂/t` with `ε̂ = x + (1−t)·v̂` (see [`path`](crate::path)), so a
-//! step of length h = t − t' is
+//! noise spreads the samples, and the score, which points towards higher density, pulls them back
+//! by the same amount. On the linear path `∇ log p_t = −ε̂/t` with `ε̂ = x + (1−t)·v̂` (see
+//! [`path`](crate::path)), so a step of length h = t − t' is
 //!
-//! `x' = x − h·v̂ − c·ε̂ + s·z`, z ~ N(0, I), with `s² = g²h` and pull `c = g²h/(2t)`
+//! `x' = x − h·v̂ − c·ε̂ + s·z`, z ~ N(0, I), with `s² = g²h` and the drift `c = g²h/(2t)`
 //! (Euler–Maruyama).
 //!
 //! # The end at t = 0
-//! The score is −ε̂/t. On data without a density (points, a thin sheet) it grows like 1/t² off the
-//! data, and with a g that stays positive the steps become unstable; on any data, noise that renews
-//! x faster and faster (at the rate g²/t²) piles up errors. But g is free: the marginals are right
-//! for every g, so it may fade. The corrected schemes limit it to `g² ≤ 4t`, which keeps the drift
-//! finite (`½g²·ε̂/t ≤ 2ε̂`), and beyond that
-//! - [`SdeScheme::EulerMaruyama`] limits s to t, so that the pull c ≤ t/2 is at most half of the
+//! The score is −ε̂/t. On data without a density (points, a thin sheet) it grows like 1/t² away
+//! from the data, and with a positive g the steps become unstable; on any data, noise that renews x
+//! at the growing rate g²/t² accumulates errors. But the marginals are preserved for every g, so it
+//! may decrease to 0. The corrected schemes limit it to `g² ≤ 4t`, which keeps the drift finite
+//! (`½g²·ε̂/t ≤ 2ε̂`), and in addition
+//! - [`SdeScheme::EulerMaruyama`] limits s to t, so that the drift c ≤ t/2 is at most half of the
 //!   noise t·ε̂ that is left in x;
-//! - [`SdeScheme::Renoise`] removes the noise and puts as much back:
-//!   `x' = (1−t')·â + √(t'² − s²)·ε̂ + s·z`, which is the same to first order in h
-//!   (`c = t' − √(t'² − s²)`), with s limited to t'. It is exact for one point at any noise level,
-//!   and its last step, to t' = 0, adds no noise and ends on â.
+//! - [`SdeScheme::Renoise`] removes noise and adds the same amount of new noise: `x' = (1−t')·â +
+//!   √(t'² − s²)·ε̂ + s·z`, which is the same to first order in h (`c = t' − √(t'² − s²)`), with s
+//!   limited to t'. It is exact for a single point at any noise level, and its last step, to t' =
+//!   0, adds no noise and ends on â.
 
 use crate::{Real, Scratch, VelocityField, grid_time};
 use serde::{Deserialize, Serialize};
@@ -40,34 +40,31 @@ const FADE: f64 = 4.0;
 pub enum NoiseSchedule {
     /// g = σ.
     Constant,
-    /// g = σ·√t: the pull `½σ²·ε̂` per unit of time is the same at all times.
+    /// g = σ·√t: the drift `½σ²·ε̂` per unit of time is the same at all times.
     #[default]
     SqrtTime,
     /// g = σ·t.
     Time,
-    /// Every step adds noise of standard deviation σ, however many steps there are: g = σ/√h. What
-    /// policy gradients through the denoising steps use (DPPO, 2409.00588; the baseline in
-    /// 2507.21053).
+    /// Every step adds noise of standard deviation σ, for any number of steps: g = σ/√h. Used by
+    /// policy gradients through the denoising steps (DPPO, 2409.00588; the baseline in 2507.21053).
     PerStep,
 }
 
-/// How an [`SdeSampler`] makes up for its noise; the [module](self) has the formulas.
+/// How an [`SdeSampler`] corrects for its noise; the [module](self) has the formulas.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SdeScheme {
-    /// Noise is taken out and put back: stable for data of any kind, and no noise is left in the
-    /// action.
+    /// Removes noise and adds new noise: stable for all data, and no noise is left in the action.
     #[default]
     Renoise,
-    /// Noise, and the score's drift against it: the more accurate of the two where the data are
-    /// smooth.
+    /// Adds noise, and the score's drift against it: more accurate than `Renoise` for smooth data.
     EulerMaruyama,
-    /// Noise alone. The samples are spread wider than the flow's; the denoising-MDP policy of
-    /// 2507.21053 does this.
+    /// Adds noise alone. The samples have a wider spread than the flow's; the denoising-MDP policy
+    /// of 2507.21053 does this.
     Uncorrected,
 }
 
-/// Walks from noise to action along a stochastic differential equation.
+/// Integrates a stochastic differential equation from noise to action.
 ///
 /// ```
 /// use fpo_flow::{NoiseSchedule, SdeSampler, SdeScheme};
@@ -82,12 +79,12 @@ pub enum SdeScheme {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SdeSampler {
-    /// σ ≥ 0, the scale of the noise; at 0 every scheme is Euler's. Corrected schemes use no more
-    /// than g² = 4t.
+    /// σ ≥ 0, the scale of the noise; at 0 every scheme is Euler's. Corrected schemes use at most
+    /// g² = 4t.
     pub sigma: f64,
     /// How the noise depends on time.
     pub schedule: NoiseSchedule,
-    /// How the noise is made up for.
+    /// How the noise is corrected for.
     pub scheme: SdeScheme,
 }
 
@@ -101,7 +98,7 @@ impl Default for SdeSampler {
     }
 }
 
-/// A noise scale σ that is not one.
+/// An invalid noise scale σ.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("the noise scale sigma must be finite and not negative, not {0}")]
 pub struct InvalidSigma(f64);
@@ -168,9 +165,9 @@ impl SdeSampler {
         }
     }
 
-    /// Walks `x` (`[rows, dim]`) from t = 1 to t = 0 in `steps` equal steps. `noise(k, z)` fills z
-    /// (`[rows, dim]`) with the standard normal numbers of step k; it is not asked in steps without
-    /// noise.
+    /// Integrates `x` (`[rows, dim]`) from t = 1 to t = 0 in `steps` equal steps. `noise(k, z)`
+    /// fills z (`[rows, dim]`) with the standard normal numbers of step k; it is not called in
+    /// steps without noise.
     pub fn integrate<R: Real>(
         self,
         field: &mut impl VelocityField<R>,
@@ -182,8 +179,8 @@ impl SdeSampler {
         self.integrate_observed(field, x, steps, scratch, noise, |_, _, _| {});
     }
 
-    /// [`SdeSampler::integrate`], showing the whole way: `observe(k, t_k, x)` for k = 0 (the noise)
-    /// to `steps` (the action).
+    /// [`SdeSampler::integrate`] that calls `observe(k, t_k, x)` for k = 0 (the noise) to `steps`
+    /// (the action).
     pub fn integrate_observed<R: Real>(
         self,
         field: &mut impl VelocityField<R>,
@@ -218,7 +215,7 @@ mod tests {
     use NoiseSchedule::{Constant, PerStep, SqrtTime, Time};
     use SdeScheme::{EulerMaruyama, Renoise, Uncorrected};
 
-    /// Mean and variance at t = 0 when the data are N(mean, std²), exactly: the field is linear, so
+    /// The exact mean and variance at t = 0 if the data are N(mean, std²): the field is linear, so
     /// every x_t is normal.
     fn law(sde: SdeSampler, (mean, std): (f64, f64), steps: usize) -> (f64, f64) {
         let (mut m, mut variance) = (0.0, 1.0);
@@ -274,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn data_without_spread_are_reached_whatever_the_noise() {
+    fn data_without_spread_are_reached_at_every_noise_level() {
         for sigma in [0.5, 1.0, 3.0, 30.0] {
             for schedule in [Constant, SqrtTime, Time, PerStep] {
                 let (m, v) = law(

@@ -1,21 +1,21 @@
-//! At which times the CFM loss looks: distributions of t.
+//! Distributions of the time t in the CFM loss.
 
 use crate::Real;
 use crate::quantile::normal_quantile;
 use serde::{Deserialize, Serialize};
 
-/// Time number `k` of the uniform grid of `steps` steps, from `t_0 = 1` to `t_steps = 0`:
-/// `(steps − k)/steps`, rounded once. The samplers and [`TimeSampler::Grid`] share it, so that a
-/// network is trained at exactly the times it is asked at.
+/// Time number `k` of the uniform grid of `steps` steps, from `t_0 = 1` to `t_steps = 0`: `(steps −
+/// k)/steps`, rounded once. The samplers and [`TimeSampler::Grid`] share it, so that a network is
+/// trained at exactly the times at which it is evaluated.
 #[inline(always)]
 pub fn grid_time<R: Real>(k: usize, steps: usize) -> R {
     R::from_f64((steps - k) as f64) / R::from_f64(steps as f64)
 }
 
-/// The distribution the t of a (t, ε) pair is drawn from.
+/// The distribution of the t of a (t, ε) pair.
 ///
 /// Each is a function of one uniform number ([`TimeSampler::time`]), so callers can stratify: with
-/// [`stratum`], the N pairs of an action look at N different parts of the path.
+/// [`stratum`], the N pairs of an action are in N different parts of the path.
 ///
 /// ```
 /// use fpo_flow::TimeSampler;
@@ -28,8 +28,8 @@ pub fn grid_time<R: Real>(k: usize, steps: usize) -> R {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum TimeSampler {
-    /// The times at which a sampler of `steps` steps asks the network: {1, 1−1/K, …, 1/K}, equally
-    /// often (2507.21053).
+    /// The times at which a sampler of `steps` steps evaluates the network: {1, 1−1/K, …, 1/K},
+    /// equally often (2507.21053).
     Grid {
         /// K, at least 1.
         steps: u32,
@@ -41,14 +41,13 @@ pub enum TimeSampler {
     },
     /// Uniform on (0, 1).
     Uniform,
-    /// `0.005 + 0.99·(1 − (1−u)^{1/β})`: a Beta(1, β) number kept off both ends (2602.02481). β > 1
-    /// looks more at the action's end, β < 1 at the noise's, β = 1 is uniform.
+    /// `0.005 + 0.99·(1 − (1−u)^{1/β})`: a Beta(1, β) number kept away from both ends (2602.02481).
+    /// β > 1 favors the action's end, β < 1 the noise's, β = 1 is uniform.
     Beta {
         /// β > 0.
         beta: f32,
     },
-    /// `1/(1 + exp(m + s·z))` with z standard normal; a mean below zero looks more at the noise's
-    /// end.
+    /// `1/(1 + exp(m + s·z))` with z standard normal; a mean below zero favors the noise's end.
     LogitNormal {
         /// m.
         mean: f32,
@@ -88,7 +87,7 @@ impl TimeSampler {
         }
     }
 
-    /// The time that the uniform number `u` of [0, 1) stands for; in [0, 1].
+    /// The time for the uniform number `u` of [0, 1); in [0, 1].
     pub fn time(self, u: f32) -> f32 {
         match self {
             Self::Grid { steps } => {
@@ -180,7 +179,7 @@ mod tests {
             let mut t = times(sampler);
             let d = distance(&t, cdf);
             assert!(d < critical(), "{sampler:?}: {d}");
-            // The test can fail: 3% more spread is seen.
+            // The test is sensitive: it detects 3% more spread.
             t = times(TimeSampler::LogitNormal {
                 mean,
                 std: std * 1.03,

@@ -1,4 +1,4 @@
-//! Samplers on flows known exactly: order of convergence, and the distribution of what they sample.
+//! Samplers on exactly known flows: order of convergence, and the distribution of samples.
 
 use fpo_flow::marginal::{Component, GaussianMixture};
 use fpo_flow::{NoiseSchedule, Sampler, Scratch, SdeSampler, SdeScheme};

@@ -1,10 +1,12 @@
-//! Stepping many environments, against the bare loop over `mj_step` that costs nothing but physics.
+//! Stepping many environments, compared with a bare loop over `mj_step`, which does nothing but
+//! physics.
 //!
 //! Both loops have one `mjData` for each environment, the same model (the bare loop's as it is
 //! compiled, ours trimmed), the same random controls and no resets. Every task is measured with 256
 //! environments on one and on two threads: by criterion (`elem/s` are env steps per second), and
-//! then in turns, which gives a ratio that a noisy machine disturbs less. The cheetah is measured
-//! in turns with 16 to 2048 environments on one thread, too: their simulations leave the caches.
+//! then alternating, which gives a ratio that is less sensitive to noise of the machine. The
+//! cheetah is also measured, alternating, with 16 to 2048 environments on one thread, whose
+//! simulations exceed the caches.
 
 use criterion::{Criterion, Throughput};
 use fpo_env::{Env, Task};
@@ -37,13 +39,13 @@ const CASES: [(&str, &str, Files); 4] = [
     ),
 ];
 const ENVIRONMENTS: usize = 256;
-/// Numbers of environments that one thread steps in turn.
+/// Numbers of environments on one thread.
 const SWEEP: [usize; 8] = [16, 32, 64, 128, 256, 512, 1024, 2048];
-/// Rows of actions drawn beforehand, used in turns.
+/// Precomputed rows of actions, used cyclically.
 const TABLE: usize = 1009;
-/// Physics steps between two looks at the clock.
+/// Physics steps per timing.
 const PHYSICS_STEPS: usize = 10_240;
-/// Physics steps from the first state until all flail about alike.
+/// Physics steps until the environments are in typical states.
 const WARM_UP: usize = 300;
 
 /// Random actions of one size.
@@ -68,7 +70,7 @@ impl Actions {
 
 /// A group of environments that one thread steps.
 trait Loop: Send {
-    /// Steps every environment once; `round` picks the actions.
+    /// Steps every environment once; `round` selects the actions.
     fn step(&mut self, actions: &Actions, round: usize);
 }
 
@@ -101,14 +103,14 @@ impl Loop for Ours {
     }
 }
 
-/// A compiled model, by MuJoCo's own functions.
+/// A model compiled by MuJoCo's own functions.
 struct Model {
     raw: *mut c::mjModel,
     /// Physics steps in a step.
     sub_steps: usize,
 }
 
-// SAFETY: nothing writes to it after it is made.
+// SAFETY: it is never written after its creation.
 unsafe impl Send for Model {}
 // SAFETY: as above.
 unsafe impl Sync for Model {}
@@ -186,7 +188,7 @@ impl Loop for Bare<'_> {
     }
 }
 
-/// Groups of environments, one a thread, and the round they have come to.
+/// Groups of environments, one per thread, and their current round.
 struct Runner<L> {
     loops: Vec<L>,
     round: usize,
@@ -222,7 +224,7 @@ impl<L: Loop> Runner<L> {
 /// Both loops of one task.
 struct Pair<'a> {
     environments: usize,
-    /// Steps of every environment between two looks at the clock.
+    /// Steps of every environment per timing.
     rounds: usize,
     actions: &'a Actions,
     ours: Runner<Ours>,
@@ -251,7 +253,7 @@ impl<'a> Pair<'a> {
         }
     }
 
-    /// Env steps per second of both, by medians of runs in turns.
+    /// Env steps per second of both, by medians of alternating runs.
     fn in_turns(&mut self, turns: usize) -> String {
         let mut times: [Vec<Duration>; 2] = Default::default();
         for _ in 0..turns {

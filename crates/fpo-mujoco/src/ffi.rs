@@ -1,9 +1,9 @@
-//! MuJoCo's functions that can fail, declared so that a failure unwinds, and the handler that makes
-//! it do so.
+//! MuJoCo's functions that can fail, declared so that a failure unwinds, and the log handler that
+//! starts the unwinding.
 //!
 //! MuJoCo reports an error by calling its log handler, and ends the process when the handler
-//! returns. Ours does not return from an error: it unwinds to the [`guard`] around the call.
-//! Warnings are dropped; those that matter are counted in `mjData.warning`.
+//! returns. This handler does not return from an error: it unwinds to the [`guard`] around the
+//! call. Warnings are dropped; those that matter are counted in `mjData.warning`.
 
 #![allow(unsafe_code)]
 
@@ -50,18 +50,17 @@ struct LogMessage {
     body: *const c_char,
 }
 
-/// What an error unwinds with.
+/// The payload of the unwinding.
 struct Raised(String);
 
 /// Turns MuJoCo's errors, after which it would end the process, into unwinding that [`guard`]
-/// stops.
+/// catches.
 ///
-/// The unwinding leaves through frames of the pinned library, which is C and C++ built with unwind
-/// tables; its own C++ code is written for errors that do not return at all, so no frame expects to
-/// run on. What such a call had allocated leaks, and what it was given is reset or thrown away by
-/// the caller.
+/// The unwinding passes through frames of the pinned library, which is C and C++ built with unwind
+/// tables; its C++ code assumes that errors do not return, so no frame expects to continue.
+/// Allocations of such a call leak, and the caller resets or discards its arguments.
 unsafe extern "C-unwind" fn handler(message: *const LogMessage) {
-    // SAFETY: MuJoCo hands over a message that lives as long as this call, with a NUL-terminated
+    // SAFETY: MuJoCo passes a message that is valid during this call, with a NUL-terminated
     // subject.
     let (level, subject) = unsafe {
         (
@@ -70,7 +69,7 @@ unsafe extern "C-unwind" fn handler(message: *const LogMessage) {
         )
     };
     if level == mjtLogLevel::mjLOG_ERROR as c_int {
-        // Not `panic!`: the panic hook would print a message of its own.
+        // Not `panic!`, because the panic hook would print a message.
         resume_unwind(Box::new(Raised(subject.to_string_lossy().into_owned())));
     }
 }
@@ -85,12 +84,11 @@ fn install() {
     });
 }
 
-/// Calls MuJoCo; an error it raises comes back as its text.
+/// Calls MuJoCo; if it raises an error, returns the text.
 #[inline]
 pub(crate) fn guard<T>(call: impl FnOnce() -> T) -> Result<T, String> {
     install();
-    // What a failed call leaves behind is reset or thrown away by the caller before it is used
-    // again.
+    // After a failed call the caller resets or discards all arguments before using them again.
     catch_unwind(AssertUnwindSafe(call)).map_err(|payload| match payload.downcast::<Raised>() {
         Ok(raised) => raised.0,
         Err(payload) => resume_unwind(payload),
@@ -113,7 +111,7 @@ mod tests {
                 scope.spawn(move || {
                     for i in 0..1000 {
                         let number: c_int = 1000 * thread + i;
-                        // SAFETY: a format and the number it asks for.
+                        // SAFETY: a format and its number.
                         let error = guard(|| unsafe { mju_error(c"number %d".as_ptr(), number) });
                         let text = error.expect_err("it is an error");
                         assert!(text.contains(&format!("number {number}")), "{text}");
@@ -132,10 +130,10 @@ mod tests {
     }
 
     #[test]
-    fn panics_of_our_own_are_not_taken_for_errors() {
+    fn rust_panics_are_not_mistaken_for_errors() {
         let panic = std::panic::catch_unwind(|| guard(|| resume_unwind(Box::new("ours"))));
         assert_eq!(
-            panic.expect_err("it goes on unwinding").downcast_ref(),
+            panic.expect_err("it continues to unwind").downcast_ref(),
             Some(&"ours")
         );
     }

@@ -2,9 +2,9 @@
 //! Environments*, 2024): physics, observations, rewards, initial states and terminal states of
 //! version 5 of these tasks in Gymnasium 1.4.0, with its default settings.
 //!
-//! They are here to compare with: Stable-Baselines3, EnvPool and many papers report returns on
-//! them. An episode has 1000 steps, or ends where a hopper or walker falls; rewards are not
-//! bounded; actions lie in [−1, 1].
+//! They are for comparison: Stable-Baselines3, EnvPool and many papers report returns on them. An
+//! episode has 1000 steps, or ends when a hopper or walker falls; rewards are unbounded; actions
+//! are in [−1, 1].
 
 mod assets;
 mod runner;

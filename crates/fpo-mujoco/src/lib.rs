@@ -1,8 +1,8 @@
 //! MuJoCo physics, the DM Control suite, Gymnasium's runners and rendering.
 //!
-//! [`tasks`] lists the tasks, [`task`] finds one by name; both are cheap, since a model is compiled
-//! when the first of its environments is made. The environments of a task share that model; each
-//! has a simulation of its own.
+//! [`tasks`] lists the tasks, [`task`] finds one by name; both are cheap, because a model is
+//! compiled when the first of its environments is created. The environments of a task share that
+//! model; each has its own simulation.
 //!
 //! ```
 //! use fpo_rng::{Key, Philox, Stream};
@@ -42,7 +42,7 @@ pub fn tasks() -> Vec<Arc<dyn Task>> {
         .collect()
 }
 
-/// The task that its family calls `name`, as in `cheetah-run` and `HalfCheetah-v5`.
+/// The task called `name` in its family, such as `cheetah-run` and `HalfCheetah-v5`.
 pub fn task(name: &str) -> Option<Arc<dyn Task>> {
     tasks().into_iter().find(|task| task.spec().name == name)
 }

@@ -14,25 +14,25 @@ use std::slice;
 /// The version of the library that this crate is built for, as `mj_version` gives it.
 const VERSION: i32 = c::mjVERSION_HEADER as i32;
 
-/// The option that switches all actuators off.
+/// The option that disables all actuators.
 pub(crate) const DISABLE_ACTUATION: i32 = c::mjtDisableBit::mjDSBL_ACTUATION as i32;
 
-/// A compiled model. It never changes once environments share it.
+/// A compiled model. It is immutable once environments share it.
 pub(crate) struct Model {
     raw: NonNull<mjModel>,
     /// The same model with actuation disabled: a copy of the head, which shares the arrays of
     /// `raw`.
     resting: Box<mjModel>,
-    /// The sensors that a task has asked for.
+    /// The sensors that a task reads.
     sensors_read: Vec<usize>,
-    /// Whether a task reads positions, velocities and poses only, and steps derive them only as a
-    /// by-product.
+    /// Whether a task reads only positions, velocities and poses, so that steps need not derive
+    /// anything else.
     poses_suffice: bool,
 }
 
-// SAFETY: a model has no thread of its own and nothing writes to it behind a shared reference.
+// SAFETY: a model is not bound to a thread, and nothing writes to it through a shared reference.
 unsafe impl Send for Model {}
-// SAFETY: as above; MuJoCo takes models that simulations share as `const`.
+// SAFETY: as above; MuJoCo's functions take shared models as `const`.
 unsafe impl Sync for Model {}
 
 impl Model {
@@ -61,7 +61,7 @@ impl Model {
             sensors_read: Vec::new(),
             poses_suffice: false,
         };
-        // MuJoCo accepts any number here.
+        // MuJoCo itself accepts any number.
         if model.timestep() > 0.0 {
             Ok(model)
         } else {
@@ -75,21 +75,21 @@ impl Model {
     /// Sets the first entry of a geom's size.
     pub(crate) fn set_geom_radius(&mut self, geom: usize, radius: f64) {
         assert!(geom < self.head().ngeom as usize);
-        // SAFETY: the geom exists, and `&mut self` says that nobody shares the model yet.
+        // SAFETY: the geom exists, and `&mut self` shows that the model is not shared yet.
         unsafe { *self.head().geom_size.add(3 * geom) = radius };
     }
 
     /// Sets the first entry of a site's size.
     pub(crate) fn set_site_radius(&mut self, site: usize, radius: f64) {
         assert!(site < self.head().nsite as usize);
-        // SAFETY: the site exists, and `&mut self` says that nobody shares the model yet.
+        // SAFETY: the site exists, and `&mut self` shows that the model is not shared yet.
         unsafe { *self.head().site_size.add(3 * site) = radius };
     }
 
     /// Sets the damping of a degree of freedom.
     pub(crate) fn set_damping(&mut self, dof: usize, damping: f64) {
         assert!(dof < self.head().nv as usize);
-        // SAFETY: the degree of freedom exists, and `&mut self` says that nobody shares the model
+        // SAFETY: the degree of freedom exists, and `&mut self` shows that the model is not shared
         // yet.
         unsafe { *self.head().dof_damping.add(dof) = damping };
     }
@@ -97,18 +97,18 @@ impl Model {
     /// Makes a geom invisible.
     pub(crate) fn hide_geom(&mut self, geom: usize) {
         assert!(geom < self.head().ngeom as usize);
-        // SAFETY: the geom exists, and `&mut self` says that nobody shares the model yet.
+        // SAFETY: the geom exists, and `&mut self` shows that the model is not shared yet.
         unsafe { *self.head().geom_rgba.add(4 * geom + 3) = 0.0 };
     }
 
     /// Makes a site invisible.
     pub(crate) fn hide_site(&mut self, site: usize) {
         assert!(site < self.head().nsite as usize);
-        // SAFETY: the site exists, and `&mut self` says that nobody shares the model yet.
+        // SAFETY: the site exists, and `&mut self` shows that the model is not shared yet.
         unsafe { *self.head().site_rgba.add(4 * site + 3) = 0.0 };
     }
 
-    /// The model as MuJoCo's functions take it.
+    /// The model as a pointer for MuJoCo's functions.
     pub(crate) fn raw(&self) -> *const mjModel {
         self.raw.as_ptr()
     }
@@ -155,8 +155,8 @@ impl Model {
         self.id(mjtObj::mjOBJ_JOINT, "joint", name)
     }
 
-    /// Where the readings of the sensor called `name` begin in `sensordata`. Only sensors asked for
-    /// are computed.
+    /// The index in `sensordata` at which the readings of the sensor called `name` begin. Only
+    /// sensors looked up here are computed.
     pub(crate) fn sensor(&mut self, name: &str) -> Result<usize, MakeError> {
         let id = self.id(mjtObj::mjOBJ_SENSOR, "sensor", name)?;
         self.sensors_read.push(id);
@@ -199,12 +199,12 @@ impl Model {
 
 impl Drop for Model {
     fn drop(&mut self) {
-        // SAFETY: `raw` was made by `mj_loadXML` and is deleted once.
+        // SAFETY: `raw` was created by `mj_loadXML` and is deleted once.
         unsafe { c::mj_deleteModel(self.raw.as_ptr()) };
     }
 }
 
-/// Arrays of the model: `field, type, entries a row, rows`.
+/// Arrays of the model: `field, type, entries per row, rows`.
 macro_rules! arrays {
     ($($(#[$doc:meta])* $name:ident: $field:ident [$kind:ty] $width:literal * $rows:ident;)*) => {$(
         $(#[$doc])*
@@ -241,9 +241,9 @@ impl Model {
         joint_limited: jnt_limited [bool] 1 * njnt;
         /// Limits of the joints, `[njnt, 2]`.
         joint_ranges: jnt_range [f64] 2 * njnt;
-        /// Where the joints begin in `qpos`, `[njnt]`.
+        /// First indices of the joints in `qpos`, `[njnt]`.
         joint_qpos: jnt_qposadr [i32] 1 * njnt;
-        /// Where the joints begin in `qvel`, `[njnt]`.
+        /// First indices of the joints in `qvel`, `[njnt]`.
         joint_dof: jnt_dofadr [i32] 1 * njnt;
     }
 }
@@ -254,7 +254,7 @@ pub(crate) fn row(array: &[f64], i: usize) -> [f64; 3] {
     [array[3 * i], array[3 * i + 1], array[3 * i + 2]]
 }
 
-/// Files in memory that the compiler reads from.
+/// Files in memory for the compiler.
 struct Files(Box<mjVFS>);
 
 impl Files {
@@ -281,13 +281,13 @@ impl Files {
         .map(|complete| (Self(vfs), complete))
         .and_then(|(files, complete)| match complete {
             true => Ok(files),
-            false => Err(MakeError("MuJoCo does not take the model files".into())),
+            false => Err(MakeError("MuJoCo does not accept the model files".into())),
         })
     }
 
     fn load(&self, name: &str) -> Result<NonNull<mjModel>, MakeError> {
         let path =
-            CString::new(name).map_err(|_| MakeError(format!("`{name}` is no file name")))?;
+            CString::new(name).map_err(|_| MakeError(format!("`{name}` is not a file name")))?;
         let mut message = [0; 1024];
         // SAFETY: a NUL-terminated name, an initialized table, and a buffer of the given length.
         let raw = guard(|| unsafe {
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_model_is_one_line_that_says_where() {
+    fn an_error_in_a_model_is_one_line_with_its_position() {
         let text =
             error("<mujoco>\n  <worldbody>\n    <geom type='cube'/>\n  </worldbody>\n</mujoco>");
         assert!(

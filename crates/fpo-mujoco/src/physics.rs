@@ -10,10 +10,10 @@ use std::ptr::NonNull;
 use std::slice;
 use std::sync::Arc;
 
-/// Positions and velocities beyond this are taken for a simulation that has diverged.
+/// A simulation with positions or velocities beyond this has diverged.
 const LIMIT: f64 = c::mjMAXVAL;
 
-/// Why a simulation cannot go on.
+/// Why a simulation cannot continue.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PhysicsError {
     /// The state, the acceleration or the control is not finite or beyond MuJoCo's limit of 10¹⁰,
@@ -21,7 +21,7 @@ pub(crate) enum PhysicsError {
     /// counts a warning.
     #[error("the simulation diverged")]
     Diverged,
-    /// However often an initial state was drawn, something touched.
+    /// All initial states drawn had contacts.
     #[error("no initial state is free of contacts")]
     Penetrating,
     /// MuJoCo raised an error.
@@ -29,10 +29,10 @@ pub(crate) enum PhysicsError {
     Raised(String),
 }
 
-/// One simulation: the state and everything derived from it, on a model that others share.
+/// One simulation: the state and all derived quantities, on a shared model.
 ///
-/// After [`Physics::forward`], [`Physics::step`] and [`Physics::derive`], positions and velocities
-/// and what follows from them are up to date; accelerations and forces are those of the last
+/// After [`Physics::forward`], [`Physics::step`] and [`Physics::derive`], positions, velocities and
+/// quantities derived from them are up to date; accelerations and forces are those of the last
 /// physics step.
 pub(crate) struct Physics {
     model: Arc<Model>,
@@ -41,7 +41,7 @@ pub(crate) struct Physics {
 }
 
 /// A model that shares all arrays with the common one, except the positions of geoms and sites,
-/// which an environment may change. It costs a few kilobytes where a whole copy would cost
+/// which an environment may change. It takes a few kilobytes, whereas a whole copy would take
 /// megabytes of textures and cache.
 struct OwnModel {
     head: Box<mjModel>,
@@ -49,8 +49,7 @@ struct OwnModel {
     site_pos: NonNull<[f64]>,
 }
 
-// SAFETY: the simulation owns its data and its own part of the model; the rest is shared and
-// constant.
+// SAFETY: the simulation owns its data and its part of the model; the rest is shared and constant.
 unsafe impl Send for Physics {}
 
 impl Physics {
@@ -73,7 +72,7 @@ impl Physics {
         &self.model
     }
 
-    /// This simulation's model, as MuJoCo's functions take it; valid as long as `self`.
+    /// This simulation's model as a pointer for MuJoCo's functions; valid as long as `self`.
     #[inline]
     pub(crate) fn raw_model(&self) -> *const mjModel {
         match &self.own {
@@ -82,7 +81,7 @@ impl Physics {
         }
     }
 
-    /// This simulation's data, as MuJoCo's functions take it; valid as long as `self`.
+    /// This simulation's data as a pointer for MuJoCo's functions; valid as long as `self`.
     #[inline]
     pub(crate) fn raw_data(&mut self) -> *mut mjData {
         self.data.as_ptr()
@@ -120,28 +119,28 @@ impl Physics {
         self.check()
     }
 
-    /// Derives what follows from positions and velocities; accelerations, and with them the state,
-    /// stay as they are.
+    /// Derives all quantities that depend on positions and velocities; accelerations, and with them
+    /// the state, are unchanged.
     ///
     /// # Errors
     /// If the state cannot be simulated.
     pub(crate) fn derive(&mut self) -> Result<(), PhysicsError> {
-        // SAFETY: `run` hands over a valid model and its data.
+        // SAFETY: `run` passes a valid model and its data.
         self.run(|m, d| unsafe { ffi::mj_step1(m, d) })
     }
 
-    /// Advances by `n` physics steps, in dm_control's order: everything but accelerations and
-    /// forces is up to date before and after, or the poses, where they suffice.
+    /// Advances by `n` physics steps, in dm_control's order: everything except accelerations and
+    /// forces is up to date before and after, or only the poses if these suffice.
     ///
     /// # Errors
     /// If the simulation diverged; it must then be reset.
     pub(crate) fn step(&mut self, n: u32) -> Result<(), PhysicsError> {
         let whole = self.model.head().opt.integrator == mjtIntegrator::mjINT_RK4 as i32;
         let poses_suffice = self.model.poses_suffice();
-        // SAFETY: `run` hands over a valid model and its data.
+        // SAFETY: `run` passes a valid model and its data.
         self.run(|m, d| unsafe {
             if whole {
-                // Runge–Kutta takes whole steps only.
+                // Runge–Kutta supports whole steps only.
                 ffi::mj_step(m, d);
             } else {
                 ffi::mj_step2(m, d);
@@ -157,13 +156,13 @@ impl Physics {
         })
     }
 
-    /// Advances by `n` physics steps, in Gymnasium's order: positions and velocities are up to date
-    /// after, and nothing that follows from them.
+    /// Advances by `n` physics steps, in Gymnasium's order: afterwards positions and velocities are
+    /// up to date, but not quantities derived from them.
     ///
     /// # Errors
     /// If the simulation diverged; it must then be reset.
     pub(crate) fn step_state(&mut self, n: u32) -> Result<(), PhysicsError> {
-        // SAFETY: `run` hands over a valid model and its data.
+        // SAFETY: `run` passes a valid model and its data.
         self.run(|m, d| unsafe {
             for _ in 0..n {
                 ffi::mj_step(m, d);
@@ -171,15 +170,14 @@ impl Physics {
         })
     }
 
-    /// Calls MuJoCo with the model and the data. After an error the simulation is as a reset leaves
-    /// it.
+    /// Calls MuJoCo with the model and the data. After an error the simulation is reset.
     #[inline]
     fn run(&mut self, call: impl FnOnce(*const mjModel, *mut mjData)) -> Result<(), PhysicsError> {
         let (m, d) = (self.raw_model(), self.raw_data());
         match guard(|| call(m, d)) {
             Ok(()) => self.check(),
             Err(why) => {
-                // The call was left in the middle: what it had on MuJoCo's stack goes, too.
+                // The call was aborted: the reset also clears MuJoCo's stack.
                 self.reset()?;
                 Err(PhysicsError::Raised(why))
             }
@@ -210,8 +208,8 @@ impl Physics {
         let start = out.len();
         out.resize(start + self.integration_size(), 0.0);
         let (m, d) = (self.raw_model(), self.data.as_ptr());
-        // SAFETY: the space is what MuJoCo says it needs. The function copies and raises no error
-        // for this signature.
+        // SAFETY: the buffer has the size that MuJoCo requires. The function copies and raises no
+        // error for this signature.
         unsafe { ffi::mj_getState(m, d, out[start..].as_mut_ptr(), INTEGRATION) };
         if let Some(own) = &self.own {
             out.extend_from_slice(own.geom_pos());
@@ -233,7 +231,7 @@ impl Physics {
         unsafe { c::mj_stateSize(self.raw_model(), INTEGRATION) as usize }
     }
 
-    /// Takes over a state of [`Physics::state_size`] entries.
+    /// Restores a state of [`Physics::state_size`] entries.
     ///
     /// # Errors
     /// If the state cannot be simulated.
@@ -263,7 +261,7 @@ impl Physics {
     /// The head of the data: counters and pointers.
     #[inline]
     fn data(&self) -> &mjData {
-        // SAFETY: valid until drop, and written only behind `&mut self`.
+        // SAFETY: valid until drop, and written only through `&mut self`.
         unsafe { self.data.as_ref() }
     }
 
@@ -290,44 +288,44 @@ impl Physics {
         let own = self
             .own
             .as_ref()
-            .expect("the task says that it changes positions");
+            .expect("the task declares that it changes positions");
         std::array::from_fn(|i| own.geom_pos()[3 * geom + i])
     }
 
-    /// Moves a geom in its body, in this simulation only. In the model it must not lie at its
-    /// body's origin: MuJoCo would take the body's place for its own.
+    /// Moves a geom in its body, in this simulation only. In the model it must not be at its body's
+    /// origin, because MuJoCo would then use the body's position instead.
     pub(crate) fn set_geom_pos(&mut self, geom: usize, pos: [f64; 3]) {
         assert_ne!(self.model.geom_pos(geom), [0.0; 3]);
         let own = self
             .own
             .as_mut()
-            .expect("the task says that it changes positions");
+            .expect("the task declares that it changes positions");
         own.geom_pos_mut()[3 * geom..][..3].copy_from_slice(&pos);
     }
 
-    /// Moves a site in its body, in this simulation only. In the model it must not lie at its
-    /// body's origin: MuJoCo would take the body's place for its own.
+    /// Moves a site in its body, in this simulation only. In the model it must not be at its body's
+    /// origin, because MuJoCo would then use the body's position instead.
     pub(crate) fn set_site_pos(&mut self, site: usize, pos: [f64; 3]) {
         assert_ne!(self.model.site_pos(site), [0.0; 3]);
         let own = self
             .own
             .as_mut()
-            .expect("the task says that it changes positions");
+            .expect("the task declares that it changes positions");
         own.site_pos_mut()[3 * site..][..3].copy_from_slice(&pos);
     }
 }
 
-/// What `mj_step` depends on.
+/// The state on which `mj_step` depends.
 const INTEGRATION: i32 = mjtState::mjSTATE_INTEGRATION as i32;
 
-/// Arrays of the data: `name: field, entries a row, rows of the model`.
+/// Arrays of the data: `name: field, entries per row, rows of the model`.
 macro_rules! arrays {
     ($($(#[$doc:meta])* $name:ident: $width:literal * $rows:ident;)*) => {$(
         $(#[$doc])*
         #[inline]
         pub(crate) fn $name(&self) -> &[f64] {
             let rows = self.model.head().$rows as usize;
-            // SAFETY: MuJoCo allocates this many entries, and writes them only behind `&mut self`.
+            // SAFETY: MuJoCo allocates this many entries, and writes them only through `&mut self`.
             unsafe { slice::from_raw_parts(self.data().$name, $width * rows) }
         }
     )*};
@@ -340,7 +338,8 @@ macro_rules! arrays_mut {
         #[inline]
         pub(crate) fn $name(&mut self) -> &mut [f64] {
             let rows = self.model.head().$rows as usize;
-            // SAFETY: MuJoCo allocates this many entries, and `&mut self` is the only way to them.
+            // SAFETY: MuJoCo allocates this many entries, and they are accessible only through
+            // `&mut self`.
             unsafe { slice::from_raw_parts_mut(self.data().$field, rows) }
         }
     )*};
@@ -387,7 +386,7 @@ impl Physics {
 
 impl Drop for Physics {
     fn drop(&mut self) {
-        // SAFETY: made by `mj_makeData`, deleted once.
+        // SAFETY: created by `mj_makeData`, deleted once.
         unsafe { c::mj_deleteData(self.data.as_ptr()) };
     }
 }
@@ -461,7 +460,7 @@ mod tests {
         </mujoco>";
 
     #[test]
-    fn an_error_in_a_step_is_survived_by_every_thread() {
+    fn every_thread_survives_an_error_in_a_step() {
         let model = Model::compile("test.xml", &[("test.xml", CRAMPED)]).expect("a valid model");
         let model = Arc::new(model);
         std::thread::scope(|scope| {
@@ -480,7 +479,7 @@ mod tests {
     }
 
     #[test]
-    fn positions_are_a_simulations_own() {
+    fn each_simulation_has_its_own_positions() {
         let text =
             "<mujoco><worldbody><geom name='target' pos='0 0 1' size='0.1'/></worldbody></mujoco>";
         let model =

@@ -1,4 +1,4 @@
-//! The distributions that initial states are drawn from.
+//! The distributions of initial states.
 
 use fpo_rng::Philox;
 use rand::RngExt;

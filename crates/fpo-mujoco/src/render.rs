@@ -1,4 +1,4 @@
-//! Pictures of a simulation, drawn by MuJoCo's renderer without a window.
+//! Pictures of a simulation by MuJoCo's renderer, without a window.
 
 #![allow(unsafe_code)]
 
@@ -19,13 +19,12 @@ use crate::model::Model;
 use crate::physics::Physics;
 use egl::Context;
 
-/// Room in a scene for what is drawn beside the model's geoms: sites, tendons, targets.
+/// Capacity of a scene for objects besides the model's geoms: sites, tendons, targets.
 const EXTRA_GEOMS: i32 = 500;
-/// Pixels of a side at most: what common OpenGL drivers take.
+/// Maximum pixels of a side: the limit of common OpenGL drivers.
 const MAX_SIDE: u32 = 8192;
 
-/// MuJoCo's renderer counts its contexts, and finds OpenGL's functions, in variables of the
-/// process.
+/// MuJoCo's renderer keeps the count of its contexts and OpenGL's functions in global variables.
 static RENDERER: Mutex<()> = Mutex::new(());
 
 mod ffi {
@@ -57,22 +56,22 @@ mod ffi {
     }
 }
 
-/// Draws simulations of one model at one size.
+/// Renders simulations of one model at one size.
 ///
-/// It may move between threads: the OpenGL context is bound to a thread only while it draws.
+/// It may move between threads: the OpenGL context is bound to a thread only while rendering.
 pub(crate) struct Renderer {
     context: Context,
     /// MuJoCo's objects in the OpenGL context.
     resources: Box<mjrContext>,
     scene: Scene,
-    /// Which model these were made for, to compare with.
+    /// The model for which these were created, for comparison.
     model: *const Model,
     width: u32,
     height: u32,
 }
 
-// SAFETY: the scene and the resources own what they point to and are bound to no thread; the model
-// is never read.
+// SAFETY: the scene and the resources own their data and are not bound to a thread; the model is
+// never read.
 unsafe impl Send for Renderer {}
 
 impl Renderer {
@@ -90,8 +89,8 @@ impl Renderer {
         }
         let _lock = lock();
         let context = Context::new().map_err(RenderError)?;
-        // The model's head with room for the picture. It shares the model's arrays, and frees
-        // nothing. SAFETY: a valid model, whose head is plain data.
+        // A copy of the model's head with a framebuffer of the picture's size. It shares the
+        // model's arrays, and frees nothing. SAFETY: a valid model, whose head is plain data.
         let mut head = Box::new(unsafe { physics.raw_model().read() });
         head.vis.global.offwidth = width as c_int;
         head.vis.global.offheight = height as c_int;
@@ -112,7 +111,7 @@ impl Renderer {
             })?;
             Ok(resources)
         };
-        // Should this fail halfway, what MuJoCo made goes with the OpenGL context.
+        // If this fails halfway, MuJoCo's objects are freed with the OpenGL context.
         let resources = context.with(make).flatten().map_err(drawing_failed)?;
         Ok(Self {
             context,
@@ -129,13 +128,14 @@ impl Renderer {
         (self.width, self.height)
     }
 
-    /// Draws the current state, seen by the named camera, or by the model's first one; a model
-    /// without cameras is seen as a whole.
+    /// Renders the current state from the named camera, or from the model's first one; without
+    /// cameras, the view shows the whole model.
     ///
-    /// `physics` must simulate the model that the renderer was made for. Its state stays as it is.
+    /// `physics` must simulate the model for which the renderer was created. Its state is
+    /// unchanged.
     ///
     /// # Errors
-    /// If there is no such camera, or drawing fails.
+    /// If there is no such camera, or rendering fails.
     pub(crate) fn draw(
         &mut self,
         physics: &mut Physics,
@@ -163,8 +163,8 @@ impl Renderer {
         let row = 3 * width as usize;
         let mut rgb = vec![0; row * height as usize];
         let draw = || {
-            // SAFETY: a model, its data, a scene and resources made for it, a current OpenGL
-            // context, and room for the pixels of the area.
+            // SAFETY: a model, its data, a scene and resources created for it, a current OpenGL
+            // context, and a buffer for the pixels of the area.
             guard(|| unsafe {
                 let all = mjtCatBit::mjCAT_ALL as c_int;
                 ffi::mjv_updateScene(model, data, options, ptr::null(), &mut camera, all, scene);
@@ -184,7 +184,7 @@ impl Drop for Renderer {
     fn drop(&mut self) {
         let _lock = lock();
         let resources = &raw mut *self.resources;
-        // SAFETY: made in `new`, freed once, with their OpenGL context current. Should that fail,
+        // SAFETY: created in `new`, freed once, with their OpenGL context current. If that fails,
         // the driver frees them with the context.
         let _ = self
             .context
@@ -192,7 +192,7 @@ impl Drop for Renderer {
     }
 }
 
-/// What is to be drawn: geoms, lights, the camera.
+/// The objects to render: geoms, lights, the camera.
 struct Scene {
     raw: Box<mjvScene>,
     options: mjvOption,
@@ -228,7 +228,7 @@ impl Drop for Scene {
     }
 }
 
-/// The named camera, or what stands in for it.
+/// The named camera, or the default one.
 fn find_camera(physics: &Physics, name: Option<&str>) -> Result<mjvCamera, RenderError> {
     let model = physics.raw_model();
     // SAFETY: all zeros is a value of this plain struct, which the function initializes for a valid
@@ -258,7 +258,7 @@ fn find_camera(physics: &Physics, name: Option<&str>) -> Result<mjvCamera, Rende
     Ok(camera)
 }
 
-/// Waits for its turn at the renderer. A panic elsewhere leaves nothing behind that matters here.
+/// Locks the renderer. A panic in another thread leaves no invalid state, so poisoning is ignored.
 fn lock() -> MutexGuard<'static, ()> {
     RENDERER.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,7 +1,7 @@
 //! The DM Control suite (Tassa et al., *DeepMind Control Suite*, 2018): physics, observations,
 //! rewards and initial states of dm_control 1.0.50.
 //!
-//! An episode has 1000 steps and no terminal state; rewards lie in [0, 1]; actions lie in [−1, 1].
+//! An episode has 1000 steps and no terminal state; rewards are in [0, 1], actions in [−1, 1].
 
 mod acrobot;
 mod assets;

@@ -1,5 +1,4 @@
-//! What all tasks are made of: a specification, a model that a task's environments share, and its
-//! rules.
+//! The parts of a task: a specification, a model that its environments share, and its rules.
 
 mod env;
 mod rules;
@@ -27,7 +26,7 @@ pub(crate) struct ModelTask {
     compiled: OnceLock<Result<Compiled, MakeError>>,
 }
 
-/// What the environments share.
+/// The data that environments share.
 struct Compiled {
     model: Arc<Model>,
     rules: Arc<dyn Rules>,
@@ -62,7 +61,7 @@ impl ModelTask {
         }
     }
 
-    /// Makes one environment, as its own type.
+    /// Creates one environment, as a concrete type.
     fn make_env(&self) -> Result<ModelEnv, MakeError> {
         let compiled = self.compiled.get_or_init(|| self.compile(Model::trim));
         self.make_from(compiled.as_ref().map_err(MakeError::clone)?)
@@ -73,7 +72,7 @@ impl ModelTask {
         Ok(ModelEnv::new(Arc::clone(&self.spec), compiled, physics))
     }
 
-    /// Compiles the model, resolves the rules on it, and lets `finish` have the last word.
+    /// Compiles the model, builds the rules for it, and applies `finish` last.
     fn compile(&self, finish: impl FnOnce(&mut Model)) -> Result<Compiled, MakeError> {
         let mut model = Model::compile(self.definition.model, self.files)?;
         let rules: Arc<dyn Rules> = (self.definition.build)(&mut model)?.into();
@@ -82,7 +81,7 @@ impl ModelTask {
         if actions != self.definition.actions || (ratio - ratio.round()).abs() > 1e-8 || ratio < 0.5
         {
             return Err(MakeError(format!(
-                "the model `{}` is not the one `{}` is made for: it has {actions} actuators and \
+                "the model `{}` does not match the task `{}`: it has {actions} actuators and \
                 steps of {} s",
                 self.definition.model,
                 self.definition.name,

@@ -1,7 +1,8 @@
-//! Forward and backward of the two networks of a paper-size update, beside the machine's peak.
+//! Forward and backward passes of the two networks of a paper-size update, compared with the
+//! machine's peak.
 //!
 //! Throughput is in floating-point operations (criterion's "elem"): two for each weight of a matrix
-//! product, three products for a layer (two for the first); activations count nothing.
+//! product, three products per layer (two for the first); activations are not counted.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use fpo_nn::{
@@ -19,7 +20,7 @@ struct Shape {
     precision: Precision,
 }
 
-/// 1024 sequences of 30 steps; eight pairs (t, ε) for each through the actor.
+/// 1024 sequences of 30 steps; the actor has eight pairs (t, ε) for each step.
 const SHAPES: [Shape; 3] = [
     Shape {
         name: "actor",
@@ -107,7 +108,7 @@ fn passes(c: &mut Criterion) {
             precision,
         } = shape;
         if !precision.is_available() {
-            println!("{name}: this machine has no such unit");
+            println!("{name}: this machine does not support it");
             continue;
         }
         let mlp = Mlp::new(MlpSpec {

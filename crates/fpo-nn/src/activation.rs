@@ -5,14 +5,14 @@ use pulp::Simd;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The function after every hidden layer; the output layer is linear.
+/// The activation after every hidden layer; the output layer is linear.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Activation {
     /// z·σ(z).
     #[default]
     Silu,
-    /// z where z > 0, exp(z) − 1 elsewhere.
+    /// z for z > 0, otherwise exp(z) − 1.
     Elu,
     /// max(z, 0).
     Relu,
@@ -20,7 +20,7 @@ pub enum Activation {
     Tanh,
 }
 
-/// A function of one vector register, known at compile time, so that it fuses into the matrix
+/// A function of one vector register, known at compile time, so that it is fused into the matrix
 /// product.
 pub(crate) trait Function: Copy {
     /// f(z) and f′(z). All of them have f(0) = 0, which keeps padded columns at zero.
@@ -108,7 +108,7 @@ mod tests {
         }
     }
 
-    /// Numbers of both signs over all magnitudes, dense where the functions bend.
+    /// Numbers of both signs and all magnitudes, dense where the functions are curved.
     fn arguments() -> Vec<f32> {
         let tiny_to_huge = (0..4000).map(|i| 10f32.powf(-20.0 + i as f32 * 0.01));
         let dense = (0..100_000).map(|i| i as f32 * 1.5e-4);
@@ -119,8 +119,8 @@ mod tests {
             .collect()
     }
 
-    /// Checks values to `ulps` units in the last place, and both values and derivatives to an
-    /// absolute error where that allows more.
+    /// Checks values to `ulps` units in the last place, and values and derivatives to an absolute
+    /// error if that is larger.
     fn check(
         function: impl Function,
         exact: impl Fn(f64) -> (f64, f64),
@@ -246,7 +246,7 @@ mod tests {
                 z: &[0.0],
             }),
         ] {
-            assert_eq!(h, [0.0], "padding relies on it");
+            assert_eq!(h, [0.0], "padding requires it");
         }
     }
 

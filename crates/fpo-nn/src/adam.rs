@@ -90,7 +90,7 @@ impl Adam {
             "moments of different lengths"
         );
         self.steps += 1;
-        // The corrections in f64: 1 − β₂ᵗ would lose digits while t is small.
+        // The corrections in f64, because 1 − β₂ᵗ would lose digits for small t.
         let correction = |beta: f32| 1.0 - f64::from(beta).powf(self.steps as f64);
         let step_size = (f64::from(lr_now) / correction(beta1)) as f32;
         let root_correction = (1.0 / correction(beta2).sqrt()) as f32;
@@ -110,8 +110,8 @@ impl Adam {
     }
 }
 
-/// The step of every parameter; a type, since closures are not sure to be compiled for the widest
-/// vectors.
+/// The step of every parameter. It is a type, because closures are not guaranteed to be compiled
+/// for the widest vectors.
 struct Update<'a> {
     parameters: &'a mut [f32],
     gradient: &'a [f32],
@@ -120,11 +120,11 @@ struct Update<'a> {
     beta1: f32,
     beta2: f32,
     eps: f32,
-    /// Learning rate over the first moment's correction.
+    /// Learning rate divided by the first moment's correction.
     step_size: f32,
     /// 1/√ of the second moment's correction.
     root_correction: f32,
-    /// What weight decay leaves of a parameter.
+    /// Factor of weight decay on a parameter.
     keep: f32,
 }
 

@@ -10,8 +10,8 @@ struct Line([f32; LINE]);
 /// Numbers in a cache line.
 pub(crate) const LINE: usize = 16;
 
-/// A fixed-size buffer of f32, zero at first. A vector load that straddles two cache lines costs
-/// twice as much, so everything the kernels stream lives in one of these.
+/// A fixed-size buffer of f32, zero at first. A vector load across two cache lines costs twice as
+/// much, so all streamed data of the kernels is in such buffers.
 #[derive(Clone)]
 pub(crate) struct Aligned {
     lines: Vec<Line>,

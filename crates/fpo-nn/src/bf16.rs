@@ -1,17 +1,17 @@
 //! Passes in bfloat16 on Intel's matrix unit (AMX), six times as fast as f32 vectors on the
 //! published critic (`cargo bench -p fpo-nn --features bench`).
 //!
-//! Data lie in tiles of 16 rows of 64 bytes, the registers of that unit, in three arrangements of
-//! the same numbers:
+//! Data are stored in tiles of 16 rows of 64 bytes, the size of that unit's registers, in three
+//! arrangements:
 //!
-//! * *left*: 16 rows × 32 columns, as the left factor of a product is read;
-//! * *right*: 32 rows × 16 columns, row 2p and row 2p + 1 interleaved, as the right factor is read;
+//! * *left*: 16 rows × 32 columns, for the left factor of a product;
+//! * *right*: 32 rows × 16 columns, rows 2p and 2p + 1 interleaved, for the right factor;
 //! * *transposed*: the left arrangement of the transpose, for the gradient of the weights.
 //!
-//! A pass walks blocks of 32 × 32 sums. The unit leaves a block in the first-level cache, and
-//! vectors carry it on: bias and activation, or the chain rule, rounding, and the arrangements that
-//! later products need. Columns beyond a matrix's edge are zero. Rows beyond hold what inputs of
-//! zero give; the gradient at them is zero, so that they add nothing.
+//! A pass computes blocks of 32 × 32 sums. The unit stores a block in the first-level cache, and
+//! vector instructions continue from there: bias and activation, or the chain rule, rounding, and
+//! the arrangements for later products. Columns beyond a matrix's edge are zero. Rows beyond it
+//! hold the results of zero inputs; their gradient is zero, so that they add nothing.
 
 mod amx;
 mod blocks;

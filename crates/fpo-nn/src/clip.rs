@@ -1,7 +1,6 @@
 //! Gradient clipping by the global norm.
 
-/// The Euclidean norm of all numbers of all `parts` together, summed in f64 in a fixed order. NaN
-/// if one is.
+/// The Euclidean norm over all `parts`, summed in f64 in a fixed order. NaN if any number is NaN.
 pub fn global_norm(parts: &[&[f32]]) -> f64 {
     parts
         .iter()
@@ -11,7 +10,7 @@ pub fn global_norm(parts: &[&[f32]]) -> f64 {
 }
 
 fn sum_of_squares(values: &[f32]) -> f64 {
-    // Eight running sums: the order is fixed, and additions need not wait for each other.
+    // Eight running sums: the order is fixed, and additions do not depend on each other.
     let mut sums = [0.0f64; 8];
     let (chunks, rest) = values.as_chunks::<8>();
     for chunk in chunks {
@@ -25,9 +24,8 @@ fn sum_of_squares(values: &[f32]) -> f64 {
     sums.iter().sum()
 }
 
-/// Scales `part` by `max_norm / norm` where `norm`, the [`global_norm`] of all parts together,
-/// exceeds `max_norm`. A norm that is not finite leaves the numbers alone, for the caller to
-/// refuse.
+/// Scales `part` by `max_norm / norm` if `norm`, the [`global_norm`] over all parts, exceeds
+/// `max_norm`. With a non-finite norm the numbers are unchanged; the caller must check for it.
 pub fn clip_to_norm(part: &mut [f32], norm: f64, max_norm: f64) {
     if norm > max_norm && norm.is_finite() {
         let scale = (max_norm / norm) as f32;

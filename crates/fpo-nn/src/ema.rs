@@ -3,7 +3,7 @@
 /// A running average of a parameter vector: `average ← decay·average + (1 − decay)·parameters`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ema {
-    /// Share of the old average that an update keeps, in [0, 1).
+    /// Weight of the old average in an update, in [0, 1).
     pub decay: f32,
     /// The average.
     pub average: Vec<f32>,

@@ -1,4 +1,4 @@
-//! What the passes do with finished sums while they are still in registers.
+//! Epilogues: operations of the passes on finished sums while these are still in registers.
 
 #![allow(unsafe_code)]
 
@@ -7,7 +7,7 @@ use crate::kernel::{Epilogue, load, store};
 use pulp::Simd;
 use std::marker::PhantomData;
 
-/// A row-major matrix to write, behind a pointer so that an epilogue can be copied into kernels.
+/// A row-major output matrix, as a pointer so that an epilogue can be copied into kernels.
 #[derive(Clone, Copy)]
 pub(crate) struct Target<'a> {
     data: *mut f32,
@@ -34,10 +34,10 @@ impl<'a> Target<'a> {
     }
 
     /// # Safety
-    /// (row, column) lies in the matrix.
+    /// (row, column) must be inside the matrix.
     #[inline(always)]
     unsafe fn at(self, row: usize, column: usize) -> *mut f32 {
-        // SAFETY: the caller's.
+        // SAFETY: guaranteed by the caller.
         unsafe { self.data.add(row * self.stride + column) }
     }
 }
@@ -46,7 +46,7 @@ impl<'a> Target<'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct Activate<'a, F> {
     pub(crate) hidden: Target<'a>,
-    /// Absent when nothing will be differentiated.
+    /// Absent if there will be no backward pass.
     pub(crate) derivative: Option<Target<'a>>,
     pub(crate) function: F,
 }
@@ -61,7 +61,7 @@ impl<F: Function> Epilogue for Activate<'_, F> {
     #[inline(always)]
     unsafe fn finish<S: Simd>(self, simd: S, row: usize, column: usize, sums: S::f32s) {
         let (h, d) = self.function.apply(simd, sums);
-        // SAFETY: `check` saw this row and column.
+        // SAFETY: `check` has validated this row and column.
         unsafe {
             store(simd, self.hidden.at(row, column), h);
             if let Some(derivative) = self.derivative {
@@ -85,13 +85,13 @@ impl Epilogue for Linear<'_> {
     #[inline(always)]
     unsafe fn finish<S: Simd>(self, simd: S, row: usize, column: usize, sums: S::f32s) {
         let lanes = S::F32_LANES.min(self.output.stride - column);
-        // SAFETY: `check` saw this row; the columns end with the row.
+        // SAFETY: `check` has validated this row; the columns end with the row.
         let to = unsafe { std::slice::from_raw_parts_mut(self.output.at(row, column), lanes) };
         simd.partial_store_f32s(to, sums);
     }
 }
 
-/// The sums themselves, padded to whole panels, for another product to go on from.
+/// The sums themselves, padded to whole panels, as initial values of another product.
 #[derive(Clone, Copy)]
 pub(crate) struct Keep<'a> {
     pub(crate) sums: Target<'a>,
@@ -104,12 +104,12 @@ impl Epilogue for Keep<'_> {
 
     #[inline(always)]
     unsafe fn finish<S: Simd>(self, simd: S, row: usize, column: usize, sums: S::f32s) {
-        // SAFETY: `check` saw this row and column.
+        // SAFETY: `check` has validated this row and column.
         unsafe { store(simd, self.sums.at(row, column), sums) }
     }
 }
 
-/// ∂L/∂z = ∂L/∂h · f′(z), in the place of f′(z).
+/// ∂L/∂z = ∂L/∂h · f′(z), which replaces f′(z).
 #[derive(Clone, Copy)]
 pub(crate) struct Chain<'a> {
     pub(crate) derivative: Target<'a>,
@@ -122,7 +122,7 @@ impl Epilogue for Chain<'_> {
 
     #[inline(always)]
     unsafe fn finish<S: Simd>(self, simd: S, row: usize, column: usize, sums: S::f32s) {
-        // SAFETY: `check` saw this row and column.
+        // SAFETY: `check` has validated this row and column.
         unsafe {
             let at = self.derivative.at(row, column);
             store(simd, at, simd.mul_f32s(load(simd, at), sums));
@@ -161,10 +161,10 @@ impl Epilogue for Accumulate<'_> {
 /// Adds the first `count` numbers of `values`, or all if it has fewer, to those at `to`.
 ///
 /// # Safety
-/// That many numbers lie at `to`, writable.
+/// `to` must point to that many writable numbers.
 #[inline(always)]
 pub(crate) unsafe fn add<S: Simd>(simd: S, to: *mut f32, count: usize, values: S::f32s) {
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         if count >= S::F32_LANES {
             store(simd, to, simd.add_f32s(load(simd, to), values));

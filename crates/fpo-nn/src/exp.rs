@@ -3,12 +3,12 @@
 use pulp::Simd;
 
 /// 1.5·2²³ + 127: adding it to a number leaves the nearest integer, plus the exponent bias, in the
-/// low bits. So rounding and building 2ⁿ need no conversion between floats and integers, which is
-/// slow on every machine.
+/// low bits. So rounding and computing 2ⁿ need no conversion between floats and integers, which is
+/// slow.
 const ROUND: f32 = 12_583_039.0;
 
-/// Beyond ±87, 2ⁿ would leave the normal numbers; exp(±87) is as good as 0 or ∞ to every function
-/// built on it.
+/// Beyond ±87, 2ⁿ would not be a normal number; for every function built on it, exp(±87) is
+/// equivalent to 0 or ∞.
 const LIMIT: f32 = 87.0;
 
 /// ln 2 in two parts; the first has few enough bits for its product with an exponent to be exact.
@@ -30,7 +30,7 @@ const SERIES: [f32; 6] = [
 #[inline(always)]
 fn nearest_power<S: Simd>(simd: S, x: S::f32s, log2_e: f32) -> [S::f32s; 3] {
     let splat = |value| simd.splat_f32s(value);
-    // x is the second operand: x86 answers with it where one of them is NaN.
+    // x is the second operand, which x86 returns if one of the operands is NaN.
     let x = simd.min_f32s(splat(LIMIT), simd.max_f32s(splat(-LIMIT), x));
     let shifted = simd.mul_add_e_f32s(x, splat(log2_e), splat(ROUND));
     let bits = simd.transmute_u32s_f32s(shifted);
@@ -78,8 +78,8 @@ const FALL: [f32; 6] = [
 
 /// 1/(1 + exp(−x)), to 4e-7 of it, and the value at ±87 beyond. NaN stays NaN on vectors.
 ///
-/// This is the function that acting waits for: a shorter way than through [`exp_plus`], whose
-/// digits near 0 are not asked for here.
+/// This function dominates the latency of acting, so it is shorter than a version with
+/// [`exp_plus`], whose accuracy near 0 is not needed here.
 #[inline(always)]
 pub(crate) fn sigmoid<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     let splat = |value| simd.splat_f32s(value);
@@ -102,7 +102,7 @@ pub(crate) fn sigmoid<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     )
 }
 
-/// tanh(x) = m/(m + 2) with m = exp(2x) − 1, which loses nothing near 0.
+/// tanh(x) = m/(m + 2) with m = exp(2x) − 1, which stays accurate near 0.
 #[inline(always)]
 pub(crate) fn tanh<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     let m = exp_plus(simd, simd.add_f32s(x, x), -1.0);

@@ -12,8 +12,8 @@ pub enum Initialization {
     /// Uniform with variance 1/inputs (LeCun et al., *Efficient BackProp*, 1998).
     #[default]
     LecunUniform,
-    /// Orthonormal rows or columns, whichever are fewer (Saxe et al., arXiv 1312.6120), times √2 in
-    /// hidden layers.
+    /// Orthonormal rows or columns, whichever there are fewer of (Saxe et al., arXiv 1312.6120),
+    /// times √2 in hidden layers.
     Orthogonal,
 }
 
@@ -61,7 +61,7 @@ fn lecun_uniform(key: Key, inputs: usize, weight: &mut [f32]) {
         .for_each(|w| *w = (2.0 * *w - 1.0) * bound);
 }
 
-/// Orthonormalizes a normal matrix by modified Gram–Schmidt in f64, which leaves the uniform (Haar)
+/// Orthonormalizes a normal matrix by modified Gram–Schmidt in f64, which gives the uniform (Haar)
 /// distribution.
 fn orthogonal(key: Key, inputs: usize, outputs: usize, weight: &mut [f32]) {
     fill_normal(key, weight);
@@ -78,7 +78,7 @@ fn orthogonal(key: Key, inputs: usize, outputs: usize, weight: &mut [f32]) {
     let mut basis: Vec<Vec<f64>> = Vec::with_capacity(vectors);
     for v in 0..vectors {
         let mut x: Vec<f64> = (0..length).map(|e| f64::from(weight[at(v, e)])).collect();
-        // Twice: the second pass removes what rounding left of the first.
+        // Twice: the second pass removes the rounding errors of the first.
         for _ in 0..2 {
             for b in &basis {
                 let projection = dot(&x, b);

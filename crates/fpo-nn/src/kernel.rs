@@ -1,10 +1,10 @@
-//! The matrix product behind every pass, on the widest vectors of this machine.
+//! The matrix product of all passes, on the widest vectors of this machine.
 //!
 //! C[m, n] = A[m, k]·B[k, n] in blocks of [`BLOCK_ROWS`] rows and two vector registers of columns:
-//! the block's sums stay in registers, in the order of k and by fused multiply-add, until an
-//! [`Epilogue`] takes them. So an element of C depends neither on the rows around it nor on where
-//! buffers lie. B comes in panels of [`PANEL`] columns, read from the first-level cache by all
-//! blocks of rows in turn.
+//! the block's sums stay in registers, accumulated in the order of k by fused multiply-add, until
+//! an [`Epilogue`] receives them. So an element of C depends neither on other rows nor on the
+//! addresses of buffers. B is stored in panels of [`PANEL`] columns, which all blocks of rows read
+//! from the first-level cache.
 
 #![allow(unsafe_code)]
 
@@ -14,13 +14,13 @@ use pulp::{Simd, WithSimd};
 /// Columns of a packed panel.
 pub(crate) const PANEL: usize = 32;
 
-/// Buffers hold whole blocks of rows; what lies beyond the tile's rows is computed and ignored.
+/// Buffers hold whole blocks of rows; rows beyond those of the tile are computed and ignored.
 pub(crate) const BLOCK_ROWS: usize = 8;
 
-/// Columns that half of the widest vectors hold: an action has seldom more.
+/// Columns in half of the widest vectors: an action rarely has more.
 const NARROW: usize = 8;
 
-/// The left factor: element (i, p) lies at `i·row + p·step`.
+/// The left factor: element (i, p) is at `i·row + p·step`.
 #[derive(Clone, Copy)]
 pub(crate) struct Left<'a> {
     pub(crate) data: &'a [f32],
@@ -28,41 +28,41 @@ pub(crate) struct Left<'a> {
     pub(crate) step: usize,
 }
 
-/// The right factor: element (p, j) lies at `(j / PANEL)·panel + p·step + j % PANEL`.
+/// The right factor: element (p, j) is at `(j / PANEL)·panel + p·step + j % PANEL`.
 #[derive(Clone, Copy)]
 pub(crate) struct Right<'a> {
     pub(crate) data: &'a [f32],
     pub(crate) panel: usize,
     pub(crate) step: usize,
-    /// Whether each panel starts with a row of biases, the first terms of the sums.
+    /// Whether each panel starts with a row of biases, the initial values of the sums.
     pub(crate) bias: bool,
 }
 
-/// Sums to go on from: element (i, j) lies at `i·row + j`; whole blocks and panels.
+/// Initial values of the sums: element (i, j) is at `i·row + j`; whole blocks and panels.
 #[derive(Clone, Copy)]
 pub(crate) struct Begun<'a> {
     pub(crate) data: &'a [f32],
     pub(crate) row: usize,
-    /// Left factors that all rows have in common. Their part is added to each row's.
+    /// Left factors common to all rows, whose part is added to each row.
     pub(crate) common: &'a [f32],
-    /// Their right factors, laid out as the others.
+    /// Their right factors, in the same layout as the others.
     pub(crate) right: &'a [f32],
 }
 
-/// What becomes of a finished vector of sums.
+/// The operation on a finished vector of sums.
 pub(crate) trait Epilogue: Copy {
     /// Panics unless `finish` may be called for every row below `rows` and every column below
     /// `columns` (a multiple of the vector length).
     fn check(&self, rows: usize, columns: usize);
 
-    /// Takes the sums of `row` from `column` on.
+    /// Receives the sums of `row` from `column` on.
     ///
     /// # Safety
-    /// `row` and `column` lie in what `check` was asked.
+    /// `row` and `column` must be in the range passed to `check`.
     unsafe fn finish<S: Simd>(self, simd: S, row: usize, column: usize, sums: S::f32s);
 }
 
-/// C = A·B of `rows` × `columns` with inner size `depth`, handed to `epilogue`.
+/// C = A·B of `rows` × `columns` with inner size `depth`, passed to `epilogue`.
 pub(crate) struct Product<'a, E> {
     pub(crate) rows: usize,
     pub(crate) columns: usize,
@@ -78,8 +78,7 @@ impl<E: Epilogue> Product<'_, E> {
     /// Runs the product.
     ///
     /// # Panics
-    /// If a factor or the target is smaller than the sizes, rounded up to whole blocks and panels,
-    /// need.
+    /// If a factor or the target is too small for the sizes, rounded up to whole blocks and panels.
     pub(crate) fn run(self) {
         if self.rows > 0 && self.columns > 0 {
             self.check();
@@ -129,9 +128,9 @@ impl<E: Epilogue> WithSimd for Product<'_, E> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        // SAFETY: `check` has seen the sizes; `run` calls it first.
+        // SAFETY: `check` has validated the sizes; `run` calls it first.
         unsafe {
-            // Two registers of columns and 8 rows make 16 sums: half of 32 registers, all of 16.
+            // Two registers of columns × 8 rows are 16 sums: half of 32 registers, or all of 16.
             if S::REGISTER_COUNT >= 32 {
                 self.panels::<S, 8>(simd)
             } else {
@@ -143,7 +142,7 @@ impl<E: Epilogue> WithSimd for Product<'_, E> {
 
 impl<E: Epilogue> Product<'_, E> {
     /// # Safety
-    /// `check` has passed.
+    /// `check` must have passed.
     #[inline(always)]
     unsafe fn panels<S: Simd, const ROWS: usize>(self, simd: S) {
         let mut column = 0;
@@ -155,8 +154,8 @@ impl<E: Epilogue> Product<'_, E> {
                     self.blocks::<S, ROWS, 2>(simd, column);
                     column += 2 * S::F32_LANES;
                 } else {
-                    // One register of columns leaves room for the sums of 8 rows everywhere, and
-                    // fewer would wait for each other.
+                    // With one register of columns, the sums of 8 rows fit on every machine; fewer
+                    // rows would stall on the latency of additions.
                     self.blocks::<S, 8, 1>(simd, column);
                     column += S::F32_LANES;
                 }
@@ -167,7 +166,7 @@ impl<E: Epilogue> Product<'_, E> {
     /// All blocks of rows for the `VECTORS` registers of columns from `column` on.
     ///
     /// # Safety
-    /// As `panels`; the columns lie in one panel.
+    /// As `panels`; the columns must be in one panel.
     #[inline(always)]
     unsafe fn blocks<S: Simd, const ROWS: usize, const VECTORS: usize>(
         &self,
@@ -180,8 +179,7 @@ impl<E: Epilogue> Product<'_, E> {
             let mut b = right
                 .data
                 .as_ptr()
-                // Wrapping: where there is nothing to multiply, there need be no factors to point
-                // at.
+                // Wrapping, because with an empty inner dimension the pointer may be out of bounds.
                 .wrapping_add(column / PANEL * right.panel + column % PANEL);
             let mut start = [simd.splat_f32s(0.0); VECTORS];
             if right.bias {
@@ -205,8 +203,8 @@ impl<E: Epilogue> Product<'_, E> {
             }
             let mut row = 0;
             while row < self.rows {
-                // A few rows alone, as a policy acting for one robot has, cost less one by one than
-                // as most of a block of nothing.
+                // Few rows, as for a policy acting on one robot, cost less one by one than as a
+                // mostly empty block.
                 if self.rows - row > ROWS / 4 {
                     self.block::<S, ROWS, VECTORS>(simd, row, column, start, b);
                     row += ROWS;
@@ -218,8 +216,8 @@ impl<E: Epilogue> Product<'_, E> {
         }
     }
 
-    /// `ROWS` rows from `row` on, for the `VECTORS` registers of columns from `column` on, whose
-    /// sums begin with `start` and whose right factors lie at `b`.
+    /// `ROWS` rows from `row` on, for the `VECTORS` registers of columns from `column` on, with
+    /// initial sums `start` and right factors at `b`.
     ///
     /// # Safety
     /// As `blocks`.
@@ -270,20 +268,20 @@ impl<E: Epilogue> Product<'_, E> {
 /// Reads a vector from any address.
 ///
 /// # Safety
-/// A whole vector lies at `from`.
+/// `from` must point to a whole readable vector.
 #[inline(always)]
 pub(crate) unsafe fn load<S: Simd>(_: S, from: *const f32) -> S::f32s {
-    // SAFETY: the caller's; `f32s` is plain data.
+    // SAFETY: guaranteed by the caller; `f32s` is plain data.
     unsafe { from.cast::<S::f32s>().read_unaligned() }
 }
 
 /// Writes a vector to any address.
 ///
 /// # Safety
-/// A whole vector of writable memory lies at `to`.
+/// `to` must point to a whole writable vector.
 #[inline(always)]
 pub(crate) unsafe fn store<S: Simd>(_: S, to: *mut f32, value: S::f32s) {
-    // SAFETY: the caller's; `f32s` is plain data.
+    // SAFETY: guaranteed by the caller; `f32s` is plain data.
     unsafe { to.cast::<S::f32s>().write_unaligned(value) }
 }
 
@@ -373,7 +371,7 @@ mod tests {
                     );
                 }
             }
-            // The sums run in one order with fused multiply-adds whatever the width.
+            // The sums have the same order and use fused multiply-adds for every vector width.
             for pair in found[1..].windows(2) {
                 assert_eq!(pair[0].1, pair[1].1, "{} and {}", pair[0].0, pair[1].0);
             }

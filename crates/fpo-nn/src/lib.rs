@@ -1,10 +1,11 @@
-//! Multi-layer perceptrons for policies and critics, and what training them needs.
+//! Multi-layer perceptrons for policies and critics, with training: backward passes, optimizer,
+//! normalization.
 //!
 //! A network is a [`Mlp`]: sizes and the layout of one flat parameter vector, which the caller
-//! owns. A minibatch is walked in tiles of rows whose activations stay in the second-level cache
-//! ([`Mlp::tile_rows`]): fill [`Scratch::input_mut`], [`Mlp::forward`], write the gradient at the
-//! output, [`Mlp::backward`]. Each call is single-threaded and allocates nothing; threads share one
-//! set of packed [`Weights`] and own a [`Scratch`] and a gradient each.
+//! owns. A minibatch is processed in tiles of rows whose activations stay in the second-level cache
+//! ([`Mlp::tile_rows`]): fill [`Scratch::input_mut`], call [`Mlp::forward`], write the gradient at
+//! the output, call [`Mlp::backward`]. Each call is single-threaded and allocates nothing; threads
+//! share one set of packed [`Weights`] and own a [`Scratch`] and a gradient each.
 //!
 //! ```
 //! use fpo_nn::{Activation, Initialization, Mlp, MlpSpec};

@@ -4,8 +4,8 @@ use crate::{Activation, Precision, PrecisionError};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
-/// What a multi-layer perceptron looks like: `input → hidden[0] → … → output`, the activation after
-/// every hidden layer, a linear output.
+/// The architecture of a multi-layer perceptron: `input → hidden[0] → … → output`, with an
+/// activation after every hidden layer and a linear output.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MlpSpec {
@@ -30,13 +30,13 @@ pub enum MlpError {
     Width {
         /// Index among input, hidden layers and output.
         layer: usize,
-        /// The refused width.
+        /// The invalid width.
         width: usize,
     },
     /// More than [`Mlp::MAX_LAYERS`] layers.
     #[error("{layers} layers; at most {} are supported", Mlp::MAX_LAYERS)]
     Depth {
-        /// The refused number of layers, the output layer included.
+        /// The invalid number of layers, including the output layer.
         layers: usize,
     },
 }
@@ -48,9 +48,9 @@ pub struct Layer {
     pub inputs: usize,
     /// Width of `y`.
     pub outputs: usize,
-    /// Where `W` lies: `inputs` rows of `outputs` numbers.
+    /// Range of `W`: `inputs` rows of `outputs` numbers.
     pub weight: Range<usize>,
-    /// Where `b` lies: `outputs` numbers.
+    /// Range of `b`: `outputs` numbers.
     pub bias: Range<usize>,
 }
 
@@ -64,9 +64,9 @@ pub struct Mlp {
 }
 
 impl Mlp {
-    /// The widest layer accepted.
+    /// The maximum width of a layer.
     pub const MAX_WIDTH: usize = 65_536;
-    /// The most layers accepted.
+    /// The maximum number of layers.
     pub const MAX_LAYERS: usize = 64;
 
     /// The network of `spec`. Parameters are laid out as weight 0, bias 0, weight 1, ….
@@ -114,8 +114,8 @@ impl Mlp {
         })
     }
 
-    /// The same network with its products in `precision`. Weights and scratches made before do not
-    /// fit it.
+    /// The same network with its products in `precision`. Existing weights and scratches cannot be
+    /// used with it.
     ///
     /// # Errors
     /// If this machine does not have that precision.
@@ -127,12 +127,12 @@ impl Mlp {
         }
     }
 
-    /// In which numbers its products are computed.
+    /// The precision of its products.
     pub fn precision(&self) -> Precision {
         self.precision
     }
 
-    /// What the network was built from.
+    /// The architecture of the network.
     pub fn spec(&self) -> &MlpSpec {
         &self.spec
     }

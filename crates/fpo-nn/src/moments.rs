@@ -1,10 +1,10 @@
-//! Running mean and variance, and the normalization of observations by them.
+//! Running mean and variance, and normalization of observations.
 
 use serde::{Deserialize, Serialize};
 
-/// Count, mean and sum of squared deviations of each column of the rows seen so far, in f64. Parts
-/// computed apart merge without loss (Chan, Golub & LeVeque, *Updating formulae and a pairwise
-/// algorithm for computing sample variances*, 1979).
+/// Count, mean and sum of squared deviations of each column of the rows seen so far, in f64.
+/// Moments of separate parts can be merged without loss (Chan, Golub & LeVeque, *Updating formulae
+/// and a pairwise algorithm for computing sample variances*, 1979).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Moments {
     /// Rows seen.
@@ -16,7 +16,7 @@ pub struct Moments {
 }
 
 impl Moments {
-    /// No rows yet, of `dim` columns.
+    /// Moments of `dim` columns without rows.
     pub fn new(dim: usize) -> Self {
         Self {
             count: 0,
@@ -34,7 +34,7 @@ impl Moments {
         assert_eq!(dim, self.mean.len(), "columns of the moments");
         assert!(
             dim > 0 && rows.len().is_multiple_of(dim),
-            "{} numbers are no rows of {dim}",
+            "{} numbers are not whole rows of {dim}",
             rows.len()
         );
         let count = rows.len() / dim;
@@ -59,7 +59,7 @@ impl Moments {
         self.merge(&part);
     }
 
-    /// Adds what `other` has seen.
+    /// Adds the rows of `other`.
     ///
     /// # Panics
     /// If the numbers of columns differ.
@@ -91,9 +91,9 @@ impl Moments {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NormalizerConfig {
-    /// Normalized values are clipped to ±clip; `None` leaves them.
+    /// Normalized values are clipped to ±clip; `None` for no clipping.
     pub clip: Option<f32>,
-    /// Smallest variance divided by, which keeps constant columns finite.
+    /// Lower bound on the variance, which keeps constant columns finite.
     pub variance_floor: f64,
 }
 
@@ -106,8 +106,8 @@ impl Default for NormalizerConfig {
     }
 }
 
-/// Maps rows to (x − mean)/std with statistics of its own, which change only by
-/// [`Normalizer::update`]. The moments and the settings are its complete state.
+/// Maps rows to (x − mean)/std, with statistics that only [`Normalizer::update`] changes. The
+/// moments and the settings are its complete state.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Normalizer {
     config: NormalizerConfig,
@@ -117,7 +117,7 @@ pub struct Normalizer {
 }
 
 impl Normalizer {
-    /// A normalizer of `dim` columns that has seen nothing: the identity, but for clipping.
+    /// A normalizer of `dim` columns without data: the identity, except for clipping.
     pub fn new(config: NormalizerConfig, dim: usize) -> Self {
         Self::from_moments(config, Moments::new(dim))
     }
@@ -134,7 +134,7 @@ impl Normalizer {
         normalizer
     }
 
-    /// Adds what `seen` has seen to the statistics.
+    /// Adds the rows of `seen` to the statistics.
     ///
     /// # Panics
     /// If the numbers of columns differ.
@@ -171,12 +171,12 @@ impl Normalizer {
     /// Writes the normalized rows of `x` ([rows, dim]) to `out` of the same shape.
     ///
     /// # Panics
-    /// If the lengths differ or are no whole rows.
+    /// If the lengths differ or are not whole rows.
     pub fn normalize(&self, x: &[f32], out: &mut [f32]) {
         assert_eq!(x.len(), out.len(), "input and output of different lengths");
         assert!(
             x.len().is_multiple_of(self.dim()),
-            "{} numbers are no rows of {}",
+            "{} numbers are not whole rows of {}",
             x.len(),
             self.dim()
         );

@@ -15,10 +15,10 @@ use fpo_rng::simd::dispatch;
 use pulp::{Simd, WithSimd};
 
 impl Mlp {
-    /// The outputs, [rows, output], for the first `rows` rows of the scratch's input. Keeps nothing
-    /// for `backward`.
+    /// Computes the outputs, [rows, output], for the first `rows` rows of the scratch's input.
+    /// Keeps nothing for `backward`.
     ///
-    /// A row's output is the same bit for bit whatever rows are around it.
+    /// A row's output does not depend on other rows, bit for bit.
     ///
     /// # Panics
     /// If `weights` or `scratch` belong to another network, or `rows` exceeds the scratch's
@@ -28,16 +28,19 @@ impl Mlp {
         scratch.output(rows)
     }
 
-    /// Reads the first `known` inputs of every row, for [`Mlp::infer_prepared`]: a policy asks for
-    /// ten velocities at one observation. They are to stay in the scratch's input until then: in
-    /// bfloat16 they are read anew.
+    /// Processes the first `known` inputs of every row in advance, for [`Mlp::infer_prepared`]: a
+    /// flow policy evaluates ten velocities at one observation. They must stay in the scratch's
+    /// input until then, because in bfloat16 they are read again.
     ///
     /// # Panics
     /// As [`Mlp::infer`], and if the network has fewer inputs.
     pub fn prepare(&self, weights: &Weights, scratch: &mut Scratch, rows: usize, known: usize) {
         self.check(weights, scratch, rows);
         let layer = &self.layers()[0];
-        assert!(known <= layer.inputs, "more known inputs than there are");
+        assert!(
+            known <= layer.inputs,
+            "more known inputs than the network has"
+        );
         let Scratch {
             input, prepared, ..
         } = scratch;
@@ -61,14 +64,14 @@ impl Mlp {
         product(layer, factors, Keep { sums });
     }
 
-    /// As [`Mlp::infer`], but for rounding, where a row's inputs are those that [`Mlp::prepare`]
-    /// read, then its own part of `own` `[rows, width]`, then `common`, the same for all rows.
-    /// `rows` are the first of those that were prepared.
+    /// As [`Mlp::infer`], except for rounding, where a row's inputs are those that [`Mlp::prepare`]
+    /// has processed, then its own part of `own` `[rows, width]`, then `common`, the same for all
+    /// rows. `rows` are the first of the prepared rows.
     ///
-    /// A row's output is the same bit for bit whatever rows are around it.
+    /// A row's output does not depend on other rows, bit for bit.
     ///
     /// # Panics
-    /// As [`Mlp::infer`], and if these are not as many inputs as the network has.
+    /// As [`Mlp::infer`], and if these inputs are not as many as the network's.
     pub fn infer_prepared<'s>(
         &self,
         weights: &Weights,
@@ -87,7 +90,7 @@ impl Mlp {
         let width = layer.inputs - known - common.len();
         assert_eq!(own.len(), rows * width, "inputs of the rows' own");
         if in_f32(&weights.layers).is_none() {
-            // That pass takes its inputs whole.
+            // That pass needs complete inputs.
             let inputs = scratch.input_mut(rows).chunks_exact_mut(layer.inputs);
             for (k, row) in inputs.enumerate() {
                 row[known..known + width].copy_from_slice(&own[k * width..][..width]);
@@ -102,10 +105,10 @@ impl Mlp {
         scratch.output(rows)
     }
 
-    /// As [`Mlp::infer`], keeping what [`Mlp::backward`] needs.
+    /// As [`Mlp::infer`], but keeps the values for [`Mlp::backward`].
     ///
     /// # Panics
-    /// As [`Mlp::infer`], and if the scratch was made without training buffers.
+    /// As [`Mlp::infer`], and if the scratch was created without training buffers.
     pub fn forward<'s>(
         &self,
         weights: &Weights,
@@ -114,14 +117,14 @@ impl Mlp {
     ) -> &'s [f32] {
         assert!(
             scratch.is_training(),
-            "the scratch was made without training buffers"
+            "the scratch was created without training buffers"
         );
         self.walk(weights, scratch, rows, true, None);
         scratch.output(rows)
     }
 
-    /// All layers; with `common` the first goes on from what is prepared, these being the inputs
-    /// that all rows have in common.
+    /// Runs all layers. With `common`, the inputs common to all rows, the first layer starts from
+    /// the prepared sums.
     fn walk(
         &self,
         weights: &Weights,
@@ -183,11 +186,11 @@ impl Mlp {
         training: bool,
         prepared: Option<(&Prepared, &[f32])>,
     ) {
-        // Without training buffers two hidden buffers take turns.
+        // Without training buffers two hidden buffers alternate.
         let slots = hidden.len().max(1);
         let last = self.layers().len() - 1;
         for (l, (layer, packed)) in self.layers().iter().zip(packed).enumerate() {
-            // The first layer may have sums to go on from.
+            // The first layer may have prepared sums.
             let prepared = prepared.filter(|_| l == 0);
             let (from, to) = if l == 0 {
                 (None, hidden.first_mut())
@@ -250,10 +253,10 @@ impl Mlp {
         }
     }
 
-    /// Adds the gradient of the loss with respect to the parameters to `gradient`, laid out as they
-    /// are. Reads the gradient at the output from [`Scratch::output_and_gradient_mut`] and what the
-    /// last [`Mlp::forward`] on this scratch kept, which it consumes: each `backward` needs its own
-    /// `forward`.
+    /// Adds the gradient of the loss with respect to the parameters to `gradient`, in the same
+    /// layout. Reads the gradient at the output from [`Scratch::output_and_gradient_mut`] and the
+    /// values kept by the last [`Mlp::forward`] on this scratch, which it overwrites: each
+    /// `backward` needs its own `forward`.
     ///
     /// # Panics
     /// As [`Mlp::forward`], and if `gradient` is not [`Mlp::parameter_count`] long.
@@ -266,7 +269,7 @@ impl Mlp {
     ) {
         assert!(
             scratch.is_training(),
-            "the scratch was made without training buffers"
+            "the scratch was created without training buffers"
         );
         assert_eq!(
             gradient.len(),
@@ -411,7 +414,7 @@ impl Mlp {
     }
 }
 
-/// What the forward pass reads, where it does so in single precision.
+/// The parameters for a forward pass in single precision; none if it is in bfloat16.
 fn in_f32(layers: &Layers) -> Option<&[Packed]> {
     match layers {
         Layers::F32(packed) => Some(packed),
@@ -441,7 +444,7 @@ fn inputs_from<'a>(layer: &Layer, packed: &'a Packed, first: usize) -> Right<'a>
     }
 }
 
-/// The factors of a layer's forward product, and what its sums go on from.
+/// The factors of a layer's forward product, and the initial values of its sums.
 #[derive(Clone, Copy)]
 struct Factors<'a> {
     rows: usize,
@@ -506,9 +509,9 @@ impl WithSimd for ColumnSums<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         for column in (0..self.sums.len()).step_by(S::F32_LANES) {
-            // Four partial sums, so that one addition need not wait for the one before.
+            // Four partial sums, so that consecutive additions do not depend on each other.
             let mut partial = [simd.splat_f32s(0.0); 4];
-            // SAFETY: `run`, the only caller, compared the last vector's end with the length.
+            // SAFETY: `run`, the only caller, has compared the last vector's end with the length.
             let at = |row: usize| unsafe {
                 load(simd, self.data.as_ptr().add(row * self.stride + column))
             };

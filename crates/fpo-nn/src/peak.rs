@@ -1,13 +1,13 @@
-//! How fast this machine can multiply and add, to judge the kernels by.
+//! The machine's peak of multiply-adds, as a reference for the kernels.
 
 use fpo_rng::simd::dispatch;
 use pulp::{Simd, WithSimd};
 use std::hint::black_box;
 use std::time::Instant;
 
-/// The f32 rate of the calling thread in GFLOP/s (a fused multiply-add counts two): the best of
-/// several short runs of independent multiply-adds on the widest vectors. Run it on several threads
-/// at once for the rate of them all.
+/// The peak of f32 on the calling thread in GFLOP/s (a fused multiply-add counts as two): the best
+/// of several short runs of independent multiply-adds on the widest vectors. For the peak of
+/// several threads, run it on all of them at once.
 pub fn peak_gflops() -> f64 {
     const REPEATS: usize = 20_000;
     let run = || {

@@ -1,7 +1,7 @@
-//! In which numbers a network's products are computed.
+//! The number format of a network's products.
 
-/// The numbers that matrix products multiply. Parameters, gradients, inputs and outputs are f32
-/// either way.
+/// The number format of matrix products. Parameters, gradients, inputs and outputs are f32 either
+/// way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Precision {
     /// Single precision throughout, on any machine.
@@ -12,7 +12,7 @@ pub enum Precision {
     /// bits. Needs the matrix unit of recent Intel processors (AMX).
     Bf16,
     /// Outputs are those of `F32`, bit for bit; the products of the backward pass are computed as
-    /// with `Bf16`, and its inputs are not split but rounded once.
+    /// with `Bf16`, except that inputs are rounded once instead of split.
     Bf16Gradient,
 }
 
@@ -25,7 +25,7 @@ pub enum Precision {
 pub struct PrecisionError;
 
 impl Precision {
-    /// Whether this machine can compute so.
+    /// Whether this machine supports it.
     pub fn is_available(self) -> bool {
         match self {
             Self::F32 => true,

@@ -23,22 +23,22 @@ pub struct Scratch {
     pub(crate) d_output: Aligned,
 }
 
-/// The first layer's sums over inputs that many passes have in common, and room for the others; no
-/// memory until it is asked for.
+/// The first layer's sums over inputs common to many passes, and a buffer for the other inputs;
+/// allocated on first use.
 #[derive(Clone)]
 pub(crate) struct Prepared {
-    /// Of so many rows.
+    /// Number of prepared rows.
     pub(crate) rows: usize,
-    /// How many first inputs of each row are in `sums`; the biases are even if it is none.
+    /// Number of the first inputs of each row that `sums` includes; biases are always included.
     pub(crate) inputs: usize,
-    /// Over the first inputs of each row; rows `stride(outputs)` apart.
+    /// Sums over the first inputs of each row; rows `stride(outputs)` apart.
     pub(crate) sums: Aligned,
     /// The inputs after them.
     pub(crate) own: Aligned,
 }
 
 impl Prepared {
-    /// Sees to room for `rows` rows of `inputs` inputs and `outputs` sums.
+    /// Ensures capacity for `rows` rows of `inputs` inputs and `outputs` sums.
     pub(crate) fn make_room(&mut self, rows: usize, inputs: usize, outputs: usize) {
         for (buffer, len) in [
             (&mut self.sums, len(rows, stride(outputs))),
@@ -51,11 +51,11 @@ impl Prepared {
     }
 }
 
-/// What lies between the layers, in the network's precision.
+/// The values between layers, in the network's precision.
 #[derive(Clone)]
 pub(crate) enum Between {
     F32 {
-        /// Activations after each hidden layer, rows `stride(width)` apart. Two buffers in turn
+        /// Activations after each hidden layer, rows `stride(width)` apart. Two alternating buffers
         /// without training.
         hidden: Vec<Aligned>,
         /// f′(z) of each hidden layer after `forward`, the gradient at z after `backward`; empty
@@ -69,8 +69,8 @@ pub(crate) enum Between {
     Bf16(bf16::Buffers),
 }
 
-/// Distance between the rows of a hidden layer's buffer: whole panels, and a cache line more where
-/// rows would otherwise lie a multiple of 512 bytes apart and fall into the same few cache sets.
+/// Distance between the rows of a hidden layer's buffer: whole panels, and one more cache line if
+/// the distance would be a multiple of 512 bytes, because such rows map to the same few cache sets.
 pub(crate) fn stride(width: usize) -> usize {
     let padded = width.next_multiple_of(PANEL);
     if padded.is_multiple_of(128) {
@@ -80,10 +80,10 @@ pub(crate) fn stride(width: usize) -> usize {
     }
 }
 
-/// Numbers in a buffer of `rows` rows `stride` apart: whole blocks of rows, and a panel's worth
-/// beyond the last one, since kernels read whole vectors.
+/// Numbers in a buffer of `rows` rows `stride` apart: whole blocks of rows, and one panel after the
+/// last one, because kernels read whole vectors.
 fn len(rows: usize, stride: usize) -> usize {
-    // Checked: what kernels trust is that sizes were compared with these.
+    // Checked arithmetic, because the safety of kernels depends on these lengths.
     rows.checked_next_multiple_of(BLOCK_ROWS)
         .and_then(|rows| rows.checked_mul(stride)?.checked_add(PANEL))
         .expect("a tile that fits in memory")
@@ -152,12 +152,12 @@ impl Between {
 }
 
 impl Scratch {
-    /// The most rows a tile may have.
+    /// The maximum number of rows of a tile.
     pub fn capacity(&self) -> usize {
         self.rows
     }
 
-    /// Whether the scratch holds what `forward` and `backward` need.
+    /// Whether the scratch has the buffers for `forward` and `backward`.
     pub fn is_training(&self) -> bool {
         !self.d_output.as_slice().is_empty()
     }
@@ -189,7 +189,7 @@ impl Scratch {
         self.check(rows);
         assert!(
             self.is_training(),
-            "the scratch was made without training buffers"
+            "the scratch was created without training buffers"
         );
         let len = rows * self.spec.output;
         (

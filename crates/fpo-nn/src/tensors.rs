@@ -15,13 +15,13 @@ pub struct TensorRecord {
     pub bytes: Vec<u8>,
 }
 
-/// Tensors that are no parameters of the network at hand.
+/// Tensors that are not the parameters of this network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TensorError {
     /// A tensor is not in the file.
     #[error("tensor `{0}` is missing")]
     Missing(String),
-    /// A tensor that the network does not have carries its prefix.
+    /// A tensor with the network's prefix is not part of the network.
     #[error("tensor `{0}` is not part of the network")]
     Unexpected(String),
     /// A tensor has another shape.
@@ -72,8 +72,8 @@ impl Mlp {
             })
     }
 
-    /// The tensors of a flat vector (parameters, an average, or an optimizer's moments) named with
-    /// `prefix`, such as `"policy."`.
+    /// The tensors of a flat vector (parameters, an average, or an optimizer's moments), with names
+    /// that begin with `prefix`, such as `"policy."`.
     ///
     /// # Panics
     /// If `flat` is not [`Mlp::parameter_count`] long.
@@ -92,12 +92,12 @@ impl Mlp {
             .collect()
     }
 
-    /// The flat vector from the tensors named with `prefix`; other tensors may be in the file too.
-    /// Nothing is allocated by what the file claims: the network's sizes decide.
+    /// The flat vector from the tensors whose names begin with `prefix`; the file may contain other
+    /// tensors. Allocations depend on the network's sizes, not on those that the file claims.
     ///
     /// # Errors
-    /// A tensor that is missing, has another shape or type, holds NaN or infinity, or carries the
-    /// prefix without belonging to the network.
+    /// A tensor that is missing, has another shape or type, holds NaN or infinity, or has the
+    /// prefix but is not part of the network.
     pub fn load(&self, prefix: &str, file: &SafeTensors) -> Result<Vec<f32>, TensorError> {
         let mut flat = vec![0.0; self.parameter_count()];
         let expected: Vec<_> = self.tensors(prefix).collect();
@@ -141,7 +141,7 @@ impl Mlp {
     }
 }
 
-/// Whether `name` reads like `12.weight` or `12.bias`.
+/// Whether `name` has the form `12.weight` or `12.bias`.
 fn is_parameter(name: &str) -> bool {
     let Some((index, "weight" | "bias")) = name.split_once('.') else {
         return false;

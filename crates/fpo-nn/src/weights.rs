@@ -1,4 +1,4 @@
-//! Parameters in the order in which the kernels read them.
+//! Parameters in the layout of the kernels.
 
 use crate::aligned::Aligned;
 #[cfg(target_arch = "x86_64")]
@@ -16,7 +16,7 @@ pub struct Weights {
     pub(crate) layers: Layers,
 }
 
-/// Each layer's parameters, in the order of the network's precision.
+/// Each layer's parameters, in the layout for the network's precision.
 #[derive(Clone)]
 pub(crate) enum Layers {
     F32(Vec<Packed>),
@@ -38,7 +38,7 @@ pub(crate) struct Packed {
 }
 
 impl Mlp {
-    /// Room for packed parameters, all zero until [`Mlp::pack`] fills it.
+    /// A buffer for packed parameters, all zero until [`Mlp::pack`] fills it.
     pub fn weights(&self) -> Weights {
         let layers = self.layers();
         #[cfg(target_arch = "x86_64")]
@@ -67,12 +67,12 @@ impl Mlp {
                     bf16(),
                 ),
                 #[cfg(not(target_arch = "x86_64"))]
-                _ => unreachable!("`Mlp::with_precision` refuses what the machine does not have"),
+                _ => unreachable!("`Mlp::with_precision` rejects unsupported precisions"),
             },
         }
     }
 
-    /// Packs a flat parameter vector. Nothing notices later changes to `parameters`: pack again
+    /// Packs a flat parameter vector. Later changes to `parameters` have no effect: pack again
     /// after each step.
     ///
     /// # Panics
@@ -115,7 +115,7 @@ impl Mlp {
 }
 
 impl Packed {
-    /// Zeros, with room for the backward pass or without.
+    /// Zeros, with or without a buffer for the backward pass.
     fn new(layer: &Layer, backward: bool) -> Self {
         let transposed = layer.inputs.next_multiple_of(PANEL) * layer.outputs;
         Self {

@@ -7,13 +7,13 @@ use fpo_files::replace;
 use std::io;
 use std::path::PathBuf;
 
-/// The suite, kept beside its runs.
+/// The suite's file, saved beside its runs.
 pub const SUITE: &str = "suite.toml";
 
-/// A picture of a report: its file's name, what it shows, and itself.
+/// A picture of a report: its file name, its caption, and the drawing.
 pub type Picture = (String, &'static str, svg::Document);
 
-/// All pictures of `results`, in the order to be looked at.
+/// All pictures of `results`, in the order of the report.
 pub fn pictures(results: &Results) -> Vec<Picture> {
     let mut pictures = vec![(
         "curves.svg".to_owned(),
@@ -48,11 +48,11 @@ pub fn pictures(results: &Results) -> Vec<Picture> {
     pictures
 }
 
-/// Writes `results.csv`, `curves.csv`, `report.md` and the pictures into the results' folder, and
-/// says which files these are.
+/// Writes `results.csv`, `curves.csv`, `report.md` and the pictures into the results' folder;
+/// returns the files' names.
 ///
 /// # Errors
-/// If one cannot be written.
+/// If a file cannot be written.
 pub fn write(results: &Results, about: &ReportInfo) -> io::Result<Vec<PathBuf>> {
     let mut written = Vec::new();
     let mut put = |name: &str, text: &str| {

@@ -1,9 +1,8 @@
-//! What runs and benchmarks show: statistics, tables, plots and pages.
+//! Reports of runs and benchmarks: statistics, tables, plots and pages.
 //!
-//! This crate knows nothing of training. It reads what run folders hold ([`record`]) and how a grid
-//! of them was described ([`suite`]), brings the two together ([`results`]), and says what they
-//! amount to: in [`stats`], as Markdown and CSV ([`tables`]), as SVG pictures ([`plot`]) and as one
-//! HTML page ([`page`]).
+//! This crate knows nothing of training. It reads run folders ([`record`]) and descriptions of
+//! benchmarks ([`suite`]), combines them ([`results`]), and reports them: statistics ([`stats`]),
+//! Markdown and CSV ([`tables`]), SVG pictures ([`plot`]) and an HTML page ([`page`]).
 
 #![forbid(unsafe_code)]
 

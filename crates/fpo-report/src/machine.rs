@@ -1,4 +1,4 @@
-//! Where runs are made: processor, system and program.
+//! The machine of a run: processor, system and program.
 
 use fpo_files::{one_line, read_capped, replace};
 use serde::{Deserialize, Serialize};
@@ -6,22 +6,22 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-/// The file in a run's folder that says where it was made.
+/// The file in a run's folder that records its machines.
 pub const FILE: &str = "machine.toml";
 
-/// No such file comes near this size, 1 MiB.
+/// Bound on the size of such a file, 1 MiB, far above that of any real one.
 const LARGEST_FILE: u64 = 1 << 20;
 
-/// A machine and what ran on it.
+/// A machine and the program that ran on it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[derive(Default)]
 pub struct Machine {
-    /// Iterations the run had made when it came here.
+    /// Iterations of the run before it continued on this machine.
     pub from_iteration: u64,
     /// Version of the program.
     pub version: String,
-    /// Threads it was given.
+    /// Threads that the run used.
     pub threads: usize,
     /// The processor's name.
     pub processor: String,
@@ -31,7 +31,7 @@ pub struct Machine {
     pub system: String,
 }
 
-/// The file's form.
+/// The format of the file.
 #[derive(Serialize, Deserialize)]
 struct Sessions {
     #[serde(default)]
@@ -51,7 +51,8 @@ impl Machine {
         }
     }
 
-    /// Adds this to what the run in `folder` recorded, unless that ends with the same.
+    /// Appends this machine to those recorded for the run in `folder`, unless the last one is the
+    /// same.
     ///
     /// # Errors
     /// If the file cannot be written.
@@ -71,7 +72,7 @@ impl Machine {
         replace(&file, text.as_bytes())
     }
 
-    /// Reads what a run recorded.
+    /// Parses the machines that a run recorded.
     pub(crate) fn parse(text: &str) -> Result<Vec<Self>, String> {
         let sessions: Result<Sessions, _> = toml::from_str(text);
         sessions
@@ -79,7 +80,7 @@ impl Machine {
             .map_err(|e| one_line(e.message()))
     }
 
-    /// In one line.
+    /// A description in one line.
     pub fn describe(&self) -> String {
         format!(
             "{}, {} cores, {}; fpo {}, {} thread{} a run",
@@ -93,7 +94,7 @@ impl Machine {
     }
 }
 
-/// The processor's name, where the system tells it.
+/// The processor's name, if the system provides it.
 fn processor() -> Option<String> {
     let text = fs::read_to_string("/proc/cpuinfo").ok()?;
     let line = text.lines().find(|line| line.starts_with("model name"))?;
@@ -123,7 +124,7 @@ mod tests {
         let here = Machine::here("1.2.3", 1, 0);
         assert!(!here.processor.is_empty() && !here.system.is_empty());
         here.record(folder.path()).unwrap();
-        // The same again says nothing new.
+        // The same machine is not added twice.
         Machine {
             from_iteration: 7,
             ..here.clone()

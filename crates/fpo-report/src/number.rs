@@ -1,7 +1,7 @@
-//! Numbers and names as people read them.
+//! Human-readable numbers and names.
 
-/// A figure of unknown size in about `digits` digits, without an exponent where that reads well; a
-/// dash if it is not finite.
+/// A number of unknown size in about `digits` digits, without an exponent if it is readable; a dash
+/// if it is not finite.
 pub fn format_number(x: f64, digits: usize) -> String {
     if !x.is_finite() {
         return "–".to_owned();
@@ -17,12 +17,11 @@ pub fn format_number(x: f64, digits: usize) -> String {
     format!("{x:.decimals$}")
 }
 
-/// Figures that belong together, all with the decimals that give the largest of them about `digits`
-/// digits.
+/// Related numbers, all with the same decimals, so that the largest has about `digits` digits.
 pub fn alike<const N: usize>(figures: [f64; N], digits: usize) -> [String; N] {
     let sizes = figures.iter().map(|x| x.abs()).filter(|x| x.is_finite());
     let largest = format_number(sizes.fold(0.0, f64::max), digits);
-    // An exponent is shared, too, so that the digits can be compared.
+    // They also share the exponent, so that the digits can be compared.
     let (digits_of_it, exponent) = largest.split_once('e').unwrap_or((&largest, ""));
     let decimals = digits_of_it
         .split_once('.')
@@ -42,7 +41,7 @@ pub fn with_error(mean: f64, error: f64, digits: usize) -> String {
     alike([mean, error], digits).join(" ± ")
 }
 
-/// A whole number with its thousands set apart: `1,250,000`.
+/// A whole number with thousands separators: `1,250,000`.
 pub fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
@@ -68,7 +67,7 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// The name among `known` that is most like `name`.
+/// The name among `known` that is most similar to `name`.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let similarity = |other: &str| strsim::jaro_winkler(name, other);
     known

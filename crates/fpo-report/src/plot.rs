@@ -1,4 +1,5 @@
-//! Results as SVG pictures, readable at the width of a page (880 pixels) on white or dark ground.
+//! Results as SVG pictures, readable at the width of a page (880 pixels) on a white or dark
+//! background.
 
 mod chart;
 mod curves;
@@ -19,9 +20,9 @@ const FAINT: &str = "#5d6975";
 const GRID: &str = "#e4e7eb";
 const FONT: &str = "system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif";
 
-/// Colors that people with any color vision tell apart (Okabe and Ito, *Color universal design*,
-/// 2008), without the yellow, which is too light for lines on white.
-const COLOURS: [&str; 7] = [
+/// Colors that people with any color vision can distinguish (Okabe and Ito, *Color universal
+/// design*, 2008), without the yellow, which is too light for lines on white.
+const COLORS: [&str; 7] = [
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#333333",
 ];
 
@@ -29,14 +30,14 @@ const COLOURS: [&str; 7] = [
 #[derive(Clone, Copy, Debug)]
 struct Style {
     color: &'static str,
-    /// Dashes of its line; the colors come round again with others.
+    /// Dashes of its line; when the colors repeat, the dashes differ.
     dashes: &'static str,
 }
 
 fn style(method: usize) -> Style {
     Style {
-        color: COLOURS[method % COLOURS.len()],
-        dashes: ["none", "6 3", "2 2.5", "8 3 2 3"][method / COLOURS.len() % 4],
+        color: COLORS[method % COLORS.len()],
+        dashes: ["none", "6 3", "2 2.5", "8 3 2 3"][method / COLORS.len() % 4],
     }
 }
 
@@ -86,7 +87,7 @@ fn moved(x: f64, y: f64) -> Group {
     Group::new().set("transform", format!("translate({} {})", n(x), n(y)))
 }
 
-/// About how wide a text is in this size.
+/// The approximate width of a text in this size.
 fn text_width(content: &str, size: f64) -> f64 {
     let wide = |c: char| match c {
         'i' | 'l' | 'j' | 't' | 'f' | 'r' | ' ' | '.' | ',' | '-' | '(' | ')' => 0.36,
@@ -97,7 +98,7 @@ fn text_width(content: &str, size: f64) -> f64 {
     content.chars().map(wide).sum::<f64>() * size
 }
 
-/// Names with their lines, row after row below `width`. Returns them and their height.
+/// Names with their lines, in rows of at most `width`. Returns them and their height.
 fn legend(entries: &[(String, Style)], width: f64) -> (Group, f64) {
     const ROW: f64 = 20.0;
     let mut group = Group::new();

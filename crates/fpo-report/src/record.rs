@@ -1,4 +1,4 @@
-//! What a run's folder holds: settings, evaluations and metrics.
+//! The content of a run's folder: settings, evaluations and metrics.
 
 use crate::machine::{self, Machine};
 use fpo_files::{LineError, one_line, parse_lines, read_own};
@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// The file in a run's folder that says why it ended early.
+/// The file in a run's folder that records why it ended early.
 pub const FAILURE: &str = "failed.txt";
 
 /// Returns of the episodes of an evaluation.
@@ -48,12 +48,12 @@ pub struct Row {
     pub iteration: u64,
     /// Environment steps taken.
     pub env_steps: u64,
-    /// Names and values; times begin with `time/`. Values that do not exist are left out.
+    /// Names and values; names of times begin with `time/`. Missing values are left out.
     pub values: Vec<(String, f64)>,
 }
 
 impl Row {
-    /// The row in a line.
+    /// Parses a line as a row.
     fn parse(line: &[u8]) -> Result<Self, String> {
         let object: Json = serde_json::from_slice(line).map_err(|e| e.to_string())?;
         let whole = |name: &str| {
@@ -100,11 +100,11 @@ pub struct Record {
     pub config: Vec<(String, String)>,
     /// The text of its configuration.
     pub config_text: String,
-    /// Its metrics, a row an iteration.
+    /// Its metrics, one row per iteration.
     pub rows: Vec<Row>,
     /// Its evaluations.
     pub evaluations: Vec<Evaluation>,
-    /// Where it was made, as far as it recorded that.
+    /// Its machines, if recorded.
     pub machines: Vec<Machine>,
     /// Why it ended early, if it did.
     pub failure: Option<String>,
@@ -121,26 +121,26 @@ pub enum RecordError {
         /// What is missing.
         reason: &'static str,
     },
-    /// A file is there, but is not what it should be.
+    /// A file exists but is invalid.
     #[error("{} is damaged: {reason}", file.display())]
     Damaged {
         /// The file.
         file: PathBuf,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
-    /// The file system refused.
+    /// A file system error.
     #[error("cannot read {}: {source}", file.display())]
     Io {
         /// The file.
         file: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
 }
 
 impl RecordError {
-    /// Of a file of lines.
+    /// The error of a file of lines.
     fn of_lines(file: PathBuf, error: LineError) -> Self {
         match error {
             LineError::Io(source) => Self::Io { file, source },
@@ -153,10 +153,10 @@ impl RecordError {
 }
 
 impl Record {
-    /// Reads the run in `folder`, which may still be under way.
+    /// Reads the run in `folder`, which may still be in progress.
     ///
     /// # Errors
-    /// If there is none, or a file of it is damaged; a last line that is being written is left out.
+    /// If there is no run, or one of its files is damaged; an incomplete last line is ignored.
     pub fn read(folder: &Path) -> Result<Self, RecordError> {
         let not_a_run = |reason| RecordError::NotARun {
             folder: folder.to_owned(),
@@ -214,14 +214,14 @@ impl Record {
         self.rows.last().map_or(0, |row| row.env_steps)
     }
 
-    /// Environment steps it is to take.
+    /// Its planned environment steps.
     pub fn planned_steps(&self) -> u64 {
         self.setting("train.steps")
             .and_then(|steps| steps.parse().ok())
             .unwrap_or(0)
     }
 
-    /// Whether it has made all its steps and evaluated the final policy.
+    /// Whether it has done all its steps and evaluated the final policy.
     pub fn is_complete(&self) -> bool {
         let evaluated = self.evaluations.last().map_or(0, |last| last.env_steps);
         self.env_steps() >= self.planned_steps() && evaluated == self.env_steps() && evaluated > 0
@@ -233,13 +233,14 @@ impl Record {
     }
 }
 
-/// The time of an iteration among the metrics.
+/// The metric of an iteration's time.
 const SECONDS: &str = "time/iteration_seconds";
 
-/// No file of settings or notes comes near this size, 1 MiB.
+/// Bound on the size of a file of settings or notes, 1 MiB, far above that of any real one.
 const LARGEST_FILE: u64 = 1 << 20;
 
-/// The text of a file, if it is there. A link is not followed: the text becomes part of a page.
+/// The text of a file, if it exists. Links are not followed, because the text becomes part of a
+/// page.
 fn read(file: &Path) -> Result<Option<String>, RecordError> {
     match read_own(file, LARGEST_FILE) {
         Ok(bytes) => match String::from_utf8(bytes) {
@@ -322,7 +323,7 @@ fn evaluations_of(lines: &[String], rows: &[Row]) -> Result<Vec<Evaluation>, Str
             (again, _, "random", random),
         ] = pair
         else {
-            // The second line of the last evaluation is still to be written.
+            // The second line of the last evaluation is not written yet.
             break;
         };
         if iteration != again {
@@ -394,9 +395,9 @@ mod tests {
         assert!(record.machines.is_empty() && record.failure.is_none());
     }
 
-    /// What a run that is under way has not finished writing is left out.
+    /// An incomplete line of a run in progress is ignored.
     #[test]
-    fn half_a_line_is_no_fault() {
+    fn an_incomplete_line_is_ignored() {
         let metrics = format!("{METRICS}{{\"iteration\":3,\"env");
         let (eval, _) = EVAL.split_at(EVAL.find("2,200,random").unwrap() + 5);
         let folder = folder(&[

@@ -1,11 +1,11 @@
-//! A suite's runs brought together: what was reached, and when.
+//! The results of a suite's runs, over steps and over time.
 
 use crate::record::{Evaluation, Record, RecordError};
 use crate::stats::{self, Aggregate, Estimate};
 use crate::suite::Suite;
 use std::path::{Path, PathBuf};
 
-/// What actions of an evaluation start from.
+/// The noise from which actions of an evaluation are sampled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Noise {
     /// Zeros: a flow's deterministic action, a Gaussian's mean.
@@ -15,10 +15,10 @@ pub enum Noise {
 }
 
 impl Noise {
-    /// Both, in the order of tables and pictures.
+    /// Both kinds, in the order of tables and pictures.
     pub const BOTH: [Self; 2] = [Self::Zero, Self::Random];
 
-    /// What it is called.
+    /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Zero => "zero noise",
@@ -35,7 +35,7 @@ impl Noise {
     }
 }
 
-/// What a curve runs over.
+/// The horizontal axis of a curve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Axis {
     /// Environment steps.
@@ -53,16 +53,16 @@ impl Axis {
     }
 }
 
-/// How far a run has come.
+/// The progress of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// It was not begun.
+    /// It was not started.
     Missing,
-    /// It is under way or was stopped.
+    /// It is in progress or was stopped.
     Unfinished,
     /// It is complete.
     Finished,
-    /// Training could not go on, and why.
+    /// Training failed, with the reason.
     Failed(String),
 }
 
@@ -87,14 +87,14 @@ pub struct Run {
     pub task: usize,
     /// Its seed.
     pub seed: u64,
-    /// How far it has come.
+    /// Its progress.
     pub status: Status,
-    /// What its folder holds, if there is one.
+    /// The content of its folder, if it exists.
     pub record: Option<Record>,
 }
 
 impl Run {
-    /// The evaluation that counts as its result: the last, of a run that is complete or failed.
+    /// The evaluation that counts as its result: the last one, if the run is complete or failed.
     pub fn result(&self) -> Option<&Evaluation> {
         match self.status {
             Status::Finished | Status::Failed(_) => self.record.as_ref()?.evaluations.last(),
@@ -103,12 +103,12 @@ impl Run {
     }
 }
 
-/// A suite and what its runs reached.
+/// A suite and the results of its runs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Results {
     /// The suite.
     pub suite: Suite,
-    /// Where its runs are.
+    /// The folder of its runs.
     pub folder: PathBuf,
     /// Its runs: method by method, task by task, seed by seed.
     pub runs: Vec<Run>,
@@ -177,8 +177,8 @@ impl Results {
         (0..self.suite.methods.len()).filter(has_result).collect()
     }
 
-    /// Tasks on which every method that has a result anywhere has one: those that aggregates are
-    /// taken over, so that all are judged on the same.
+    /// Tasks on which all methods with any result have one. Aggregates are over these, so that
+    /// methods are compared on the same tasks.
     pub fn shared_tasks(&self) -> Vec<usize> {
         let methods = self.methods();
         let shared = |task: &usize| {
@@ -210,14 +210,14 @@ impl Results {
         stats::probability_of_improvement(&x, &y, stats::RESAMPLES)
     }
 
-    /// Whether there are so many methods with results that pictures and tables leave something out
-    /// to stay readable.
+    /// Whether there are so many methods with results that pictures and tables omit details to stay
+    /// readable.
     pub fn crowded(&self) -> bool {
         self.methods().len() > MANY
     }
 
-    /// The pairs of methods worth comparing: all, or where those would be too many to read each
-    /// with the first.
+    /// The pairs of methods to compare: all, or, if those are too many to read, each method with
+    /// the first.
     pub fn pairs(&self) -> Vec<(usize, usize)> {
         let methods = self.methods();
         let first = if self.crowded() { 1 } else { methods.len() };
@@ -226,9 +226,9 @@ impl Results {
         pairs.map(|(k, y)| (methods[k], y)).collect()
     }
 
-    /// The interquartile mean over all runs of a method with a result on a shared task, as it went,
-    /// with the band of its interval. It begins where the last of the runs was first evaluated; a
-    /// run's score is linear between its evaluations and stays after its last.
+    /// The learning curve of the interquartile mean over all runs of a method with a result on a
+    /// shared task, with its intervals. It begins where all runs have a first evaluation; a run's
+    /// score is linear between its evaluations and constant after its last.
     pub fn curve(&self, method: usize, noise: Noise, axis: Axis) -> Vec<(f64, Estimate)> {
         let tasks: Vec<Vec<Vec<(f64, f64)>>> = self
             .shared_tasks()
@@ -297,13 +297,13 @@ impl Results {
     }
 }
 
-/// Methods at most of which each is compared with each, and drawn with its band.
+/// Maximum number of methods for which all pairs are compared, and bands are drawn.
 const MANY: usize = 6;
 
-/// Points of an aggregate curve at most.
+/// Maximum number of points of an aggregate curve.
 const POINTS: usize = 60;
 
-/// At most [`POINTS`] of sorted positions, evenly among them, both ends included.
+/// At most [`POINTS`] evenly chosen ones of sorted positions, including both ends.
 fn thinned(grid: &[f64]) -> Vec<f64> {
     if grid.len() <= POINTS {
         return grid.to_vec();
@@ -312,8 +312,8 @@ fn thinned(grid: &[f64]) -> Vec<f64> {
     (0..POINTS).map(|k| grid[k * last / (POINTS - 1)]).collect()
 }
 
-/// The value of a curve at `x`, which is not before its first point: linear between points, the
-/// last one's afterwards.
+/// The value of a curve at `x`, which is not before its first point: linear between points,
+/// constant after the last.
 fn at(curve: &[(f64, f64)], x: f64) -> f64 {
     let after = curve.partition_point(|(other, _)| *other <= x);
     match (curve[..after].last(), curve.get(after)) {
@@ -331,7 +331,7 @@ pub(crate) mod tests {
     use tempfile::TempDir;
 
     /// A suite of two methods, two tasks and two seeds, all of whose runs have three evaluations;
-    /// `ends` says what a run's last return is. The second method's runs take twice as long.
+    /// `ends` gives a run's last return. The second method's runs take twice as long.
     pub(crate) fn example(ends: impl Fn(usize, usize, u64) -> f64) -> (TempDir, Results) {
         let text = "tasks = [\"hop\", \"swim\"]\nseeds = [0, 1]\nscore = { min = 0, max = 10 \
             }\n[set]\ntrain.steps = 300\n\
@@ -395,7 +395,7 @@ pub(crate) mod tests {
             curve.iter().map(|(x, _)| *x).collect::<Vec<_>>(),
             [100.0, 200.0, 300.0]
         );
-        // Of four runs one at each end goes: (0.1 + 0.2) / 2, growing linearly from nothing.
+        // Of four runs one at each end is dropped: (0.1 + 0.2) / 2, growing linearly from zero.
         for (k, (_, estimate)) in curve.iter().enumerate() {
             assert!((estimate.value - 0.05 * (k + 1) as f64).abs() < 1e-12);
         }
@@ -409,8 +409,8 @@ pub(crate) mod tests {
         assert_eq!(better.value, 1.0);
     }
 
-    /// A run that is missing takes its task from the aggregates of all; one that failed counts as
-    /// far as it came.
+    /// A missing run excludes its task from the aggregates of all methods; a failed one counts with
+    /// its last evaluation.
     #[test]
     fn incomplete_results() {
         let (folder, _) = example(|_, _, _| 6.0);

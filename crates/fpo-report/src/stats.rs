@@ -2,17 +2,16 @@
 //!
 //! Point estimates and intervals are those that Agarwal et al., *Deep reinforcement learning at the
 //! edge of the statistical precipice* (arXiv 2108.13264), recommend: means and interquartile means
-//! over all runs, percentile intervals of a bootstrap that resamples the seeds of each task on
-//! their own (tasks are what is being asked about, not a sample), and the probability of
-//! improvement. Resamples are a function of a fixed seed, so the same results give the same
-//! intervals.
+//! over all runs, percentile intervals of a bootstrap that resamples the seeds within each task
+//! (tasks are fixed, not a sample), and the probability of improvement. Resamples use a fixed seed,
+//! so the same results give the same intervals.
 
 use fpo_rng::{Key, Philox, Stream};
 use rand_core::Rng;
 
-/// Resamples behind an interval.
+/// Resamples for an interval.
 pub const RESAMPLES: usize = 10_000;
-/// Resamples behind each point of a curve's band.
+/// Resamples for each point of a curve's band.
 pub const CURVE_RESAMPLES: usize = 2_000;
 /// Share of the resamples within an interval.
 pub const CONFIDENCE: f64 = 0.95;
@@ -22,10 +21,10 @@ const SEED: u64 = 0;
 /// The scores of one method: for each task those of its seeds.
 pub type Scores = [Vec<f64>];
 
-/// A figure and its interval.
+/// A value and its interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
-    /// The figure itself.
+    /// The value itself.
     pub value: f64,
     /// Lower end of the interval.
     pub low: f64,
@@ -33,7 +32,7 @@ pub struct Estimate {
     pub high: f64,
 }
 
-/// The mean; NaN of nothing.
+/// The mean; NaN if there are no values.
 pub fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
@@ -55,7 +54,7 @@ pub fn interquartile_mean(values: &mut [f64]) -> f64 {
     mean(&values[cut..values.len() - cut])
 }
 
-/// The quantile `q` of sorted values, linear between them; NaN of nothing.
+/// The quantile `q` of sorted values, linear between them; NaN if there are none.
 fn quantile(sorted: &[f64], q: f64) -> f64 {
     let Some(last) = sorted.len().checked_sub(1) else {
         return f64::NAN;
@@ -65,11 +64,10 @@ fn quantile(sorted: &[f64], q: f64) -> f64 {
     below + at.fract() * (above - below)
 }
 
-/// What is said about all runs of a method.
+/// An aggregate over all runs of a method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Aggregate {
-    /// The mean of all runs; where tasks have different numbers of seeds, those with more weigh
-    /// more.
+    /// The mean of all runs; tasks with more seeds have more weight.
     Mean,
     /// The interquartile mean of all runs.
     InterquartileMean,
@@ -85,7 +83,7 @@ impl Aggregate {
 }
 
 /// `aggregate` of the runs in `scores`, with the interval of `resamples` stratified resamples. None
-/// without any score.
+/// if there are no scores.
 pub fn aggregate(aggregate: Aggregate, scores: &Scores, resamples: usize) -> Option<Estimate> {
     let mut pooled: Vec<f64> = scores.iter().flatten().copied().collect();
     if pooled.is_empty() {
@@ -105,9 +103,9 @@ pub fn aggregate(aggregate: Aggregate, scores: &Scores, resamples: usize) -> Opt
 /// over the tasks that both have; ties count half. None if they share no task.
 ///
 /// # Panics
-/// If `x` and `y` are not of the same tasks.
+/// If `x` and `y` have different numbers of tasks.
 pub fn probability_of_improvement(x: &Scores, y: &Scores, resamples: usize) -> Option<Estimate> {
-    assert_eq!(x.len(), y.len(), "of the same tasks");
+    assert_eq!(x.len(), y.len(), "different tasks");
     let shared = x
         .iter()
         .zip(y)
@@ -130,7 +128,7 @@ pub fn probability_of_improvement(x: &Scores, y: &Scores, resamples: usize) -> O
     }))
 }
 
-/// The share of pairs in which the x is greater; ties count half.
+/// The share of pairs in which x is greater; ties count half.
 fn share_above(x: &[f64], y: &[f64]) -> f64 {
     let pairs = x.iter().flat_map(|x| y.iter().map(move |y| (x, y)));
     let points = pairs.map(|(x, y)| match x.total_cmp(y) {
@@ -141,7 +139,7 @@ fn share_above(x: &[f64], y: &[f64]) -> f64 {
     points.sum::<f64>() / (x.len() * y.len()) as f64
 }
 
-/// Appends as many draws with replacement from `values` as it has.
+/// Appends a resample of `values`: as many draws with replacement.
 fn resample(values: &[f64], rng: &mut Philox, out: &mut Vec<f64>) {
     let n = values.len() as u64;
     out.extend(
@@ -151,7 +149,7 @@ fn resample(values: &[f64], rng: &mut Philox, out: &mut Vec<f64>) {
     );
 }
 
-/// `value` with the percentile interval of `resamples` values of `draw`.
+/// `value` with the percentile interval of `resamples` calls of `draw`.
 fn interval(value: f64, resamples: usize, mut draw: impl FnMut(&mut Philox) -> f64) -> Estimate {
     let key = Key::new(SEED, Stream::Bootstrap);
     let mut drawn: Vec<f64> = (0..resamples)
@@ -182,10 +180,10 @@ mod tests {
         assert_eq!(mean(&[1.0, 2.0, 6.0]), 3.0);
         assert_eq!(std(&[1.0, 2.0, 6.0]), 7.0_f64.sqrt());
         assert!(std(&[1.0]).is_nan() && mean(&[]).is_nan());
-        // Of eight, two at each end go: (3 + 4 + 5 + 7) / 4.
+        // Of eight, two at each end are dropped: (3 + 4 + 5 + 7) / 4.
         let mut eight = [100.0, 5.0, 1.0, 4.0, 7.0, -50.0, 3.0, 8.0];
         assert_eq!(interquartile_mean(&mut eight), 4.75);
-        // Of three nothing goes.
+        // Of three none is dropped.
         assert_eq!(interquartile_mean(&mut [1.0, 2.0, 6.0]), 3.0);
         assert_eq!(quantile(&[1.0, 2.0, 4.0], 0.75), 3.0);
         // Pairs of the first task: 3 > 2, 3 > 1, 2 = 2, 2 > 1; of the second: 0 < 5.
@@ -195,7 +193,7 @@ mod tests {
         assert_eq!(p.value, (3.5 / 4.0 + 0.0) / 2.0);
         // The second task always gives 0, so no resample can exceed one half.
         assert!(p.low >= 0.0 && p.high <= 0.5, "{p:?}");
-        // A task that only one of them has does not count.
+        // A task that only one of them has is ignored.
         let y = [vec![2.0, 1.0], vec![]];
         assert_eq!(
             probability_of_improvement(&x, &y, 10).unwrap().value,
@@ -205,7 +203,8 @@ mod tests {
         assert_eq!(aggregate(Aggregate::Mean, &[vec![]], 10), None);
     }
 
-    /// Against the definition by counting: each value that is among the middle half in rank.
+    /// Compares with the definition by ranks: the mean of the values whose rank is in the middle
+    /// half.
     #[test]
     fn interquartile_mean_is_that_of_the_middle() {
         for n in 1..40 {
@@ -238,19 +237,19 @@ mod tests {
 
     #[test]
     fn resamples_stay_within_their_task_and_repeat() {
-        // Strata far apart: every resample has exactly three of each, so the mean cannot leave the
-        // middle.
+        // Strata far apart: every resample has exactly three of each, so the mean stays between
+        // them.
         let scores = [vec![0.0, 1.0, 2.0], vec![1000.0, 1001.0, 1002.0]];
         let first = aggregate(Aggregate::Mean, &scores, 1000).unwrap();
         assert_eq!(first.value, 501.0);
         assert!(first.low >= 500.0 && first.high <= 502.0 && first.low < first.high);
         assert_eq!(aggregate(Aggregate::Mean, &scores, 1000), Some(first));
-        // One seed a task has no spread to show.
+        // With one seed per task there is no spread.
         let one = aggregate(Aggregate::InterquartileMean, &[vec![3.0], vec![5.0]], 100).unwrap();
         assert_eq!([one.low, one.value, one.high], [4.0; 3]);
     }
 
-    /// Intervals of the mean of 30 standard normals hold zero about as often as they promise.
+    /// Intervals of the mean of 30 standard normals contain zero about as often as nominal.
     #[test]
     fn intervals_cover() {
         let experiments = 400;

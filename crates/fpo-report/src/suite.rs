@@ -1,4 +1,4 @@
-//! How a benchmark is described: tasks, seeds and methods in TOML.
+//! The description of a benchmark in TOML: tasks, seeds and methods.
 
 use crate::number::nearest;
 use fpo_files::one_line;
@@ -15,7 +15,7 @@ pub struct Suite {
     pub tasks: Vec<String>,
     /// The seeds.
     pub seeds: Vec<u64>,
-    /// How a return becomes a score; none where scores are returns.
+    /// The mapping from returns to scores; none if scores are returns.
     pub score: Option<ScoreRange>,
     /// Settings of all runs: dotted keys and values.
     pub set: Vec<(String, Value)>,
@@ -23,16 +23,16 @@ pub struct Suite {
     pub methods: Vec<Method>,
 }
 
-/// One way to learn.
+/// A method of the benchmark.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Method {
-    /// Its name in the file, and of its folder.
+    /// Its name in the file, and its folder's name.
     pub name: String,
     /// Its name in tables and plots.
     pub label: String,
-    /// The preset it begins from; none for the program's default.
+    /// The preset on which it is based; none for the program's default.
     pub preset: Option<String>,
-    /// Settings laid over the suite's.
+    /// Settings that override the suite's.
     pub set: Vec<(String, Value)>,
 }
 
@@ -45,13 +45,13 @@ pub struct ScoreRange {
     pub max: f64,
 }
 
-/// What is wrong with a suite; one line.
+/// An error in a suite; one line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{origin}: {message}")]
 pub struct SuiteError {
-    /// The file, and the line where there is one.
+    /// The file, and the line if known.
     pub origin: String,
-    /// What is wrong.
+    /// The error.
     pub message: String,
 }
 
@@ -59,8 +59,8 @@ impl Suite {
     /// Reads the suite called `name` from the TOML `text`; `origin` names it in errors.
     ///
     /// # Errors
-    /// If it is not TOML, a key is unknown, missing or of another type, a list is empty or names
-    /// something twice, a name can name no folder, or there are too many runs.
+    /// If it is not TOML, a key is unknown, missing or of another type, a list is empty or has
+    /// duplicates, a name is not a valid folder name, or there are too many runs.
     pub fn parse(name: &str, text: &str, origin: &str) -> Result<Self, SuiteError> {
         let reader = Reader { text, origin };
         let document =
@@ -91,8 +91,7 @@ impl Suite {
         Ok(suite)
     }
 
-    /// The settings of the runs of `method`, in the form of `--set`: those of all runs, then its
-    /// own.
+    /// The settings of the runs of `method`, as for `--set`: those of all runs, then its own.
     pub fn sets(&self, method: &Method) -> Vec<String> {
         let all = self.set.iter().chain(&method.set);
         all.map(|(key, value)| format!("{key}={value}")).collect()
@@ -110,7 +109,7 @@ impl Suite {
         })
     }
 
-    /// What a score is called on an axis.
+    /// The name of a score on an axis.
     pub fn score_name(&self) -> &'static str {
         if self.score.is_some() {
             "score"
@@ -120,16 +119,16 @@ impl Suite {
     }
 }
 
-/// The runs that a suite may ask for; a few lines of numbers make millions.
+/// Maximum number of runs of a suite, because a few lines could describe millions.
 const MOST_RUNS: usize = 10_000;
 
-/// Whether `name` can be the name of a folder in a suite's, and lead nowhere else.
+/// Whether `name` is a valid name of a folder inside a suite's folder.
 fn names_a_folder(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "+-_.".contains(c);
     !name.is_empty() && !name.starts_with('.') && name.chars().all(plain)
 }
 
-/// What is said of other names.
+/// The error for other names.
 const FOLDER_NAMES: &str =
     "cannot name a folder: letters, digits, +, -, _ and . are allowed, . not at the start";
 
@@ -334,7 +333,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// A value without its place.
+    /// A value without its position.
     fn plain(&self, entry: &Entry<'a>) -> Result<Value, SuiteError> {
         let value = toml::Spanned::new(entry.at.clone(), entry.value.clone());
         serde::Deserialize::deserialize(ValueDeserializer::from(value))
@@ -355,7 +354,7 @@ impl<'a> Entries<'a> {
         self.get(key).cloned().ok_or_else(missing)
     }
 
-    /// Refuses keys that are not among `known`.
+    /// Rejects keys that are not among `known`.
     fn only(&self, prefix: &str, known: &[&str]) -> Result<(), SuiteError> {
         let Some(entry) = self
             .entries
@@ -422,9 +421,9 @@ label = "Zebra"
         assert_eq!(suite.sets(&suite.methods[1]).len(), 2);
     }
 
-    /// Each fault is said in one line, with the line it is in.
+    /// Each error is reported in one line, with its line number.
     #[test]
-    fn faults_are_named() {
+    fn errors_are_reported_with_their_line() {
         let faults = [
             (
                 ("tasks =", "task ="),

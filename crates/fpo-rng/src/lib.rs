@@ -1,13 +1,13 @@
 //! Counter-based random numbers.
 //!
-//! Every random number of a run has an address, a [`Key`]: the seed, what it is for ([`Stream`]),
-//! whose it is (`index`: an environment, a network, an episode) and when (`step`). The number is a
+//! Every random number of a run has an address, a [`Key`]: the seed, its purpose ([`Stream`]), its
+//! owner (`index`: an environment, a network, an episode) and its time (`step`). The number is a
 //! pure function of its address, so it is the same on any thread, in any order, and after a resume;
 //! there is no generator state to save, and no global generator.
 //!
 //! The function is Philox4x32-10 (Salmon et al., *Parallel random numbers: as easy as 1, 2, 3*, SC
-//! 2011). [`Philox`] hands the numbers to the distributions of the `rand` crates; [`fill_normal`]
-//! and [`fill_uniform`] are the vectorised paths for noise in bulk.
+//! 2011). [`Philox`] is a generator for the distributions of the `rand` crates; [`fill_normal`] and
+//! [`fill_uniform`] are vectorized and fast for large arrays.
 
 #![forbid(unsafe_code)]
 
@@ -18,7 +18,7 @@ pub mod simd;
 pub use normal::{fill_normal, fill_uniform};
 pub use philox::Philox;
 
-/// What a random number is for. Two streams never share numbers, whatever their indices and steps.
+/// The purpose of a random number. Two streams never share numbers, for any indices and steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Stream {
@@ -26,13 +26,13 @@ pub enum Stream {
     Init = 0,
     /// Initial states of environments; `index` is the environment, `step` the number of its reset.
     Reset = 1,
-    /// The noise x₁ that an action starts from; `index` is the environment.
+    /// The noise x₁ from which an action is sampled; `index` is the environment.
     Action = 2,
     /// The noises ε of the pairs of the conditional flow-matching loss; `index` is the environment.
     PairNoise = 3,
     /// The order of the transitions in an epoch; `step` counts epochs.
     Shuffle = 4,
-    /// Lengths of the staggered first episodes.
+    /// Random lengths of the first episodes.
     Stagger = 5,
     /// Initial states while evaluating.
     EvalReset = 6,
@@ -40,13 +40,13 @@ pub enum Stream {
     EvalAction = 7,
     /// The times t of the pairs of the conditional flow-matching loss; `index` is the environment.
     PairTime = 8,
-    /// Samples that a policy's entropy is estimated at; `index` is the transition, `step` counts
+    /// Samples for the estimate of a policy's entropy; `index` is the transition, `step` counts
     /// gradient steps.
     Entropy = 9,
     /// Noise added to actions in training; `index` is the environment.
     ActionNoise = 10,
-    /// The noises of further actions for an observation, among which the one taken is rare or
-    /// common; `index` is the environment.
+    /// The noises of further actions for an observation, from which the surprisal of the action
+    /// taken is estimated; `index` is the environment.
     Particles = 11,
     /// Resamples of results for the intervals of a report; `index` is the statistic, `step` the
     /// resample.
@@ -60,11 +60,11 @@ pub enum Stream {
 pub struct Key {
     /// The seed of the run.
     pub seed: u64,
-    /// What the numbers are for.
+    /// The purpose of the numbers.
     pub stream: Stream,
-    /// Whose numbers they are (environment, network, …).
+    /// The owner of the numbers (environment, network, …).
     pub index: u32,
-    /// When they are drawn; below 2⁵⁶.
+    /// The time at which they are drawn; below 2⁵⁶.
     pub step: u64,
 }
 

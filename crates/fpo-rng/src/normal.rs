@@ -1,4 +1,4 @@
-//! Uniform and standard normal numbers in bulk, vectorised over Philox blocks.
+//! Arrays of uniform and standard normal numbers, vectorized over Philox blocks.
 
 use crate::philox::{LANES, blocks};
 use crate::simd::dispatch;
@@ -6,7 +6,7 @@ use crate::{Key, Philox};
 use pulp::{Simd, WithSimd};
 use std::f32::consts::{FRAC_PI_2, LN_2};
 
-/// Numbers made at a time: four words a block.
+/// Numbers computed at a time: four words per block.
 const CHUNK: usize = 4 * LANES;
 
 /// Fills `out` with independent uniform numbers of the open interval (0, 1): odd multiples of 2⁻²⁴.
@@ -59,7 +59,7 @@ fn fill(key: Key, out: &mut [f32], convert: impl Fn([[u32; LANES]; 4]) -> [[f32;
     });
 }
 
-/// What [`fill`] runs.
+/// The work of [`fill`].
 struct Fill<'a, F> {
     key: [u32; 2],
     counter: [u32; 3],
@@ -86,7 +86,7 @@ impl<F: Fn([[u32; LANES]; 4]) -> [[f32; LANES]; 4]> WithSimd for Fill<'_, F> {
 }
 
 impl Philox {
-    /// A uniform number of the open interval (0, 1), as [`fill_uniform`] makes them.
+    /// A uniform number of the open interval (0, 1), as in [`fill_uniform`].
     pub fn unit(&mut self) -> f32 {
         unit(rand_core::Rng::next_u32(self))
     }
@@ -94,8 +94,8 @@ impl Philox {
 
 #[inline(always)]
 fn unit(word: u32) -> f32 {
-    // 23 bits, so that the sum is exact and 1 is never reached. The conversion is a signed one,
-    // since x86 has no vector conversion of unsigned words before AVX-512.
+    // 23 bits, so that the sum is exact and 1 is never reached. The conversion is signed, because
+    // x86 has no vector conversion of unsigned words before AVX-512.
     ((word >> 9) as i32 as f32 + 0.5) * (1.0 / 8_388_608.0)
 }
 
@@ -109,7 +109,7 @@ fn box_muller(a: u32, b: u32) -> (f32, f32) {
 /// Natural logarithm of a positive normal number, to about 2 units in the last place.
 #[inline(always)]
 fn ln(x: f32) -> f32 {
-    // x = m·2^e with m in [√½, √2): shift the exponent's origin to √½ before cutting it off.
+    // x = m·2^e with m in [√½, √2): shift the exponent's origin to √½ before truncating it.
     let shifted = x.to_bits().wrapping_sub(0x3f35_04f3) as i32;
     let exponent = (shifted >> 23) as f32;
     let mantissa = f32::from_bits((shifted as u32 & 0x007f_ffff).wrapping_add(0x3f35_04f3));

@@ -1,4 +1,4 @@
-//! Philox4x32-10, one block at a time and sixteen at a time.
+//! Philox4x32-10, for one block or sixteen blocks at a time.
 
 use crate::Key;
 use std::convert::Infallible;

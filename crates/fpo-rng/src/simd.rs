@@ -1,30 +1,30 @@
-//! Which vector instructions the kernels of all crates use.
+//! Selection of the vector instructions of the kernels of all crates.
 
 use pulp::{Arch, Scalar, Simd, WithSimd};
 use std::sync::OnceLock;
 
-/// The variable that keeps kernels from the widest vectors of a machine: `avx2` (on x86-64) or
+/// The environment variable that limits the vector instructions of kernels: `avx2` (on x86-64) or
 /// `scalar`.
 ///
-/// It is there to measure what other machines would do, and to look for what a processor does
-/// wrong. `avx2` computes the same bits as AVX-512; `scalar` does not, since it rounds products
-/// before it adds them.
+/// It allows measurements as on other machines, and the diagnosis of processor bugs. `avx2`
+/// computes the same bits as AVX-512; `scalar` does not, because it rounds products before adding
+/// them.
 pub const VARIABLE: &str = "FPO_SIMD";
 
-/// Checks what [`VARIABLE`] says, if it is set.
+/// Checks the value of [`VARIABLE`], if it is set.
 ///
 /// # Errors
-/// One line, if it is no word that this machine knows.
+/// One line, if this machine does not support the value.
 pub fn check() -> Result<(), String> {
     Limit::read().map(drop)
 }
 
 /// Runs `op` on the widest vectors of this machine that [`VARIABLE`] allows. Implement [`WithSimd`]
-/// on a type for it: closures are not sure to be inlined, and then are compiled for the oldest
-/// machine.
+/// on a type for it: closures are not guaranteed to be inlined, and would then be compiled for the
+/// baseline instruction set.
 ///
 /// # Panics
-/// If the variable says what [`check`] refuses.
+/// If [`check`] would reject the variable.
 #[inline]
 pub fn dispatch<Op: WithSimd>(op: Op) -> Op::Output {
     match Limit::of_process() {
@@ -35,8 +35,8 @@ pub fn dispatch<Op: WithSimd>(op: Op) -> Op::Output {
     }
 }
 
-/// As [`dispatch`] for work that fills half of the widest vectors at most: the other half costs as
-/// much where a processor computes it in a second pass.
+/// As [`dispatch`] for work that fills at most half of the widest vectors: some processors compute
+/// the other half in a second pass, at the same cost.
 #[inline]
 pub fn dispatch_narrow<Op: WithSimd>(op: Op) -> Op::Output {
     match Limit::of_process() {
@@ -46,7 +46,7 @@ pub fn dispatch_narrow<Op: WithSimd>(op: Op) -> Op::Output {
     }
 }
 
-/// Whether more than common vectors may be used, such as a matrix unit.
+/// Whether units besides vectors may be used, such as a matrix unit.
 ///
 /// # Panics
 /// As [`dispatch`].
@@ -59,7 +59,7 @@ type Half = pulp::x86::V3;
 #[cfg(not(target_arch = "x86_64"))]
 type Half = std::convert::Infallible;
 
-/// Vectors half as wide as AVX-512's, where this machine has them.
+/// Vectors half as wide as AVX-512's, if this machine has them.
 fn half() -> Option<Half> {
     #[cfg(target_arch = "x86_64")]
     return pulp::x86::V3::try_new();
@@ -69,7 +69,7 @@ fn half() -> Option<Half> {
 
 #[derive(Clone, Copy)]
 enum Limit {
-    /// No limit; and what has vectors half as wide as AVX-512's.
+    /// No limit; holds the vectors half as wide as AVX-512's, if there are any.
     None(Option<Half>),
     #[cfg(target_arch = "x86_64")]
     Avx2(Half),
@@ -77,7 +77,7 @@ enum Limit {
 }
 
 impl Limit {
-    /// Read once: a process computes in one way from beginning to end.
+    /// Read once, so that a process computes with the same instructions from start to end.
     fn of_process() -> Self {
         static LIMIT: OnceLock<Limit> = OnceLock::new();
         *LIMIT.get_or_init(|| Self::read().unwrap_or_else(|message| panic!("{message}")))

@@ -1,12 +1,12 @@
-//! How noisy the policy's gradient is made by the (t, ε) pairs that the flow-matching losses of
-//! actions are measured at.
+//! Measures how much noise the choice of (t, ε) pairs, at which the flow-matching losses of actions
+//! are computed, adds to the policy's gradient.
 //!
-//! `cargo bench -p fpo --bench pair_variance` trains a policy a little (cheetah-run, preset `fast`,
-//! seed 0, f32, 60 iterations), lets it act for one more rollout, and freezes observations, actions
-//! and advantages. Then it draws the pairs anew, again and again, and takes the policy's gradient
-//! on the same minibatches: with the policy that acted, where every ratio is 1, and with the one
-//! that an epoch of learning has made of it. The number of threads changes no number. It writes
-//! `bench/results/pair_variance.csv`; docs/notes/pairs.md says what is in it.
+//! `cargo bench -p fpo --bench pair_variance` trains a policy briefly (cheetah-run, preset `fast`,
+//! seed 0, f32, 60 iterations), makes one more rollout, and freezes observations, actions and
+//! advantages. Then it repeatedly redraws the pairs and computes the policy's gradient on the same
+//! minibatches: for the policy that acted, whose ratios are all 1, and for the policy after one
+//! epoch of learning. Results do not depend on the number of threads. It writes
+//! `bench/results/pair_variance.csv`; docs/notes/pairs.md explains the content.
 
 use fpo_flow::CfmTarget;
 use fpo_learn::critic::Critic;
@@ -24,18 +24,18 @@ use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// Iterations before the policy is looked at.
+/// Training iterations before the measurement.
 const ITERATIONS: usize = 60;
 /// Minibatches of the frozen rollout, of as many transitions as in `fast`.
 const MINIBATCHES: usize = 8;
 const ROWS: usize = 512;
-/// Draws of the pairs for each.
+/// Draws of the pairs for each minibatch.
 const DRAWS: usize = 12;
 
 const HEADER: &str = "policy,target,time,stratified,antithetic,pairs,signal,pair_variance,\
     minibatch_variance,signal_to_pair_noise,pair_share_of_noise\n";
 
-/// How pairs are drawn, and what their loss is measured on.
+/// How pairs are drawn, and the target of their loss.
 #[derive(Clone, Copy)]
 struct Design {
     target: CfmTarget,
@@ -45,11 +45,11 @@ struct Design {
     pairs: usize,
 }
 
-/// What does not change from draw to draw.
+/// Everything that stays the same from draw to draw.
 struct Frozen {
     config: Config,
     rollout: Batch,
-    /// The policy that acted, and the one an epoch later.
+    /// The policy that acted, and the same after one epoch.
     acted: ActorCritic,
     moved: ActorCritic,
     model: Model,
@@ -57,13 +57,13 @@ struct Frozen {
     minibatches: Vec<Vec<u32>>,
 }
 
-/// Squares of norms, in expectation.
-struct Figures {
-    /// Of the gradient of a minibatch, its pairs' noise averaged away.
+/// Expected squared norms.
+struct Moments {
+    /// The gradient of a minibatch, without the noise of the pairs.
     signal: f64,
-    /// Of what the draw of the pairs adds to it.
+    /// The noise from the draw of the pairs.
     pairs: f64,
-    /// Of what the choice of the minibatch adds to the gradient over all transitions.
+    /// The noise from the choice of the minibatch, relative to the gradient over all transitions.
     minibatch: f64,
 }
 
@@ -80,7 +80,7 @@ fn designs() -> Vec<Design> {
                 for (stratified, antithetic) in
                     [(false, false), (true, false), (false, true), (true, true)]
                 {
-                    // One pair has nothing to be spread against.
+                    // Stratified and antithetic draws need more than one pair.
                     if pairs > 1 || !(stratified || antithetic) {
                         all.push(Design {
                             target,
@@ -100,7 +100,7 @@ fn designs() -> Vec<Design> {
 fn settings() -> Result<Config, Box<dyn std::error::Error>> {
     let mut config = resolve("cheetah-run", Some("fast"), None, &[], Some(0))?;
     config.train.precision = LearningPrecision::F32;
-    // The objective that docs/notes/pairs.md measures, FPO++'s; and an epoch is a whole one.
+    // The objective in docs/notes/pairs.md is that of FPO++, with whole epochs.
     config.objective.ratio_form = RatioForm::Exp;
     config.objective.log_ratio_max = 10.0;
     config.objective.loss_max = 20.0;
@@ -110,7 +110,7 @@ fn settings() -> Result<Config, Box<dyn std::error::Error>> {
     Ok(config)
 }
 
-/// Trains, acts once more, and freezes.
+/// Trains, makes one more rollout, and freezes it.
 fn freeze(threads: usize) -> Result<Frozen, Box<dyn std::error::Error>> {
     let mut config = settings()?;
     let task = fpo_mujoco::tasks()
@@ -155,7 +155,7 @@ impl Design {
     }
 }
 
-/// What draws pairs and differentiates, on one thread.
+/// Draws pairs and computes gradients, on one thread.
 struct Worker<'a> {
     frozen: &'a Frozen,
     config: Config,
@@ -191,7 +191,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Draws the pairs of a minibatch for the `draw`-th time, with their losses under the policy
+    /// Makes draw number `draw` of the pairs of a minibatch, with their losses under the policy
     /// that acted.
     fn redraw(&mut self, indices: &[u32], draw: u64) {
         let Model::Flow(FlowPolicy {
@@ -200,7 +200,7 @@ impl<'a> Worker<'a> {
             ..
         }) = &self.frozen.model
         else {
-            unreachable!("`fast` learns a flow");
+            unreachable!("`fast` trains a flow");
         };
         let (dims, cfm) = (self.batch.dims, self.config.objective.cfm());
         let (n, d, sample_input) = (dims.samples, dims.action, dims.sample_input);
@@ -235,7 +235,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// The policy's gradient, as `fast` has it.
+    /// The policy's gradient, as in `fast`.
     fn gradient(&mut self, networks: &ActorCritic, indices: &[u32]) -> Vec<f64> {
         let Frozen { model, critic, .. } = self.frozen;
         self.learner
@@ -270,7 +270,7 @@ fn distance2(a: &[f64], b: &[f64]) -> f64 {
 }
 
 /// Unbiased estimates: the finite number of draws and minibatches is subtracted.
-fn measure(frozen: &Frozen, design: &Design, networks: &ActorCritic) -> Figures {
+fn measure(frozen: &Frozen, design: &Design, networks: &ActorCritic) -> Moments {
     let mut worker = Worker::new(frozen, design);
     let (means, scatters): (Vec<_>, Vec<_>) =
         (0..MINIBATCHES).map(|m| worker.draws(networks, m)).unzip();
@@ -283,7 +283,7 @@ fn measure(frozen: &Frozen, design: &Design, networks: &ActorCritic) -> Figures 
         .map(|m| m.iter().map(|g| g * g).sum::<f64>())
         .sum::<f64>()
         / minibatches;
-    Figures {
+    Moments {
         signal: norms - pairs / draws,
         pairs,
         minibatch: spread - pairs / draws,
@@ -313,7 +313,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     let lines: Vec<String> = jobs
         .par_iter()
         .map(|(policy, networks, design)| {
-            let Figures {
+            let Moments {
                 signal,
                 pairs,
                 minibatch,

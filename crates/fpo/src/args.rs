@@ -1,4 +1,4 @@
-//! What the command line takes.
+//! The arguments of the command line.
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand, ValueEnum};
@@ -31,11 +31,11 @@ pub(crate) enum Command {
     Eval(Eval),
     /// Film a policy
     Play(Play),
-    /// Make the iteration that a run failed in again, from the state that it left
+    /// Re-run the iteration that failed
     Reproduce(Reproduce),
-    /// Say whether a run is healthy, and if not what to do
+    /// Check whether a run is healthy, and give advice if not
     Doctor(Doctor),
-    /// Look into a policy of a GridWorld task
+    /// Inspect a policy of a GridWorld task
     Gridworld(Gridworld),
     /// Train a grid of methods, tasks and seeds, and compare them
     Bench(Bench),
@@ -45,7 +45,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Tasks {
-    /// Print everything about them as JSON
+    /// Print all details as JSON
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -54,38 +54,37 @@ pub(crate) struct Tasks {
 pub(crate) struct Train {
     /// Task to learn (`fpo tasks` lists them); not needed to resume a folder
     pub(crate) task: Option<String>,
-    /// Settings to start from: fast (best return per minute on a CPU) or paper (as published);
-    /// ppo-fast and ppo are the same with Gaussian PPO, dppo-fast and dppo with DPPO [default:
-    /// fast]
+    /// Base settings: fast (best return per minute on a CPU) or paper (as published); ppo-fast and
+    /// ppo are the same with Gaussian PPO, dppo-fast and dppo with DPPO [default: fast]
     #[arg(long, value_name = "NAME")]
     pub(crate) preset: Option<String>,
-    /// TOML file of settings, laid over the preset
+    /// TOML file of settings, which override the preset
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// One setting, laid over all others: --set optimizer.epochs=4 (may be repeated)
+    /// One setting, which overrides all others: --set optimizer.epochs=4 (may be repeated)
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) sets: Vec<String>,
     /// Seed of every random number of the run [default: 0]
     #[arg(long, value_parser = whole::<u64>(0..=u64::MAX), allow_negative_numbers = true)]
     pub(crate) seed: Option<u64>,
-    /// Numbers to learn in, short for --set train.precision=... [default: auto, bf16 where the
-    /// processor has AMX; when resuming, what the run recorded]
+    /// Number format for training, short for --set train.precision=... [default: auto, which is
+    /// bf16 on processors with AMX; when resuming, that of the run]
     #[arg(long, value_enum)]
     pub(crate) precision: Option<PrecisionArg>,
     /// Threads to use; the result is the same with any number [default: all cores]
     #[arg(long, value_parser = whole::<u16>(1..=1024), allow_negative_numbers = true)]
     pub(crate) threads: Option<u16>,
-    /// Folder that run folders are made in [default: runs]
+    /// Folder in which run folders are created [default: runs]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Name of the run's folder [default: TASK-PRESET-seedN]
     #[arg(long)]
     pub(crate) name: Option<String>,
-    /// Go on with the run in DIR, or in the folder a new run would get; --set train.steps=N extends
-    /// it
+    /// Resume the run in DIR, or in the folder that a new run would get; --set train.steps=N
+    /// extends it
     #[arg(long, value_name = "DIR", num_args = 0..=1)]
     pub(crate) resume: Option<Option<PathBuf>>,
-    /// Delete the run that is in the folder already, and begin anew
+    /// Delete the existing run in the folder and start over
     #[arg(long, conflicts_with = "resume")]
     pub(crate) force: bool,
     /// Print every setting with its documentation and its value, as a TOML file for --config
@@ -108,8 +107,8 @@ pub(crate) struct Eval {
         allow_negative_numbers = true
     )]
     pub(crate) episodes: u32,
-    /// Seed of initial states and noise; a run's own seed repeats the episodes that chose its best
-    /// checkpoint
+    /// Seed of initial states and noise; the run's own seed repeats the episodes from which its
+    /// best checkpoint was chosen
     #[arg(
         long,
         default_value_t = 1000,
@@ -135,10 +134,10 @@ pub(crate) struct Play {
     /// The film, .mp4 or .gif [default: video.mp4 in the run's folder, or here]
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
-    /// Length of the film in seconds of simulated time; episode follows episode
+    /// Length of the film in seconds of simulated time, over as many episodes as it takes
     #[arg(long, default_value_t = 10.0, value_parser = seconds, allow_negative_numbers = true)]
     pub(crate) seconds: f64,
-    /// Pixels in a row
+    /// Width in pixels
     #[arg(
         long,
         default_value_t = 640,
@@ -146,7 +145,7 @@ pub(crate) struct Play {
         allow_negative_numbers = true
     )]
     pub(crate) width: u32,
-    /// Rows of pixels
+    /// Height in pixels
     #[arg(
         long,
         default_value_t = 480,
@@ -162,14 +161,14 @@ pub(crate) struct Play {
         allow_negative_numbers = true
     )]
     pub(crate) seed: u64,
-    /// What actions start from
+    /// Noise from which actions are sampled
     #[arg(long, value_enum, default_value_t = NoiseArg::Zero)]
     pub(crate) noise: NoiseArg,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Reproduce {
-    /// The folder of a run that ended because a number stopped being finite
+    /// The folder of a run that ended because a number became non-finite
     pub(crate) run: PathBuf,
     /// Threads to use; the result is the same with any number [default: all cores]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -178,9 +177,9 @@ pub(crate) struct Reproduce {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Doctor {
-    /// A run's folder; the run may be under way
+    /// A run's folder; the run may be in progress
     pub(crate) run: PathBuf,
-    /// Print what was found as JSON
+    /// Print the findings as JSON
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -193,7 +192,7 @@ pub(crate) struct Gridworld {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum GridworldCommand {
-    /// Draw its actions in many cells, walks from some, and its actions where ways fork
+    /// Draw its actions in many cells, walks from some, and its actions at the fork
     Plot(GridworldPlot),
 }
 
@@ -208,7 +207,7 @@ pub(crate) struct GridworldPlot {
     /// here]
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
-    /// Seed of the noise that actions start from
+    /// Seed of the noise from which actions are sampled
     #[arg(
         long,
         default_value_t = 0,
@@ -216,23 +215,22 @@ pub(crate) struct GridworldPlot {
         allow_negative_numbers = true
     )]
     pub(crate) seed: u64,
-    /// Print what was drawn as JSON
+    /// Print the drawn data as JSON
     #[arg(long)]
     pub(crate) json: bool,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Bench {
-    /// A suite that comes with the program (ablations, dmc10, gridworld), or a TOML file that
-    /// describes one
+    /// A built-in suite (ablations, dmc10, gridworld), or a TOML file that describes one
     pub(crate) suite: String,
-    /// Folder that the suite's folder is made in
+    /// Folder in which the suite's folder is created
     #[arg(long, value_name = "DIR", default_value = "runs")]
     pub(crate) out: PathBuf,
-    /// Runs side by side, one thread each [default: all cores]
+    /// Runs in parallel, one thread each [default: all cores]
     #[arg(long, value_parser = whole::<u16>(1..=1024), allow_negative_numbers = true)]
     pub(crate) jobs: Option<u16>,
-    /// Seeds to run, instead of the suite's: --seeds 0,1,2
+    /// Seeds to run instead of the suite's: --seeds 0,1,2
     #[arg(
         long,
         value_name = "SEEDS",
@@ -247,13 +245,13 @@ pub(crate) struct Bench {
     /// Only these methods of the suite, separated by commas
     #[arg(long, value_name = "METHODS", value_delimiter = ',')]
     pub(crate) methods: Vec<String>,
-    /// Run anew what is there already
+    /// Run existing runs again
     #[arg(long, conflicts_with_all = ["list", "report_only"])]
     pub(crate) force: bool,
-    /// Print the runs and how far each is, and run nothing
+    /// Print the progress of every run, and run nothing
     #[arg(long, conflicts_with = "report_only")]
     pub(crate) list: bool,
-    /// Run nothing, but write tables and plots of what is there
+    /// Run nothing; write tables and plots of the existing runs
     #[arg(long)]
     pub(crate) report_only: bool,
 }
@@ -267,7 +265,7 @@ pub(crate) struct Report {
     pub(crate) out: Option<PathBuf>,
 }
 
-/// What actions start from.
+/// Noise from which actions are sampled.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum NoiseArg {
     /// Zero: the deterministic action
@@ -285,19 +283,19 @@ impl From<NoiseArg> for Noise {
     }
 }
 
-/// Numbers to learn in.
+/// Number format for training.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum PrecisionArg {
-    /// The fastest this machine has
+    /// The fastest that this machine supports
     Auto,
     /// Single precision
     F32,
-    /// bfloat16 products in the critic and in the policy's gradient
+    /// bfloat16 matrix products in the critic and in the policy's gradient
     Bf16,
 }
 
 impl PrecisionArg {
-    /// The setting it stands for.
+    /// The value of the setting.
     pub(crate) fn as_set(self) -> &'static str {
         match self {
             Self::Auto => "train.precision=auto",
@@ -307,7 +305,7 @@ impl PrecisionArg {
     }
 }
 
-/// Reads a whole number from `range`, or says what it may be.
+/// Parses a whole number in `range`; the error gives the range.
 fn whole<T: TryFrom<u64>>(
     range: RangeInclusive<u64>,
 ) -> impl Fn(&str) -> Result<T, String> + Clone {

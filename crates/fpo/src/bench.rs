@@ -1,4 +1,4 @@
-//! `fpo bench`: a grid of runs, and what they amount to.
+//! `fpo bench`: a grid of runs, and their results.
 
 mod plan;
 mod progress;
@@ -23,14 +23,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-/// The suites that come with the program: name and TOML text.
+/// The built-in suites: name and TOML text.
 pub(crate) const SUITES: [(&str, &str); 3] = [
     ("ablations", include_str!("../suites/ablations.toml")),
     ("dmc10", include_str!("../suites/dmc10.toml")),
     ("gridworld", include_str!("../suites/gridworld.toml")),
 ];
 
-/// Trains what is missing of a suite and reports on it.
+/// Trains the missing runs of a suite and reports on all.
 pub(crate) fn run(args: &args::Bench, tasks: &Tasks) -> Result<(), Failure> {
     let (text, suite) = suite(args, tasks)?;
     let folder = args.out.join(&suite.name);
@@ -40,7 +40,7 @@ pub(crate) fn run(args: &args::Bench, tasks: &Tasks) -> Result<(), Failure> {
         return Ok(());
     }
     if args.report_only {
-        // Even of runs that were copied without their checkpoints.
+        // Reports also work on runs that were copied without their checkpoints.
         if jobs
             .iter()
             .all(|job| !job.folder.join("config.toml").is_file())
@@ -68,13 +68,13 @@ pub(crate) fn run(args: &args::Bench, tasks: &Tasks) -> Result<(), Failure> {
         .map(|job| if args.force { job.anew() } else { job })
         .collect();
     if to_run.is_empty() {
-        log("every run is over already; --force runs them anew");
+        log("every run is complete; --force runs them again");
         return report(&suite, &folder, Vec::new(), tasks.program());
     }
     let side_by_side = threads(args.jobs).min(to_run.len());
     let runs = if to_run.len() == 1 { "run" } else { "runs" };
     log(&format!(
-        "{}: {} {runs} to go in {}, {side_by_side} side by side",
+        "{}: {} {runs} to go in {}, {side_by_side} in parallel",
         suite.name,
         to_run.len(),
         folder.display()
@@ -88,7 +88,7 @@ pub(crate) fn run(args: &args::Bench, tasks: &Tasks) -> Result<(), Failure> {
     let reported = report(&suite, &folder, Vec::new(), tasks.program());
     if stop.load(Ordering::Relaxed) {
         print(&format!(
-            "stopped; everything is saved. Go on with: {}",
+            "stopped; everything is saved. Continue with: {}",
             resumed(&command(tasks.program()))
         ));
         return Ok(());
@@ -103,7 +103,7 @@ pub(crate) fn run(args: &args::Bench, tasks: &Tasks) -> Result<(), Failure> {
     }
 }
 
-/// The suite that was asked for, with what the options leave of it; and its text.
+/// The requested suite, restricted by the options; and its text.
 fn suite(args: &args::Bench, tasks: &Tasks) -> Result<(String, Suite), Failure> {
     let named = SUITES.iter().find(|(name, _)| *name == args.suite);
     let (name, text, origin) = match named {
@@ -163,7 +163,7 @@ fn suite(args: &args::Bench, tasks: &Tasks) -> Result<(String, Suite), Failure> 
     Ok((text, suite))
 }
 
-/// Those of `all` that were asked for, in their order; all if none was.
+/// The requested ones of `all`, in their order; all if none was requested.
 fn chosen(kind: &str, all: &[String], asked: &[String]) -> Result<Vec<String>, Failure> {
     if let Some(unknown) = asked.iter().find(|name| !all.contains(name)) {
         let nearest = nearest(unknown, all.iter().map(String::as_str)).unwrap_or_default();
@@ -177,7 +177,7 @@ fn chosen(kind: &str, all: &[String], asked: &[String]) -> Result<Vec<String>, F
     Ok(kept.cloned().collect())
 }
 
-/// Keeps the suite beside its runs, for `fpo report`.
+/// Saves the suite beside its runs, for `fpo report`.
 fn keep_suite(folder: &Path, text: &str) -> Result<(), Failure> {
     let file = folder.join(files::SUITE);
     fs::create_dir_all(folder)
@@ -185,7 +185,7 @@ fn keep_suite(folder: &Path, text: &str) -> Result<(), Failure> {
         .map_err(|e| Failure::runtime(format!("cannot write {}: {e}", file.display())))
 }
 
-/// Prints how far each run is.
+/// Prints the progress of each run.
 fn list(suite: &Suite, jobs: &[Job]) {
     let width =
         |names: &mut dyn Iterator<Item = &String>| names.map(String::len).max().unwrap_or(0).max(6);
@@ -217,13 +217,13 @@ fn list(suite: &Suite, jobs: &[Job]) {
     let over = jobs.iter().filter(|job| job.state.is_over()).count();
     let left: u64 = jobs.iter().map(Job::steps_left).sum();
     print(&format!(
-        "{over} of {} runs are over; {} environment steps to go",
+        "{over} of {} runs are finished; {} environment steps to go",
         jobs.len(),
         count(left)
     ));
 }
 
-/// Writes tables and plots, and prints the most important.
+/// Writes tables and plots, and prints the main table.
 fn report(
     suite: &Suite,
     folder: &Path,
@@ -283,7 +283,7 @@ fn print_table(grid: &Grid) {
     }
 }
 
-/// The command that was given, as one can type it.
+/// The command of this process, as it can be typed.
 fn command(program: &str) -> String {
     let args = std::env::args_os()
         .skip(1)
@@ -295,7 +295,7 @@ fn command(program: &str) -> String {
         .join(" ")
 }
 
-/// The command that goes on with what `command` began.
+/// The command that continues `command`.
 fn resumed(command: &str) -> String {
     command.replace(" --force", "")
 }
@@ -304,9 +304,9 @@ fn resumed(command: &str) -> String {
 mod tests {
     use super::*;
 
-    /// The suites that come with the program name tasks, presets and settings that exist.
+    /// The tasks, presets and settings of the built-in suites exist.
     #[test]
-    fn suites_are_sound() {
+    fn suites_are_valid() {
         let tasks = Tasks::built_in();
         for (name, text) in SUITES {
             let suite = Suite::parse(name, text, name).unwrap();

@@ -1,4 +1,4 @@
-//! How a training is shown: a live block on a terminal, plain lines elsewhere.
+//! The progress display of a training: a live block on a terminal, plain lines elsewhere.
 
 use crate::format::{count, duration, format_number, rate};
 use crate::output::log;
@@ -14,28 +14,28 @@ use std::time::{Duration, Instant};
 
 /// Seconds between plain lines.
 const PLAIN_EVERY: f64 = 10.0;
-/// How much of the rate behind the ETA is the last iteration's.
+/// Weight of the last iteration in the smoothed speed, from which the ETA is computed.
 const RATE_MEMORY: f64 = 0.1;
 
 /// Shows a training.
 pub(crate) struct Display {
-    /// The live block; none where nobody could see it.
+    /// The live block; none if standard error is not a terminal.
     bar: Option<ProgressBar>,
-    begun: Instant,
+    started: Instant,
     first_step: u64,
     iterations: u64,
     steps_done: u64,
     steps_total: u64,
     last_line: Option<Instant>,
-    /// Environment steps a second, smoothed, evaluations left out.
+    /// Environment steps per second, smoothed, without evaluations.
     speed: Option<f64>,
-    /// The last mean return there was: in some iterations no episode ends.
+    /// The last known mean return: in some iterations no episode ends.
     episode_return: Option<f64>,
     evaluation: Option<Evaluation>,
 }
 
 impl Display {
-    /// A display of what `trainer` has before it.
+    /// A display for the remaining iterations of `trainer`.
     pub(crate) fn new(trainer: &Trainer) -> Self {
         let iterations = trainer.total_iterations();
         let per_iteration = trainer.config().env.transitions() as u64;
@@ -59,7 +59,7 @@ impl Display {
         });
         Self {
             bar,
-            begun: Instant::now(),
+            started: Instant::now(),
             first_step: trainer.env_steps(),
             steps_done: trainer.env_steps(),
             iterations,
@@ -71,18 +71,18 @@ impl Display {
         }
     }
 
-    /// Takes the live block away.
+    /// Removes the live block.
     pub(crate) fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
     }
 
-    /// Environment steps made in this session, and the seconds it took.
+    /// Environment steps done in this session, and the seconds they took.
     pub(crate) fn trained(&self) -> (u64, f64) {
         (
             self.steps_done - self.first_step,
-            self.begun.elapsed().as_secs_f64(),
+            self.started.elapsed().as_secs_f64(),
         )
     }
 
@@ -91,7 +91,7 @@ impl Display {
         self.evaluation.as_ref()
     }
 
-    /// A line that stays.
+    /// Prints a permanent line.
     fn line(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.suspend(|| log(text)),
@@ -99,20 +99,20 @@ impl Display {
         }
     }
 
-    /// What the last iteration did, in two parts: what was learnt, and how fast.
+    /// The last iteration's learning metrics, and its speed.
     fn parts(&self, row: &Row, speed: f64) -> [String; 2] {
         let steps = self.steps_total as f64 / self.iterations as f64;
         let returned = match self.episode_return {
             Some(episode_return) => format!("return {}", format_number(Some(episode_return))),
-            // The first episodes are cut to random lengths and do not count.
+            // The first episodes are truncated at random lengths and do not count.
             None => format!("reward {} a step", format_number(row.get("reward"))),
         };
-        // Without a critic there is none.
+        // Absent without a critic.
         let value_loss = row.get("value_loss").filter(|loss| loss.is_finite());
         let value_loss = value_loss.map_or(String::new(), |loss| {
             format!("  value loss {}", format_number(Some(loss)))
         });
-        let learnt = format!(
+        let learned = format!(
             "{returned}  policy loss {}{value_loss}  clipped {}%",
             format_number(row.get("policy_loss")),
             format_number(row.get("clip_fraction").map(|c| 100.0 * c)),
@@ -124,11 +124,11 @@ impl Display {
             rate(steps / seconds(row, "inference_seconds")),
             rate(steps / seconds(row, "learn_seconds")),
         );
-        [learnt, fast]
+        [learned, fast]
     }
 }
 
-/// What the clock says of an iteration; not a number if it says nothing.
+/// A timing of an iteration; NaN if there is none.
 fn seconds(row: &Row, name: &str) -> f64 {
     let timing = row.timing.iter().find(|(known, _)| *known == name);
     timing.map_or(f64::NAN, |(_, seconds)| *seconds)
@@ -147,7 +147,7 @@ impl Observer for Display {
         self.episode_return = returned.or(self.episode_return);
 
         let eta = duration((self.steps_total - row.env_steps) as f64 / speed);
-        let [learnt, fast] = self.parts(row, speed);
+        let [learned, fast] = self.parts(row, speed);
         let done = format!(
             "{} of {} steps",
             count(row.env_steps),
@@ -155,7 +155,7 @@ impl Observer for Display {
         );
         if let Some(bar) = &self.bar {
             bar.set_position(row.env_steps);
-            bar.set_message(format!("{eta} left\n  {done}  {learnt}\n  {fast}"));
+            bar.set_message(format!("{eta} left\n  {done}  {learned}\n  {fast}"));
             return;
         }
         let due = self
@@ -164,7 +164,7 @@ impl Observer for Display {
         if due || row.iteration == self.iterations {
             self.last_line = Some(Instant::now());
             log(&format!(
-                "iteration {}/{}  {done}  {learnt}  {fast}  {eta} left",
+                "iteration {}/{}  {done}  {learned}  {fast}  {eta} left",
                 row.iteration, self.iterations
             ));
         }

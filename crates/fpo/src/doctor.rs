@@ -9,7 +9,7 @@ use fpo_files::one_line;
 use fpo_run::health::{Finding, Metrics, RunRecord, Severity, examine};
 use serde_json::json;
 
-/// Says what looks wrong in a run; a failure if anything does.
+/// Prints the findings about a run; fails if it is unhealthy.
 pub(crate) fn run(args: &args::Doctor) -> Result<(), Failure> {
     let record = RunRecord::read(&args.run)?;
     let findings = examine(&record);
@@ -60,7 +60,7 @@ pub(crate) fn run(args: &args::Doctor) -> Result<(), Failure> {
     }
 }
 
-/// A finding in one line, or two with what to do.
+/// Prints a finding in one line, or in two with its advice.
 fn print_finding(finding: &Finding) {
     let severity = match finding.severity {
         Severity::Note => "note",

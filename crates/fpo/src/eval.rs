@@ -8,7 +8,7 @@ use crate::tasks::Tasks;
 use fpo_learn::evaluate::{Evaluation, evaluate_both};
 use serde_json::json;
 
-/// Evaluates a policy and prints both columns.
+/// Evaluates a policy from zero noise and from random noise, and prints both.
 pub(crate) fn run(args: &args::Eval, tasks: &Tasks) -> Result<(), Failure> {
     let loaded = load(&args.policy, args.checkpoint, tasks)?;
     let pool = rayon::ThreadPoolBuilder::new()
@@ -45,7 +45,7 @@ pub(crate) fn run(args: &args::Eval, tasks: &Tasks) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Both columns as lines of a table.
+/// An evaluation as lines of a table.
 pub(crate) fn table(evaluation: &Evaluation) -> Vec<String> {
     let mut lines = vec![format!(
         "  {:14}{:>10}{:>10}{:>10}{:>10}",

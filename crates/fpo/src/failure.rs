@@ -1,4 +1,4 @@
-//! What ends the program with an error: one line and an exit code.
+//! An error that ends the program: one line and an exit code.
 
 use crate::output::Shown;
 use fpo_files::one_line;
@@ -8,12 +8,12 @@ use fpo_run::run::RunError;
 use std::fmt;
 use std::process::ExitCode;
 
-/// An error on its way to the user.
+/// An error for the user.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// The input is wrong: exit code 2.
     Input(String),
-    /// It went wrong while running: exit code 1.
+    /// An error while running: exit code 1.
     Runtime(String),
 }
 
@@ -36,8 +36,7 @@ impl Failure {
     }
 }
 
-/// One line, whatever the message held. Names from files may hold what commands a terminal: that is
-/// shown, not sent.
+/// Always one line. Control characters, which names from files may contain, are escaped.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Self::Input(message) | Self::Runtime(message)) = self;

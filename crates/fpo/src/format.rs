@@ -1,4 +1,4 @@
-//! Numbers as people read them.
+//! Human-readable numbers.
 
 pub(crate) use fpo_report::number::count;
 
@@ -14,7 +14,7 @@ pub(crate) fn rate(x: f64) -> String {
     format!("{scaled:.*}{unit}", decimals(scaled))
 }
 
-/// A figure of unknown size in about four digits, or a dash if there is none.
+/// A number of unknown size in about four digits, or a dash if there is none.
 pub(crate) fn format_number(x: Option<f64>) -> String {
     match x {
         Some(x) if !x.is_finite() => "–".to_owned(),

@@ -14,14 +14,14 @@ use samples::Samples;
 use serde_json::json;
 use std::path::Path;
 
-/// Runs what was asked for.
+/// Runs the subcommand.
 pub(crate) fn run(args: &args::Gridworld, tasks: &Tasks) -> Result<(), Failure> {
     match &args.command {
         GridworldCommand::Plot(args) => plot(args, tasks),
     }
 }
 
-/// Draws what a policy does, and prints it in figures.
+/// Draws a policy's actions, and prints their statistics.
 fn plot(args: &args::GridworldPlot, tasks: &Tasks) -> Result<(), Failure> {
     let folder = if args.policy.is_dir() {
         &args.policy
@@ -39,7 +39,7 @@ fn plot(args: &args::GridworldPlot, tasks: &Tasks) -> Result<(), Failure> {
     let task = loaded.task.spec();
     let layout = gridworld::layout(&task.name).ok_or_else(|| {
         Failure::input(format!(
-            "{} is a policy of `{}`, which is no GridWorld task",
+            "{} is a policy of `{}`, which is not a GridWorld task",
             loaded.source.display(),
             task.name
         ))
@@ -98,7 +98,7 @@ fn plot(args: &args::GridworldPlot, tasks: &Tasks) -> Result<(), Failure> {
                 "    {axis:11} {one} {}, {other} {}, neither {}",
                 percent(a),
                 percent(b),
-                // Rounding must not make it −0.
+                // Avoid −0 after rounding.
                 percent((1.0 - a - b).max(0.0))
             ));
         }

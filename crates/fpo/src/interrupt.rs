@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: the first asks to stop, the second stops at once.
+//! Ctrl-C and SIGTERM: the first signal requests a stop, the second stops at once.
 
 use crate::failure::Failure;
 use crate::output::log;
@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Signals this close together are one: `timeout`, for one, signals a program and its process
-/// group.
+/// Signals within this time count as one: `timeout`, for example, signals both a program and its
+/// process group.
 const BURST: Duration = Duration::from_millis(300);
 
-/// A flag that the first signal sets, after telling the user `message`.
+/// A flag that the first signal sets, after printing `message`.
 pub(crate) fn stop_flag(message: &'static str) -> Result<Arc<AtomicBool>, Failure> {
     let flag = Arc::new(AtomicBool::new(false));
     let set = Arc::clone(&flag);

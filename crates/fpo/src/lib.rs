@@ -35,7 +35,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use tasks::Tasks;
 
-// What an environment of one's own is written with, so that its program needs no other crate.
+// Re-exported so that a program with its own environments needs no other crate.
 pub use fpo_env::{
     Env, EnvSpec, Episodes, Extras, MakeError, NoState, Picture, RenderError, Resumed, StateError,
     Step, StepEnd, Task, VecEnv, VecEnvOptions, VecStep,
@@ -51,7 +51,7 @@ pub fn main() -> ExitCode {
 
 /// The same program with tasks of your own beside the built-in ones: every subcommand finds them by
 /// their [`EnvSpec::name`]. Exit codes are those of [`main`]; a task whose name is taken, or whose
-/// [`EnvSpec`] is impossible, is refused at start as wrong input.
+/// [`EnvSpec`] is invalid, is rejected at the start as wrong input.
 ///
 /// ```no_run
 /// use fpo::{Env, EnvSpec, MakeError, Task};
@@ -87,14 +87,13 @@ pub fn main() -> ExitCode {
 /// }
 /// ```
 pub fn main_with(tasks: Vec<Arc<dyn Task>>) -> ExitCode {
-    // Hints that say what to type name the program as it was started: `fpo` does not know these
-    // tasks.
+    // Commands in hints use the program's actual name, because `fpo` does not know these tasks.
     let program = std::env::args_os().next().map(PathBuf::from);
     exit(Tasks::with(tasks, program.as_deref()).and_then(run))
 }
 
 fn exit(result: Result<(), Failure>) -> ExitCode {
-    match result.and_then(|()| output::lost()) {
+    match result.and_then(|()| output::check_written()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             output::log(&format!("error: {failure}"));
@@ -120,7 +119,7 @@ fn run(tasks: Tasks) -> Result<(), Failure> {
     }
 }
 
-/// A wrong command line as one line. Help and the version are answered at once.
+/// The error of a wrong command line, in one line.
 fn misuse(error: &clap::Error) -> Failure {
     if matches!(
         error.kind(),
@@ -134,8 +133,7 @@ fn misuse(error: &clap::Error) -> Failure {
     let useful = text
         .lines()
         .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
-    // That one could write `-- --option` to mean a file of that name helps nobody who mistyped an
-    // option.
+    // The tip to write `-- --option` for a file of that name does not help with a mistyped option.
     let useful = useful
         .map(str::trim)
         .filter(|line| !line.is_empty() && !line.starts_with("tip: to pass "));

@@ -1,4 +1,4 @@
-//! Where a run is made, kept beside it.
+//! The machine of a run, recorded in its folder.
 
 use crate::failure::Failure;
 use fpo_report::machine::{FILE, Machine};
@@ -9,7 +9,7 @@ pub(crate) fn here(threads: usize, from_iteration: u64) -> Machine {
     Machine::here(env!("CARGO_PKG_VERSION"), threads, from_iteration)
 }
 
-/// Records in the run's folder that it is trained here, on `threads` threads.
+/// Records in the run's folder that it is trained on this machine, on `threads` threads.
 pub(crate) fn record(session: &Session, threads: usize) -> Result<(), Failure> {
     let folder = session.folder().path();
     here(threads, session.trainer().iteration())

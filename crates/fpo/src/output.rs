@@ -1,6 +1,5 @@
-//! Writing to the terminal and to files. A reader that went away (`fpo tasks | head -1`) must not
-//! end a training, let alone with a panic, so nobody is told at once when a line could not be
-//! written.
+//! Writing to the terminal and to files. A closed pipe (`fpo tasks | head -1`) must not end a
+//! training, so errors of writing a line are not reported at once.
 
 use crate::failure::Failure;
 use std::fmt::{self, Write as _};
@@ -9,23 +8,23 @@ use std::io::{ErrorKind, Write, stderr, stdout};
 use std::path::Path;
 use std::sync::OnceLock;
 
-/// Why standard output did not take a line of result, for [`lost`].
-static LOST: OnceLock<String> = OnceLock::new();
+/// The first error of writing a result to standard output, for [`check_written`].
+static WRITE_ERROR: OnceLock<String> = OnceLock::new();
 
-/// A line of result, on standard output.
+/// Prints a line of the result to standard output.
 pub(crate) fn print(line: &str) {
     match writeln!(stdout(), "{}", Shown(line)) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            let _ = LOST.set(error.to_string());
+            let _ = WRITE_ERROR.set(error.to_string());
         }
         _ => {}
     }
 }
 
-/// Fails if a result could not be written, to a full disk for one. That a reader went away is no
-/// failure.
-pub(crate) fn lost() -> Result<(), Failure> {
-    match LOST.get() {
+/// Fails if a result could not be written, for example to a full disk. A closed pipe is not an
+/// error.
+pub(crate) fn check_written() -> Result<(), Failure> {
+    match WRITE_ERROR.get() {
         Some(why) => Err(Failure::runtime(format!(
             "cannot write to standard output: {why}"
         ))),
@@ -33,14 +32,14 @@ pub(crate) fn lost() -> Result<(), Failure> {
     }
 }
 
-/// A line about what is going on, on standard error.
+/// Prints a line about the progress to standard error.
 pub(crate) fn log(line: &str) {
     let _ = writeln!(stderr(), "{}", Shown(line));
 }
 
-/// Writes a whole file. What the user named, with `asked`, is written as it is, be it a link or
-/// `/dev/stdout`; in its usual place in a folder, which may be a stranger's, the file takes the
-/// place of what is there.
+/// Writes a whole file. A path that the user gave (`asked`) is written directly, even if it is a
+/// link or `/dev/stdout`. The default path may be in an untrusted folder, so the file replaces
+/// whatever is there, without following links.
 pub(crate) fn save(path: &Path, asked: bool, bytes: &[u8]) -> Result<(), Failure> {
     let written = if asked {
         fs::write(path, bytes)
@@ -59,7 +58,7 @@ pub(crate) fn save(path: &Path, asked: bool, bytes: &[u8]) -> Result<(), Failure
     })
 }
 
-/// Text that may come from a stranger's file: what would command a terminal is shown, not sent.
+/// Text that may come from an untrusted file, with terminal control characters escaped.
 pub(crate) struct Shown<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Shown<'_> {

@@ -1,5 +1,5 @@
-//! Pictures on disk: SVG as drawn, or PNG with a font of the program's own, so that it is the same
-//! on every machine.
+//! Pictures on disk: SVG as drawn, or PNG with a bundled font, so that it is the same on every
+//! machine.
 
 mod letters;
 
@@ -9,17 +9,17 @@ use resvg::{tiny_skia, usvg};
 use std::path::Path;
 use svg::Document;
 
-/// The file names a picture may have.
+/// The file extensions of pictures.
 pub(crate) const KINDS: [&str; 2] = ["svg", "png"];
 
-/// Pixels of a PNG for each unit of the drawing: sharp on screens with twice the usual density.
+/// Pixels of a PNG per unit of the drawing, for sharp pictures on high-density screens.
 const SCALE: f32 = 2.0;
 
-/// Writes `drawing` to `path`, which the user named if `asked`; its ending, one of [`KINDS`], says
-/// what kind of file it becomes.
+/// Writes `drawing` to `path`, which the user gave if `asked`; its extension, one of [`KINDS`],
+/// selects the format.
 ///
 /// # Errors
-/// If the ending is another, or the file cannot be written.
+/// If the extension is another, or the file cannot be written.
 pub(crate) fn save(drawing: &Document, path: &Path, asked: bool) -> Result<(), Failure> {
     check(path)?;
     let text = drawing.to_string();
@@ -31,14 +31,14 @@ pub(crate) fn save(drawing: &Document, path: &Path, asked: bool) -> Result<(), F
     output::save(path, asked, &bytes)
 }
 
-/// Refuses a `path` whose ending is not one of [`KINDS`].
+/// Rejects a `path` whose extension is not one of [`KINDS`].
 pub(crate) fn check(path: &Path) -> Result<(), Failure> {
     let known = |end: &std::ffi::OsStr| KINDS.iter().any(|kind| end == *kind);
     if path.extension().is_some_and(known) {
         Ok(())
     } else {
         Err(Failure::input(format!(
-            "{}: the picture's name ends in .svg or .png",
+            "{}: the picture's name must end in .svg or .png",
             path.display()
         )))
     }
@@ -47,7 +47,7 @@ pub(crate) fn check(path: &Path) -> Result<(), Failure> {
 /// The pixels of the drawing `text`.
 fn png(text: &str) -> Result<Vec<u8>, Failure> {
     let failed =
-        |reason: String| Failure::runtime(format!("cannot turn the picture into pixels: {reason}"));
+        |reason: String| Failure::runtime(format!("cannot rasterize the picture: {reason}"));
     let text = letters::outlined(text).map_err(&failed)?;
     let tree = usvg::Tree::from_str(&text, &usvg::Options::default())
         .map_err(|e| failed(e.to_string()))?;

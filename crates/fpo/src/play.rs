@@ -25,7 +25,7 @@ pub(crate) fn run(args: &args::Play, tasks: &Tasks) -> Result<(), Failure> {
     let loaded = load(&args.policy, args.checkpoint, tasks)?;
     let mut env = loaded.task.make().map_err(Failure::runtime)?;
     let step = env.spec().control_timestep;
-    // GIFs are for pages: half the rate is half the size.
+    // GIFs are for web pages: half the frame rate gives half the size.
     let most = kind
         .max_fps()
         .min(if kind == Format::Gif { 25.0 } else { 60.0 });
@@ -33,7 +33,7 @@ pub(crate) fn run(args: &args::Play, tasks: &Tasks) -> Result<(), Failure> {
     let fps = 1.0 / (step * stride);
     let frames = ((args.seconds * fps).round() as u64).max(1);
 
-    // The first picture before the file: without EGL there is nothing to begin.
+    // Render the first picture before creating the file, because it fails without EGL.
     env.render(args.width, args.height)
         .map_err(Failure::runtime)?;
     let mut video = Video::create(&out, args.width, args.height, fps)
@@ -58,8 +58,8 @@ pub(crate) fn run(args: &args::Play, tasks: &Tasks) -> Result<(), Failure> {
                         "interrupted; no film was written",
                     ));
                 }
-                // An episode goes on when the film is full, so that its return is that of all its
-                // steps.
+                // When the film is complete, finish the episode without frames, so that its return
+                // covers all its steps.
                 if u64::from(at) % stride as u64 != 0 || video.frames() >= frames {
                     return ControlFlow::Continue(());
                 }

@@ -1,4 +1,4 @@
-//! A policy from a path, with the task it belongs to.
+//! Loads a policy from a path, with its task.
 
 use crate::failure::Failure;
 use crate::tasks::Tasks;
@@ -16,11 +16,11 @@ pub(crate) struct Loaded {
     pub(crate) source: PathBuf,
 }
 
-/// Reads the policy at `path`, of a run that of the checkpoint `pick`, and finds its task.
+/// Reads the policy at `path` (of a run: that of the checkpoint `pick`) and finds its task.
 pub(crate) fn load(path: &Path, pick: Option<Pick>, tasks: &Tasks) -> Result<Loaded, Failure> {
     if pick.is_some() && (path.is_file() || path.join("manifest.json").is_file()) {
         return Err(Failure::input(format!(
-            "--checkpoint picks one of a run's checkpoints; {} is a single policy",
+            "--checkpoint selects one of a run's checkpoints; {} is a single policy",
             path.display()
         )));
     }
@@ -33,7 +33,7 @@ pub(crate) fn load(path: &Path, pick: Option<Pick>, tasks: &Tasks) -> Result<Loa
     let spec = task.spec();
     if policy.observation() != spec.observation || !policy.action_map().spans(spec) {
         return Err(Failure::input(format!(
-            "{}: it was trained on another form of {}: its observations or its action range are \
+            "{}: it was trained on another version of {}: its observations or its action range are \
             not those of this version",
             source.display(),
             spec.name
@@ -46,7 +46,7 @@ pub(crate) fn load(path: &Path, pick: Option<Pick>, tasks: &Tasks) -> Result<Loa
     })
 }
 
-/// Threads to use: those asked for, or one a core.
+/// Threads to use: the requested number, or one per core.
 pub(crate) fn threads(asked: Option<u16>) -> usize {
     asked.map_or_else(
         || std::thread::available_parallelism().map_or(1, |n| n.get()),
@@ -54,7 +54,7 @@ pub(crate) fn threads(asked: Option<u16>) -> usize {
     )
 }
 
-/// A path as one can type it into a shell.
+/// A path quoted for a shell.
 pub(crate) fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);

@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-/// Bytes of a film that are put into the page; a longer one is linked.
+/// Maximum size of a film that is embedded in the page; a larger one is linked.
 const EMBEDDED: u64 = 12 << 20;
 
 /// Writes the page.
@@ -54,7 +54,7 @@ fn of_run(folder: &Path, out: &Path) -> Result<String, Failure> {
     ))
 }
 
-/// What `fpo doctor` says of the run; none where it cannot read what the page can.
+/// The findings of `fpo doctor`; none if it cannot read the run although the page can.
 fn findings(folder: &Path) -> Option<Vec<page::Finding>> {
     let found = examine(&RunRecord::read(folder).ok()?);
     let for_page = found.into_iter().map(|finding| page::Finding {
@@ -72,7 +72,7 @@ fn findings(folder: &Path) -> Option<Vec<page::Finding>> {
 /// The film in a run's folder, for a page at `out`.
 fn film(folder: &Path, out: &Path) -> Result<Option<Film>, Failure> {
     let file = folder.join("video.mp4");
-    // A link may lead to what is not for the readers of the page.
+    // Do not follow links: the target may not be meant for readers of the page.
     let Some(about) = file.symlink_metadata().ok().filter(|about| about.is_file()) else {
         return Ok(None);
     };
@@ -111,7 +111,7 @@ fn of_suite(folder: &Path) -> Result<String, Failure> {
     Ok(page::of_results(&results, &about, &text))
 }
 
-/// The suite's seeds and others that it was run with.
+/// The suite's seeds, and others for which there are runs.
 fn seeds(suite: &Suite, folder: &Path) -> Vec<u64> {
     let folders = suite
         .methods

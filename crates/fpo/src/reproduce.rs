@@ -8,7 +8,7 @@ use crate::tasks::Tasks;
 use fpo_files::one_line;
 use fpo_run::run::reproduce;
 
-/// Makes the iteration that a run failed in again; a failure if it ends otherwise this time.
+/// Re-runs the iteration in which a run failed; fails if the outcome differs.
 pub(crate) fn run(args: &args::Reproduce, tasks: &Tasks) -> Result<(), Failure> {
     let result = reproduce(&args.run, threads(args.threads), |name| tasks.find(name))?;
     print(&format!(
@@ -25,8 +25,8 @@ pub(crate) fn run(args: &args::Reproduce, tasks: &Tasks) -> Result<(), Failure> 
             Ok(())
         }
         again => Err(Failure::runtime(format!(
-            "{} ended otherwise this time: {}; was it made on a machine with other kernels, or by \
-            another version?",
+            "{} ended differently this time: {}; was it trained on a machine with other kernels, \
+             or by another version?",
             quoted(&args.run),
             again.unwrap_or_else(|| "without an error".to_owned())
         ))),

@@ -1,4 +1,4 @@
-//! What is printed when a training has ended.
+//! The summary that is printed after a training.
 
 use crate::display::Display;
 use crate::format::{count, duration, rate};
@@ -6,7 +6,7 @@ use crate::output::print;
 use crate::{eval, policy};
 use fpo_run::run::Session;
 
-/// After the run's last iteration: its evaluation, and what can be done next.
+/// After the run's last iteration: prints its evaluation, and commands for the next steps.
 pub(crate) fn finished(session: &Session, display: &Display, program: &str) {
     let config = session.config();
     let (steps, seconds) = display.trained();
@@ -36,7 +36,9 @@ pub(crate) fn finished(session: &Session, display: &Display, program: &str) {
         "train it longer".to_owned()
     } else {
         let percent = 100.0 * rate_longer;
-        format!("train it longer (the learning rate goes back up to {percent:.0}% and falls again)")
+        format!(
+            "train it longer (the learning rate rises to {percent:.0}% again before it decreases)"
+        )
     };
     let next = [
         (format!("{program} play {folder}"), "film it"),
@@ -60,7 +62,7 @@ pub(crate) fn finished(session: &Session, display: &Display, program: &str) {
     }
 }
 
-/// After Ctrl-C: how to go on.
+/// After Ctrl-C: prints how to resume.
 pub(crate) fn stopped(session: &Session, program: &str) {
     let trainer = session.trainer();
     let (done, total) = (

@@ -1,5 +1,4 @@
-//! The tasks of the program: `fpo tasks`, finding one by name, and a user's own beside the
-//! built-in.
+//! The tasks of the program, built-in and user-defined: `fpo tasks`, and lookup by name.
 
 use crate::args;
 use crate::failure::Failure;
@@ -11,14 +10,14 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
-/// The tasks that a program knows, and what it is called where it tells its user to type a command.
+/// The tasks of a program, and the program's name for commands in messages.
 pub(crate) struct Tasks {
     all: Vec<Arc<dyn Task>>,
     program: String,
 }
 
 impl Tasks {
-    /// Those of `fpo` itself.
+    /// The tasks of `fpo` itself.
     pub(crate) fn built_in() -> Self {
         Self {
             all: [fpo_mujoco::tasks(), fpo_env::tasks()].concat(),
@@ -26,7 +25,7 @@ impl Tasks {
         }
     }
 
-    /// The built-in tasks and a user's `own`, in the program that was started as `program`.
+    /// The built-in tasks and a user's `own`, for the program that was started as `program`.
     pub(crate) fn with(own: Vec<Arc<dyn Task>>, program: Option<&Path>) -> Result<Self, Failure> {
         let Self {
             mut all,
@@ -59,7 +58,7 @@ impl Tasks {
         Ok(Self { all, program })
     }
 
-    /// What the program is called in a command that a user can type.
+    /// The program's name for commands in messages.
     pub(crate) fn program(&self) -> &str {
         &self.program
     }
@@ -87,20 +86,19 @@ impl Tasks {
     }
 }
 
-/// Similarity (1 is equality) from which a name is worth suggesting.
+/// Minimum similarity (1 is equality) of a suggested name.
 const SIMILAR: f64 = 0.3;
 
-/// What of a user's `spec` the trainer could not work with: it would end in a panic or nonsense
-/// later.
+/// The first error in a user's `spec`, which would otherwise cause a panic or wrong results later.
 fn fault(spec: &EnvSpec) -> Option<&'static str> {
     let bounds = || spec.action_min.iter().zip(&spec.action_max);
-    // A run's folder is called after its task.
+    // The name of a run's folder contains that of its task.
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let faults = [
         (
             !spec.name.starts_with(|c: char| c.is_ascii_alphanumeric())
                 || !spec.name.chars().all(plain),
-            "its name must be of letters, digits, `-`, `_` and `.`, a letter or digit first",
+            "its name may have letters, digits, `-`, `_` and `.`, a letter or digit first",
         ),
         (
             spec.observation_dim() == 0,
@@ -192,7 +190,7 @@ mod tests {
         }
     }
 
-    /// A task of the kind that a user may bring.
+    /// A user-defined task without a step limit.
     struct Endless(EnvSpec);
 
     impl Task for Endless {
@@ -200,7 +198,7 @@ mod tests {
             &self.0
         }
         fn make(&self) -> Result<Box<dyn Env>, MakeError> {
-            Err(MakeError("only to be described".into()))
+            Err(MakeError("this test creates no environments".into()))
         }
     }
 
@@ -266,7 +264,7 @@ mod tests {
         }
     }
 
-    /// A user's task, after `change`.
+    /// A user-defined task, after `change`.
     fn own(change: impl Fn(&mut EnvSpec)) -> Arc<dyn Task> {
         let mut spec = EnvSpec {
             name: "mine".into(),
@@ -294,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn own_tasks_that_cannot_be_used_are_refused() {
+    fn invalid_own_tasks_are_rejected() {
         let refused = |tasks: Vec<Arc<dyn Task>>| match Tasks::with(tasks, None).err() {
             Some(Failure::Input(message)) => message,
             other => panic!("{other:?}"),

@@ -13,12 +13,12 @@ use fpo_run::config::{self, Config};
 use fpo_run::run::{Outcome, RunError, RunFolder, Session};
 use std::path::{Component, Path, PathBuf};
 
-/// Trains a policy, or goes on training one.
+/// Trains a policy, or resumes a training.
 pub(crate) fn run(args: &args::Train, tasks: &Tasks) -> Result<(), Failure> {
     if args.help_config {
         return help_config(args, tasks);
     }
-    // Early: a run that is stopped while it starts up saves its beginning.
+    // Early, so that a run stopped during startup saves its beginning.
     let stop =
         interrupt::stop_flag("finishing the iteration, then saving (Ctrl-C again quits at once)")?;
     let mut session = match &args.resume {
@@ -59,7 +59,7 @@ fn begin(args: &args::Train, tasks: &Tasks) -> Result<Session, Failure> {
         Some(name) => one_folder(name)?,
         None => default_name(&config),
     });
-    // Before there is a folder.
+    // Before the folder is created.
     config
         .check_machine()
         .map_err(|e| RunError::from(TrainError::from(e)))?;
@@ -67,7 +67,7 @@ fn begin(args: &args::Train, tasks: &Tasks) -> Result<Session, Failure> {
     Ok(Session::begin(folder, config, task, threads(args.threads))?)
 }
 
-/// A run that is there already.
+/// An existing run.
 fn resume(args: &args::Train, tasks: &Tasks, folder: Option<&Path>) -> Result<Session, Failure> {
     let folder = match (folder, &args.task) {
         (Some(folder), _) => {
@@ -77,7 +77,8 @@ fn resume(args: &args::Train, tasks: &Tasks, folder: Option<&Path>) -> Result<Se
             ] {
                 if given {
                     return Err(Failure::input(format!(
-                        "{flag} is of no use with --resume {}, which says where the run is",
+                        "{flag} cannot be used with --resume {}, which already names the run's \
+                         folder",
                         policy::quoted(folder)
                     )));
                 }
@@ -97,7 +98,7 @@ fn resume(args: &args::Train, tasks: &Tasks, folder: Option<&Path>) -> Result<Se
             ));
         }
     };
-    // Where a preset and a seed have found the folder they are not ignored.
+    // A preset and a seed from which the folder's name was derived are used.
     let found_by_them = args.name.is_none() && !matches!(args.resume, Some(Some(_)));
     for (flag, given) in [
         ("--preset", args.preset.is_some() && !found_by_them),
@@ -139,7 +140,7 @@ fn resolve(args: &args::Train, task: &str) -> Result<Config, Failure> {
     )?)
 }
 
-/// What `--precision` and `--set` say.
+/// The settings of `--precision` and `--set`.
 fn sets(args: &args::Train) -> Vec<String> {
     let precision = args
         .precision
@@ -150,17 +151,17 @@ fn sets(args: &args::Train) -> Vec<String> {
         .collect()
 }
 
-/// The folder that run folders are made in.
+/// The folder in which run folders are created.
 fn out(args: &args::Train) -> &Path {
     args.out.as_deref().unwrap_or(Path::new("runs"))
 }
 
-/// The folder of a run that is given no name.
+/// The default folder of a run.
 fn default_name(config: &Config) -> PathBuf {
     format!("{}-{}-seed{}", config.task, config.preset, config.seed).into()
 }
 
-/// `name` if it names one folder.
+/// `name`, if it is the name of a single folder.
 fn one_folder(name: &str) -> Result<PathBuf, Failure> {
     let name = PathBuf::from(name);
     let plain = matches!(
@@ -171,7 +172,7 @@ fn one_folder(name: &str) -> Result<PathBuf, Failure> {
         Ok(name)
     } else {
         Err(Failure::input(
-            "--name is the name of one folder; --out says where it is made",
+            "--name is the name of one folder; use --out for the folder that contains it",
         ))
     }
 }
@@ -191,7 +192,7 @@ fn help_config(args: &args::Train, tasks: &Tasks) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What another length of the run does to the learning rate, if it does.
+/// A note on how another length of the run changes the learning rate, if it does.
 fn learning_rate_change(session: &Session) -> Option<String> {
     let steps = session.config().train.steps;
     let planned = session
@@ -200,7 +201,7 @@ fn learning_rate_change(session: &Session) -> Option<String> {
     let [before, now] = [planned, steps].map(|steps| 100.0 * session.learning_rate_fraction(steps));
     (before != now).then(|| {
         format!(
-            "note: the fall of the learning rate now stretches over {} steps: it goes on at \
+            "note: the learning rate now decreases over {} steps: it continues at \
             {now:.0}% of its initial value, \
              not {before:.0}%",
             count(steps)
@@ -208,22 +209,22 @@ fn learning_rate_change(session: &Session) -> Option<String> {
     })
 }
 
-/// That `environments` could not go on where they were, if there are any.
+/// A note that `environments` environments could not restore their state, if there are any.
 fn restarted_episodes(environments: usize) -> Option<String> {
     match environments {
         0 => None,
-        1 => Some("note: 1 environment cannot save its state: its episode begins anew".into()),
+        1 => Some("note: 1 environment cannot save its state: it begins a new episode".into()),
         n => Some(format!(
-            "note: {} environments cannot save their state: their episodes begin anew",
+            "note: {} environments cannot save their state: they begin new episodes",
             count(n as u64)
         )),
     }
 }
 
-/// `error`, and from where the run can go on.
+/// `error`, and the checkpoint from which the run can be resumed.
 fn failed(error: RunError, session: &Session) -> Failure {
     let hint = match session.last_saved() {
-        // Collapsed, the run has gone back to it already.
+        // A collapsed run has already been rolled back to it.
         Some(_) if matches!(error, RunError::Collapsed { .. }) => String::new(),
         Some(checkpoint) => format!("; the last good checkpoint is {}", checkpoint.display()),
         None => String::new(),
@@ -239,16 +240,16 @@ mod tests {
     use super::restarted_episodes;
 
     #[test]
-    fn restarted_episodes_are_told_once_there_are_any() {
+    fn restarted_episodes_are_reported_if_there_are_any() {
         let line = |n| restarted_episodes(n).unwrap_or_default();
         assert_eq!(line(0), "");
         assert_eq!(
             line(1),
-            "note: 1 environment cannot save its state: its episode begins anew"
+            "note: 1 environment cannot save its state: it begins a new episode"
         );
         assert_eq!(
             line(64),
-            "note: 64 environments cannot save their state: their episodes begin anew"
+            "note: 64 environments cannot save their state: they begin new episodes"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Pictures to a film: MP4 (H.264) or GIF, by the file's ending.
+//! Encodes pictures as a film: MP4 (H.264) or GIF, by the file's extension.
 
 mod gif;
 mod mp4;
@@ -12,20 +12,20 @@ use anyhow::{Context, Result, bail};
 use fpo_env::Picture;
 use tempfile::NamedTempFile;
 
-/// The kinds of film this program writes.
+/// The film formats of this program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// H.264 in an MP4 container: small and sharp, plays everywhere.
     Mp4,
-    /// A GIF that loops for ever: larger, but shows inside a README.
+    /// A GIF that loops forever: larger, but displayed inside a README.
     Gif,
 }
 
 impl Format {
-    /// The format a path asks for by its ending, `.mp4` or `.gif` in any case.
+    /// The format of a path by its extension, `.mp4` or `.gif` in any case.
     ///
     /// # Errors
-    /// For any other ending, with the two that work.
+    /// For any other extension; the message names the valid ones.
     pub fn from_path(path: &Path) -> Result<Self> {
         let ending = path
             .extension()
@@ -37,8 +37,8 @@ impl Format {
         }
     }
 
-    /// The most frames a second a film of this kind can show. Players slow a GIF down whose frames
-    /// are shorter than two hundredths of a second.
+    /// The maximum frame rate of this format. Players slow down a GIF whose frames are shorter than
+    /// two hundredths of a second.
     pub fn max_fps(self) -> f64 {
         match self {
             Self::Mp4 => 240.0,
@@ -49,9 +49,8 @@ impl Format {
 
 /// A film being written.
 ///
-/// It grows under a temporary name beside its path and takes that path's place in
-/// [`Video::finish`]; a film that fails or is dropped before leaves nothing behind, unless the
-/// process is killed.
+/// It is written under a temporary name beside its path, which [`Video::finish`] renames; a film
+/// that fails or is dropped earlier leaves nothing behind, unless the process is killed.
 pub struct Video {
     encoder: Encoder,
     path: PathBuf,
@@ -92,13 +91,14 @@ impl Encoder {
 }
 
 impl Video {
-    /// Begins a film at `path`, whose ending picks the format. `width` and `height` are in pixels,
-    /// `fps` in frames a second of playing time. A file already there stays until [`Video::finish`]
-    /// replaces it.
+    /// Starts a film at `path`, whose extension selects the format. `width` and `height` are in
+    /// pixels, `fps` in frames per second. An existing file stays until [`Video::finish`] replaces
+    /// it.
     ///
     /// # Errors
-    /// If the ending is unknown, the size or the rate cannot be had in the format (an MP4 needs
-    /// even sizes, at most 3840×2160; see [`Format::max_fps`]), or no file can be made there.
+    /// If the extension is unknown, the format does not support the size or the frame rate (an MP4
+    /// needs even sizes, at most 3840×2160; see [`Format::max_fps`]), or the file cannot be
+    /// created.
     pub fn create(path: impl AsRef<Path>, width: u32, height: u32, fps: f64) -> Result<Self> {
         let path = path.as_ref();
         let format = Format::from_path(path)?;
@@ -148,7 +148,7 @@ impl Video {
         self.frames
     }
 
-    /// Completes the film and puts it at its path.
+    /// Completes the film and moves it to its path.
     ///
     /// # Errors
     /// If it has no frame, or the disk is full.
@@ -179,8 +179,8 @@ fn cannot_write(path: &Path) -> String {
     format!("cannot write `{}`", path.display())
 }
 
-/// A temporary file in the folder of `path`, hidden, deleted when dropped, with the rights a new
-/// file gets.
+/// A hidden temporary file in the folder of `path`, deleted when dropped, with the permissions of a
+/// new file.
 fn temporary_beside(path: &Path) -> Result<NamedTempFile> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -197,7 +197,7 @@ fn temporary_beside(path: &Path) -> Result<NamedTempFile> {
 mod tests {
     use super::*;
 
-    /// `/dev/full` stands for a full disk: it opens, but nothing can be written.
+    /// `/dev/full` simulates a full disk: it opens, but nothing can be written.
     #[test]
     fn a_full_disk_is_one_line() {
         let folder = tempfile::tempdir().unwrap();

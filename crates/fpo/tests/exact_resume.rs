@@ -1,9 +1,9 @@
-//! The promise: a run that is stopped and resumed, on any number of threads, before and after, ends
-//! with the same bytes as one that never stopped: every later checkpoint, metric and evaluation,
-//! times aside. It holds for every objective and every family of environments.
+//! The guarantee: a run that is stopped and resumed, with any numbers of threads, ends with the
+//! same bytes as an uninterrupted one: every later checkpoint, metric and evaluation, except times.
+//! It holds for every objective and every family of environments.
 //!
-//! No test here may start a process (`all/main.rs` says why). Where the promise does not hold, the
-//! digests of the state's parts name the culprit.
+//! No test here may start a process (`all/main.rs` explains why). If a test fails, the digests of
+//! the state's parts show which part differs.
 
 use fpo_env::Task;
 use fpo_learn::trainer::part_digests;
@@ -16,9 +16,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tempfile::TempDir;
 
-/// One task of each family, and an observation's worth of what makes it a family of its own.
+/// One task of each family, with the reason why it is a family of its own.
 const TASKS: [&str; 5] = [
-    // DM Control; the model's targets are drawn anew in every episode.
+    // DM Control; the model's targets are redrawn in every episode.
     "reacher-easy",
     // DM Control with contacts and an actuator's activation.
     "finger-turn_hard",
@@ -99,7 +99,7 @@ fn task(name: &str) -> Arc<dyn Task> {
         .unwrap_or_else(|| panic!("no task is called {name}"))
 }
 
-/// Asks the session to stop after some iterations.
+/// Stops the session after some iterations.
 struct StopAfter<'a> {
     iterations: u64,
     stop: &'a AtomicBool,
@@ -232,8 +232,8 @@ fn assert_equal(
     }
 }
 
-/// Straight on one thread; straight on 2, 3 and 8; stopped half-way, with the number of threads
-/// changing at the resume.
+/// Uninterrupted on 1, 2, 3 and 8 threads, and stopped half-way and resumed with another number of
+/// threads.
 fn holds(name: &str, objective: &str, sets: &[&str]) {
     let folder = TempDir::new().unwrap();
     let made = |label: &str, threads: &[usize]| {
@@ -269,21 +269,21 @@ fn holds(name: &str, objective: &str, sets: &[&str]) {
 }
 
 #[test]
-fn every_objective_goes_on_exactly() {
+fn every_objective_resumes_exactly() {
     for (objective, sets) in OBJECTIVES {
         holds("reacher-easy", objective, sets);
     }
 }
 
 #[test]
-fn every_family_of_environments_goes_on_exactly() {
+fn every_family_of_environments_resumes_exactly() {
     for name in TASKS {
         holds(name, "fast", &[]);
     }
 }
 
 #[test]
-fn groups_go_on_exactly() {
+fn groups_resume_exactly() {
     holds(
         "bandit-two_modes",
         "group",
@@ -291,9 +291,9 @@ fn groups_go_on_exactly() {
     );
 }
 
-/// The digests that explain a failure see a difference, and see it where it is.
+/// The digests that explain a failure find a difference in the right part.
 #[test]
-fn a_difference_is_named() {
+fn a_difference_is_located() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("run");
     run(&path, "gridworld-two_slits", &[], &[1]);

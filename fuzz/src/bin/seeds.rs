@@ -16,7 +16,7 @@ fn seed(target: &str, name: &str, bytes: &[u8]) {
     fs::write(folder.join(format!("seed-{name}")), bytes).expect("a seed");
 }
 
-/// The words of a target's seeds, which mutations then put in other places.
+/// The words of a target's seeds, which mutations then insert in other places.
 fn dictionary(target: &str) {
     let mut words = BTreeSet::new();
     for seed in fs::read_dir(Path::new("corpus").join(target)).expect("the corpus") {

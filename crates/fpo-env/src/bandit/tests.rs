@@ -1,4 +1,4 @@
-//! The bandits are what their documentation says.
+//! The bandits match their documentation.
 
 use super::*;
 use fpo_rng::{Key, Stream};
@@ -14,7 +14,10 @@ fn each_mode_is_a_peak_of_height_one() {
                 for offset in [-0.02, 0.02] {
                     let mut beside = mode.clone();
                     beside[entry] += offset;
-                    assert!(bumps.reward(&beside) < peak, "{name}: mode {k} is no peak");
+                    assert!(
+                        bumps.reward(&beside) < peak,
+                        "{name}: mode {k} is not a peak"
+                    );
                 }
             }
             for other in &bumps.modes[..k] {
@@ -23,7 +26,7 @@ fn each_mode_is_a_peak_of_height_one() {
             }
         }
         let middle = vec![0.0; bumps.modes[0].len()];
-        assert!(bumps.reward(&middle) < 1e-6, "{name}: nothing in between");
+        assert!(bumps.reward(&middle) < 1e-6, "{name}: no reward in between");
     }
 }
 

@@ -6,20 +6,20 @@ use std::sync::LazyLock;
 /// Cells along an edge of the grid.
 pub const SIZE: usize = 25;
 
-/// What a cell is.
+/// The kind of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cell {
-    /// One can be here; episodes begin in such cells.
+    /// The agent can be here; episodes begin in such cells.
     Free,
-    /// Nobody gets here.
+    /// Impassable.
     Wall,
-    /// Rewarded, and the episode's end.
+    /// Gives a reward and ends the episode.
     Goal,
-    /// Punished, and the episode's end.
+    /// Gives a penalty and ends the episode.
     Death,
 }
 
-/// A cell's column and row. Rows count upwards, so that a positive second entry of an action goes
+/// A cell's column and row. Rows count upward, so that a positive second entry of an action moves
 /// up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
@@ -37,7 +37,7 @@ impl Position {
     }
 }
 
-/// Which cell is what.
+/// The kinds of all cells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// `[y][x]`
@@ -48,8 +48,8 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Reads a map: one line a row, from the top; `.` is free, `#` a wall, `G` a goal, `X` death,
-    /// `o` the one free cell that is the fork. `None` if it is no such map.
+    /// Reads a map: one line per row, from the top; `.` is free, `#` a wall, `G` a goal, `X` death,
+    /// `o` the free cell that is the fork. `None` if it is not such a map.
     fn parse(map: &str) -> Option<Self> {
         let rows: Vec<&str> = map.split_whitespace().collect();
         let mut cells = [[Cell::Free; SIZE]; SIZE];
@@ -83,7 +83,7 @@ impl Layout {
         })
     }
 
-    /// What the cell at `position` is.
+    /// The kind of the cell at `position`.
     ///
     /// # Panics
     /// If it is outside the grid.
@@ -96,20 +96,19 @@ impl Layout {
         &self.free
     }
 
-    /// A cell from which ways in opposite directions are equally short, so that a best policy may
-    /// have several modes there.
+    /// A cell from which paths in opposite directions are equally short, so that an optimal policy
+    /// may have several modes there.
     pub fn fork(&self) -> Position {
         self.fork
     }
 
-    /// The move that `action` means: −1, 0 or 1 along each axis. Halves move nowhere, as in numpy's
-    /// rounding.
+    /// The move of `action`: −1, 0 or 1 along each axis. ±0.5 rounds to 0, as in numpy.
     pub fn direction(action: [f32; 2]) -> [i8; 2] {
         action.map(|entry| entry.clamp(-1.0, 1.0).round_ties_even() as i8)
     }
 
-    /// Where a move from `from` by `[dx, dy]`, each −1, 0 or 1, ends. The border stops each axis on
-    /// its own; a move whose target is a wall, a diagonal one too, is not made at all.
+    /// The end of a move from `from` by `[dx, dy]`, each −1, 0 or 1. The border stops each axis
+    /// separately; a move into a wall, even a diagonal one, does not happen at all.
     pub fn go(&self, from: Position, [dx, dy]: [i8; 2]) -> Position {
         let along = |at: usize, by: i8| at.saturating_add_signed(by.into()).min(SIZE - 1);
         let to = Position {
@@ -133,11 +132,10 @@ pub(super) struct Plan {
 
 /// The layouts in the order of [`PLANS`].
 pub(super) static LAYOUTS: LazyLock<[Layout; 5]> = LazyLock::new(|| {
-    array::from_fn(|i| Layout::parse(PLANS[i].map).expect("the maps below are sound"))
+    array::from_fn(|i| Layout::parse(PLANS[i].map).expect("the maps below are valid"))
 });
 
-/// The layouts of the GridWorld that FPO was first shown on (arXiv 2507.21053; cells as in its
-/// released code).
+/// The layouts of the GridWorld in the FPO paper (arXiv 2507.21053; cells as in its released code).
 pub(super) const PLANS: [Plan; 5] = [
     Plan {
         name: "gridworld-two_walls",

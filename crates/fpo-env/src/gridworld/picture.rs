@@ -1,4 +1,4 @@
-//! A picture of the grid and of who is in it.
+//! A picture of the grid and the agent.
 
 use super::layout::{Cell, Layout, Position, SIZE};
 use crate::Picture;
@@ -12,11 +12,11 @@ const GOAL: Rgb = [94.0, 186.0, 125.0];
 const DEATH: Rgb = [224.0, 96.0, 88.0];
 const AGENT: Rgb = [37.0, 78.0, 219.0];
 
-/// Part of a cell's edge that its gap to the next takes, on each side.
+/// Width of the gap on each side of a cell, as a fraction of its edge.
 const GAP: f32 = 0.03;
 /// Radius of the agent, in cells.
 const RADIUS: f32 = 0.36;
-/// Samples along each axis of a pixel, against jagged edges.
+/// Samples along each axis of a pixel, for antialiasing.
 const SAMPLES: u32 = 3;
 
 /// Draws the grid as a square in the middle of a `width` × `height` picture.
@@ -61,7 +61,7 @@ fn color(layout: &Layout, agent: Position, x: f32, y: f32) -> Rgb {
     });
     let in_gap = |z: f32| !(GAP..1.0 - GAP).contains(&z.fract());
     match cell {
-        // Walls are whole.
+        // Walls have no gaps.
         Cell::Wall => WALL,
         _ if in_gap(x) || in_gap(y) => [226.0, 226.0, 222.0],
         Cell::Free => FREE,

@@ -53,7 +53,7 @@ fn layouts_have_the_published_numbers_of_cells() {
     assert!(layout("gridworld-none").is_none());
 }
 
-/// The eight directions one can go in.
+/// The eight directions of moves.
 fn directions() -> impl Iterator<Item = [i8; 2]> {
     (-1..=1)
         .flat_map(|dx| (-1..=1).map(move |dy| [dx, dy]))
@@ -166,7 +166,7 @@ fn goals_and_death_end_the_episode() {
 }
 
 #[test]
-fn starts_are_all_the_free_cells_alike() {
+fn starts_are_uniform_over_the_free_cells() {
     for plan in &PLANS {
         let (mut env, layout) = make(plan.name);
         let mut visits = vec![0u32; SIZE * SIZE];
@@ -195,7 +195,7 @@ fn starts_are_all_the_free_cells_alike() {
 }
 
 #[test]
-fn a_saved_state_continues_alike_and_others_are_refused() {
+fn a_saved_state_continues_exactly_and_invalid_ones_are_rejected() {
     let (mut a, _) = make("gridworld-c_shape");
     let (mut b, _) = make("gridworld-c_shape");
     let mut seen = [[0.0; 2]; 2];

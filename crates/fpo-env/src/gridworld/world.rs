@@ -11,7 +11,7 @@ const GOAL: f32 = 20.0;
 /// Reward of a death cell.
 const DEATH: f32 = -10.0;
 
-/// Somebody in a grid.
+/// An agent on the grid.
 pub(super) struct GridWorld {
     spec: EnvSpec,
     layout: &'static Layout,
@@ -59,14 +59,17 @@ impl Env for GridWorld {
 
     fn load_state(&mut self, bytes: &[u8]) -> Result<(), StateError> {
         let &[x, y] = bytes else {
-            return Err(StateError(format!("{} bytes are no position", bytes.len())));
+            return Err(StateError(format!(
+                "{} bytes are not a position",
+                bytes.len()
+            )));
         };
         let position = Position {
             x: x.into(),
             y: y.into(),
         };
         if position.x >= SIZE || position.y >= SIZE || self.layout.cell(position) == Cell::Wall {
-            return Err(StateError(format!("nobody can be in the cell ({x}, {y})")));
+            return Err(StateError(format!("the cell ({x}, {y}) is not free")));
         }
         self.position = position;
         Ok(())

@@ -1,8 +1,8 @@
-//! An allocator that counts, for tests that something allocates nothing. The tests of other crates
-//! take this file by its path.
+//! A counting allocator, for tests that code does not allocate. Tests of other crates include this
+//! file by its path.
 //!
-//! Only threads that asked for it are counted: the test harness has threads of its own, which
-//! allocate when they like.
+//! Only threads that request it are counted, because the test harness has threads of its own that
+//! allocate at any time.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -16,7 +16,7 @@ thread_local! {
     static COUNTED: Cell<bool> = const { Cell::new(false) };
 }
 
-// SAFETY: hands everything to the system's allocator.
+// SAFETY: forwards everything to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if COUNTED.try_with(Cell::get).unwrap_or(false) {
@@ -35,13 +35,13 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// From now on what this thread asks for is counted.
+/// Counts allocations of this thread from now on.
 pub fn count_this_thread() {
     COUNTED.set(true);
 }
 
-/// How often the threads that are counted asked for memory while `work` was done. A program may
-/// have one test that calls it, on such a thread.
+/// Allocations of the counted threads during `work`. Only one test per program may call it, on a
+/// counted thread.
 pub fn allocations_in(work: impl FnOnce()) -> usize {
     let before = ALLOCATIONS.load(Ordering::Relaxed);
     drop(std::hint::black_box(vec![0; 9]));

@@ -3,16 +3,16 @@
 use super::{HALF_LN_TAU, Softmax};
 use crate::VelocityField;
 
-/// Actions that are one of finitely many points, all equally likely, and the flow that makes them
-/// from noise: what a network with unlimited capacity would learn from a data set, by heart.
+/// A uniform distribution over finitely many actions, and its flow from noise: what a network with
+/// unlimited capacity would learn, by memorizing the data set.
 ///
 /// Given point a, `x_t ~ N((1−t)·a, t²·I)`, so the posterior probabilities are a softmax of
 /// `−|x − (1−t)·a|²/(2t²)`. With the posterior mean â the velocity is `(x − â)/t` and the score
 /// `−(x − (1−t)·â)/t²`.
 ///
-/// As t → 0 both grow without limit off the points. Times below [`DataSet::LEAST_TIME`] count as
-/// that time: the softmax then picks the nearest point, and results are huge but finite. Samplers
-/// that evaluate at t = 0 (Heun, RK4) are out of place here; Euler's last step lands on â exactly.
+/// As t → 0 both diverge away from the points. Times below [`DataSet::LEAST_TIME`] are replaced by
+/// it: the softmax then selects the nearest point, and results are huge but finite. Do not use
+/// samplers that evaluate at t = 0 (Heun, RK4); Euler's last step ends on â exactly.
 ///
 /// ```
 /// use fpo_flow::{Sampler, Scratch, marginal::DataSet};
@@ -29,7 +29,7 @@ pub struct DataSet {
     points: Vec<f64>,
 }
 
-/// Points that make no data set.
+/// Points that are not a data set.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum InvalidDataSet {
     /// There are none, or they have no entries.
@@ -49,7 +49,7 @@ pub enum InvalidDataSet {
 }
 
 impl DataSet {
-    /// Earlier times count as this one.
+    /// Smaller times are replaced by this one.
     pub const LEAST_TIME: f64 = 1e-6;
 
     /// The data set of `points`, `[rows, dim]`.
@@ -105,8 +105,7 @@ impl DataSet {
         self.average(x, t, out, |x, mean| ((1.0 - t) * mean - x) / (t * t));
     }
 
-    /// Writes the mean of the points that may have led to each row, `â = E[a | x_t]`;
-    /// `[rows, dim]`.
+    /// Writes the posterior mean of the points for each row, `â = E[a | x_t]`; `[rows, dim]`.
     pub fn denoise(&self, x: &[f64], t: f64, out: &mut [f64]) {
         self.average(x, t.max(Self::LEAST_TIME), out, |_, mean| mean);
     }
@@ -210,7 +209,7 @@ mod tests {
                 off <= rows / 100,
                 "{sampler:?}: {off} of {rows} end off the points"
             );
-            // Each point is as likely: a fifth of 500, within five standard deviations.
+            // Each point is equally likely: a fifth of 500, within five standard deviations.
             assert!(
                 found.iter().all(|&n| (55..=145).contains(&n)),
                 "{sampler:?}: {found:?}"
@@ -234,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_points_are_named() {
+    fn invalid_points_are_reported() {
         assert_eq!(DataSet::new(2, vec![]), Err(InvalidDataSet::Empty));
         assert_eq!(DataSet::new(0, vec![1.0]), Err(InvalidDataSet::Empty));
         assert_eq!(

@@ -27,7 +27,7 @@ impl Component {
     }
 }
 
-/// Actions distributed as a mixture of Gaussians, and the flow that makes them from noise.
+/// A mixture of Gaussians as distribution of actions, and its flow from noise.
 ///
 /// Under component k, `x_t ~ N((1−t)μ, (1−t)²σ² + t²)` entry by entry, jointly normal with a and ε.
 /// With `z = (x − (1−t)μ)/((1−t)²σ² + t²)` the conditional means are `E[ε | x, k] = t·z` and
@@ -43,7 +43,7 @@ impl Component {
 /// ];
 /// let mixture = GaussianMixture::new(modes)?;
 /// let mut v = [0.0];
-/// // At t = 1 all noise is alike: v = x − E[a], and E[a] is ¾ − ¼.
+/// // At t = 1 the posterior is the prior: v = x − E[a], and E[a] is ¾ − ¼.
 /// mixture.velocity(&[0.2], 1.0, &mut v);
 /// assert!((v[0] + 0.3).abs() < 1e-12);
 /// # Ok::<(), fpo_flow::marginal::InvalidMixture>(())
@@ -55,7 +55,7 @@ pub struct GaussianMixture {
     components: Vec<Component>,
 }
 
-/// Components that make no mixture.
+/// Components that are not a mixture.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum InvalidMixture {
     /// There are none, or they have no entries.
@@ -153,14 +153,14 @@ impl GaussianMixture {
         self.average(x, t, out, |z, _, _| -z);
     }
 
-    /// Writes the mean of the actions that may have led to each row, `E[a | x_t]`; `[rows, dim]`.
+    /// Writes the posterior mean of the actions for each row, `E[a | x_t]`; `[rows, dim]`.
     pub fn denoise(&self, x: &[f64], t: f64, out: &mut [f64]) {
         self.average(x, t, out, |z, mean, variance| {
             mean + (1.0 - t) * variance * z
         });
     }
 
-    /// Draws actions, one a row of `out`; `[rows, dim]`.
+    /// Draws actions, one per row of `out`; `[rows, dim]`.
     pub fn sample(&self, rng: &mut impl Rng, out: &mut [f64]) {
         for row in out.chunks_exact_mut(self.dim) {
             let mut u = unit(rng);
@@ -203,7 +203,7 @@ impl Component {
         )
     }
 
-    /// The logarithm of weight times density of x_t, but for the factor of 2π.
+    /// The logarithm of weight times density of x_t, without the factor of 2π.
     fn logit(&self, x: &[f64], t: f64) -> f64 {
         let entries = x.iter().enumerate().map(|(j, x)| {
             let (mean, variance) = self.at(j, t);
@@ -410,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_components_are_named() {
+    fn invalid_components_are_reported() {
         let good = Component::isotropic(1.0, vec![0.0], 1.0);
         let with = |bad: Component| GaussianMixture::new(vec![good.clone(), bad]);
         assert_eq!(GaussianMixture::new(vec![]), Err(InvalidMixture::Empty));

@@ -1,6 +1,6 @@
 //! The rules of Gymnasium's planar runners.
 //!
-//! Their first three coordinates are the distance covered, the height and the inclination of the
+//! Their first three coordinates are the horizontal position, the height and the inclination of the
 //! torso.
 
 use crate::physics::{Physics, PhysicsError};
@@ -8,17 +8,17 @@ use crate::random::{normal, uniform};
 use crate::task::{Observation, Rules, Transition};
 use fpo_rng::Philox;
 
-/// A creature that is rewarded for its speed and for staying in health, at a cost for its control.
+/// A robot that is rewarded for its speed and for staying healthy, with a cost on its control.
 pub(super) struct Runner {
     /// Weight of the squared norm of the action.
     pub(super) control_cost: f64,
-    /// Velocities are observed up to this size.
+    /// Bound on observed velocities.
     pub(super) velocity_limit: f64,
     /// The initial positions differ from the model's by up to this much, uniformly.
     pub(super) position_noise: f64,
     /// The initial velocities.
     pub(super) velocity_noise: ResetNoise,
-    /// What ends an episode when it is lost. Each step in health earns a reward of 1.
+    /// Conditions of health, whose violation ends an episode. Each healthy step has a reward of 1.
     pub(super) health: Option<Health>,
 }
 
@@ -30,7 +30,7 @@ pub(super) enum ResetNoise {
     Uniform(f64),
 }
 
-/// Where a healthy creature's coordinates lie, bounds excluded.
+/// Open intervals of a healthy robot's coordinates.
 pub(super) struct Health {
     /// The torso's height.
     pub(super) height: Bounds,
@@ -88,7 +88,7 @@ impl Rules for Runner {
     }
 
     fn observe(&self, physics: &Physics, out: &mut Observation) {
-        // How far it has run does not matter.
+        // The horizontal position is not observed.
         out.extend(&physics.qpos()[1..]);
         for velocity in physics.qvel() {
             out.push(velocity.clamp(-self.velocity_limit, self.velocity_limit));

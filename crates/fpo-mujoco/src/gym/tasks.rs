@@ -1,4 +1,4 @@
-//! The list of tasks, and the figures that distinguish them.
+//! The list of tasks, and their constants.
 
 use super::runner::{Bounds, Health, ResetNoise, Runner};
 use crate::task::Definition;

@@ -1,5 +1,5 @@
-//! Initial and terminal states of Gymnasium's tasks. That steps are Gymnasium's, its trajectories
-//! show.
+//! Initial and terminal states of Gymnasium's tasks. Steps are tested with Gymnasium's
+//! trajectories.
 
 use crate::task::ModelEnv;
 use crate::task::tests::distributions::{assert_normal, assert_uniform, draws};
@@ -36,14 +36,14 @@ fn initial_states_are_near_the_models() {
     }
 }
 
-/// Gymnasium derives the first state with the solver starting from zero, and so does a reset here.
+/// Like Gymnasium, a reset derives the first state with a solver that starts from zero.
 #[test]
 fn a_reset_leaves_the_solver_as_gymnasium_does() {
     for task in super::TASKS.iter() {
         let name = &task.spec().name;
         let golden = Golden::open(&format!("{name}-0.safetensors"));
         let mut env = make(name);
-        // Whatever was before.
+        // The state before must not matter.
         reset(&mut env, 0);
         let physics = &mut env.physics;
         physics.reset().expect("it has a reference pose");
@@ -77,7 +77,7 @@ fn a_fall_is_terminal_and_a_half_cheetah_never_falls() {
             StepEnd::Running,
             "{name}"
         );
-        // Leaning by one and a half.
+        // An inclination of 1.5.
         env.physics.qpos_mut()[2] = 1.5;
         let step = env.step(&action, &mut observation);
         assert_eq!(step.end, end, "{name}");

@@ -1,6 +1,6 @@
-//! What a simulation can do without, when all it leads to is a task's observations and rewards.
+//! Disables computations of a simulation that do not affect a task's observations and rewards.
 //!
-//! None of it changes a bit of what a task shows, which a test holds for every task.
+//! Observations and rewards stay bit-identical, which is tested for every task.
 
 #![allow(unsafe_code)]
 
@@ -8,15 +8,16 @@ use super::Model;
 use mujoco_rs::mujoco_c::{self as c, mjOption, mjtIntegrator, mjtStage};
 use std::slice;
 
-/// Geoms of a body up to which testing each is faster than walking a tree of their bounding boxes.
+/// Maximum number of a body's geoms for which testing each is faster than traversing a tree of
+/// their bounding boxes.
 const FEW_GEOMS: i32 = 8;
 
 impl Model {
-    /// Switches off what costs time and serves nobody. It comes last, when the task has asked for
-    /// the sensors it reads.
+    /// Disables unneeded computations. Call it last, after the task has looked up the sensors that
+    /// it reads.
     pub(crate) fn trim(&mut self) {
         let head = self.head();
-        // One tree of bodies makes one island: there is nothing to find.
+        // A single tree of bodies is a single island, so there is nothing to find.
         let islands = head.ntree > 1;
         let bounding_boxes = self.body_geoms().iter().any(|&n| n > FEW_GEOMS);
         let whole_steps = head.opt.integrator == mjtIntegrator::mjINT_RK4 as i32;
@@ -32,7 +33,7 @@ impl Model {
             }
         };
         trim(&mut self.resting.opt);
-        // SAFETY: valid until drop, and `&mut self` says that nobody shares the model yet.
+        // SAFETY: valid until drop, and `&mut self` shows that the model is not shared yet.
         let head = unsafe { self.raw.as_mut() };
         trim(&mut head.opt);
         // SAFETY: the model has that many sensors; otherwise as above.

@@ -1,6 +1,6 @@
-//! OpenGL without a window: the little of EGL that takes, loaded at run time.
+//! OpenGL without a window: the required part of EGL, loaded at run time.
 //!
-//! Nothing here is linked, so a program that never draws starts on machines without EGL.
+//! Nothing is linked, so a program that never renders starts on machines without EGL.
 
 #![allow(unsafe_code)]
 
@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
 
-/// What an error ends with when the machine lacks a part.
+/// The hint at the end of an error if the machine lacks a library.
 const INSTALL: &str = "on Debian and Ubuntu: apt-get install libegl1 libgl1-mesa-dri";
 
 type Handle = *mut c_void;
@@ -20,8 +20,7 @@ const TRUE: u32 = 1;
 const NONE: Attribute = 0x3038;
 const OPENGL_API: u32 = 0x30A2;
 const PLATFORM_DEVICE: u32 = 0x313F;
-/// Color, depth and stencil sizes, a surface in memory, and desktop OpenGL, which MuJoCo draws
-/// with.
+/// Color, depth and stencil sizes, a surface in memory, and desktop OpenGL, which MuJoCo uses.
 const CONFIG: [Attribute; 15] = [
     0x3024, 8, // red
     0x3023, 8, // green
@@ -32,10 +31,10 @@ const CONFIG: [Attribute; 15] = [
     0x3040, 0x0008, // renderable type: OpenGL
     NONE,
 ];
-/// MuJoCo draws into a framebuffer of its own; the surface only makes the context complete.
+/// MuJoCo renders into its own framebuffer; the surface is only needed for a complete context.
 const SURFACE: [Attribute; 5] = [0x3057, 1, 0x3056, 1, NONE];
 
-/// Declares the functions taken from the library.
+/// Declares the functions to load from the library.
 macro_rules! functions {
     ($($name:ident = $symbol:literal: fn($($argument:ty),*) -> $result:ty;)*) => {
         struct Functions {
@@ -69,8 +68,7 @@ functions! {
 type QueryDevices = unsafe extern "C" fn(c_int, *mut Handle, *mut c_int) -> u32;
 type GetPlatformDisplay = unsafe extern "C" fn(u32, Handle, *const Attribute) -> Handle;
 
-/// The library and the display, a graphics device or Mesa's software one, that contexts are made
-/// on.
+/// The library and the display for contexts: a graphics device or Mesa's software renderer.
 struct Egl {
     functions: Functions,
     display: Handle,
@@ -85,7 +83,7 @@ unsafe impl Send for Egl {}
 unsafe impl Sync for Egl {}
 
 impl Egl {
-    /// The process's EGL, opened on first use. It stays open: displays are shared by everything in
+    /// The process's EGL, opened on first use. It stays open, because displays are shared within
     /// the process.
     fn get() -> Result<&'static Self, String> {
         static EGL: OnceLock<Result<Egl, String>> = OnceLock::new();
@@ -115,7 +113,7 @@ impl Egl {
             }
         }
         Err(format!(
-            "EGL finds nothing to draw with, not even in software ({INSTALL})"
+            "EGL finds no device to draw with, not even in software ({INSTALL})"
         ))
     }
 }
@@ -128,7 +126,7 @@ impl Functions {
         let platform: Option<GetPlatformDisplay> = self.extension(c"eglGetPlatformDisplayEXT");
         if let (Some(query), Some(platform)) = (query, platform) {
             let (mut devices, mut count) = ([ptr::null_mut(); 64], 0);
-            // SAFETY: room for as many devices as said; the list of attributes may be null.
+            // SAFETY: the buffer has the given capacity; the list of attributes may be null.
             unsafe {
                 if query(devices.len() as c_int, devices.as_mut_ptr(), &mut count) == TRUE {
                     let devices = devices.into_iter().take(count.max(0) as usize);
@@ -138,7 +136,7 @@ impl Functions {
                 }
             }
         }
-        // SAFETY: null asks for the default display.
+        // SAFETY: null selects the default display.
         displays.push(unsafe { (self.get_display)(ptr::null_mut()) });
         displays.retain(|display| !display.is_null());
         displays
@@ -153,14 +151,14 @@ impl Functions {
             size_of_val(&function),
             "F is a function pointer"
         );
-        // SAFETY: the caller names the type that belongs to the name; both are function pointers.
+        // SAFETY: the caller gives the type that belongs to the name; both are function pointers.
         Some(unsafe { std::mem::transmute_copy(&function) })
     }
 
-    /// The configuration to use on `display`, if a context can be made there.
+    /// The configuration to use on `display`, if it supports a context.
     fn try_display(&self, display: Handle) -> Option<Handle> {
         let (mut config, mut count) = (ptr::null_mut(), 0);
-        // SAFETY: a display, lists that end with NONE, room for one configuration.
+        // SAFETY: a display, lists that end with NONE, a buffer for one configuration.
         let found = unsafe {
             (self.initialize)(display, ptr::null_mut(), ptr::null_mut()) == TRUE
                 && (self.choose_config)(display, CONFIG.as_ptr(), &mut config, 1, &mut count)
@@ -168,12 +166,12 @@ impl Functions {
                 && count == 1
         };
         let context = found.then(|| self.context(display, config))?.ok()?;
-        // SAFETY: made above, once.
+        // SAFETY: created above, freed once.
         unsafe { self.free(display, context) };
         Some(config)
     }
 
-    /// A context and its surface, tried out on this thread.
+    /// A context and its surface, tested on this thread.
     fn context(&self, display: Handle, config: Handle) -> Result<(Handle, Handle), String> {
         // SAFETY: an initialized display and a configuration of it, lists that end with NONE.
         unsafe {
@@ -182,7 +180,7 @@ impl Functions {
             }
             let context = (self.create_context)(display, config, ptr::null_mut(), [NONE].as_ptr());
             if context.is_null() {
-                return Err(self.error("makes no OpenGL context"));
+                return Err(self.error("cannot create an OpenGL context"));
             }
             let surface = (self.create_surface)(display, config, SURFACE.as_ptr());
             let pair = (context, surface);
@@ -200,7 +198,7 @@ impl Functions {
     /// Leaves this thread without a context.
     ///
     /// # Safety
-    /// `display` is initialized.
+    /// `display` must be initialized.
     unsafe fn release(&self, display: Handle) {
         // SAFETY: the null handles mean "none".
         unsafe { (self.make_current)(display, ptr::null_mut(), ptr::null_mut(), ptr::null_mut()) };
@@ -209,9 +207,9 @@ impl Functions {
     /// Destroys a context and its surface, if there is one.
     ///
     /// # Safety
-    /// Both are of `display` and current on no thread, and are not used again.
+    /// Both must belong to `display`, be current on no thread, and not be used again.
     unsafe fn free(&self, display: Handle, (context, surface): (Handle, Handle)) {
-        // SAFETY: as the caller says.
+        // SAFETY: guaranteed by the caller.
         unsafe {
             if !surface.is_null() {
                 (self.destroy_surface)(display, surface);
@@ -238,7 +236,7 @@ pub(super) struct Context {
 unsafe impl Send for Context {}
 
 impl Context {
-    /// Makes a context on the first device that gives one.
+    /// Creates a context on the first device that supports one.
     ///
     /// # Errors
     /// If EGL or OpenGL is missing: one line that says what to install.
@@ -281,7 +279,7 @@ impl Context {
 
 impl Drop for Context {
     fn drop(&mut self) {
-        // SAFETY: made in `new`, released after each use, freed once.
+        // SAFETY: created in `new`, released after each use, freed once.
         unsafe {
             self.egl
                 .functions

@@ -22,11 +22,11 @@ pub(super) const TASKS: &[Definition] = &[Definition {
 
 struct BallInCup {
     ball: usize,
-    /// Where the ball's coordinates are in `qpos`.
+    /// Indices of the ball's coordinates in `qpos`.
     ball_x: usize,
     ball_z: usize,
     target: usize,
-    /// How far the ball may be from the center of the cup, along x and z.
+    /// Maximum distance of the ball from the center of the cup, along x and z.
     room: [f64; 2],
 }
 

@@ -33,7 +33,7 @@ pub(super) const TASKS: &[Definition] = &[
     ),
 ];
 
-/// What the tasks have in common.
+/// The common part of the tasks' definitions.
 const fn definition(
     name: &'static str,
     summary: &'static str,
@@ -53,7 +53,7 @@ const fn definition(
 
 const CART_IN_BOUNDS: Tolerance = Tolerance::within(-0.25, 0.25);
 const UPRIGHT: Tolerance = Tolerance::within(0.995, 1.0);
-const CENTRED: Tolerance = Tolerance::within(0.0, 0.0).margin(2.0);
+const CENTERED: Tolerance = Tolerance::within(0.0, 0.0).margin(2.0);
 const SMALL_CONTROL: Tolerance = Tolerance::within(0.0, 0.0)
     .margin(1.0)
     .sigmoid(Sigmoid::Quadratic, 0.0);
@@ -110,7 +110,7 @@ impl Domain for Cartpole {
             return CART_IN_BOUNDS.at(position) * UPRIGHT.at(cosine);
         }
         let upright = (cosine + 1.0) / 2.0;
-        let centered = (1.0 + CENTRED.at(position)) / 2.0;
+        let centered = (1.0 + CENTERED.at(position)) / 2.0;
         let small_control = (4.0 + SMALL_CONTROL.at(physics.ctrl()[0])) / 5.0;
         let small_velocity = (1.0 + SMALL_VELOCITY.at(physics.qvel()[1])) / 2.0;
         upright * small_control * small_velocity * centered

@@ -20,7 +20,7 @@ pub(super) const TASKS: &[Definition] = &[Definition {
     build: |model| Ok(Box::new(Cheetah::new(model)?)),
 }];
 
-/// Physics steps that settle an initial state.
+/// Physics steps until an initial state has settled.
 const SETTLING: u32 = 200;
 
 const RUNNING: Tolerance = Tolerance::at_least(10.0)
@@ -57,7 +57,7 @@ impl Domain for Cheetah {
     }
 
     fn observe(&self, physics: &Physics, out: &mut Observation) {
-        // How far it has run does not matter.
+        // The horizontal position is not observed.
         out.extend(&physics.qpos()[1..]);
         out.extend(physics.qvel());
     }

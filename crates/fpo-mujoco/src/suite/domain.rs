@@ -1,17 +1,17 @@
-//! What the suite's tasks have in common.
+//! The common rules of the suite's tasks.
 
 use crate::physics::{Physics, PhysicsError};
 use crate::task::{Observation, Rules, Transition};
 use fpo_rng::Philox;
 
-/// The rules of a task of the suite: the reward depends on the state that a step leads to and the
-/// control that led there, and no state is terminal.
+/// The rules of a task of the suite: the reward depends on the state after a step and the control
+/// of the step, and no state is terminal.
 pub(super) trait Domain: Send + Sync {
-    /// Draws an initial state. The simulation is at its reference pose; what follows from the state
-    /// is derived after.
+    /// Draws an initial state. The simulation is at its reference pose; derived quantities are
+    /// computed afterwards.
     ///
     /// # Errors
-    /// If the state drawn cannot be simulated; the caller draws again.
+    /// If the drawn state cannot be simulated; the caller draws again.
     fn reset(&self, physics: &mut Physics, rng: &mut Philox) -> Result<(), PhysicsError>;
 
     /// Writes the observation, in the order of the task's definition.

@@ -33,7 +33,7 @@ pub(super) const TASKS: &[Definition] = &[
     ),
 ];
 
-/// What the tasks have in common.
+/// The common part of the tasks' definitions.
 const fn definition(
     name: &'static str,
     summary: &'static str,
@@ -87,12 +87,12 @@ impl Finger {
         })
     }
 
-    /// Draws joint angles until nothing touches.
+    /// Draws joint angles until there are no contacts.
     fn reset(&self, physics: &mut Physics, rng: &mut Philox) -> Result<(), PhysicsError> {
         randomize::until_free(physics, rng, randomize::joints)
     }
 
-    /// What the position sensor at `sensor` reads, relative to the hinge, along x and z.
+    /// The reading of the position sensor at `sensor`, relative to the hinge, along x and z.
     fn relative_to_hinge(&self, physics: &Physics, sensor: usize) -> [f64; 2] {
         let readings = physics.sensordata();
         [
@@ -117,7 +117,7 @@ impl Spin {
     fn new(model: &mut Model) -> Result<Self, MakeError> {
         let hinge = model.joint("hinge")?;
         model.set_damping(model.joint_dof()[hinge] as usize, SPIN_DAMPING);
-        // The target and the tip mean nothing here.
+        // This task has neither target nor tip.
         model.hide_site(model.site("target")?);
         model.hide_site(model.site("tip")?);
         Ok(Self(Finger::new(model)?))
@@ -148,7 +148,7 @@ struct Turn {
     site_y: f64,
     target_radius: f64,
     hinge: usize,
-    /// From the hinge to the tip.
+    /// Distance from the hinge to the tip.
     reach: f64,
 }
 
@@ -167,7 +167,7 @@ impl Turn {
         }))
     }
 
-    /// From the tip to the surface of the target; negative inside.
+    /// Distance from the tip to the surface of the target; negative inside.
     fn distance(&self, physics: &Physics) -> f64 {
         let target = self.finger.relative_to_hinge(physics, self.target);
         let tip = self.finger.relative_to_hinge(physics, self.finger.tip);

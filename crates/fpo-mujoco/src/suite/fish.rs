@@ -21,7 +21,7 @@ pub(super) const TASKS: &[Definition] = &[
         control_timestep: 0.04,
         moves_targets: false,
         build: |model| {
-            // There is nothing to reach.
+            // This task has no target.
             model.hide_geom(model.geom("target")?);
             Ok(Box::new(Upright {
                 torso: model.body("torso")?,

@@ -1,4 +1,4 @@
-//! The little geometry that rewards and observations need.
+//! Geometry for rewards and observations.
 
 /// The distance between two points.
 pub(super) fn distance(a: [f64; 3], b: [f64; 3]) -> f64 {

@@ -71,7 +71,7 @@ impl Domain for Hopper {
     }
 
     fn observe(&self, physics: &Physics, out: &mut Observation) {
-        // How far it has come does not matter.
+        // The horizontal position is not observed.
         out.extend(&physics.qpos()[1..]);
         out.extend(physics.qvel());
         out.extend(

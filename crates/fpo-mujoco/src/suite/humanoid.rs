@@ -61,7 +61,7 @@ struct Humanoid {
     extremities: [usize; 4],
     /// The sensor of the velocity of the center of mass.
     velocity: usize,
-    /// Rewards the horizontal speed; nothing when it should stand still.
+    /// The reward of the horizontal speed; none if it should stand still.
     moving: Option<Tolerance>,
 }
 
@@ -96,7 +96,7 @@ impl Domain for Humanoid {
     }
 
     fn observe(&self, physics: &Physics, out: &mut Observation) {
-        // The joints, without the place and the rotation of the whole.
+        // The joints, without the position and orientation of the root.
         out.extend(&physics.qpos()[7..]);
         out.push(self.head_height(physics));
         let torso = row(physics.xpos(), self.torso);

@@ -1,4 +1,4 @@
-//! Random numbers as dm_control's initial states need them.
+//! Random initial states as in dm_control.
 
 use crate::physics::{Physics, PhysicsError};
 use crate::random::{normal, uniform};
@@ -7,7 +7,7 @@ use mujoco_rs::mujoco_c::mjtJoint;
 use rand::RngExt;
 use std::f64::consts::PI;
 
-/// Draws of a state in which nothing touches, before giving up: as many as dm_control makes.
+/// Maximum number of draws of a state without contacts, as in dm_control.
 const MAX_DRAWS: u32 = 1000;
 
 /// A rotation uniform over all rotations, as a quaternion.
@@ -16,9 +16,9 @@ pub(super) fn rotation(rng: &mut Philox) -> [f64; 4] {
 }
 
 /// Draws every joint's position: uniform within its limits; without limits, hinges uniform over a
-/// turn, balls uniform over all rotations, and slides stay. A free joint keeps its place and turns
-/// to a direction with all four entries of its quaternion drawn from [0, 1], as dm_control does:
-/// not uniform over rotations.
+/// turn, balls uniform over all rotations, and slides stay. A free joint keeps its position and
+/// gets an orientation with all four entries of its quaternion drawn from [0, 1], as in dm_control,
+/// which is not uniform over rotations.
 pub(super) fn joints(physics: &mut Physics, rng: &mut Philox) {
     const BALL: i32 = mjtJoint::mjJNT_BALL as i32;
     const FREE: i32 = mjtJoint::mjJNT_FREE as i32;
@@ -45,10 +45,10 @@ pub(super) fn joints(physics: &mut Physics, rng: &mut Philox) {
     }
 }
 
-/// Draws until nothing touches.
+/// Draws until there are no contacts.
 ///
 /// # Errors
-/// If that takes too long, or what is drawn cannot be simulated.
+/// If that takes too many draws, or a drawn state cannot be simulated.
 pub(super) fn until_free(
     physics: &mut Physics,
     rng: &mut Philox,
@@ -71,7 +71,7 @@ fn limited_rotation(rng: &mut Philox, limit: f64) -> [f64; 4] {
     [cos, sin * axis[0], sin * axis[1], sin * axis[2]]
 }
 
-/// The vector of length one in the direction of `v`.
+/// The unit vector in the direction of `v`.
 fn unit<const N: usize>(v: [f64; N]) -> [f64; N] {
     let norm = v.iter().map(|x| x * x).sum::<f64>().sqrt();
     v.map(|x| x / norm)

@@ -24,7 +24,7 @@ pub(super) const TASKS: &[Definition] = &[
     ),
 ];
 
-/// What the tasks have in common.
+/// The common part of the tasks' definitions.
 const fn definition(
     name: &'static str,
     summary: &'static str,

@@ -1,5 +1,5 @@
-//! The soft indicator that DM Control's rewards are made of (Tassa et al., *DeepMind Control
-//! Suite*, 2018, section 2).
+//! The soft indicator function in DM Control's rewards (Tassa et al., *DeepMind Control Suite*,
+//! 2018, section 2).
 
 use std::f64::consts::PI;
 

@@ -36,7 +36,7 @@ fn moments_are_those_of_dm_control() {
             })
             .collect();
         assert_eq!(rows[0].len(), mean.len(), "{name}");
-        // The standard error of the difference: dm_control's figures are of 4000 resets.
+        // The standard error of the difference: dm_control's values are over 4000 resets.
         let n = 1.0 / (1.0 / RESETS as f64 + 1.0 / 4000.0);
         for i in 0..mean.len() {
             let m = rows.iter().map(|row| row[i]).sum::<f64>() / RESETS as f64;
@@ -127,7 +127,7 @@ fn ball_in_cup() {
         assert_eq!(env.physics.qpos()[..2], [0.0; 2], "the cup stays");
         [env.physics.qpos()[2], env.physics.qpos()[3]]
     });
-    // Places where the ball would touch the cup are left out, so neither is uniform.
+    // Positions where the ball would touch the cup are excluded, so neither coordinate is uniform.
     assert!(x.iter().all(|x| (-0.2..0.2).contains(x)) && z.iter().all(|z| (0.2..0.5).contains(z)));
 }
 
@@ -203,7 +203,8 @@ fn cheetah() {
     let mut env = make("cheetah-run");
     for step in 0..200 {
         reset(&mut env, step);
-        // Settled: it has fallen and lies or stands, its joints about within their limits.
+        // Settled: it lies or stands on the ground, with its joints approximately within their
+        // limits.
         let (qpos, ranges) = (env.physics.qpos(), env.physics.model().joint_ranges());
         for joint in 3..9 {
             let (low, high) = (ranges[2 * joint] - 0.15, ranges[2 * joint + 1] + 0.15);

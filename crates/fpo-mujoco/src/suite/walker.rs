@@ -44,7 +44,7 @@ struct Walker {
     torso: usize,
     /// The sensor of the torso's velocity.
     velocity: usize,
-    /// Rewards the forward speed; nothing when standing is enough.
+    /// The reward of the forward speed; none if standing is enough.
     moving: Option<Tolerance>,
 }
 
@@ -73,7 +73,7 @@ impl Domain for Walker {
     }
 
     fn observe(&self, physics: &Physics, out: &mut Observation) {
-        // The x axes of all bodies but the world, in the plane.
+        // The x axes of all bodies except the world, in the plane.
         for frame in physics.xmat().chunks_exact(9).skip(1) {
             out.push(frame[0]);
             out.push(frame[2]);

@@ -8,10 +8,10 @@ use fpo_env::{Env, EnvSpec, NoState, Picture, RenderError, StateError, Step, Ste
 use fpo_rng::Philox;
 use std::sync::Arc;
 
-/// Draws of an initial state before giving up; a valid one has never taken more than a few.
+/// Maximum number of draws of an initial state; a valid one has never taken more than a few.
 const MAX_DRAWS: u32 = 100;
 
-/// What a saved state begins with.
+/// The first bytes of a saved state.
 const MAGIC: &[u8; 8] = b"fposuit1";
 
 pub(crate) struct ModelEnv {
@@ -21,11 +21,11 @@ pub(crate) struct ModelEnv {
     pub(crate) physics: Physics,
     /// The current observation in full precision.
     pub(crate) observation: Observation,
-    /// The last observation handed out.
+    /// The last returned observation.
     last: Box<[f32]>,
     /// Whether the simulation diverged and waits for a reset.
     diverged: bool,
-    /// Made when the first picture is asked for.
+    /// Created when the first picture is rendered.
     renderer: Option<Renderer>,
 }
 
@@ -48,7 +48,7 @@ impl ModelEnv {
     pub(super) fn advance(&mut self) -> Result<Transition, PhysicsError> {
         let transition = self.rules.step(&mut self.physics, self.sub_steps)?;
         self.observe();
-        // As it is handed out, it must be finite.
+        // It must be finite in the returned precision.
         if (transition.reward as f32).is_finite() {
             Ok(transition)
         } else {
@@ -68,7 +68,7 @@ impl ModelEnv {
         );
     }
 
-    /// Rounds the observation and hands it out, unless it is not finite.
+    /// Rounds the observation and writes it, unless it is non-finite.
     fn publish(&mut self, out: &mut [f32]) -> Result<(), PhysicsError> {
         let mut finite = true;
         for (out, &value) in out.iter_mut().zip(self.observation.values()) {
@@ -171,10 +171,10 @@ impl Env for ModelEnv {
 
     fn load_state(&mut self, bytes: &[u8]) -> Result<(), StateError> {
         let name = self.spec.name.clone();
-        let error = |why: &str| StateError(format!("this is no state of `{name}`: {why}"));
+        let error = |why: &str| StateError(format!("this is not a state of `{name}`: {why}"));
         let rest = bytes
             .strip_prefix(MAGIC)
-            .ok_or_else(|| error("it does not begin as one"))?;
+            .ok_or_else(|| error("it does not begin like one"))?;
         let (length, rest) = rest
             .split_first_chunk()
             .ok_or_else(|| error("it is too short"))?;
@@ -211,9 +211,9 @@ impl Env for ModelEnv {
             || state.iter().any(|x| !x.is_finite())
             || last.iter().any(|x| !x.is_finite())
         {
-            return Err(error("it holds numbers no simulation has"));
+            return Err(error("it holds numbers that are not finite or too large"));
         }
-        // Until the state is known to be good, there is none.
+        // Until the state has been validated, there is none.
         self.diverged = true;
         self.physics
             .load_state(&state)
@@ -229,8 +229,8 @@ impl Env for ModelEnv {
             Some(renderer) if renderer.size() == (width, height) => renderer,
             renderer => renderer.insert(Renderer::new(&self.physics, width, height)?),
         };
-        // Not every task's step leaves behind what a picture shows. What has diverged is drawn as
-        // MuJoCo resets it.
+        // Some tasks' steps do not derive everything that a picture needs. A diverged simulation is
+        // drawn in its reset state.
         match self.physics.derive() {
             Ok(()) | Err(PhysicsError::Diverged) => {}
             Err(why) => return Err(RenderError(format!("cannot draw: {why}"))),
@@ -239,11 +239,11 @@ impl Env for ModelEnv {
     }
 }
 
-/// The camera that shows a task best, where it is not the model's first one.
+/// The best camera for a task, if it is not the model's first one.
 fn camera(task: &str) -> Option<&'static str> {
     match task.split_once('-') {
         Some(("humanoid", _)) => Some("side"),
-        // From above the target is in view wherever it is.
+        // From above the target is always in view.
         Some(("fish", "swim")) => Some("fixed_top"),
         Some(("fish", _)) => Some("tracking_x"),
         _ => None,

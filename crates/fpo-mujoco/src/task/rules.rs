@@ -1,21 +1,21 @@
-//! What distinguishes one task from another.
+//! The rules of a task, by which tasks differ.
 
 use crate::model::Model;
 use crate::physics::{Physics, PhysicsError};
 use fpo_env::MakeError;
 use fpo_rng::Philox;
 
-/// The rules of a task on a compiled model. They hold names resolved to numbers, and no state: the
-/// state of an episode is all in its [`Physics`].
+/// The rules of a task on a compiled model. They hold resolved indices of names, but no state: the
+/// state of an episode is entirely in its [`Physics`].
 pub(crate) trait Rules: Send + Sync {
-    /// Draws an initial state. The simulation comes fresh from [`Physics::reset`]; what follows
-    /// from the state is derived after.
+    /// Draws an initial state. The simulation has just been reset by [`Physics::reset`]; derived
+    /// quantities are computed afterwards.
     ///
     /// # Errors
-    /// If the state drawn cannot be simulated; the caller draws again.
+    /// If the drawn state cannot be simulated; the caller draws again.
     fn reset(&self, physics: &mut Physics, rng: &mut Philox) -> Result<(), PhysicsError>;
 
-    /// Takes a step, which is `sub_steps` physics steps, with the control that is set.
+    /// Takes a step of `sub_steps` physics steps with the current control.
     ///
     /// # Errors
     /// If the simulation diverges.
@@ -25,7 +25,7 @@ pub(crate) trait Rules: Send + Sync {
     fn observe(&self, physics: &Physics, out: &mut Observation);
 }
 
-/// What a step led to, beside the state.
+/// The outcome of a step, besides the state.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Transition {
     pub(crate) reward: f64,
@@ -33,9 +33,9 @@ pub(crate) struct Transition {
     pub(crate) terminal: bool,
 }
 
-/// A task as its family lists it.
+/// The definition of a task.
 pub(crate) struct Definition {
-    /// As the family's authors spell it.
+    /// The name given by the family's authors.
     pub(crate) name: &'static str,
     /// One line for the task list.
     pub(crate) summary: &'static str,
@@ -45,7 +45,7 @@ pub(crate) struct Definition {
     pub(crate) observation: &'static [(&'static str, usize)],
     /// Entries of an action.
     pub(crate) actions: usize,
-    /// Seconds a step takes.
+    /// Seconds per step.
     pub(crate) control_timestep: f64,
     /// Whether an initial state includes positions of geoms or sites.
     pub(crate) moves_targets: bool,
@@ -53,12 +53,12 @@ pub(crate) struct Definition {
     pub(crate) build: fn(&mut Model) -> Result<Box<dyn Rules>, MakeError>,
 }
 
-/// An observation in the making. It grows to its size once and keeps its memory.
+/// A buffer for an observation. It grows to its size once and keeps its memory.
 #[derive(Default)]
 pub(crate) struct Observation(Vec<f64>);
 
 impl Observation {
-    /// Starts anew.
+    /// Clears it.
     pub(super) fn clear(&mut self) {
         self.0.clear();
     }
@@ -75,7 +75,7 @@ impl Observation {
         self.0.extend_from_slice(values);
     }
 
-    /// What was written.
+    /// The entries.
     pub(crate) fn values(&self) -> &[f64] {
         &self.0
     }

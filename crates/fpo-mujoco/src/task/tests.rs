@@ -1,4 +1,4 @@
-//! Tests of every task that need more than the public interface, and tools for the tests of the
+//! Tests of every task that need more than the public interface, and helpers for the tests of the
 //! families.
 
 pub(crate) mod distributions;
@@ -22,7 +22,7 @@ pub(crate) fn make(name: &str) -> ModelEnv {
         .expect("its model compiles")
 }
 
-/// Resets with the numbers at `step`; the observation.
+/// Resets with the random numbers at `step`; returns the observation.
 pub(crate) fn reset(env: &mut dyn Env, step: u64) -> Vec<f32> {
     let mut observation = vec![f32::NAN; env.spec().observation_dim()];
     env.reset(

@@ -1,4 +1,4 @@
-//! Pictures of the tasks. Where EGL cannot be loaded these tests say so and pass.
+//! Pictures of the tasks. If EGL cannot be loaded, these tests print that and pass.
 
 use std::collections::HashSet;
 use std::process::Command;
@@ -31,7 +31,7 @@ fn step(env: &mut dyn Env, times: usize) {
     }
 }
 
-/// The picture, or `None` where this machine has no EGL, or no driver behind it.
+/// The picture, or `None` if this machine has no EGL or no driver for it.
 fn draw(env: &mut dyn Env) -> Option<Picture> {
     match env.render(WIDTH, HEIGHT) {
         Ok(picture) => {
@@ -41,7 +41,7 @@ fn draw(env: &mut dyn Env) -> Option<Picture> {
         }
         Err(RenderError(why))
             if why.contains("EGL, which cannot be loaded")
-                || why.contains("nothing to draw with") =>
+                || why.contains("no device to draw with") =>
         {
             eprintln!("skipped: {why}");
             None
@@ -69,7 +69,7 @@ fn orange(picture: &Picture) -> usize {
 
 #[test]
 fn pictures_show_the_agent_and_follow_the_state() {
-    // How many pixels the agent covers and how many change as it moves, at least.
+    // Minimum numbers of pixels that the agent covers and that change when it moves.
     for (task, covers, changes) in [
         ("cheetah-run", 5000, 3000),
         ("humanoid-run", 4000, 3000),
@@ -106,7 +106,7 @@ fn every_domain_has_a_picture_with_its_agent() {
             "{name}: {} pixels of the agent",
             orange(&picture)
         );
-        // In the suite they are blue; the half cheetah's sky is grey.
+        // In the suite they are blue; the half cheetah's sky is gray.
         let background =
             |p: &[u8]| p[2] > p[0] + 20 || (name == "HalfCheetah-v5" && p[0] == p[2] && p[0] > 60);
         assert!(
@@ -134,7 +134,7 @@ fn pictures_are_upright() {
 }
 
 #[test]
-fn drawing_leaves_the_state_alone() {
+fn drawing_does_not_change_the_state() {
     for task in ["cheetah-run", "fish-swim", "HalfCheetah-v5"] {
         let (mut drawn, mut plain) = (make(task), make(task));
         for _ in 0..5 {
@@ -157,7 +157,7 @@ fn drawing_leaves_the_state_alone() {
 fn the_same_state_looks_the_same_from_any_thread() {
     let mut env = make("walker-walk");
     let Some(here) = draw(&mut *env) else { return };
-    // The environment takes its renderer along, and others draw at the same time.
+    // The environment moves with its renderer while others draw at the same time.
     let (there, fresh) = thread::scope(|scope| {
         let there = scope.spawn(|| draw(&mut *env));
         let fresh = scope.spawn(|| draw(&mut *make("walker-walk")));
@@ -200,7 +200,7 @@ fn sizes_can_be_any_within_reason() {
     );
 }
 
-/// A process of its own, in which EGL is there but no driver behind it.
+/// A separate process in which EGL exists but has no driver.
 #[test]
 fn without_a_driver_it_says_what_to_install() {
     const CHILD: &str = "FPO_TEST_WITHOUT_DRIVER";
@@ -222,7 +222,7 @@ fn without_a_driver_it_says_what_to_install() {
             "render::without_a_driver_it_says_what_to_install",
         ])
         .env(CHILD, "1")
-        // Where libglvnd and Mesa look for drivers.
+        // The search paths of libglvnd and Mesa for drivers.
         .env("__EGL_VENDOR_LIBRARY_FILENAMES", "/dev/null")
         .env("LIBGL_DRIVERS_PATH", "/nonexistent")
         .output()

@@ -17,12 +17,12 @@ TASKS = [("HalfCheetah-v5", 8, 9), ("Hopper-v5", 5, 6), ("Walker2d-v5", 8, 9)]
 
 
 def trajectory(name: str, seed: int) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Tensors and metadata of an episode with random actions, which goes on where a fall would have
-    ended it."""
+    """Tensors and metadata of an episode with random actions, which continues where a fall would
+    have ended it."""
     made = gymnasium.make(name)
     env = made.unwrapped
     data = env.data
-    # Numbers that f32 holds, in f64: what a policy hands over, without rounding on the way to the
+    # Numbers that are exact in f32, as f64: the actions of a policy, without rounding before the
     # reward.
     random = np.random.default_rng(seed)
     actions = random.uniform(-1, 1, (STEPS, env.action_space.shape[0]))

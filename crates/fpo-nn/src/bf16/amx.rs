@@ -1,4 +1,4 @@
-//! The matrix unit: detection, permission, and the one product everything is built from.
+//! The matrix unit: detection, permission, and the product from which everything is built.
 
 #![allow(unsafe_code)]
 
@@ -18,7 +18,7 @@ impl Tile {
     pub(super) const ZERO: Self = Self([[0; 32]; TILE]);
 }
 
-/// A block of sums, where vectors take over from the matrix unit.
+/// A block of sums, from which vector code continues.
 #[derive(Clone)]
 #[repr(C, align(64))]
 pub(super) struct Sums(pub(super) [[f32; BLOCK]; BLOCK]);
@@ -27,8 +27,8 @@ impl Sums {
     pub(super) const ZERO: Self = Self([[0.0; BLOCK]; BLOCK]);
 }
 
-/// Whether this processor has AMX for bfloat16, the vector instructions used around it, and the
-/// system lets this process use them.
+/// Whether this processor has AMX for bfloat16 and the required vector instructions, and the system
+/// allows this process to use them.
 pub(crate) fn is_available() -> bool {
     static AVAILABLE: OnceLock<bool> = OnceLock::new();
     *AVAILABLE.get_or_init(|| fpo_rng::simd::is_unlimited() && has_instructions() && permitted())
@@ -48,7 +48,7 @@ fn system_saves_tiles() -> bool {
         return false;
     }
     let low: u32;
-    // SAFETY: OSXSAVE says that the instruction exists; register 0 always does.
+    // SAFETY: OSXSAVE shows that the instruction exists; register 0 always exists.
     unsafe {
         asm!(
             "xgetbv",
@@ -63,12 +63,12 @@ fn system_saves_tiles() -> bool {
     low & TILES == TILES
 }
 
-/// Asks Linux for the use of tile registers, which it grants to a whole process.
+/// Requests permission from Linux to use tile registers, which applies to the whole process.
 #[cfg(target_os = "linux")]
 fn permitted() -> bool {
     const ARCH_REQ_XCOMP_PERM: libc::c_long = 0x1023;
     const XFEATURE_XTILEDATA: libc::c_long = 18;
-    // SAFETY: this request has no memory effects; a kernel that does not know it returns an error.
+    // SAFETY: this request does not affect memory; kernels that do not support it return an error.
     unsafe {
         libc::syscall(
             libc::SYS_arch_prctl,
@@ -105,7 +105,7 @@ struct Shape {
 
 impl Unit {
     /// # Panics
-    /// If this machine has none.
+    /// If this machine has no matrix unit.
     pub(super) fn new() -> Self {
         assert!(is_available(), "no bfloat16 matrix unit");
         // The first of two to be dropped would release the other's registers.
@@ -119,7 +119,7 @@ impl Unit {
         };
         shape.column_bytes[..8].fill(64);
         shape.rows[..8].fill(TILE as u8);
-        // SAFETY: the unit is there, and 64 readable bytes hold a valid description of eight full
+        // SAFETY: the unit exists, and 64 readable bytes hold a valid description of eight full
         // tiles.
         unsafe {
             asm!(
@@ -145,7 +145,7 @@ impl Unit {
     /// As [`Unit::multiply`], added to the 32 × 32 numbers at `to`, rows `stride` numbers apart.
     ///
     /// # Safety
-    /// They are there, to be read and written.
+    /// They must be readable and writable.
     #[inline]
     pub(super) unsafe fn multiply_add(
         &self,
@@ -154,13 +154,13 @@ impl Unit {
         to: *mut f32,
         stride: usize,
     ) {
-        // SAFETY: the caller's.
+        // SAFETY: guaranteed by the caller.
         unsafe { self.product::<true>(left, right, to, stride) }
     }
 
     /// # Safety
-    /// A block of 32 × 32 numbers lies at `to`, rows `stride` numbers apart, to be written, and to
-    /// be read if `ADD`.
+    /// `to` must point to a block of 32 × 32 numbers, rows `stride` numbers apart, that is
+    /// writable, and readable if `ADD`.
     #[inline]
     unsafe fn product<const ADD: bool>(
         &self,
@@ -177,8 +177,8 @@ impl Unit {
                 && right[1].len() == steps,
             "runs of different lengths"
         );
-        /// The sums start from what the first instructions leave in the registers tmm0 to tmm3, the
-        /// block's quarters.
+        /// The first instructions set the initial sums in the registers tmm0 to tmm3, the block's
+        /// quarters.
         macro_rules! product {
             ($($start:literal),*) => {
                 asm!(
@@ -217,9 +217,9 @@ impl Unit {
                 )
             };
         }
-        // SAFETY: the unit is set up for full tiles, as `self` shows. Every run holds `steps` tiles
-        // of 1 KiB with rows 64 bytes apart; at `to` lie four quarters of 16 × 16 numbers. The
-        // instructions need no alignment.
+        // SAFETY: `self` shows that the unit is set up for full tiles. Every run holds `steps`
+        // tiles of 1 KiB with rows 64 bytes apart; `to` points to four quarters of 16 × 16 numbers.
+        // The instructions need no alignment.
         unsafe {
             if ADD {
                 product!(
@@ -242,7 +242,8 @@ impl Unit {
 
 impl Drop for Unit {
     fn drop(&mut self) {
-        // SAFETY: the unit exists. Released, its registers cost nothing when threads are switched.
+        // SAFETY: the unit exists. After this release, its registers cost nothing in context
+        // switches.
         unsafe {
             asm!(
                 "tilerelease",

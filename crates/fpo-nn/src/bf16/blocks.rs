@@ -1,14 +1,15 @@
-//! Blocks of numbers between a pass's memory and the tiles: what comes in, what goes out, and what
-//! is handed down a layer.
+//! Conversions of blocks between a pass's f32 memory and tiles: inputs, outputs, and the gradient
+//! of the previous layer.
 //!
-//! Every function here needs the vector instructions that [`super::is_available`] asks for.
+//! Every function here needs the vector instructions that [`super::is_available`] checks.
 
 use super::amx::{Sums, Tile};
 use super::vectors::{halves, load, round, round_in_turns, set_row, split, store};
 use super::{BLOCK, TILE};
 use std::arch::x86_64::*;
 
-/// Both parts of the input `[rows, columns]`, left; whole blocks, zero beyond the edges.
+/// Writes both parts of the input `[rows, columns]` in left arrangement; whole blocks, zero beyond
+/// the edges.
 #[target_feature(enable = "avx512f,avx512bf16")]
 pub(super) fn split_rows(input: &[f32], rows: usize, columns: usize, to: &mut [Tile]) {
     let blocks = columns.div_ceil(BLOCK);
@@ -34,7 +35,7 @@ pub(super) fn split_rows(input: &[f32], rows: usize, columns: usize, to: &mut [T
     }
 }
 
-/// sums + bias to the rows and columns of `output` that exist.
+/// Writes sums + bias to the existing rows and columns of `output`.
 #[inline]
 #[target_feature(enable = "avx512f")]
 pub(super) fn write_outputs(
@@ -81,7 +82,8 @@ pub(super) fn read_gradient(
     }
 }
 
-/// ∂L/∂z, left and right, which `slope` makes of line r of the sums; returns its column sums.
+/// Writes ∂L/∂z in left and right arrangement, where `slope` computes it from line r of the sums;
+/// returns its column sums.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 pub(super) fn hand_down(

@@ -1,4 +1,4 @@
-//! What a tile of rows leaves between the layers and for the backward pass.
+//! Buffers of a tile of rows between the layers and for the backward pass.
 
 use super::amx::{Sums, Tile};
 use super::{BLOCK, TILE};
@@ -7,46 +7,45 @@ use crate::MlpSpec;
 /// The buffers of one tile of rows.
 #[derive(Clone)]
 pub(crate) struct Buffers {
-    /// Blocks of 32 rows there is room for.
+    /// Capacity in blocks of 32 rows.
     pub(super) row_blocks: usize,
-    /// The input's two parts, left: for each 16 rows a run over the columns, first of the numbers'
-    /// high bits, then of the rest.
+    /// The input's two parts in left arrangement: for each 16 rows a run over the columns, first of
+    /// the numbers' high bits, then of the rest.
     pub(super) input: Vec<Tile>,
-    /// Activations, left, of the layer read and the layer written.
+    /// Activations in left arrangement, of the layer being read and the layer being written.
     pub(super) activations: [Vec<Tile>; 2],
     pub(super) training: Option<Training>,
     pub(super) sums: Box<Sums>,
 }
 
-/// What differentiating needs besides.
+/// Further buffers for the backward pass.
 #[derive(Clone)]
 pub(super) struct Training {
-    /// Each layer's input, transposed: for each 16 columns a run over the rows. The first layer's
-    /// has its high parts first.
+    /// Each layer's input, transposed: for each 16 columns a run over the rows. For the first layer
+    /// the high parts come first.
     pub(super) transposed: Vec<Vec<Tile>>,
     /// f′(z) of each hidden layer: for each block of columns, for each block of rows, 32 lines with
-    /// the block's two halves in turns.
+    /// the block's two halves interleaved.
     pub(super) derivative: Vec<Vec<Tile>>,
     pub(super) gradients: Gradients,
 }
 
-/// ∂L/∂z of the layers a backward pass is at.
+/// ∂L/∂z of the current layers of a backward pass.
 #[derive(Clone)]
 pub(crate) struct Gradients {
-    /// Blocks of 32 rows there is room for.
+    /// Capacity in blocks of 32 rows.
     pub(super) row_blocks: usize,
-    /// Left, of the layer read and the layer written.
+    /// In left arrangement, of the layer being read and the layer being written.
     pub(super) left: [Vec<Tile>; 2],
-    /// Right, of one layer: for each 16 columns a run over the rows.
+    /// In right arrangement, of one layer: for each 16 columns a run over the rows.
     pub(super) right: Vec<Tile>,
-    /// One layer's input, transposed; no memory where a forward pass in bfloat16 keeps all of them
-    /// so.
+    /// One layer's input, transposed; empty if a forward pass in bfloat16 keeps all of them.
     pub(super) transposed: Vec<Tile>,
     pub(super) sums: Box<Sums>,
 }
 
 impl Gradients {
-    /// Room for `rows` rows of a network, whose forward pass is in f32.
+    /// Buffers for `rows` rows of a network whose forward pass is in f32.
     pub(crate) fn after_f32(spec: &MlpSpec, rows: usize) -> Self {
         Self {
             transposed: zeros(rows.div_ceil(BLOCK), widest(spec).max(spec.input)),
@@ -54,7 +53,7 @@ impl Gradients {
         }
     }
 
-    /// Room for `rows` rows of a network, whose forward pass is in bfloat16.
+    /// Buffers for `rows` rows of a network whose forward pass is in bfloat16.
     fn after_bf16(spec: &MlpSpec, rows: usize) -> Self {
         let row_blocks = rows.div_ceil(BLOCK);
         let tiles = || zeros(row_blocks, widest(spec).max(spec.output));
@@ -80,7 +79,7 @@ fn zeros(row_blocks: usize, width: usize) -> Vec<Tile> {
 }
 
 impl Buffers {
-    /// Room for `rows` rows of a network, with what differentiating needs if `training`.
+    /// Buffers for `rows` rows of a network, including those of the backward pass if `training`.
     pub(crate) fn new(spec: &MlpSpec, rows: usize, training: bool) -> Self {
         let row_blocks = rows.div_ceil(BLOCK);
         let tiles = |width: usize| zeros(row_blocks, width);
@@ -107,7 +106,7 @@ impl Buffers {
     }
 }
 
-/// The two runs of tiles that block `block` of 32 rows (or columns) consists of, `run` tiles each.
+/// The two runs of tiles of block `block` of 32 rows (or columns), `run` tiles each.
 pub(super) fn runs(tiles: &[Tile], block: usize, run: usize) -> [&[Tile]; 2] {
     let pair = &tiles[2 * block * run..2 * (block + 1) * run];
     let (first, second) = pair.split_at(run);
@@ -119,7 +118,7 @@ pub(super) fn runs_of(tiles: &[Tile], block: usize, run: usize, length: usize) -
     runs(tiles, block, run).map(|run| &run[..length])
 }
 
-/// The tiles at `at` in the two runs of block `block`, to be written.
+/// The tiles at `at` in the two runs of block `block`.
 pub(super) fn pair_mut(tiles: &mut [Tile], block: usize, run: usize, at: usize) -> [&mut Tile; 2] {
     let (first, second) = tiles[2 * block * run..2 * (block + 1) * run].split_at_mut(run);
     [&mut first[at], &mut second[at]]

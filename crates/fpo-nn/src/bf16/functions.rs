@@ -10,15 +10,15 @@ use pulp::x86::V4;
 use std::arch::x86_64::*;
 use std::mem::transmute;
 
-/// f(z) and f′(z), good to more digits than bfloat16 keeps, with f(0) = 0.
+/// f(z) and f′(z), more accurate than bfloat16, with f(0) = 0.
 pub(super) trait Activate: Copy {
     /// # Safety
-    /// The vector instructions that [`super::is_available`] asks for are there.
+    /// The vector instructions that [`super::is_available`] checks must exist.
     unsafe fn apply(self, z: __m512) -> (__m512, __m512);
 }
 
-/// z·σ(z) to a relative error of 2e-4: bfloat16 rounds 10 times as coarsely, and a division alone
-/// would cost more than all of this.
+/// z·σ(z) to a relative error of 2e-4: rounding to bfloat16 is 10 times coarser, and a division
+/// alone would cost more than all of this.
 #[derive(Clone, Copy)]
 pub(super) struct FastSilu;
 
@@ -51,7 +51,7 @@ impl Activate for FastSilu {
     }
 }
 
-/// The f32 passes' function.
+/// The function of the f32 passes.
 #[derive(Clone, Copy)]
 pub(super) struct Exact<F>(pub(super) F);
 
@@ -59,7 +59,8 @@ impl<F: Function> Activate for Exact<F> {
     #[inline]
     #[target_feature(enable = "avx512f,avx512cd,avx512bw,avx512dq,avx512vl,avx2,fma")]
     unsafe fn apply(self, z: __m512) -> (__m512, __m512) {
-        // SAFETY: the instructions are there, says the caller; vectors are plain data of one size.
+        // SAFETY: the caller guarantees that the instructions exist; vectors are plain data of the
+        // same size.
         unsafe {
             let (h, d) = self
                 .0
@@ -72,7 +73,7 @@ impl<F: Function> Activate for Exact<F> {
     }
 }
 
-/// h = f(sums + bias), left, and f′ in turns.
+/// Writes h = f(sums + bias) in left arrangement, and f′ interleaved.
 #[inline]
 #[target_feature(enable = "avx512f,avx512cd,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma")]
 pub(super) fn activate<A: Activate>(
@@ -94,7 +95,7 @@ pub(super) fn activate<A: Activate>(
     ] {
         for (r, line) in lines.iter().enumerate() {
             let (a, b) = halves(line);
-            // SAFETY: this function asks for the same instructions.
+            // SAFETY: this function requires the same instructions.
             let ((a, d_a), (b, d_b)) = unsafe {
                 (
                     activation.apply(_mm512_add_ps(a, bias_a)),
@@ -120,7 +121,7 @@ mod tests {
             return;
         }
         let apply = |z: f32| {
-            // SAFETY: the instructions are there; vectors are plain data.
+            // SAFETY: the instructions exist; vectors are plain data.
             unsafe {
                 let (h, d) = FastSilu.apply(_mm512_set1_ps(z));
                 (_mm512_cvtss_f32(h), _mm512_cvtss_f32(d))
@@ -139,7 +140,7 @@ mod tests {
                 "{z}: {d}"
             );
         }
-        assert_eq!(apply(0.0).0, 0.0, "padding relies on it");
+        assert_eq!(apply(0.0).0, 0.0, "padding requires it");
         assert_eq!(apply(-1e30).0, 0.0);
         assert_eq!(apply(1e30).0, 1e30);
         assert!(apply(f32::NAN).0.is_nan());

@@ -15,7 +15,7 @@ use crate::scratch::stride;
 use crate::{Activation, Layer};
 use std::arch::x86_64::*;
 
-/// A network and its parameters, as the passes see them.
+/// A network and its parameters, for the passes.
 pub(crate) struct Network<'a> {
     pub(crate) layers: &'a [Layer],
     pub(crate) packed: &'a [Packed],
@@ -23,8 +23,8 @@ pub(crate) struct Network<'a> {
 }
 
 impl Network<'_> {
-    /// Outputs `[rows, output]` of inputs `[rows, input]`; keeps what [`Network::backward`] needs
-    /// if `training`.
+    /// Computes outputs `[rows, output]` of inputs `[rows, input]`; keeps the values for
+    /// [`Network::backward`] if `training`.
     pub(crate) fn forward(
         &self,
         buffers: &mut Buffers,
@@ -41,7 +41,7 @@ impl Network<'_> {
             "rows beyond the buffers"
         );
         let unit = Unit::new();
-        // SAFETY: `Unit::new` has seen that the instructions are there.
+        // SAFETY: `Unit::new` has checked that the instructions exist.
         unsafe {
             match self.activation {
                 Activation::Silu => {
@@ -160,7 +160,7 @@ impl Network<'_> {
     }
 
     /// Adds the parameters' gradient to `gradient`, given that at the outputs, `[rows, output]`,
-    /// and what a forward pass kept.
+    /// and the values kept by a forward pass.
     pub(crate) fn differentiate<S: Source>(
         &self,
         source: &S,
@@ -177,7 +177,7 @@ impl Network<'_> {
             "rows beyond the buffers"
         );
         let unit = Unit::new();
-        // SAFETY: `Unit::new` has seen that the instructions are there.
+        // SAFETY: `Unit::new` has checked that the instructions exist.
         unsafe { self.backward_with(&unit, source, gradients, rows, d_output, gradient) }
     }
 
@@ -215,7 +215,7 @@ impl Network<'_> {
             bias.add_to(&mut gradient[last.bias.clone()], column);
         }
         for (l, layer) in self.layers.iter().enumerate().rev() {
-            // SAFETY: this function asks for the same instructions.
+            // SAFETY: this function requires the same instructions.
             let (x, parts) = unsafe { source.inputs(l, layer.inputs, rows, room, transposed) };
             let of_weights = &mut gradient[layer.weight.clone()];
             weight_gradient(
@@ -261,18 +261,18 @@ impl Network<'_> {
     }
 }
 
-/// What a forward pass kept.
+/// The values kept by a forward pass.
 pub(crate) trait Source {
     /// The derivatives of one block.
     type Block<'a>
     where
         Self: 'a;
 
-    /// Layer `l`'s input of `width` columns, transposed, in one part or two; in `to` if it does not
-    /// lie so already.
+    /// Layer `l`'s input of `width` columns, transposed, in one part or two; written to `to` unless
+    /// it is already stored transposed.
     ///
     /// # Safety
-    /// The vector instructions that [`super::is_available`] asks for are there; so for
+    /// The vector instructions that [`super::is_available`] checks must exist; the same holds for
     /// [`Source::line`].
     unsafe fn inputs<'a>(
         &'a self,
@@ -301,7 +301,7 @@ pub(crate) trait Source {
     unsafe fn line(block: &Self::Block<'_>, r: usize) -> (__m512, __m512);
 }
 
-/// What [`Network::forward`] kept.
+/// The values kept by [`Network::forward`].
 struct Tiles<'a> {
     transposed: &'a [Vec<Tile>],
     derivative: &'a [Vec<Tile>],
@@ -344,7 +344,8 @@ impl Source for Tiles<'_> {
     }
 }
 
-/// What a forward pass in f32 kept: rows of the layers' widths, hidden ones `stride` apart.
+/// The values kept by a forward pass in f32: rows of the layers' widths, hidden ones `stride`
+/// apart.
 pub(crate) struct Kept<'a> {
     pub(crate) input: &'a [f32],
     pub(crate) hidden: &'a [Aligned],
@@ -352,7 +353,7 @@ pub(crate) struct Kept<'a> {
 }
 
 impl Source for Kept<'_> {
-    /// Rows of the block that exist, from its first column on, and their distance.
+    /// The existing rows of the block, from its first column on, and their distance.
     type Block<'a>
         = (&'a [f32], usize, usize)
     where
@@ -410,8 +411,8 @@ impl Source for Kept<'_> {
     #[target_feature(enable = "avx512f")]
     unsafe fn line(&(data, stride, rows): &(&[f32], usize, usize), r: usize) -> (__m512, __m512) {
         if r >= rows {
-            // Nothing comes down to rows that do not exist; what lies there is left from another
-            // tile.
+            // The gradient of rows that do not exist is zero; the buffer may hold values of an
+            // earlier tile there.
             return (_mm512_setzero_ps(), _mm512_setzero_ps());
         }
         let line = &data[r * stride..][..BLOCK];
@@ -419,8 +420,8 @@ impl Source for Kept<'_> {
     }
 }
 
-/// ∂L/∂W += xᵀ·∂L/∂z, for x transposed in so many parts, over `blocks` blocks of rows where there
-/// is room for `room`.
+/// ∂L/∂W += xᵀ·∂L/∂z, for the `parts` of the transposed x, over `blocks` blocks of rows in buffers
+/// with a capacity of `room`.
 #[target_feature(enable = "avx512f")]
 fn weight_gradient(
     unit: &Unit,

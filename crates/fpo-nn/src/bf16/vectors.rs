@@ -1,7 +1,7 @@
 //! Loading, storing, rounding to bfloat16 and moving numbers between arrangements, sixteen at a
 //! time.
 //!
-//! Every function here needs the vector instructions that [`super::is_available`] asks for.
+//! Every function here needs the vector instructions that [`super::is_available`] checks.
 
 #![allow(unsafe_code)]
 
@@ -14,20 +14,20 @@ pub(super) fn first(count: usize) -> __mmask16 {
     ((1u32 << count.min(16)) - 1) as __mmask16
 }
 
-/// Sixteen numbers of `line` from `at` on, zero beyond its end.
+/// Loads sixteen numbers of `line` from `at` on, zero beyond its end.
 #[inline]
 #[target_feature(enable = "avx512f")]
 pub(super) fn load(line: &[f32], at: usize) -> __m512 {
     let rest = line.get(at..).unwrap_or_default();
     if rest.is_empty() {
-        // Not by a load of no lanes: where there is no memory it costs hundreds of cycles.
+        // A masked load of zero lanes from unmapped memory would cost hundreds of cycles.
         return _mm512_setzero_ps();
     }
     // SAFETY: the mask keeps within `rest`.
     unsafe { _mm512_maskz_loadu_ps(first(rest.len()), rest.as_ptr()) }
 }
 
-/// Sixteen numbers to `line` from `at` on, but none beyond its end.
+/// Stores sixteen numbers to `line` from `at` on, but none beyond its end.
 #[inline]
 #[target_feature(enable = "avx512f")]
 pub(super) fn store(line: &mut [f32], at: usize, value: __m512) {
@@ -60,7 +60,7 @@ pub(super) fn round(a: __m512, b: __m512) -> __m512i {
     unsafe { std::mem::transmute(_mm512_cvtne2ps_pbh(b, a)) }
 }
 
-/// As [`round`], the numbers of `a` and `b` in turns: a₀, b₀, a₁, b₁, ….
+/// As [`round`], with the numbers of `a` and `b` interleaved: a₀, b₀, a₁, b₁, ….
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 pub(super) fn round_in_turns(a: __m512, b: __m512) -> __m512i {
@@ -79,7 +79,7 @@ pub(super) fn round_in_turns(a: __m512, b: __m512) -> __m512i {
     _mm512_permutexvar_epi16(turns, round(a, b))
 }
 
-/// What [`round_in_turns`] was given, but for the rounding.
+/// The inverse of [`round_in_turns`], apart from the rounding.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 pub(super) fn widen_turns(turns: __m512i) -> (__m512, __m512) {
@@ -88,8 +88,8 @@ pub(super) fn widen_turns(turns: __m512i) -> (__m512, __m512) {
     (_mm512_castsi512_ps(even), _mm512_castsi512_ps(odd))
 }
 
-/// `x` rounded to bfloat16, and the exact rest; rounded in turn, both together keep 16 significant
-/// bits.
+/// `x` rounded to bfloat16, and the exact rest; if that is rounded, too, both together keep 16
+/// significant bits.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bf16")]
 pub(super) fn split(x: __m512) -> (__m512, __m512) {
@@ -201,7 +201,7 @@ mod tests {
         }
         let mut to = [Tile::ZERO; 2];
         let [left, right] = &mut to;
-        // SAFETY: the instructions are there.
+        // SAFETY: the instructions exist.
         unsafe { transpose_block([&from[0], &from[1]], [left, right]) };
         for row in 0..BLOCK {
             for column in 0..BLOCK {
@@ -225,7 +225,7 @@ mod tests {
         };
         // SAFETY: vectors are plain data.
         let numbers = |x: __m512| unsafe { std::mem::transmute::<__m512, [f32; 16]>(x) };
-        // SAFETY: the instructions are there; vectors are plain data.
+        // SAFETY: the instructions exist; vectors are plain data.
         unsafe {
             let (even, odd) = widen_turns(round_in_turns(load(&a), load(&b)));
             let (even, odd) = (numbers(even), numbers(odd));

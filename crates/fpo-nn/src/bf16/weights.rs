@@ -1,4 +1,4 @@
-//! Parameters rounded to bfloat16, in the arrangements the products read.
+//! Parameters rounded to bfloat16, in the arrangements of the products.
 
 #![allow(unsafe_code)]
 
@@ -12,7 +12,7 @@ use std::arch::x86_64::*;
 #[derive(Clone)]
 pub(crate) struct Packed {
     /// Right arrangement of W: for each 16 outputs a run of tiles over the inputs, [outputs / 16,
-    /// input blocks]. The first layer has its run twice, for the two parts of its inputs.
+    /// input blocks]. The first layer has each run twice, for the two parts of its inputs.
     pub(super) forward: Vec<Tile>,
     /// Right arrangement of Wᵀ: for each 16 inputs a run over the outputs, [inputs / 16, output
     /// blocks]; empty for the first layer.
@@ -39,12 +39,12 @@ impl Packed {
         }
     }
 
-    /// Takes a layer's weights `[inputs, outputs]` and biases.
+    /// Packs a layer's weights `[inputs, outputs]` and biases.
     pub(crate) fn pack(&mut self, layer: &Layer, weight: &[f32], bias: &[f32]) {
         assert!(is_available(), "packed for a machine with a matrix unit");
         assert_eq!(weight.len(), layer.inputs * layer.outputs);
         self.bias[..bias.len()].copy_from_slice(bias);
-        // SAFETY: the instructions are there.
+        // SAFETY: the instructions exist.
         unsafe { self.pack_weights(layer, weight) }
     }
 

@@ -1,7 +1,7 @@
-//! The bfloat16 passes against the f64 reference: how far rounding to 8 bits takes them, and what
-//! it does not touch.
+//! Compares the bfloat16 passes with the f64 reference: the errors of rounding to 8 bits, and the
+//! values that must not be affected.
 //!
-//! On machines without the matrix unit these tests say so and pass.
+//! On machines without the matrix unit these tests print that and pass.
 
 use crate::common::{backward, forward};
 use fpo_nn::{Activation, Initialization, Mlp, MlpSpec, Precision};
@@ -17,8 +17,8 @@ fn wide(x: &[f32]) -> Vec<f64> {
     x.iter().map(|&x| f64::from(x)).collect()
 }
 
-/// A network in `precision`, and parameters with biases that are not zero; none where the machine
-/// cannot.
+/// A network in `precision`, and parameters with non-zero biases; none if the machine does not
+/// support it.
 fn network_in(
     precision: Precision,
     input: usize,
@@ -27,7 +27,7 @@ fn network_in(
     activation: Activation,
 ) -> Option<(Mlp, Vec<f32>)> {
     if !precision.is_available() {
-        // A processor that has it must not be passed over because it was not recognized.
+        // The tests must not be skipped on a processor that has the unit.
         let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let hidden = cpu.contains(" amx_bf16") && std::env::var_os("FPO_SIMD").is_none();
         assert!(!hidden, "the processor has AMX, but it was not found");
@@ -66,8 +66,8 @@ fn network(
     network_in(Precision::Bf16, input, hidden, output, activation)
 }
 
-/// ‖found − expected‖ / ‖expected‖ over all numbers, whose mean square counts as at least `floor`:
-/// few numbers may be near zero by chance.
+/// ‖found − expected‖ / ‖expected‖ over all numbers, with a mean square of at least `floor`,
+/// because a few numbers may be near zero by chance.
 fn relative_distance(found: &[f32], expected: &[f64], floor: f64) -> f64 {
     assert_eq!(found.len(), expected.len());
     let square = |x: f64| x * x;
@@ -80,7 +80,7 @@ fn relative_distance(found: &[f32], expected: &[f64], floor: f64) -> f64 {
     (distance / size.max(floor * expected.len() as f64).max(1e-30)).sqrt()
 }
 
-/// Sizes that fill, straddle and undershoot blocks of 32.
+/// Sizes below, equal to and above multiples of 32.
 const SHAPES: [(usize, &[usize], usize); 7] = [
     (17, &[256, 256, 256], 1),
     (31, &[32, 32], 6),
@@ -92,7 +92,7 @@ const SHAPES: [(usize, &[usize], usize); 7] = [
 ];
 
 #[test]
-fn values_and_gradients_agree_to_the_digits_of_bfloat16() {
+fn values_and_gradients_agree_to_the_precision_of_bfloat16() {
     agree(Precision::Bf16, 0.01);
 }
 
@@ -119,7 +119,7 @@ fn agree(precision: Precision, of_values: f64) {
             let mut scratch = mlp.scratch(70, true);
             let mut gradient = vec![0.0; mlp.parameter_count()];
             let mut expected_gradient = vec![0.0; mlp.parameter_count()];
-            // Large and small tiles in turn on one scratch: what an earlier tile left must not
+            // Alternate large and small tiles on one scratch: leftovers of an earlier tile must not
             // matter.
             for (step, rows) in [70, 1, 33, 64, 0, 31].into_iter().enumerate() {
                 let x = normal(100 + step as u64, rows * input);
@@ -163,7 +163,7 @@ fn agree(precision: Precision, of_values: f64) {
     }
 }
 
-/// What a ratio is made of must not depend on how gradients are computed.
+/// Ratios must not depend on the precision of gradients.
 #[test]
 fn outputs_with_rounded_gradients_are_those_of_f32() {
     let Some((mlp, parameters)) =
@@ -183,7 +183,7 @@ fn outputs_with_rounded_gradients_are_those_of_f32() {
     assert_eq!(outputs(&mlp), outputs(&plain));
 }
 
-/// A tile after one whose numbers had become infinite is none the worse for it.
+/// Infinities in one tile must not affect the next.
 #[test]
 fn nothing_is_left_of_an_earlier_tile() {
     for precision in [Precision::Bf16, Precision::Bf16Gradient] {
@@ -206,8 +206,8 @@ fn nothing_is_left_of_an_earlier_tile() {
     }
 }
 
-/// Weights that bfloat16 holds exactly leave only what happens to the inputs, which keep 16 bits:
-/// an angle of 1000 whose changes of 0.01 matter does not become 1000.
+/// With weights that are exact in bfloat16, the only error is that of the inputs, which keep 16
+/// bits: changes of 0.01 of an input of 1000 are not lost.
 #[test]
 fn inputs_keep_their_digits() {
     let Some((mlp, mut parameters)) = network(40, &[], 2, Activation::Silu) else {
@@ -225,7 +225,7 @@ fn inputs_keep_their_digits() {
 }
 
 #[test]
-fn a_row_does_not_depend_on_its_neighbors_nor_on_training() {
+fn a_row_does_not_depend_on_other_rows_nor_on_training() {
     let Some((mlp, parameters)) = network(17, &[64, 64], 5, Activation::Silu) else {
         return;
     };
@@ -257,7 +257,7 @@ fn what_is_not_a_number_stays_visible() {
     assert!(y[0].is_nan() && y[1].is_finite(), "{y:?}");
 }
 
-/// Each mix of weights, scratch and network of two precisions.
+/// All combinations of weights, scratch and network of two precisions.
 #[test]
 fn weights_and_scratches_of_another_precision_are_refused() {
     let kinds = [Precision::F32, Precision::Bf16, Precision::Bf16Gradient];

@@ -1,8 +1,8 @@
-//! A plain f64 multi-layer perceptron to compare with.
+//! A plain f64 multi-layer perceptron as reference.
 
 use fpo_nn::{Activation, Mlp};
 
-/// f(z) and f′(z) by the definitions.
+/// f(z) and f′(z) by definition.
 pub fn activation(activation: Activation, z: f64) -> (f64, f64) {
     match activation {
         Activation::Silu => {

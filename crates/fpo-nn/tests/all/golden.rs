@@ -21,7 +21,7 @@ fn numbers(file: &SafeTensors, name: &str) -> Vec<f32> {
         .collect()
 }
 
-/// The network whose tensors carry `prefix`, by their shapes.
+/// The network with the shapes of the tensors with `prefix`.
 fn network(file: &SafeTensors, prefix: &str) -> Mlp {
     let shape = |i: usize| {
         file.tensor(&format!("{prefix}{i}.weight"))
@@ -77,7 +77,7 @@ fn one_step_of_adam() {
             let config = AdamConfig::default();
             let mut adam = Adam::new(config, parameters.len());
             adam.step(&mut parameters, &load("grads"), config.learning_rate);
-            // The step itself, not the parameters that it hardly moves.
+            // Compare the step itself, because it hardly changes the parameters.
             for ((after, before), expected) in
                 parameters.iter().zip(&before).zip(load("after_adam"))
             {

@@ -1,5 +1,5 @@
-//! The tests of this crate's public items, in one program: each program more is linked, and what
-//! they share compiled, once more.
+//! The tests of this crate's public items, in one program: every further program would be linked,
+//! and the shared modules compiled, once more.
 
 mod bf16;
 mod common;

@@ -51,7 +51,7 @@ fn network(
     (mlp, parameters)
 }
 
-/// Sizes that fill, straddle and undershoot blocks of rows, vectors and panels.
+/// Sizes below, equal to and above multiples of blocks of rows, vectors and panels.
 const SHAPES: [(usize, &[usize], usize); 8] = [
     (31, &[32, 32, 32, 32], 6),
     (17, &[256, 256], 1),
@@ -105,7 +105,7 @@ fn outputs_and_gradients_agree_with_the_reference() {
             let mut weights = mlp.weights();
             mlp.pack(&parameters, &mut weights);
             let mut scratch = mlp.scratch(40, true);
-            // Full and small tiles in turn on one scratch: what an earlier tile left must not
+            // Alternate full and small tiles on one scratch: leftovers of an earlier tile must not
             // matter.
             let mut gradient = vec![0.0; mlp.parameter_count()];
             let mut expected = vec![0.0; mlp.parameter_count()];
@@ -219,10 +219,10 @@ fn no_rows_are_no_work() {
     assert!(gradient.iter().all(|&g| g == 1.0));
 }
 
-/// Inputs that were read once, and those that all rows have in common, make the same outputs,
-/// however many they are; and a row's bits do not depend on the rows around it.
+/// Prepared inputs and common inputs of any number give the same outputs as whole rows, and a row's
+/// bits do not depend on other rows.
 #[test]
-fn prepared_inputs_make_the_same_outputs() {
+fn prepared_inputs_give_the_same_outputs() {
     for (input, hidden, output) in SHAPES {
         let (mlp, parameters) = network(input, hidden, output, Activation::Silu);
         let mut weights = mlp.weights();
@@ -249,7 +249,7 @@ fn prepared_inputs_make_the_same_outputs() {
                         x[known..known + own].copy_from_slice(&new[k * own..][..own]);
                         x[known + own..].copy_from_slice(&shared);
                     }
-                    // What was read is not looked at again.
+                    // Prepared inputs are not read again.
                     scratch.input_mut(rows).fill(f32::NAN);
                     let found = mlp
                         .infer_prepared(&weights, &mut scratch, rows, &new, &shared)

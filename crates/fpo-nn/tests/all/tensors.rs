@@ -52,7 +52,7 @@ fn a_round_trip_keeps_every_number() {
             ("policy.1.bias".to_owned(), vec![2]),
         ]
     );
-    // Another network and other tensors in the same file are no obstacle.
+    // The file may also contain another network and other tensors.
     let mut all = records();
     all.extend(mlp.store("value.", &vec![0.0; mlp.parameter_count()]));
     all.push(TensorRecord {
@@ -65,7 +65,7 @@ fn a_round_trip_keeps_every_number() {
 }
 
 #[test]
-fn what_does_not_fit_is_refused() {
+fn tensors_that_do_not_match_are_rejected() {
     let mut missing = records();
     missing.remove(1);
     assert_eq!(

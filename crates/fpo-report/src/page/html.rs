@@ -1,9 +1,9 @@
-//! The frame of a page and its parts. Whatever comes from a file goes through [`escaped`].
+//! The frame of a page and its parts. All text from files goes through [`escaped`].
 
 use crate::tables::Grid;
 use std::fmt::Write;
 
-/// Text that HTML shows as it is, in an element or in a quoted attribute.
+/// Text escaped for HTML, in an element or in a quoted attribute.
 pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -84,7 +84,7 @@ impl Page {
         }
     }
 
-    /// A heading; what follows belongs to it.
+    /// Starts a section with a heading.
     pub(super) fn heading(&mut self, text: &str) {
         let _ = writeln!(self.body, "<h2>{}</h2>", escaped(text));
     }
@@ -101,7 +101,7 @@ impl Page {
         let _ = writeln!(self.body, "<ul>\n{items}</ul>");
     }
 
-    /// Figures in cards: what each is, and its value.
+    /// Values in cards: name and value of each.
     pub(super) fn cards(&mut self, cards: &[(String, String)]) {
         self.body.push_str("<div class=\"cards\">\n");
         for (name, value) in cards {
@@ -136,7 +136,7 @@ impl Page {
         );
     }
 
-    /// A picture with what it shows.
+    /// A picture with a caption.
     pub(super) fn picture(&mut self, picture: &svg::Document, caption: &str) {
         let caption = match caption {
             "" => String::new(),
@@ -145,7 +145,7 @@ impl Page {
         let _ = writeln!(self.body, "<figure>{picture}{caption}</figure>");
     }
 
-    /// Text that is shown when asked for.
+    /// Text that can be unfolded.
     pub(super) fn folded(&mut self, summary: &str, text: &str) {
         let (summary, text) = (escaped(summary), escaped(text));
         let _ = writeln!(
@@ -154,7 +154,7 @@ impl Page {
         );
     }
 
-    /// Markup that was made with care.
+    /// Trusted markup.
     pub(super) fn raw(&mut self, markup: &str) {
         self.body.push_str(markup);
         self.body.push('\n');
@@ -195,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_comes_from_files_is_only_text() {
+    fn text_from_files_is_escaped() {
         assert_eq!(
             escaped("<b a=\"x\" b='y'>&"),
             "&lt;b a=&quot;x&quot; b=&#39;y&#39;&gt;&amp;"

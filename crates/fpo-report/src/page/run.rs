@@ -8,10 +8,10 @@ use crate::record::{Evaluation, Record, Returns};
 use crate::tables::Grid;
 use std::collections::BTreeSet;
 
-/// Points of a curve at most: about one a pixel.
+/// Maximum number of points of a curve: about one per pixel.
 const POINTS: usize = 360;
 
-/// The page about `record`. `findings` are what was looked for and found, if anybody looked.
+/// The page about `record`. `findings` are none if the run was not checked.
 pub fn of_run(record: &Record, findings: Option<&[Finding]>, film: Option<&Film>) -> String {
     let name = record
         .folder
@@ -29,7 +29,7 @@ pub fn of_run(record: &Record, findings: Option<&[Finding]>, film: Option<&Film>
     let mut page = Page::new(&name, &subtitle);
     page.cards(&headlines(record));
     if let Some(why) = &record.failure {
-        page.paragraph(&format!("Training could not go on: {why}"));
+        page.paragraph(&format!("Training failed: {why}"));
     }
     if let Some(findings) = findings {
         health(&mut page, findings);
@@ -70,7 +70,7 @@ pub fn of_run(record: &Record, findings: Option<&[Finding]>, film: Option<&Film>
                 at the edge."
             }
             _ => {
-                "Means of neighboring iterations, over environment steps; of extremes, the \
+                "Means of neighboring iterations, over environment steps; for extremes, the \
                 extremes. Values far beyond all others are drawn at \
                  the edge."
             }
@@ -125,7 +125,7 @@ fn headlines(record: &Record) -> Vec<(String, String)> {
     ));
     if seconds > 0.0 {
         cards.push((
-            "environment steps a second".to_owned(),
+            "environment steps per second".to_owned(),
             count((steps as f64 / seconds) as u64),
         ));
     }
@@ -135,7 +135,7 @@ fn headlines(record: &Record) -> Vec<(String, String)> {
 fn health(page: &mut Page, findings: &[Finding]) {
     page.heading("Health");
     if findings.is_empty() {
-        page.paragraph("Nothing conspicuous was found.");
+        page.paragraph("No problems were found.");
     }
     for finding in findings {
         let class = match finding.severity {
@@ -223,7 +223,7 @@ fn evaluation_panels(record: &Record) -> Vec<Panel> {
     ]
 }
 
-/// How neighboring values become one.
+/// How neighboring values are merged.
 #[derive(Clone, Copy)]
 enum Merge {
     Mean,
@@ -376,7 +376,7 @@ fn training_panels(record: &Record) -> Vec<Panel> {
     panels.extend(extras_panels(record));
     let speed = training_curve(record, "", "time/steps_per_second", Merge::Mean);
     panels.push(Panel {
-        title: "environment steps a second".to_owned(),
+        title: "environment steps per second".to_owned(),
         unit: Unit::Count,
         curves: vec![speed],
     });
@@ -384,7 +384,7 @@ fn training_panels(record: &Record) -> Vec<Panel> {
     panels
 }
 
-/// At most [`POINTS`] points, each of neighbors.
+/// At most [`POINTS`] points, each merged from neighbors.
 fn merged(points: &[(f64, f64)], merge: Merge) -> Vec<(f64, f64)> {
     let size = points.len().div_ceil(POINTS).max(1);
     let one = |group: &[(f64, f64)]| {
@@ -424,24 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn what_environments_reported_is_drawn() {
-        let (folder, _) = example(|_, _, _| 6.0);
-        let run = folder.path().join("one/hop-seed0");
-        let metrics: String = (1..=3)
-            .map(|k| {
-                let env = format!("\"env/odd<i>\":0.{k},\"env/never\":null");
-                format!("{{\"iteration\":{k},\"env_steps\":{k}00,{env}}}\n")
-            })
-            .collect();
-        fs::write(run.join("metrics.jsonl"), metrics).unwrap();
-        let page = of_run(&Record::read(&run).unwrap(), None, None);
-        assert!(page.contains("of the environment: odd&lt;i&gt;") && !page.contains("odd<i>"));
-        // What never was a number has no panel.
-        assert!(!page.contains("never"));
-    }
-
-    #[test]
-    fn a_page_has_what_the_run_has() {
+    fn a_page_shows_the_content_of_the_run() {
         let (folder, _) = example(|_, _, _| 6.0);
         let run = folder.path().join("one/hop-seed0");
         let finding = Finding {
@@ -460,18 +443,18 @@ mod tests {
         ] {
             assert!(page.contains(part), "{part}");
         }
-        // Nothing is fetched, whatever a run calls itself.
+        // Nothing is fetched, whatever names a run contains.
         fs::write(
             run.join("config.toml"),
             "task = \"<img src=http://x>\"\n[train]\nsteps = 300\n",
         )
         .unwrap();
         let page = of_run(&Record::read(&run).unwrap(), Some(&[]), None);
-        assert!(page.contains("Nothing conspicuous") && page.contains("&lt;img src="));
+        assert!(page.contains("No problems were found") && page.contains("&lt;img src="));
         let addresses =
             page.matches("http").count() - page.matches("http://www.w3.org/2000/svg").count();
         assert_eq!(addresses - page.matches("&lt;img src=http").count(), 0);
-        // A run of which there is nothing yet has a page, too.
+        // A run without any data has a page, too.
         for file in ["metrics.jsonl", "eval.csv"] {
             fs::remove_file(run.join(file)).unwrap();
         }

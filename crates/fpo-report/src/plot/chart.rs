@@ -5,7 +5,7 @@ use super::{FAINT, GRID, INK, Style, line, n, text};
 use std::fmt::Write;
 use svg::node::element::{Circle, Group, Path};
 
-/// A curve: points and, where it has one, the band around it.
+/// A curve: points and, optionally, a band around them.
 #[derive(Clone, Debug)]
 pub(super) struct Series {
     pub(super) style: Style,
@@ -33,7 +33,7 @@ pub(super) struct Chart {
 }
 
 impl Chart {
-    /// The axes and what is in them; the origin is the top left corner of the area between the
+    /// Draws the axes and the curves; the origin is the top left corner of the area between the
     /// axes.
     pub(super) fn draw(&self, series: &[Series]) -> Group {
         let x = Scale::new(self.x.0, self.x.1, 0.0, self.width);
@@ -68,7 +68,7 @@ impl Chart {
             group =
                 group.add(text(0.0, -9.0, 12.5, INK, "start", &self.title).set("font-weight", 600));
         }
-        // All bands below all lines.
+        // Draw all bands below all lines.
         for one in series.iter().filter(|one| !one.band.is_empty()) {
             group = group.add(
                 Path::new()
@@ -100,7 +100,7 @@ impl Chart {
     }
 }
 
-/// The path through points; one that lies beyond the axes is drawn at their edge.
+/// The path through points; points beyond the axes are drawn at the edge.
 fn polyline(points: &[(f64, f64)], x: Scale, y: Scale) -> String {
     let mut data = String::new();
     let mut pen = 'M';

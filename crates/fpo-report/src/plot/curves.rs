@@ -1,4 +1,4 @@
-//! Learning curves: over all tasks, task by task, and the curves of one run.
+//! Learning curves: over all tasks, for each task, and for one run.
 
 use super::chart::{Chart, Series};
 use super::{FAINT, INK, Style, Unit, WIDTH, document, legend, moved, style, text};
@@ -15,7 +15,7 @@ fn names(results: &Results, methods: &[usize]) -> Vec<(String, Style)> {
     methods.iter().map(entry).collect()
 }
 
-/// The range of all values, which begins at zero where they do not fall far below it.
+/// The range of all values, which begins at zero unless they are far away from it.
 fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
     let finite = values.filter(|v| v.is_finite());
     let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| {
@@ -30,8 +30,8 @@ fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
     (low, high + spare)
 }
 
-/// The range of a run's values. A few that lie far beyond all others do not squeeze those: what
-/// exceeds the middle 95 % by more than three times its extent is left out.
+/// The range of a run's values, without outliers: values that exceed the middle 95 % by more than
+/// three times its extent are left out.
 fn robust_range(values: impl Iterator<Item = f64>) -> (f64, f64) {
     let mut sorted: Vec<f64> = values.filter(|v| v.is_finite()).collect();
     sorted.sort_unstable_by(f64::total_cmp);
@@ -47,7 +47,7 @@ fn robust_range(values: impl Iterator<Item = f64>) -> (f64, f64) {
 fn y_range(results: &Results, values: impl Iterator<Item = f64>) -> (f64, f64) {
     let (low, high) = range(values);
     match results.suite.score {
-        // Of the whole range where it is nearly used up.
+        // Use the whole range if the values nearly fill it.
         Some(_) if low >= 0.0 && high > 0.8 => (0.0, high.max(1.0)),
         _ => (low, high),
     }
@@ -161,8 +161,8 @@ fn series(results: &Results, method: usize, noise: Noise, axis: Axis) -> Series 
     }
 }
 
-/// Returns task by task: a thin line a run, and a thick one for the mean of a method's runs where
-/// they were evaluated at the same steps.
+/// Returns for each task: a thin line per run, and a thick one for the mean of a method's runs at
+/// the steps at which all were evaluated.
 pub fn tasks(results: &Results, noise: Noise) -> Document {
     const COLUMNS: usize = 3;
     let methods = results.methods();
@@ -226,7 +226,7 @@ pub fn tasks(results: &Results, noise: Noise) -> Document {
     picture
 }
 
-/// The mean of curves at the positions they share; none if there are none.
+/// The mean of curves at their common positions; empty if there are none.
 fn mean_curve(curves: &[Vec<(f64, f64)>]) -> Option<Vec<(f64, f64)>> {
     let (first, others) = curves.split_first()?;
     let shared = first.iter().filter_map(|&(x, y)| {
@@ -247,22 +247,22 @@ pub struct Curve {
     pub points: Vec<(f64, f64)>,
     /// Lower and upper ends of the band around it, at the same positions, or nothing.
     pub band: Vec<(f64, f64)>,
-    /// Whether its points are few, and marked.
+    /// Whether its points are marked.
     pub marks: bool,
 }
 
-/// Axes that show some curves of a run over its environment steps.
+/// A chart of some curves of a run over its environment steps.
 #[derive(Clone, Debug)]
 pub struct Panel {
     /// Its title.
     pub title: String,
-    /// What is in it.
+    /// Its curves.
     pub curves: Vec<Curve>,
     /// Unit of the vertical axis.
     pub unit: Unit,
 }
 
-/// Panels two a row, over environment steps up to `steps`.
+/// Panels, two per row, over environment steps up to `steps`.
 pub fn panels(heading: &str, panels: &[Panel], steps: u64) -> Document {
     let gap = 62.0;
     let (width, height) = ((WIDTH - LEFT - RIGHT - gap) / 2.0, 150.0);
@@ -340,7 +340,7 @@ mod tests {
         assert_eq!(range([5.0, 10.0].into_iter()).0, 0.0);
         assert_eq!(range([90.0, 100.0].into_iter()), (89.5, 100.5));
         assert_eq!(range([-10.0, f64::NAN, 10.0].into_iter()), (-11.0, 11.0));
-        // One in a hundred is far off.
+        // One in a hundred is an outlier.
         let values = (0..100).map(|k| if k == 50 { 1e6 } else { 1.0 + f64::from(k) });
         assert_eq!(robust_range(values).1, 100.0 + 0.05 * 99.0);
         assert_eq!(robust_range([1.0, 1.0, 5.0].into_iter()).0, 0.0);

@@ -1,5 +1,5 @@
-//! Figures with their intervals, side by side: aggregates of each method, and each pair's
-//! probability of improvement.
+//! Values with their intervals, side by side: aggregates of each method, and the probability of
+//! improvement of each pair.
 
 use super::scale::{Scale, Unit};
 use super::{FAINT, GRID, INK, Style, WIDTH, document, line, moved, n, style, text, text_width};
@@ -8,7 +8,7 @@ use crate::stats::{Aggregate, Estimate};
 use svg::Document;
 use svg::node::element::{Circle, Group};
 
-/// A row: its name, and for each panel what is in it.
+/// A row: its name, and its content for each panel.
 struct Row {
     style: Style,
     label: String,
@@ -22,7 +22,7 @@ struct Intervals<'a> {
     panels: &'a [String],
     range: (f64, f64),
     unit: Unit,
-    /// A value to set apart by a dashed line.
+    /// A value to mark by a dashed line.
     mark: Option<f64>,
     rows: Vec<Row>,
 }
@@ -146,8 +146,8 @@ pub fn intervals(results: &Results) -> Document {
     .draw()
 }
 
-/// For each pair of methods worth comparing the probability that the first beats the second, from
-/// both kinds of noise.
+/// For each pair of methods to compare, the probability that the first beats the second, from both
+/// kinds of noise.
 pub fn improvement(results: &Results) -> Document {
     let label = |method: usize| &results.suite.methods[method].label;
     let row = |(x, y): (usize, usize)| Row {

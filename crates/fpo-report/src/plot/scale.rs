@@ -1,4 +1,4 @@
-//! From values to pixels, and the values worth a label.
+//! Scales from values to pixels, and labels of axes.
 
 /// A linear map from a range of values to pixels.
 #[derive(Clone, Copy, Debug)]
@@ -9,12 +9,12 @@ pub(super) struct Scale {
     to: f64,
 }
 
-/// What an axis measures, which decides how its labels are written.
+/// The unit of an axis, which determines the format of its labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// A number.
     Plain,
-    /// A count of things: `1 M`, `250 k`.
+    /// A count: `1 M`, `250 k`.
     Count,
     /// Seconds of time: `30 s`, `5 min`.
     Seconds,
@@ -65,7 +65,7 @@ impl Scale {
     }
 }
 
-/// The least round step that is not below `rough`.
+/// The smallest round step that is not below `rough`.
 fn step(rough: f64, unit: Unit) -> f64 {
     if unit == Unit::Seconds {
         let rounds = [
@@ -114,7 +114,7 @@ fn labels(values: &[f64], step: f64, unit: Unit) -> Vec<String> {
             })
             .collect();
     }
-    // As many decimals as tell one step from the next.
+    // As many decimals as distinguish one step from the next.
     let decimals = (0..6).find(|d| {
         let scaled = step / divisor * 10f64.powi(*d);
         (scaled - scaled.round()).abs() < 1e-6 * scaled

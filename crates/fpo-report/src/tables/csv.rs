@@ -3,7 +3,7 @@
 use crate::results::{Results, Run, Status};
 use std::fmt::Write;
 
-/// One row a run.
+/// One row per run.
 pub fn results_csv(results: &Results) -> String {
     let mut out = "method,task,seed,status,env_steps,zero_noise,zero_noise_std,random_noise,\
          random_noise_std,zero_noise_score,\
@@ -56,7 +56,7 @@ pub fn results_csv(results: &Results) -> String {
     out
 }
 
-/// One row an evaluation of a run.
+/// One row per evaluation of a run.
 pub fn curves_csv(results: &Results) -> String {
     let mut out = "method,task,seed,env_steps,wall_seconds,zero_noise,zero_noise_std,random_noise,\
              random_noise_std\n"
@@ -89,7 +89,7 @@ fn names<'a>(results: &'a Results, run: &Run) -> (&'a str, &'a str) {
     )
 }
 
-/// A field of a CSV file, in quotes where it needs them.
+/// A field of a CSV file, quoted if necessary.
 fn field(text: &str) -> String {
     if text.contains([',', '"', '\n', '\r']) {
         format!("\"{}\"", text.replace('"', "\"\""))

@@ -3,7 +3,7 @@
 /// A table: its header and its rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Grid {
-    /// What it shows, in a sentence.
+    /// Its content, in a sentence.
     pub caption: String,
     /// Names of the columns.
     pub header: Vec<String>,
@@ -24,7 +24,7 @@ impl Grid {
     }
 }
 
-/// Text that Markdown leaves as it is.
+/// Text escaped for Markdown.
 pub(super) fn escape(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {

@@ -1,15 +1,15 @@
-//! What a reader of the tables must know.
+//! Notes for readers of the tables.
 
 use crate::number::count;
 use crate::results::Results;
 use crate::stats::{CURVE_RESAMPLES, RESAMPLES};
 
-/// How figures come about: notes for readers.
+/// Notes on how the values are computed.
 pub fn notes(results: &Results) -> Vec<String> {
     let suite = &results.suite;
     let mut notes = vec![
         "A run's result is the evaluation of its final policy, not of its best: whole episodes \
-        from fresh initial states, once with actions from \
+        from new initial states, once with actions from \
          zero noise and once from random noise. A run that failed counts with its last evaluation."
             .to_owned(),
         match suite.score {
@@ -23,7 +23,7 @@ pub fn notes(results: &Results) -> Vec<String> {
         format!(
             "The interquartile mean leaves out the lowest and the highest quarter of all runs. \
             Intervals are 95 % percentile intervals of {} \
-             bootstrap resamples ({} for curves) that draw the seeds of each task anew, with a \
+             bootstrap resamples ({} for curves) that resample the seeds of each task, with a \
              fixed seed. They speak of other seeds of these tasks, \
              not of other tasks.",
             count(RESAMPLES as u64),

@@ -1,4 +1,4 @@
-//! The report: all tables and what belongs to them, as one Markdown file.
+//! The report: all tables, pictures and notes, as one Markdown file.
 
 use super::grid::{Grid, escape};
 use super::notes::notes;
@@ -10,18 +10,18 @@ use crate::number::duration;
 use crate::results::{Noise, Results, Status};
 use std::fmt::Write;
 
-/// What a report says besides its results.
+/// Information in a report besides its results.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReportInfo {
-    /// The command that made it.
+    /// The command that created it.
     pub command: String,
     /// The machine it was written on.
     pub here: Machine,
-    /// What else readers must know, a sentence each.
+    /// Further remarks, one sentence each.
     pub remarks: Vec<String>,
 }
 
-/// The whole report as Markdown, beside whose file the pictures lie.
+/// The whole report as Markdown; the pictures are in the same folder.
 pub fn report(results: &Results, about: &ReportInfo, pictures: &[(String, &str)]) -> String {
     let suite = &results.suite;
     let mut out = format!("# {}\n\n", escape(&suite.name));
@@ -131,7 +131,7 @@ mod tests {
     use crate::results::tests::example;
 
     #[test]
-    fn a_report_has_all_parts_but_empty_ones() {
+    fn a_report_has_all_parts_except_empty_ones() {
         let (_folder, results) = example(|m, t, seed| (3 * m + 2 * t) as f64 + seed as f64);
         let about = ReportInfo {
             command: "fpo bench example".to_owned(),

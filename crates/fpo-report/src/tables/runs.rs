@@ -1,4 +1,4 @@
-//! What became of the runs, and where they were made.
+//! Exceptional runs, and the machines of all runs.
 
 use super::grid::Grid;
 use crate::machine::Machine;
@@ -43,18 +43,18 @@ pub fn exceptions(results: &Results) -> Grid {
         caption: match missing {
             0 => String::new(),
             missing => format!(
-                "Besides these, {missing} of {} runs are not there.",
+                "In addition, {missing} of {} runs are missing.",
                 results.runs.len()
             ),
         },
-        header: ["method", "task", "seed", "steps", "what became of it"]
+        header: ["method", "task", "seed", "steps", "status"]
             .map(str::to_owned)
             .to_vec(),
         rows: runs.map(row).collect(),
     }
 }
 
-/// Where the runs were made, each machine once, in words.
+/// The machines of the runs, each once, in words.
 pub fn machines(results: &Results) -> Vec<String> {
     let records: Vec<_> = results
         .runs

@@ -1,4 +1,4 @@
-//! What methods reach: over all tasks, task by task, and one method against another.
+//! Results of methods: over all tasks, for each task, and in comparison with each other.
 
 use super::grid::Grid;
 use crate::number::{count, format_number};
@@ -14,7 +14,7 @@ pub fn aggregates(results: &Results) -> Grid {
         header.push(format!("IQM, {}", noise.name()));
         header.push(format!("mean, {}", noise.name()));
     }
-    header.extend(["seconds a run".to_owned(), "steps a second".to_owned()]);
+    header.extend(["seconds per run".to_owned(), "steps per second".to_owned()]);
     let shared = results.shared_tasks();
     let row = |method: usize| {
         let runs: Vec<&Run> = results
@@ -57,8 +57,8 @@ pub fn aggregates(results: &Results) -> Grid {
     }
 }
 
-/// For each pair of methods worth comparing the probability that the first beats the second, from
-/// both kinds of noise.
+/// For each pair of methods to compare, the probability that the first beats the second, from both
+/// kinds of noise.
 pub fn improvements(results: &Results) -> Grid {
     let label = |method: usize| &results.suite.methods[method].label;
     let row = |(x, y): (usize, usize)| {
@@ -83,7 +83,7 @@ pub fn improvements(results: &Results) -> Grid {
     }
 }
 
-/// Final returns task by task: mean ± standard deviation over the seeds.
+/// Final returns for each task: mean ± standard deviation over the seeds.
 pub fn per_task(results: &Results, noise: Noise) -> Grid {
     let methods = results.methods();
     let mut header = vec![format!("return from {}", noise.name())];
@@ -125,7 +125,7 @@ fn estimate(estimate: Option<Estimate>, digits: usize) -> String {
     })
 }
 
-/// Decimals that scores are told with.
+/// Decimals of scores.
 fn digits(results: &Results) -> usize {
     if results.suite.score.is_some() {
         2
@@ -134,7 +134,7 @@ fn digits(results: &Results) -> usize {
     }
 }
 
-/// Decimals that returns are told with: none where they go into the hundreds.
+/// Decimals of returns: none if they are in the hundreds.
 fn return_digits(results: &Results) -> usize {
     let returns = results.runs.iter().filter_map(Run::result);
     let largest = returns
@@ -151,7 +151,7 @@ mod tests {
     use crate::results::tests::example;
 
     #[test]
-    fn tables_hold_the_figures() {
+    fn tables_contain_the_values() {
         let (_folder, results) = example(|m, t, seed| (3 * m + 2 * t) as f64 + seed as f64);
         let task = per_task(&results, Noise::Zero);
         assert_eq!(task.rows[1], ["swim", "2.50 ± 0.71", "5.50 ± 0.71"]);

@@ -1,11 +1,11 @@
-//! In what methods differ.
+//! Settings in which methods differ.
 
 use super::grid::Grid;
 use crate::results::Results;
 use std::collections::BTreeSet;
 
-/// Settings that differ between methods, and what each has. A value that a method's tasks do not
-/// share is shown as such.
+/// Settings that differ between methods, and their values. A value that differs between a method's
+/// tasks is marked.
 pub fn differing_settings(results: &Results) -> Grid {
     let methods: Vec<usize> = (0..results.suite.methods.len())
         .filter(|&method| results.of_method(method).any(|run| run.record.is_some()))
@@ -29,7 +29,7 @@ pub fn differing_settings(results: &Results) -> Grid {
         .filter(|key| !["task", "seed"].contains(key))
     {
         let all: Vec<_> = methods.iter().map(|&method| values(method, key)).collect();
-        // On the tasks that both have.
+        // Compare on the tasks that both have.
         let differs = |a: &[(usize, String)], b: &[(usize, String)]| {
             a.iter()
                 .any(|(task, value)| b.iter().any(|(other, its)| other == task && its != value))

@@ -1,4 +1,4 @@
-//! The runs of a suite, and how far each is.
+//! The runs of a suite, and their progress.
 
 use crate::failure::Failure;
 use crate::tasks::Tasks;
@@ -21,18 +21,18 @@ pub(super) struct Job {
     pub(super) state: State,
 }
 
-/// How far a run is.
+/// The progress of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum State {
-    /// There is nothing to go on from.
+    /// There is nothing to resume.
     Absent,
-    /// It has made this many environment steps.
+    /// It has completed this many environment steps.
     Begun(u64),
     /// It is complete.
     Complete,
-    /// Training could not go on; it would fail again.
+    /// Training failed, and would fail again.
     Failed,
-    /// The folder holds a run with other settings: the first that differs.
+    /// The folder holds a run with other settings; the text names the first that differs.
     Different(String),
 }
 
@@ -42,7 +42,7 @@ impl State {
         matches!(self, Self::Complete | Self::Failed)
     }
 
-    /// In a few letters.
+    /// A short form for tables.
     pub(super) fn word(&self, config: &Config) -> String {
         match self {
             Self::Absent => "–".to_owned(),
@@ -55,7 +55,7 @@ impl State {
 }
 
 impl Job {
-    /// In words.
+    /// Its name in messages.
     pub(super) fn name(&self) -> String {
         format!("{} {} seed {}", self.method, self.task, self.seed)
     }
@@ -68,7 +68,7 @@ impl Job {
         }
     }
 
-    /// Environment steps it has before it.
+    /// Environment steps still to do.
     pub(super) fn steps_left(&self) -> u64 {
         match self.state {
             State::Absent | State::Different(_) => self.config.train.steps,
@@ -78,8 +78,8 @@ impl Job {
     }
 }
 
-/// All runs of `suite` in `folder`: seed by seed, so that all methods have been tried on all tasks
-/// before any is repeated.
+/// All runs of `suite` in `folder`: ordered by seed, so that all methods run on all tasks before
+/// any is repeated.
 pub(super) fn plan(suite: &Suite, folder: &Path, tasks: &Tasks) -> Result<Vec<Job>, Failure> {
     let mut jobs = Vec::new();
     for &seed in &suite.seeds {
@@ -110,7 +110,7 @@ pub(super) fn plan(suite: &Suite, folder: &Path, tasks: &Tasks) -> Result<Vec<Jo
     Ok(jobs)
 }
 
-/// How far the run in `folder` is.
+/// The progress of the run in `folder`.
 fn state(folder: &Path, config: &Config) -> Result<State, Failure> {
     let file = folder.join("config.toml");
     if !file.is_file() {
@@ -119,7 +119,7 @@ fn state(folder: &Path, config: &Config) -> Result<State, Failure> {
     let recorded = config::load_recorded(&file, &[])?;
     let mut wanted = config.clone();
     if wanted.train.precision == LearningPrecision::Auto {
-        // What is left to the machine was decided when the run began.
+        // Machine-dependent choices were resolved when the run started.
         wanted.train.precision = recorded.train.precision;
     }
     if let Some(d) = config::differences(&wanted, &recorded)?.first() {
@@ -138,7 +138,7 @@ fn state(folder: &Path, config: &Config) -> Result<State, Failure> {
     let checkpoint = Checkpoint::open(&newest).map_err(Failure::input)?;
     let iterations = config.train.steps.div_ceil(config.env.transitions() as u64);
     Ok(if checkpoint.about().iteration >= iterations {
-        // Also where it had failed, and somebody found a way on.
+        // Even if it had failed before and was resumed by hand.
         State::Complete
     } else if failed {
         State::Failed
@@ -147,7 +147,7 @@ fn state(folder: &Path, config: &Config) -> Result<State, Failure> {
     })
 }
 
-/// Refuses folders that hold runs with other settings than the suite's.
+/// Rejects folders that hold runs with other settings than the suite's.
 pub(super) fn same_settings(jobs: &[Job]) -> Result<(), Failure> {
     let different = jobs.iter().find_map(|job| match &job.state {
         State::Different(difference) => Some((job, difference)),
@@ -157,13 +157,13 @@ pub(super) fn same_settings(jobs: &[Job]) -> Result<(), Failure> {
         None => Ok(()),
         Some((job, difference)) => Err(Failure::input(format!(
             "{} holds a run with other settings than the suite: {difference}; choose another \
-            folder with --out, or run it anew with --force",
+            folder with --out, or run it again with --force",
             job.folder.display()
         ))),
     }
 }
 
-/// What readers of a report must know about runs that the suite would make differently.
+/// Remarks for the report about runs whose settings differ from the suite's.
 pub(super) fn remarks(jobs: &[Job]) -> Vec<String> {
     let mut different = jobs.iter().filter_map(|job| match &job.state {
         State::Different(difference) => Some((job, difference)),
@@ -173,7 +173,7 @@ pub(super) fn remarks(jobs: &[Job]) -> Vec<String> {
         return Vec::new();
     };
     vec![format!(
-        "{} of {} runs were made with other settings than the suite has now; of the first, {}, \
+        "{} of {} runs have other settings than the suite has now; of the first, {}, \
         {difference}",
         1 + different.count(),
         jobs.len(),
@@ -181,7 +181,7 @@ pub(super) fn remarks(jobs: &[Job]) -> Vec<String> {
     )]
 }
 
-/// Notes in a run's folder why training could not go on.
+/// Records in a run's folder why training failed.
 pub(super) fn note_failure(folder: &Path, why: &str) -> std::io::Result<()> {
     fpo_files::replace(&folder.join(FAILURE), format!("{why}\n").as_bytes())
 }

@@ -1,4 +1,4 @@
-//! How a benchmark is shown: a live block on a terminal, plain lines elsewhere.
+//! The progress display of a benchmark: a live block on a terminal, plain lines elsewhere.
 
 use super::plan::Job;
 use crate::failure::Failure;
@@ -15,13 +15,13 @@ use std::time::{Duration, Instant};
 /// Time between plain lines about all runs.
 const PLAIN_EVERY: Duration = Duration::from_secs(60);
 
-/// Shows how far the runs are.
+/// Shows the progress of the runs.
 pub(super) struct Progress {
-    /// The live block; none where nobody could see it.
+    /// The live block; none if standard error is not a terminal.
     bar: Option<ProgressBar>,
-    begun: Instant,
+    started: Instant,
     runs: usize,
-    /// Environment steps before each run and all of them.
+    /// Environment steps to do, of each run.
     left: Vec<u64>,
     total: u64,
     state: Mutex<Now>,
@@ -29,9 +29,9 @@ pub(super) struct Progress {
 
 struct Now {
     over: usize,
-    /// Environment steps of each run under way, and what it is called.
+    /// Environment steps and name of each run in progress.
     running: BTreeMap<usize, (u64, String)>,
-    /// Environment steps made since the start.
+    /// Environment steps done since the start.
     steps: u64,
     last_line: Instant,
 }
@@ -54,7 +54,7 @@ impl Progress {
         });
         Self {
             bar,
-            begun: Instant::now(),
+            started: Instant::now(),
             runs: jobs.len(),
             left,
             total,
@@ -71,17 +71,17 @@ impl Progress {
         self.state.lock().unwrap_or_else(|e| e.into_inner())
     }
 
-    /// The run number `k` begins.
+    /// Run number `k` begins.
     pub(super) fn begin(&self, k: usize, job: &Job) {
         let first = job.config.train.steps.saturating_sub(self.left[k]);
         self.now().running.insert(k, (first, job.name()));
         if self.bar.is_none() {
-            log(&format!("begun: {}", job.name()));
+            log(&format!("started: {}", job.name()));
         }
         self.show();
     }
 
-    /// The run number `k` has come to `env_steps`.
+    /// Run number `k` has reached `env_steps`.
     pub(super) fn step(&self, k: usize, env_steps: u64) {
         let mut now = self.now();
         if let Some((steps, _)) = now.running.get_mut(&k) {
@@ -93,7 +93,7 @@ impl Progress {
         self.show();
     }
 
-    /// The run number `k` has ended.
+    /// Run number `k` has ended.
     pub(super) fn end(&self, k: usize, job: &Job, result: &Result<Outcome, Failure>) {
         let mut now = self.now();
         let reached = now.running.remove(&k).map_or(0, |(steps, _)| steps);
@@ -109,7 +109,8 @@ impl Progress {
             }
             Ok(Outcome::Stopped) => format!("saved: {}", job.name()),
             Err(why) => {
-                // What it will not do any more counts as done, so that the estimate stays one.
+                // Steps that it will no longer do count as done, so that the estimate of the
+                // remaining time stays correct.
                 now.over += 1;
                 now.steps += job.config.train.steps.saturating_sub(reached);
                 format!("failed: {}: {why}", job.name())
@@ -124,10 +125,10 @@ impl Progress {
         self.show();
     }
 
-    /// Brings the display up to date.
+    /// Updates the display.
     fn show(&self) {
         let mut now = self.now();
-        let elapsed = self.begun.elapsed().as_secs_f64();
+        let elapsed = self.started.elapsed().as_secs_f64();
         let steps = now.steps.min(self.total);
         let left = elapsed * (self.total - steps) as f64 / steps as f64;
         let running: Vec<String> = now
@@ -158,7 +159,7 @@ impl Progress {
         }
     }
 
-    /// Takes the live block away.
+    /// Removes the live block.
     pub(super) fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

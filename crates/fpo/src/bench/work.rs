@@ -1,4 +1,4 @@
-//! Training the runs side by side, one thread each.
+//! Trains runs in parallel, one thread each.
 
 use super::plan::{Job, State, note_failure};
 use super::progress::Progress;
@@ -11,8 +11,8 @@ use fpo_run::run::{Observer, Outcome, RunError, RunFolder, Session};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// Trains `jobs` in their order, `side_by_side` at a time, until all are over or `stop` is set.
-/// Returns what went wrong, a line a run.
+/// Trains `jobs` in order, `side_by_side` at a time, until all have ended or `stop` is set. Returns
+/// the errors, one line per failed run.
 pub(super) fn train(
     jobs: &[Job],
     side_by_side: usize,
@@ -41,17 +41,17 @@ pub(super) fn train(
     faults.into_inner().unwrap_or_else(|e| e.into_inner())
 }
 
-/// Trains one run to its end, or as far as it comes.
+/// Trains one run to its end, until it fails or is stopped.
 fn one(job: &Job, stop: &AtomicBool, observer: &mut dyn Observer) -> Result<Outcome, Failure> {
     let (config, task) = (job.config.clone(), job.learns.clone());
     let mut session = match job.state {
         State::Begun(_) => {
             let folder = RunFolder::open(&job.folder)?;
-            // What the run recorded says more than the suite: which precision was decided on.
+            // Use the recorded configuration, because its precision is resolved.
             let config = fpo_run::config::load_recorded(&folder.config(), &[])?;
             Session::resume(folder, config, task, 1)?
         }
-        // What a crash left before the first checkpoint is in the way of nothing.
+        // Overwrite the leftovers of a run that crashed before its first checkpoint.
         _ => Session::begin(RunFolder::create(&job.folder, true)?, config, task, 1)?,
     };
     machine::record(&session, 1)?;
@@ -60,15 +60,15 @@ fn one(job: &Job, stop: &AtomicBool, observer: &mut dyn Observer) -> Result<Outc
         let failure = Failure::from(error);
         if repeats && let Err(e) = note_failure(session.folder().path(), &failure.to_string()) {
             return Failure::runtime(format!(
-                "{failure}; nor could that be noted in its folder: {e}"
+                "{failure}; this could not be recorded in its folder: {e}"
             ));
         }
         failure
     })
 }
 
-/// Whether training would fail in the same way again: everything in it follows from its settings
-/// and its seed.
+/// Whether training would fail in the same way again, because it depends on its settings and its
+/// seed alone.
 fn would_repeat(error: &RunError) -> bool {
     matches!(
         error,
@@ -85,7 +85,7 @@ fn would_repeat(error: &RunError) -> bool {
     )
 }
 
-/// Passes on how far a run is.
+/// Forwards the progress of a run.
 struct Watch<'a> {
     progress: &'a Progress,
     job: usize,

@@ -17,9 +17,9 @@ const MARGIN: f32 = 24.0;
 const HEAD: f32 = 56.0;
 /// Edge of the square of actions.
 const FORK: f32 = 264.0;
-/// Length of the stroke of a full action along an axis, in cells.
+/// Length in cells of the stroke for an action of 1 along an axis.
 const STROKE: f32 = 1.35;
-/// Colors that directions are rounded to.
+/// Number of colors for directions.
 const HUES: usize = 24;
 
 const INK: &str = "#1f2933";
@@ -35,7 +35,7 @@ pub(super) fn document(task: &str, layout: &Layout, samples: &Samples) -> Docume
         .set("width", width)
         .set("height", height)
         .set("font-family", FONT)
-        .add(Title::new(format!("What a policy does in {task}")))
+        .add(Title::new(format!("Actions of a policy in {task}")))
         .add(
             Rectangle::new()
                 .set("width", width)
@@ -65,7 +65,7 @@ pub(super) fn document(task: &str, layout: &Layout, samples: &Samples) -> Docume
         ))
 }
 
-/// A panel at the column `x` under its title.
+/// A panel at the horizontal position `x`, with its title.
 fn panel(x: f32, title: &str, subtitle: &str, content: Group) -> Group {
     let line = |y: f32, size: f32, color: &str, text: &str| {
         Text::new(text)
@@ -129,18 +129,18 @@ fn grid(layout: &Layout) -> Group {
     )
 }
 
-/// Which of the hues a direction has.
+/// The index of a direction's hue.
 fn hue([dx, dy]: Action) -> usize {
     let turn = dy.atan2(dx).rem_euclid(TAU) / TAU;
     (turn * HUES as f32).round() as usize % HUES
 }
 
-/// The color of a hue: right is blue, up purple to red, left orange to yellow, down green. Written
-/// as `#rrggbb`, which every program that draws an SVG reads.
+/// The color of a hue: right is blue, up purple to red, left orange to yellow, down green. As
+/// `#rrggbb`, which every SVG renderer supports.
 fn color(hue: usize) -> String {
     let turn = 215.0 / 360.0 + hue as f32 / HUES as f32;
-    // Each part of an even color wheel is a tooth of its own: full for a third of a turn, absent
-    // for a third, ramps between.
+    // Each channel of a color wheel is a trapezoid: full for a third of a turn, zero for a third,
+    // with ramps between.
     let part = |shift: f32| {
         let at = (turn + shift).rem_euclid(1.0);
         let tooth = ((6.0 * at - 3.0).abs() - 1.0).clamp(0.0, 1.0);
@@ -154,7 +154,7 @@ fn color(hue: usize) -> String {
     )
 }
 
-/// Strokes from the middles of cells, one path a hue.
+/// Strokes from the centers of cells, one path per hue.
 fn fields(samples: &Samples) -> Group {
     let mut strokes = vec![String::new(); HUES];
     for (p, actions) in &samples.fields {
@@ -182,8 +182,8 @@ fn fields(samples: &Samples) -> Group {
     Group::new().add(group).add(dots)
 }
 
-/// Walks as lines, each a little beside the middles of its cells so that those on one way are seen,
-/// with their starts and ends.
+/// Walks as lines with their starts and ends, slightly offset from the centers of cells so that
+/// lines on the same way remain visible.
 fn paths(walks: &[Walk]) -> Group {
     let mut lines = Group::new()
         .set("fill", "none")
@@ -235,7 +235,7 @@ fn paths(walks: &[Walk]) -> Group {
     Group::new().add(lines).add(dots)
 }
 
-/// The square of actions with those at the fork, and where they go.
+/// The action square with the actions at the fork, and their shares of moves.
 fn fork(samples: &Samples) -> Group {
     let half = FORK / 2.0;
     let rule = |x1: f32, y1: f32, x2: f32, y2: f32| {
@@ -256,7 +256,7 @@ fn fork(samples: &Samples) -> Group {
             .set("stroke", INK)
             .set("stroke-opacity", 0.25),
     );
-    // Beyond one half, an entry becomes a step.
+    // An entry beyond one half moves by a cell.
     for at in [0.5 * half, 1.5 * half] {
         group = group
             .add(rule(at, 0.0, at, FORK))

@@ -1,16 +1,16 @@
-//! What a policy does in a grid: actions in some cells, walks from some.
+//! A policy's actions and walks in a grid.
 
 use fpo_env::gridworld::{Cell, Layout, Position, SIZE};
 use fpo_policy::{NonFiniteAction, Policy};
 use fpo_rng::{Key, Stream, fill_normal};
 use std::iter::repeat_n;
 
-/// Every how many cells, in both directions, actions are drawn; the middle of the grid is among
-/// them.
+/// Spacing of the cells, in both directions, in which actions are sampled; the center of the grid
+/// is one of them.
 const SPACING: usize = 3;
-/// Actions drawn in each of them.
+/// Actions sampled in each of them.
 const ACTIONS: usize = 64;
-/// Actions drawn at the fork.
+/// Actions sampled at the fork.
 const AT_FORK: usize = 1000;
 /// Walks from the fork, and from each of [`NEAR_CORNERS`].
 const WALKS: [usize; 2] = [8, 3];
@@ -31,17 +31,16 @@ pub(super) struct Walk {
     pub(super) end: Cell,
 }
 
-/// Everything that is drawn.
+/// All data of the drawing.
 pub(super) struct Samples {
-    /// Actions cell by cell.
+    /// Actions of each cell.
     pub(super) fields: Vec<(Position, Vec<Action>)>,
     pub(super) at_fork: Vec<Action>,
     pub(super) walks: Vec<Walk>,
 }
 
-/// Shares of moves, along each axis on its own: of all actions those that go up, those that go
-/// down, and the rest, which do neither; and the same of left and right. A diagonal move is one
-/// along both axes.
+/// Shares of moves, for each axis separately: the shares of all actions that go up and down (the
+/// rest does neither), and likewise left and right. A diagonal move counts along both axes.
 pub(super) struct Shares {
     pub(super) up: f64,
     pub(super) down: f64,
@@ -57,8 +56,8 @@ pub(super) struct Ends {
 }
 
 impl Samples {
-    /// Samples `policy` in `layout`; walks have at most `step_limit` steps. All noise is a function
-    /// of `seed`.
+    /// Samples `policy` in `layout`; walks have at most `step_limit` steps. All noise is a
+    /// function of `seed`.
     ///
     /// # Errors
     /// If an action is not finite.
@@ -68,13 +67,13 @@ impl Samples {
         step_limit: u32,
         seed: u64,
     ) -> Result<Self, NonFiniteAction> {
-        // Every cell, walk and the fork have an index of their own for their noise.
+        // Every cell, every walk and the fork have an index of their own for their noise.
         let mut index = 0;
         let mut key = || {
             index += 1;
             Key::new(seed, Stream::EvalAction).index(index)
         };
-        // Not at the border, where strokes would leave the grid.
+        // Skip the border, where strokes would leave the grid.
         let chosen = |z: usize| z.is_multiple_of(SPACING) && z > 0 && z < SIZE - 1;
         let on_grid = |p: &&Position| chosen(p.x) && chosen(p.y);
         let fields = layout.free().iter().filter(on_grid);
@@ -95,7 +94,7 @@ impl Samples {
         })
     }
 
-    /// Where the actions at the fork go.
+    /// The shares of moves at the fork.
     pub(super) fn shares(&self) -> Shares {
         let moves: Vec<_> = self.at_fork.iter().map(|&a| Layout::direction(a)).collect();
         let share = |axis: usize, sign: i8| {
@@ -109,7 +108,7 @@ impl Samples {
         }
     }
 
-    /// How many walks ended how.
+    /// The number of walks for each kind of end.
     pub(super) fn ends(&self) -> Ends {
         let count = |end: Cell| self.walks.iter().filter(|walk| walk.end == end).count();
         Ends {

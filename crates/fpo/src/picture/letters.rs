@@ -1,17 +1,17 @@
-//! Text of a drawing as outlines of letters. Our drawings have plain lines of text, for which an
-//! advance a letter is layout enough; a library that shapes every script of the world takes longer
-//! to compile than the rest of the pictures together.
+//! Converts text in a drawing to outlines of letters. The drawings have plain lines of text, for
+//! which the advance of each letter is enough layout; a full text-shaping library takes longer to
+//! compile than all other code for pictures.
 
 use roxmltree::{Document, Node};
 use std::fmt::Write;
 use ttf_parser::{Face, OutlineBuilder};
 
-/// The SVG `drawing` with a path in the place of each `<text>`, in DejaVu Sans whatever its family.
-/// Of a text's attributes `x`, `y`, `font-size`, `font-weight`, `text-anchor`, `fill` and
-/// `transform` count, all but the first two its own or inherited.
+/// The SVG `drawing` with every `<text>` replaced by a path, always in DejaVu Sans. Supported
+/// attributes are `x`, `y`, `font-size`, `font-weight`, `text-anchor`, `fill` and `transform`; all
+/// but the first two may be inherited.
 ///
 /// # Errors
-/// If it is not XML.
+/// If the drawing is not XML.
 pub(super) fn outlined(drawing: &str) -> Result<String, String> {
     let document = Document::parse(drawing).map_err(|e| e.to_string())?;
     let mut out = String::with_capacity(drawing.len());
@@ -20,7 +20,7 @@ pub(super) fn outlined(drawing: &str) -> Result<String, String> {
         .descendants()
         .filter(|node| node.has_tag_name("text"))
     {
-        // One within another is set with it.
+        // Skip texts inside other texts; they are part of those.
         let range = text.range();
         if range.start < from {
             continue;
@@ -33,13 +33,13 @@ pub(super) fn outlined(drawing: &str) -> Result<String, String> {
     Ok(out)
 }
 
-/// The `<path>` that looks like `text`.
+/// The `<path>` of `text`.
 fn path(text: Node) -> String {
     let content: String = text
         .descendants()
         .filter_map(|node| node.text().filter(|_| node.is_text()))
         .collect();
-    // As SVG has it: spaces around a text do not count, and many are one.
+    // As in SVG, surrounding spaces are dropped and repeated ones collapse.
     let content = content
         .split_ascii_whitespace()
         .collect::<Vec<_>>()
@@ -55,7 +55,7 @@ fn path(text: Node) -> String {
     };
     let face = Face::parse(font, 0).expect("the font comes with the program");
     let scale = number(inherited(text, "font-size"), 16.0) / f32::from(face.units_per_em());
-    // A letter that the font lacks is its box for unknown ones.
+    // A letter missing from the font becomes the font's box for unknown letters.
     let glyphs: Vec<_> = content
         .chars()
         .map(|c| face.glyph_index(c).unwrap_or_default())
@@ -78,26 +78,26 @@ fn path(text: Node) -> String {
         outline.x += advance(glyph);
     }
     let mut out = format!("<path d=\"{}\"", outline.data);
-    // What it inherits it will inherit as a path, too.
+    // Inherited attributes are inherited by the path, too.
     for name in ["fill", "transform"] {
         if let Some(value) = text.attribute(name) {
             let value = value
                 .replace('&', "&amp;")
                 .replace('<', "&lt;")
                 .replace('"', "&quot;");
-            write!(out, " {name}=\"{value}\"").expect("a string takes everything");
+            write!(out, " {name}=\"{value}\"").expect("writing to a string cannot fail");
         }
     }
     out + "/>"
 }
 
-/// An attribute of a node, or of the nearest around it that has it.
+/// An attribute of a node or of its nearest ancestor that has it.
 fn inherited<'a>(node: Node<'a, '_>, name: &str) -> Option<&'a str> {
     node.ancestors().find_map(|node| node.attribute(name))
 }
 
-/// Path data of letters: a font's units, upward, become a drawing's, downward, at the letter's
-/// origin.
+/// Path data of letters: converts font units (y up) to those of the drawing (y down), at the
+/// letter's origin.
 struct Outline {
     scale: f32,
     x: f32,
@@ -115,7 +115,7 @@ impl Outline {
                 self.x + self.scale * x,
                 self.y - self.scale * y
             )
-            .expect("a string takes everything");
+            .expect("writing to a string cannot fail");
         }
     }
 }
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_become_paths_where_they_stood() {
+    fn texts_become_paths_in_the_same_place() {
         let svg = |anchor: &str| {
             format!(
                 "<svg><g text-anchor=\"{anchor}\"><text x=\"100\" y=\"9\" font-size=\"20\" \
@@ -176,7 +176,7 @@ mod tests {
         });
         assert!(start[0] > 100.0 && end[1] < 100.0 && (middle[0] + middle[1] - 200.0).abs() < 2.0);
         assert!((start[1] - start[0] - (end[1] - end[0])).abs() < 0.1);
-        // Five letters of about 0.6 of their size.
+        // Five letters, each about 0.6 × the font size wide.
         assert!((50.0..65.0).contains(&(start[1] - start[0])), "{start:?}");
         let bold = outlined(&svg("start").replace("<text", "<text font-weight=\"600\"")).unwrap();
         assert!(extent(&bold)[1] > start[1] + 2.0);

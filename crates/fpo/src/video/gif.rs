@@ -1,20 +1,20 @@
-//! GIF with few colors well chosen and only the pixels that change.
+//! GIF encoder with an optimized palette, which stores only pixels that change.
 
 use anyhow::{Result, bail};
 use gif::{DisposalMethod, Encoder, Frame, Repeat};
 
 use super::Output;
-use super::palette::{Color, MAX_COLOURS, Palette, distance};
+use super::palette::{Color, MAX_COLORS, Palette, distance};
 
-/// A pixel stays untouched while what is shown is this near to what should be, as a squared
-/// distance over the three channels: hardly visible, and the file shrinks.
+/// A pixel is not updated while its squared color distance from the new frame is at most this:
+/// hardly visible, and the file is smaller.
 const STILL: u32 = 27;
-/// A palette serves as long as its mean squared distance stays below this factor of what it was for
-/// the frame it was made for, or below the floor.
+/// A palette is reused while its mean squared error is below this factor times its error on the
+/// frame for which it was computed, or below the floor.
 const PALETTE_DRIFT: f64 = 1.5;
 const PALETTE_FLOOR: f64 = 6.0;
-/// The entry after the palette's last possible one: a pixel that keeps the color shown.
-const KEEP: u8 = MAX_COLOURS as u8;
+/// The index after the palette's last possible one, for a pixel that keeps its color.
+const KEEP: u8 = MAX_COLORS as u8;
 
 /// A GIF being encoded.
 pub(super) struct Gif {
@@ -22,7 +22,7 @@ pub(super) struct Gif {
     width: u16,
     fps: f64,
     frames: u64,
-    /// What the player shows after the last frame.
+    /// The picture that the player shows after the last frame.
     shown: Vec<Color>,
     palette: Option<(Palette, f64)>,
 }
@@ -54,7 +54,7 @@ impl Gif {
         let indices = self.show(pixels, &mut palette);
         let area = Area::of_changes(&indices, usize::from(self.width));
         let mut colors = palette.colors().as_flattened().to_vec();
-        colors.resize(3 * (MAX_COLOURS + 1), 0);
+        colors.resize(3 * (MAX_COLORS + 1), 0);
         self.palette = Some((palette, error));
         self.encoder.write_frame(&Frame {
             delay: self.delay(),
@@ -76,8 +76,8 @@ impl Gif {
         Ok(self.encoder.into_inner()?)
     }
 
-    /// The last palette while it suits `pixels`, else a fresh one; with its error on the frame it
-    /// was made for. A palette that lasts spares the flicker between two near choices.
+    /// The last palette while it fits `pixels`, otherwise a new one; with its error on the frame
+    /// for which it was computed. Reusing a palette avoids flicker between similar palettes.
     fn palette_for(&mut self, pixels: &[Color]) -> (Palette, f64) {
         if let Some((mut palette, error)) = self.palette.take()
             && palette.error(pixels) <= (PALETTE_DRIFT * error).max(PALETTE_FLOOR)
@@ -89,8 +89,8 @@ impl Gif {
         (palette, error)
     }
 
-    /// The index for every pixel, which is then what is shown; [`KEEP`] where that is near enough
-    /// already, or the palette has nothing nearer.
+    /// The index of every pixel, and updates the shown picture; [`KEEP`] for pixels that are close
+    /// enough already, or for which the palette has no closer color.
     fn show(&mut self, pixels: &[Color], palette: &mut Palette) -> Vec<u8> {
         if self.shown.is_empty() {
             let indices: Vec<u8> = pixels.iter().map(|&pixel| palette.index(pixel)).collect();
@@ -116,8 +116,8 @@ impl Gif {
         self.shown.iter_mut().zip(pixels).map(replace).collect()
     }
 
-    /// How long the next frame is shown, in hundredths of a second. Rounding the moments rather
-    /// than the durations keeps the film's length right.
+    /// How long the next frame is shown, in hundredths of a second. Rounding points in time instead
+    /// of durations keeps the length of the film exact.
     fn delay(&self) -> u16 {
         let moment = |frame: u64| (100.0 * frame as f64 / self.fps).round();
         (moment(self.frames + 1) - moment(self.frames)) as u16
@@ -133,7 +133,7 @@ struct Area {
 }
 
 impl Area {
-    /// The smallest rectangle that holds every change; one pixel when there is none.
+    /// The smallest rectangle that contains every change; one pixel if there is none.
     fn of_changes(indices: &[u8], width: usize) -> Self {
         let (mut left, mut right, mut top, mut bottom) = (width, 0, usize::MAX, 0);
         for (y, row) in indices.chunks_exact(width).enumerate() {
@@ -161,7 +161,7 @@ impl Area {
         }
     }
 
-    /// What lies inside, row by row.
+    /// The pixels inside, row by row.
     fn cut(&self, indices: &[u8], width: usize) -> Vec<u8> {
         let rows = indices.chunks_exact(width).skip(self.top).take(self.height);
         rows.flat_map(|row| &row[self.left..self.left + self.width])

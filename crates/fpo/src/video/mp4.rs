@@ -13,13 +13,12 @@ use openh264::formats::{RgbSliceU8, YUVBuffer};
 
 use super::Output;
 
-/// Bits a pixel of a frame gets at most on average; rendered scenes with flat colors mostly need
-/// far fewer.
+/// Maximum average bits per pixel; rendered scenes with flat colors mostly need far fewer.
 const BITS_PER_PIXEL: f64 = 0.25;
-/// The finest and the coarsest quantiser of H.264's 0..=51 in use: from no visible loss to a
-/// little.
-const QUANTISER: QpRange = QpRange::new(14, 32);
-/// Seconds between pictures that can be jumped to.
+/// The finest and the coarsest quantizer used, of H.264's 0..=51: from no visible loss to a slight
+/// one.
+const QUANTIZER: QpRange = QpRange::new(14, 32);
+/// Seconds between key frames, to which players can seek.
 const SECONDS_PER_KEY_FRAME: f64 = 2.0;
 
 /// An H.264 film being encoded.
@@ -52,14 +51,14 @@ impl Mp4 {
             .rate_control_mode(RateControlMode::Quality)
             .bitrate(BitRate::from_bps(bits.clamp(200e3, 50e6) as u32))
             .max_frame_rate(FrameRate::from_hz(fps as f32))
-            .qp(QUANTISER)
+            .qp(QUANTIZER)
             .intra_frame_period(IntraFramePeriod::from_num_frames(
                 (fps * SECONDS_PER_KEY_FRAME).ceil() as u32,
             ))
             .skip_frames(false)
             // One thread gives the same bytes on every machine.
             .num_threads(1)
-            // What the conversion from RGB below computes.
+            // The color space of the conversion from RGB below.
             .vui(VuiConfig::bt601());
         let mut encoder = Encoder::with_api_config(OpenH264API::from_source(), config)
             .context("cannot start the H.264 encoder")?;
@@ -102,12 +101,12 @@ impl Mp4 {
 }
 
 /// Keeps OpenH264 from writing to stderr: it warns that a film without skipped frames may exceed
-/// its bit rate, which is what we ask for, and its errors reach us as values.
+/// its bit rate, which is intended, and errors are returned as values anyway.
 fn silence(encoder: &mut Encoder) {
     const TRACE_LEVEL: i32 = 25;
     let mut quiet: i32 = 0;
-    // SAFETY: the option takes a pointer to an i32, reads it before it returns, and has no say in
-    // the encoding. Should it be refused, the warning stays.
+    // SAFETY: the option takes a pointer to an i32, reads it before the call returns, and does not
+    // affect the encoding. If it is rejected, the warning is printed.
     unsafe {
         encoder
             .raw_api()

@@ -1,4 +1,4 @@
-//! Up to 255 colors that stand for all colors of a picture.
+//! A palette of up to 255 colors that approximate the colors of a picture.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -7,24 +7,22 @@ use color_quant::NeuQuant;
 /// An RGB color.
 pub(super) type Color = [u8; 3];
 
-/// Colors a palette holds at most: the 256th entry of a GIF's color table means "leave this pixel
-/// as it was".
-pub(super) const MAX_COLOURS: usize = 255;
-/// How thoroughly the colors of a picture are learnt: 1 looks at every pixel, 30 at every
-/// thirtieth.
+/// Maximum size of a palette: the 256th entry of a GIF's color table means "keep this pixel".
+pub(super) const MAX_COLORS: usize = 255;
+/// NeuQuant's sampling factor: 1 uses every pixel, 30 every thirtieth.
 const SAMPLING: i32 = 4;
 
-/// A palette and, for every color asked about so far, its nearest entry.
+/// A palette, with a cache of the nearest entry of every color looked up so far.
 pub(super) struct Palette {
     colors: Vec<Color>,
     nearest: HashMap<Color, u8>,
 }
 
 impl Palette {
-    /// The palette for `pixels`: exactly their colors where 255 suffice, otherwise colors learnt by
-    /// NeuQuant (Dekker 1994).
+    /// The palette for `pixels`: exactly their colors if there are at most 255, otherwise colors
+    /// from NeuQuant (Dekker 1994).
     pub(super) fn of(pixels: &[Color]) -> Self {
-        let colors = exact(pixels).unwrap_or_else(|| learnt(pixels));
+        let colors = exact(pixels).unwrap_or_else(|| learned(pixels));
         Self {
             colors,
             nearest: HashMap::new(),
@@ -44,7 +42,7 @@ impl Palette {
         })
     }
 
-    /// The mean squared distance of `pixels` from what this palette shows for them.
+    /// The mean squared error of `pixels` in this palette.
     pub(super) fn error(&mut self, pixels: &[Color]) -> f64 {
         let mut sum = 0;
         for &pixel in pixels {
@@ -63,22 +61,22 @@ pub(super) fn distance(a: Color, b: Color) -> u32 {
         .sum()
 }
 
-/// All colors of `pixels`, if a palette has room for them.
+/// All colors of `pixels`, if they fit in a palette.
 fn exact(pixels: &[Color]) -> Option<Vec<Color>> {
     let mut colors = BTreeSet::new();
     for pixel in pixels {
-        if colors.insert(*pixel) && colors.len() > MAX_COLOURS {
+        if colors.insert(*pixel) && colors.len() > MAX_COLORS {
             return None;
         }
     }
     Some(colors.into_iter().collect())
 }
 
-fn learnt(pixels: &[Color]) -> Vec<Color> {
+fn learned(pixels: &[Color]) -> Vec<Color> {
     let rgba: Vec<u8> = pixels
         .iter()
         .flat_map(|&[r, g, b]| [r, g, b, u8::MAX])
         .collect();
-    let colors = NeuQuant::new(SAMPLING, MAX_COLOURS, &rgba).color_map_rgb();
+    let colors = NeuQuant::new(SAMPLING, MAX_COLORS, &rgba).color_map_rgb();
     colors.as_chunks().0.to_vec()
 }

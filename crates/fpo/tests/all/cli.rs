@@ -1,4 +1,4 @@
-//! The program as its users run it: real tasks, real folders, real signals.
+//! The program as users run it: real tasks, folders and signals.
 
 mod bad_configurations;
 mod bad_input;
@@ -35,24 +35,24 @@ const TINY: [&str; 12] = [
 const TASK: &str = "cartpole-balance";
 const STATE: &str = "checkpoints/step-1280/state.safetensors";
 
-/// A method of learning, as one `--set` names it.
+/// The `--set` of a method.
 const FPO: &str = "objective.method=fpo";
 const PPO: &str = "objective.method=ppo";
 const DPPO: &str = "objective.method=dppo";
 const AWFM: &str = "objective.method=awfm";
 const METHODS: [&str; 4] = [FPO, PPO, DPPO, AWFM];
 
-/// Where the program lies.
+/// The path of the program.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_fpo");
 
-/// The program, to be run in `folder`.
+/// The program with `args`, to run in `folder`.
 fn fpo(folder: &TempDir, args: &[&str]) -> Command {
     let mut command = Command::new(PROGRAM);
     command.current_dir(folder.path()).args(args);
     command
 }
 
-/// Arguments that begin a tiny run called `name`, followed by `more`.
+/// Arguments that start a tiny run called `name`, followed by `more`.
 fn tiny<'a>(name: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     let sets = TINY.iter().flat_map(|set| ["--set", set]);
     ["train", TASK, "--name", name]
@@ -62,7 +62,7 @@ fn tiny<'a>(name: &'a str, more: &[&'a str]) -> Vec<&'a str> {
         .collect()
 }
 
-/// Runs the program and expects it to succeed. Returns what it printed as its result.
+/// Runs the program and expects it to succeed. Returns its standard output.
 fn succeeds(folder: &TempDir, args: &[&str]) -> String {
     let output = fpo(folder, args).output().unwrap();
     assert!(output.status.success(), "{args:?}: {}", stderr(&output));
@@ -86,11 +86,11 @@ fn folder_with_run_of(method: &str) -> (TempDir, PathBuf) {
     (folder, run)
 }
 
-/// The files of a run by their relative path.
+/// The files of a run by relative path.
 type Record = BTreeMap<PathBuf, Vec<u8>>;
 
-/// Every file below `folder` by its relative path, without what depends on the clock or on how the
-/// run was made: the times in `metrics.jsonl`, TensorBoard's event files, the machine and its
+/// Every file below `folder` by relative path, without anything that depends on the clock or on how
+/// the run was made: the times in `metrics.jsonl`, TensorBoard's event files, the machine and its
 /// threads, and the lock.
 fn record(folder: &Path) -> Record {
     fn walk(root: &Path, folder: &Path, out: &mut Record) {
@@ -123,7 +123,7 @@ fn record(folder: &Path) -> Record {
     out
 }
 
-/// Expects two records to be the same, and says which file is not.
+/// Expects two records to be equal; the message names the file that differs.
 fn assert_same(a: &Record, b: &Record) {
     assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>());
     for (path, bytes) in a {

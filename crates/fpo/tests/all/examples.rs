@@ -1,12 +1,12 @@
-//! The examples do what their headers say. Cargo has built them for this test: here they only run.
+//! The examples do what their headers say. Cargo has already built them for this test.
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use tempfile::TempDir;
 
-/// The example called `name`, to be run in `folder`.
+/// The example called `name`, to run in `folder`.
 fn example(name: &str, folder: &TempDir) -> Command {
-    // This test is target/PROFILE/deps/all-HASH.
+    // The path of this test is target/PROFILE/deps/all-HASH.
     let test = std::env::current_exe().unwrap();
     let profile = test.parent().and_then(|deps| deps.parent()).unwrap();
     let program: PathBuf = profile.join("examples").join(name);
@@ -48,7 +48,7 @@ fn numbers(text: &str, start: &str) -> Vec<f64> {
 }
 
 #[test]
-fn an_environment_of_ones_own_has_the_whole_command_line() {
+fn an_own_environment_has_the_whole_command_line() {
     let folder = TempDir::new().unwrap();
     let run = |args: &[&str]| {
         example("own_environment", &folder)
@@ -58,7 +58,7 @@ fn an_environment_of_ones_own_has_the_whole_command_line() {
     };
     assert!(prints(example("own_environment", &folder).arg("tasks")).contains("point-reach"));
 
-    // Few and small updates: enough to be better than chance.
+    // A few small updates are enough to be better than chance.
     let mut train = example("own_environment", &folder);
     train.args(["train", "point-reach", "--name", "run", "--threads", "1"]);
     for set in [
@@ -69,21 +69,21 @@ fn an_environment_of_ones_own_has_the_whole_command_line() {
         train.args(["--set", set]);
     }
     let trained = prints(&mut train);
-    // The untrained policy, which draws about as randomly as its noise, has 12.
+    // The untrained policy, which is about as random as its noise, has 12.
     assert!(numbers(&trained, "zero noise")[0] > 18.0, "{trained}");
     let next = trained
         .lines()
         .find(|line| line.contains("own_environment eval run"));
     assert!(
         next.is_some(),
-        "what to type next names this program: {trained}"
+        "the next command names this program: {trained}"
     );
 
     assert!(
         prints(example("own_environment", &folder).args(["eval", "runs/run"]))
             .contains("point-reach")
     );
-    // A state that was saved is taken up again.
+    // A saved state is resumed.
     let more = [
         "train",
         "--resume",
@@ -95,7 +95,7 @@ fn an_environment_of_ones_own_has_the_whole_command_line() {
     ];
     let resumed = prints(example("own_environment", &folder).args(more));
     assert!(resumed.contains("trained point-reach"), "{resumed}");
-    // It says whether the run is well, whatever it finds; it does not fail to find the task.
+    // It may find the run unhealthy, but it must find the task.
     assert_ne!(run(&["doctor", "runs/run"]).status.code(), Some(2));
     let film = run(&["play", "runs/run"]);
     assert!(String::from_utf8_lossy(&film.stderr).contains("`point-reach` has no picture"));
@@ -117,14 +117,14 @@ fn a_flow_keeps_two_modes_and_a_gaussian_one() {
 }
 
 #[test]
-fn what_a_loop_of_ones_own_has_saved_is_loaded_and_acts() {
+fn a_policy_saved_by_an_own_loop_can_be_loaded_and_acts() {
     let folder = TempDir::new().unwrap();
     let printed = prints(example("own_loop", &folder).arg("policy.safetensors"));
-    let learnt = numbers(&printed, "return from zero noise");
+    let learned = numbers(&printed, "return from zero noise");
     let acted = prints(example("load_and_act", &folder).arg("policy.safetensors"));
     let acted = numbers(&acted, "return");
     // An untrained policy has about 350.
-    assert!(learnt[0] > 550.0 && acted[0] > 550.0, "{printed}{acted:?}");
+    assert!(learned[0] > 550.0 && acted[0] > 550.0, "{printed}{acted:?}");
 
     let missing = example("load_and_act", &folder)
         .arg("missing")

@@ -1,8 +1,8 @@
-//! The tests of the program, in one: each program more is linked, and what they share compiled,
-//! once more.
+//! The tests of the program, in one executable: every further one would be linked, and the shared
+//! modules compiled, once more.
 //!
-//! `exact_resume.rs` is one of its own: it locks folders of runs, and a process that another test
-//! is about to start holds a copy of a lock for a moment, which then outlives its owner.
+//! `exact_resume.rs` is separate: it locks run folders, and a process that another test is starting
+//! briefly holds a copy of a lock, which can outlive its owner.
 
 mod cli;
 mod documents;

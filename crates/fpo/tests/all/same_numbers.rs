@@ -1,14 +1,13 @@
-//! Tiny runs whose every number is on record: what rearranges the code must not change what it
-//! computes.
+//! Tiny runs whose numbers are all recorded: refactoring must not change what the code computes.
 //!
-//! A run's numbers are its parameters, optimizers, normalizer, environment states and metrics, all
-//! to the bit, in f32, which is equal on all x86-64 processors. Names are left out of the record,
-//! so that they may change; metrics may be added. Where a change of numbers is meant,
-//! `FPO_RECORD=1 cargo test --release -p fpo same_numbers` records them anew: the message of that
-//! commit says why.
+//! A run's numbers are its parameters, optimizers, normalizer, environment states and metrics, bit
+//! for bit, in f32, which gives the same results on all x86-64 processors. The record holds no
+//! names, so that names may change; metrics may be added. If a change of numbers is intended,
+//! `FPO_RECORD=1 cargo test --release -p fpo same_numbers` records them again; the commit message
+//! must say why.
 //!
-//! Transcendental functions come from the system's mathematical library, so the record holds for
-//! Linux with glibc on x86-64.
+//! Transcendental functions come from the system's math library, so the record is valid for Linux
+//! with glibc on x86-64.
 #![cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 
 use fpo_env::Task;
@@ -19,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-/// A run: what its record is called, its task, preset, threads, and settings beside [`TINY`].
+/// A run: the name of its record, its task, preset, threads, and settings besides [`TINY`].
 type Run = (
     &'static str,
     &'static str,
@@ -142,14 +141,14 @@ const RUNS: [Run; 26] = [
         ],
     ),
     (
-        "a rate that follows the KL, noise on actions",
+        "adaptive learning rate, noise on actions",
         "fish-swim",
         "fast",
         3,
         &["optimizer.target_kl=0.01", "policy.action_noise=0.05"],
     ),
     (
-        "Huber, fewer steps learnt from",
+        "Huber, fewer steps for learning",
         "acrobot-swingup",
         "dppo-fast",
         1,
@@ -157,12 +156,12 @@ const RUNS: [Run; 26] = [
     ),
 ];
 
-/// What is on record of a run.
+/// The record of a run.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Numbers {
-    /// Digest of the training state's parts but its counters, whatever they are called.
+    /// Digest of the parts of the training state except its counters, without their names.
     state: String,
-    /// Digests of the metrics' values over the iterations, whatever the metrics are called.
+    /// Digests of the metrics' values over the iterations, without the metrics' names.
     metrics: BTreeSet<String>,
     /// Mean returns of the last policy, from zero noise and from random noise.
     evaluation: [f64; 2],
@@ -179,7 +178,7 @@ fn numbers(&(_, task, preset, threads, sets): &Run) -> Numbers {
     let mut series: BTreeMap<&str, blake3::Hasher> = BTreeMap::new();
     for _ in 0..3 {
         for (name, value) in trainer.iterate().unwrap().row.values {
-            // What is not a number has many forms.
+            // NaN has many bit patterns.
             let value = if value.is_nan() { f64::NAN } else { value };
             let hasher = series.entry(name).or_default();
             hasher.update(&value.to_bits().to_le_bytes());
@@ -202,7 +201,7 @@ fn numbers(&(_, task, preset, threads, sets): &Run) -> Numbers {
     }
 }
 
-/// Half a digest: enough to tell runs apart.
+/// Half a digest is enough to distinguish runs.
 fn short(hasher: &blake3::Hasher) -> String {
     hasher.finalize().to_hex()[..16].to_owned()
 }
@@ -211,7 +210,7 @@ fn short(hasher: &blake3::Hasher) -> String {
 fn every_number_is_as_recorded() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/all/same_numbers.json");
     let now: BTreeMap<&str, Numbers> = RUNS.iter().map(|run| (run.0, numbers(run))).collect();
-    assert_eq!(now.len(), RUNS.len(), "two runs of one name");
+    assert_eq!(now.len(), RUNS.len(), "two runs have the same name");
     if std::env::var_os("FPO_RECORD").is_some() {
         std::fs::write(&file, serde_json::to_string_pretty(&now).unwrap() + "\n").unwrap();
     }
@@ -237,7 +236,7 @@ fn every_number_is_as_recorded() {
         "these runs compute something else:\n{}",
         changed.join("\n")
     );
-    // One thread or three: the same.
+    // One thread and three give the same numbers.
     assert_eq!(
         now["fpo, dm_control"],
         now["fpo, dm_control, three threads"]

@@ -1,4 +1,4 @@
-//! The promise: `unsafe` stands only in the modules that docs/reliability.md lists with their
+//! The guarantee: `unsafe` occurs only in the modules that docs/reliability.md lists with their
 //! reasons. Elsewhere the compiler forbids it.
 
 use std::collections::BTreeSet;
@@ -25,7 +25,7 @@ fn crates() -> Vec<PathBuf> {
 }
 
 #[test]
-fn every_crate_forbids_it_but_in_named_modules() {
+fn every_crate_forbids_it_except_in_named_modules() {
     for path in crates() {
         let roots = ["src/lib.rs", "src/main.rs"].map(|root| path.join(root));
         for root in roots.iter().filter(|root| root.exists()) {

@@ -1,5 +1,4 @@
-//! Films decoded again: size, number of frames, timing, and whether the picture is the one that
-//! went in.
+//! Decodes films and checks size, number of frames, timing, and the pictures.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -50,7 +49,7 @@ fn film(path: &Path, fps: f64) {
     video.finish().unwrap();
 }
 
-/// Compares a decoded frame with the picture it came from: the largest and the mean difference of a
+/// Compares a decoded frame with its source picture: the largest and the mean difference of a
 /// channel.
 fn difference(rgb: &[u8], frame: u32) -> (u8, f64) {
     let expected = picture(frame).rgb;
@@ -71,7 +70,7 @@ fn listing(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn gif_shows_what_went_in() {
+fn gif_shows_the_source_pictures() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("square.gif");
     film(&path, 30.0);
@@ -95,8 +94,8 @@ fn gif_shows_what_went_in() {
                 canvas[3 * (y * WIDTH as usize + x)..][..3].copy_from_slice(&pixel[..3]);
             }
         }
-        // The picture has few colors, so the palette holds them all; a pixel counts as still within
-        // a distance² of 27.
+        // The picture has few colors, so the palette holds them all; a pixel counts as unchanged
+        // within a distance² of 27.
         let (largest, _) = difference(&canvas, frames);
         assert!(largest <= 5, "frame {frames} differs by {largest}");
         frames += 1;
@@ -112,14 +111,14 @@ fn gif_shows_what_went_in() {
 }
 
 #[test]
-fn gif_with_many_colours_stays_near() {
+fn gif_with_many_colors_is_close() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("many.gif");
     let rgb: Vec<u8> = (0..128u32 * 128)
         .flat_map(|i| [2 * (i % 128) as u8, 2 * (i / 128) as u8, 128])
         .collect();
     let mut video = Video::create(&path, 128, 128, 10.0).unwrap();
-    // All colors are new in the second frame: the first palette would not do.
+    // All colors are new in the second frame, so it needs a new palette.
     let turned: Vec<u8> = rgb
         .chunks(3)
         .flat_map(|c| [c[2], c[0], 255 - c[1]])
@@ -143,7 +142,7 @@ fn gif_with_many_colours_stays_near() {
         assert_eq!((frame.width, frame.height), (128, 128));
         let mut sum = 0.0;
         for (shown, expected) in frame.buffer.chunks_exact(4).zip(expected.chunks_exact(3)) {
-            // A pixel is left transparent only where the frame before has about its color.
+            // A pixel is transparent only if the previous frame has about the same color.
             if shown[3] != 0 {
                 sum += (0..3)
                     .map(|c| f64::from(shown[c].abs_diff(expected[c])))
@@ -158,7 +157,7 @@ fn gif_with_many_colours_stays_near() {
 }
 
 #[test]
-fn mp4_shows_what_went_in() {
+fn mp4_shows_the_source_pictures() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("square.mp4");
     film(&path, 25.0);
@@ -250,7 +249,7 @@ fn a_film_replaces_an_older_one_only_when_finished() {
 }
 
 #[test]
-fn what_cannot_be_is_refused_in_one_line() {
+fn impossible_films_are_rejected_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let create = |name: &str, width, height, fps| {
         let error = Video::create(folder.path().join(name), width, height, fps)
@@ -281,14 +280,14 @@ fn what_cannot_be_is_refused_in_one_line() {
     assert_eq!(Format::from_path(Path::new("A.MP4")).unwrap(), Format::Mp4);
 }
 
-/// As much of ISO/IEC 14496-12 and -15 as finding the samples of a one-track film takes.
+/// A parser of ISO/IEC 14496-12 and -15, as far as needed to find the samples of a one-track film.
 mod mp4 {
     pub struct Mp4 {
-        /// SPS and PPS, each behind a start code.
+        /// SPS and PPS, each after a start code.
         pub parameter_sets: Vec<u8>,
-        /// The samples, each NAL unit behind a start code.
+        /// The samples, each NAL unit after a start code.
         pub samples: Vec<Vec<u8>>,
-        /// Of the track: units a second, and its length in them.
+        /// Units per second of the track, and its length in them.
         pub timescale_and_duration: (u64, u64),
     }
 
@@ -340,7 +339,7 @@ mod mp4 {
         }
     }
 
-    /// Lengths before NAL units to start codes.
+    /// Replaces the lengths before NAL units by start codes.
     fn annex_b(mut sample: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
         while !sample.is_empty() {

@@ -29,7 +29,7 @@ fn gaussian_ppo() {
     close("smallest ratio", &[stats.ratio.min], &[min], 1e-4);
     close("largest ratio", &[stats.ratio.max], &[max], 1e-4);
 
-    // Zero noise gives the mean; one more gives a standard deviation more.
+    // Zero noise gives the mean; unit noise adds one standard deviation.
     let d = batch.dims.action;
     let (mean, std) = (golden.by_sequence("loc"), golden.by_sequence("scale"));
     let rows = batch.dims.transitions();

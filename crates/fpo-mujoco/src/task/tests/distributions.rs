@@ -1,9 +1,10 @@
-//! Samples of initial states, and tests of what they are drawn from.
+//! Samples of initial states, and tests of their distributions.
 
 use super::{make, reset};
 use crate::task::ModelEnv;
 
-/// What `read` gives after each of `n` resets of an environment of `name`; `[read's length][n]`.
+/// The results of `read` after each of `n` resets of an environment of `name`; `[read's
+/// length][n]`.
 pub(crate) fn draws<const N: usize>(
     name: &str,
     n: u64,

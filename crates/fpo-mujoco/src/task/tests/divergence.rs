@@ -1,4 +1,4 @@
-//! Simulations that blow up.
+//! Simulations that diverge.
 
 use super::{make, reset};
 use fpo_env::{Env, StepEnd};
@@ -23,7 +23,7 @@ fn a_divergent_simulation_ends_the_episode_and_can_be_reset() {
             assert_eq!((step.end, step.reward), (StepEnd::Diverged, 0.0), "{name}");
             assert_eq!(observation, first, "{name}: the last finite observation");
         }
-        // Saved and loaded, it still waits for its reset.
+        // After saving and loading, it still needs a reset.
         let mut state = Vec::new();
         env.save_state(&mut state).expect("it gives one");
         let mut loaded = make(name);

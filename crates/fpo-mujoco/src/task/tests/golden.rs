@@ -7,18 +7,18 @@ use fpo_env::Env;
 use safetensors::SafeTensors;
 
 /// Relative error of every quantity at every step. Both sides run the same library on the same
-/// numbers and differ in the order of a few sums, so nothing but rounding is left; the state is
+/// numbers and differ only in the order of a few sums, so only rounding errors remain; the state is
 /// compared, too.
 const TOLERANCE: f64 = 1e-10;
 
-/// Sets the model's fields as the trajectory's reset did, or checks that they are so.
+/// Sets the model's fields as in the trajectory's reset, or checks that they are equal.
 fn apply_model(env: &mut ModelEnv, golden: &Golden) {
     let positions = |name| {
         golden
             .get(name)
             .map_or(vec![], |values| values.as_chunks::<3>().0.to_vec())
     };
-    // The reset moved at most one of them.
+    // The reset moves at most one of them.
     for (geom, pos) in positions("model.geom_pos").into_iter().enumerate() {
         if env.physics.model().geom_pos(geom) != pos {
             env.physics.set_geom_pos(geom, pos);

@@ -11,7 +11,7 @@ fn every_reset_is_fresh_and_a_function_of_its_key() {
         let first = reset(&mut a, 0);
         let second = reset(&mut a, 1);
         assert_ne!(first, second, "{name}");
-        // Whatever came before, the same key gives the same state, to the last bit.
+        // The same key gives the same state, bit for bit, independently of the past.
         let action = vec![1.0; task.spec().action_dim()];
         let mut observation = reset(&mut b, 9);
         for _ in 0..30 {

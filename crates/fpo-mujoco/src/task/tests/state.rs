@@ -4,8 +4,7 @@ use super::{actions, make, reset};
 use crate::task::ModelEnv;
 use fpo_env::{Env, StepEnd};
 
-/// Everything that `actions` lead to, as bytes: observations, rewards, ends and the state at the
-/// end.
+/// The results of `actions` as bytes: observations, rewards, ends and the final state.
 fn continue_with(env: &mut ModelEnv, actions: &[Vec<f32>]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut observation = vec![0.0; env.spec().observation_dim()];
@@ -39,7 +38,7 @@ fn every_task_continues_bit_for_bit() {
         let mut fresh = make(name);
         fresh.load_state(&state).expect("its own state");
         assert_eq!(saved(&fresh), state, "{name}");
-        // A used environment must forget what it was.
+        // A used environment must not keep its old state.
         let mut used = make(name);
         reset(&mut used, 1);
         continue_with(&mut used, &actions[..7]);
@@ -89,10 +88,10 @@ fn foreign_states_are_refused() {
         (saved(&other), "it is one of `walker-walk`"),
         (state[..state.len() - 1].to_vec(), "bytes instead of"),
         (state[..9].to_vec(), "it is too short"),
-        (vec![], "it does not begin as one"),
+        (vec![], "it does not begin like one"),
         (
             [&state[..23], &f64::NAN.to_le_bytes(), &state[31..]].concat(),
-            "numbers no simulation has",
+            "numbers that are not finite or too large",
         ),
     ];
     for (bytes, expected) in cases {
@@ -101,10 +100,10 @@ fn foreign_states_are_refused() {
             .expect_err("not a state of this task")
             .to_string();
         assert!(
-            error.starts_with("this is no state of `walker-run`: ") && error.contains(expected),
+            error.starts_with("this is not a state of `walker-run`: ") && error.contains(expected),
             "{error}"
         );
     }
-    // A refused state leaves the environment as it was.
+    // A rejected state leaves the environment unchanged.
     assert_eq!(saved(&env), state);
 }

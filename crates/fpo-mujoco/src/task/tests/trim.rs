@@ -1,4 +1,4 @@
-//! A trimmed model shows what the whole one does.
+//! A trimmed model gives the same observations and rewards as the whole one.
 
 use super::{ModelEnv, actions, reset};
 use fpo_env::Task;

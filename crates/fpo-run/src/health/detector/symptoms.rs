@@ -110,8 +110,8 @@ impl Symptom for Clamping {
             FindingKind::LossClamp,
             Severity::Warning,
             format!(
-                "{:.1} % of losses are beyond objective.loss_max, where nothing is learnt from \
-                them",
+                "{:.1} % of losses are beyond objective.loss_max, where their gradient is \
+                zero",
                 100.0 * self.watch.level()
             ),
             format!(

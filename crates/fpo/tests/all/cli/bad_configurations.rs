@@ -1,8 +1,8 @@
-//! The promise: a wrong setting, file or command line is answered by one clear line that names it
-//! and what it may be, with exit code 2, and nothing is written, nor much memory taken.
+//! The guarantee: a wrong setting, file or command line gives one clear line that names it and the
+//! valid values, with exit code 2; nothing is written, and little memory is used.
 //!
 //! `bad_configurations.txt` holds the commands and the answers. With `FPO_UPDATE=1` the test writes
-//! the answers that differ into that file, for a change of words to be looked at.
+//! answers that differ into that file, so that a change of words can be reviewed.
 
 use crate::cli::{PROGRAM, TASK, succeeds};
 use std::collections::BTreeMap;
@@ -15,23 +15,22 @@ use std::thread;
 use tempfile::TempDir;
 
 const TABLE: &str = "tests/all/cli/bad_configurations.txt";
-/// Address space of the program in KiB, 2 GiB: more than it needs, less than a size that nobody
-/// checked.
+/// Bound on the address space of the program in KiB, 2 GiB: more than it needs, less than an
+/// unchecked size would take.
 const MEMORY: u32 = 2 << 20;
-/// Seconds of computing after which the system ends a command that was not refused but went to
-/// work.
+/// CPU seconds after which the system ends a command that was not rejected.
 const WORK: u32 = 30;
-/// Characters of a line that somebody still reads.
+/// Bound on the length of an answer, in characters.
 const LONGEST_ANSWER: usize = 600;
 
-/// A command and the line it is answered with.
+/// A command and its answer, one line.
 #[derive(Clone, Debug)]
 struct Case {
     command: String,
     answer: String,
 }
 
-/// The table, with what stands between the cases.
+/// An entry of the table: a case, or text between cases.
 enum Item {
     Text(String),
     Case(Case),
@@ -79,7 +78,7 @@ fn patterns_match_what_they_should() {
     assert!(!matches("a … c", "a b cd") && !matches("ab", "abc") && !matches("abc", "ab"));
 }
 
-/// The folder that commands run in.
+/// The folder in which commands run.
 struct Place {
     folder: TempDir,
     program: PathBuf,
@@ -114,7 +113,7 @@ impl Place {
         let run = |name: &str| {
             let to = at("runs").join(name);
             fs::create_dir_all(&to).unwrap();
-            // A run has its lock's file from its beginning on.
+            // A run has a lock file from its start.
             for name in ["config.toml", ".lock"] {
                 fs::copy(at("runs/cart").join(name), to.join(name)).unwrap();
             }
@@ -187,12 +186,12 @@ impl Place {
         }
     }
 
-    /// What the program says to `command`, or what is wrong with how it says it.
+    /// The program's answer to `command`, or an error if the form of the answer is wrong.
     fn run(&mut self, command: &str) -> Result<String, String> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let paths = std::iter::once(self.program.clone()).chain(std::env::split_paths(&path));
-        // AddressSanitizer reserves addresses by the terabyte; it has an option of its own for what
-        // is taken at once.
+        // AddressSanitizer reserves terabytes of addresses; it has its own option for the size of
+        // an allocation.
         let memory = match std::env::var_os("ASAN_OPTIONS") {
             None => format!("ulimit -v {MEMORY};"),
             Some(_) => String::new(),
@@ -220,7 +219,7 @@ impl Place {
             return Err("it also printed something".into());
         }
         if let Some(path) = self.changed() {
-            // For those that follow.
+            // For the following commands.
             *self = Self::new();
             return Err(format!("it changed {}", path.display()));
         }
@@ -229,7 +228,7 @@ impl Place {
 }
 
 impl Place {
-    /// What is not as it was.
+    /// The first path that has changed.
     fn changed(&self) -> Option<PathBuf> {
         let after = everything(self.folder.path());
         let differs = |path: &&PathBuf| self.before.get(*path) != after.get(*path);
@@ -241,7 +240,7 @@ impl Place {
     }
 }
 
-/// Every file and folder by its path, a file with its length and its beginning.
+/// Every file and folder by path; a file with its length and its first bytes.
 fn everything(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     use std::io::Read as _;
     let mut found = BTreeMap::new();
@@ -262,7 +261,7 @@ fn everything(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 #[test]
-fn each_is_answered_by_one_clear_line() {
+fn each_gives_one_clear_line() {
     let text = fs::read_to_string(TABLE).unwrap();
     let mut items = parse(&text);
     let cases: Vec<&mut Case> = items
@@ -278,7 +277,7 @@ fn each_is_answered_by_one_clear_line() {
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, |n| n.get()) {
             scope.spawn(|| {
-                // One each: two commands on one run would find it in use.
+                // One place per thread: two commands on one run would find it in use.
                 let mut place = Place::new();
                 loop {
                     let Some(case) = cases.lock().unwrap().next() else {

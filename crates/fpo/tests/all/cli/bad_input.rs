@@ -1,5 +1,4 @@
-//! Whatever is wrong is said in one line, with an exit code: 2 for the input, 1 for what happened
-//! while running.
+//! Every error is one line with an exit code: 2 for the input, 1 for errors while running.
 
 use crate::cli::{
     PROGRAM, Record, STATE, TASK, assert_same, folder_with_run, fpo, record, stderr, succeeds, tiny,
@@ -10,8 +9,8 @@ use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
 
-/// Expects the command to end with `code`, an error as the last line and only it, which holds all
-/// of `parts`.
+/// Expects the command to end with `code` and exactly one error, in the last line, which contains
+/// all of `parts`.
 #[track_caller]
 fn check(mut command: Command, code: i32, parts: &[&str]) {
     let output = command.output().unwrap();
@@ -110,11 +109,11 @@ fn settings_and_names() {
     train(&["--resume", "--force"], &["--force", "--resume"]);
     fs::write(folder.path().join("bad.toml"), "[env]\nnum_envs = 3 4\n").unwrap();
     train(&["--config", "bad.toml"], &["bad.toml, line 2"]);
-    assert!(!folder.path().join("runs").exists(), "nothing was begun");
+    assert!(!folder.path().join("runs").exists(), "nothing was started");
 }
 
 #[test]
-fn folders_that_hold_a_run_or_none() {
+fn folders_with_and_without_a_run() {
     let (folder, run) = folder_with_run();
     let before = record(&run);
     refused(
@@ -170,7 +169,7 @@ fn folders_that_hold_a_run_or_none() {
         refused(
             &folder,
             &["train", "--resume", "runs/run", option],
-            &["is of no use with --resume runs/run"],
+            &["cannot be used with --resume runs/run"],
         );
     }
     for policy in [
@@ -181,7 +180,7 @@ fn folders_that_hold_a_run_or_none() {
             refused(
                 &folder,
                 &[command, policy, "--checkpoint", "best"],
-                &["--checkpoint picks one of a run's checkpoints", policy],
+                &["--checkpoint selects one of a run's checkpoints", policy],
             );
         }
     }
@@ -217,16 +216,16 @@ fn folders_that_hold_a_run_or_none() {
         &["in use by another process"],
     );
     drop(held);
-    assert_eq!(before, record(&run), "a refused command changes nothing");
+    assert_eq!(before, record(&run), "a rejected command changes nothing");
     fs::write(folder.path().join("file"), "").unwrap();
     check(
         fpo(&folder, &tiny("x", &["--out", "file"])),
         2,
-        &["cannot make the folder file/x"],
+        &["cannot create the folder file/x"],
     );
 }
 
-/// Whatever is wrong with one of a run's files, a refusal to go on leaves all of them as they are.
+/// If one of a run's files is damaged, resuming fails and leaves all of them unchanged.
 #[test]
 fn a_refused_resume_changes_nothing() {
     let (folder, run) = folder_with_run();
@@ -274,7 +273,7 @@ fn a_refused_resume_changes_nothing() {
             None => fs::remove_file(&path).unwrap(),
         }
     }
-    // Without what it recorded it may go on.
+    // Without the damaged file it can be resumed.
     fs::rename(run.join("metrics.jsonl"), run.join("before.jsonl")).unwrap();
     succeeds(&folder, &resume);
     let rows = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
@@ -317,7 +316,7 @@ fn damaged_and_foreign_checkpoints() {
         &resume,
         &[
             "step-1280 is damaged: the hash of state.safetensors differs",
-            "step-1152 is good: delete runs/run/checkpoints/step-1280 to go on from there",
+            "step-1152 is valid: delete runs/run/checkpoints/step-1280 to resume from there",
         ],
     );
     undo();
@@ -376,7 +375,7 @@ fn damaged_and_foreign_checkpoints() {
         &["eval", state.to_str().unwrap()],
         &["not a policy file"],
     );
-    // Another run's checkpoint, whole but of other sizes.
+    // A valid checkpoint of another run, with other sizes.
     succeeds(&folder, &tiny("wide", &["--set", "policy.hidden=[17]"]));
     fs::remove_dir_all(run.join("checkpoints/step-1280")).unwrap();
     fs::rename(
@@ -391,7 +390,7 @@ fn damaged_and_foreign_checkpoints() {
     );
 }
 
-/// A limit on file sizes is how a full disk looks to a program, and needs no rights.
+/// A limit on file sizes has the effect of a full disk, and needs no privileges.
 #[cfg(unix)]
 #[test]
 fn a_full_disk_while_saving() {
@@ -432,8 +431,8 @@ fn a_full_disk_while_saving() {
     assert!(run.join(STATE).exists());
 }
 
-/// Weights are finite, or the policy is not read; so large that the flow overflows, it does not
-/// act.
+/// A policy with non-finite weights is rejected; one whose weights are so large that the flow
+/// overflows must not act.
 #[test]
 fn a_policy_that_overflows_does_not_act() {
     let (folder, run) = folder_with_run();
@@ -471,7 +470,7 @@ fn a_policy_that_overflows_does_not_act() {
 }
 
 #[test]
-fn films_that_cannot_be() {
+fn films_that_cannot_be_made() {
     let (folder, run) = folder_with_run();
     refused(
         &folder,
@@ -499,7 +498,7 @@ fn films_that_cannot_be() {
         &["--episodes"],
     );
     if cfg!(target_os = "linux") {
-        // An empty library stands for a missing one: it is found first and cannot be loaded.
+        // An empty library has the effect of a missing one: it is found first and cannot be loaded.
         fs::write(folder.path().join("libEGL.so.1"), "").unwrap();
         let mut command = fpo(&folder, &["play", "runs/run"]);
         command.env("LD_LIBRARY_PATH", folder.path());
@@ -508,7 +507,7 @@ fn films_that_cannot_be() {
     }
 }
 
-/// Before `main` the system's loader speaks: one line that names the library.
+/// The system's loader fails before `main`, with one line that names the library.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_mujoco_library_that_cannot_be_loaded() {

@@ -1,11 +1,11 @@
-//! Benchmarks: grids of runs that are made, stopped, taken up again and reported on.
+//! Benchmarks: grids of runs that are trained, stopped, resumed and reported on.
 
 use crate::cli::{assert_same, fpo, record, stderr, succeeds, tiny};
 use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
 
-/// Two methods on one task with two seeds, each run a fraction of a second.
+/// Two methods on one task with two seeds; each run takes a fraction of a second.
 const SUITE: &str = r#"
 tasks = ["bandit-two_modes"]
 seeds = [0, 1]
@@ -41,7 +41,7 @@ fn read(folder: &TempDir, file: &str) -> String {
         .unwrap_or_else(|e| panic!("{file}: {e}"))
 }
 
-/// Expects the command to fail with `code` and one line of error, which holds all of `parts`.
+/// Expects the command to fail with `code` and a one-line error, which contains all of `parts`.
 #[track_caller]
 fn refused(folder: &TempDir, args: &[&str], code: i32, parts: &[&str]) {
     let output = fpo(folder, args).output().unwrap();
@@ -59,17 +59,17 @@ fn a_suite_is_run_reported_and_not_run_again() {
     let folder = folder_with_suite();
     let listed = succeeds(&folder, &["bench", "tiny.toml", "--list"]);
     assert!(
-        listed.contains("0 of 4 runs are over; 5,120 environment steps to go"),
+        listed.contains("0 of 4 runs are finished; 5,120 environment steps to go"),
         "{listed}"
     );
-    assert!(!folder.path().join("runs").exists(), "a list runs nothing");
+    assert!(!folder.path().join("runs").exists(), "--list runs nothing");
     let printed = succeeds(&folder, &["bench", "tiny.toml", "--jobs", "2"]);
     assert!(
         printed.contains("IQM, zero noise") && printed.contains("Flow"),
         "{printed}"
     );
 
-    // Its runs are those that `fpo train` makes.
+    // Its runs are the same as those of `fpo train`.
     let run = folder.path().join("runs/tiny/gauss/bandit-two_modes-seed1");
     let bench = record(&run);
     let sets = SUITE
@@ -100,7 +100,7 @@ fn a_suite_is_run_reported_and_not_run_again() {
             "{row}"
         );
     }
-    // The result is that of the last evaluation.
+    // The result is the last evaluation.
     let last = fs::read_to_string(run.join("eval.csv")).unwrap();
     let zero = last
         .lines()
@@ -144,10 +144,10 @@ fn a_suite_is_run_reported_and_not_run_again() {
     };
     let before = metrics();
     let output = fpo(&folder, &["bench", "tiny.toml"]).output().unwrap();
-    assert!(output.status.success() && stderr(&output).contains("every run is over already"));
+    assert!(output.status.success() && stderr(&output).contains("every run is complete"));
     assert_eq!(metrics(), before);
 
-    // The page about it, and about one of its runs.
+    // The page about the benchmark, and the page about one of its runs.
     succeeds(&folder, &["report", "runs/tiny"]);
     let page = read(&folder, "report.html");
     assert!(page.contains("Probability of improvement") && page.matches("<svg").count() == 5);
@@ -161,9 +161,9 @@ fn a_suite_is_run_reported_and_not_run_again() {
     );
 }
 
-/// What a crash or Ctrl-C left is taken up, to the same bytes.
+/// After a crash or Ctrl-C the suite is resumed, to the same bytes.
 #[test]
-fn an_interrupted_suite_goes_on() {
+fn an_interrupted_suite_resumes() {
     let folder = folder_with_suite();
     succeeds(&folder, &["bench", "tiny.toml"]);
     let bench = folder.path().join("runs/tiny");
@@ -173,14 +173,14 @@ fn an_interrupted_suite_goes_on() {
         "gauss/bandit-two_modes-seed0",
     ];
     let straight = names.map(|name| record(&bench.join(name)));
-    // One lost its end, one everything but a beginning without a checkpoint, one all.
+    // One run loses its end, one everything except a start without a checkpoint, one everything.
     let [cut, begun, gone] = names.map(|name| bench.join(name));
     fs::remove_dir_all(cut.join("checkpoints/step-1280")).unwrap();
     fs::remove_dir_all(begun.join("checkpoints")).unwrap();
     fs::remove_dir_all(&gone).unwrap();
     let listed = succeeds(&folder, &["bench", "tiny.toml", "--list"]);
     assert!(
-        listed.contains("1 of 4 runs are over") && listed.contains("80 %"),
+        listed.contains("1 of 4 runs are finished") && listed.contains("80 %"),
         "{listed}"
     );
     let printed = succeeds(&folder, &["bench", "tiny.toml", "--jobs", "3"]);
@@ -190,12 +190,12 @@ fn an_interrupted_suite_goes_on() {
     }
 }
 
-/// Ctrl-C saves what is under way and says how to go on; nothing is lost.
+/// Ctrl-C saves the runs in progress and prints how to continue; nothing is lost.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_signal_saves_all() {
+fn a_signal_saves_all_runs() {
     let folder = folder_with_suite();
-    // Both runs wait for the signal at their fifth row of ten.
+    // Both runs wait for the signal at the fifth of their ten rows.
     let args = ["bench", "tiny.toml", "--jobs", "2", "--seeds", "0"];
     let mut held = crate::cli::shim::Held::at(&folder, &args, ("write", "/metrics.jsonl", 5), 2);
     held.signal("-INT");
@@ -205,7 +205,7 @@ fn a_signal_saves_all() {
     let printed = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{printed}");
     assert!(
-        printed.contains("Go on with: fpo bench tiny.toml --jobs 2 --seeds 0"),
+        printed.contains("Continue with: fpo bench tiny.toml --jobs 2 --seeds 0"),
         "{printed}"
     );
     let results = read(&folder, "results.csv");
@@ -215,7 +215,7 @@ fn a_signal_saves_all() {
 }
 
 #[test]
-fn other_settings_are_refused_unless_forced() {
+fn other_settings_are_rejected_unless_forced() {
     let folder = folder_with_suite();
     succeeds(
         &folder,
@@ -237,13 +237,12 @@ fn other_settings_are_refused_unless_forced() {
             "--force",
         ],
     );
-    // Reports are of what is there.
+    // Reports cover the existing runs.
     let output = fpo(&folder, &[&args[..], &["--report-only"]].concat())
         .output()
         .unwrap();
     assert!(
-        output.status.success()
-            && stderr(&output).contains("1 of 1 runs were made with other settings"),
+        output.status.success() && stderr(&output).contains("1 of 1 runs have other settings"),
         "{}",
         stderr(&output)
     );
@@ -252,18 +251,19 @@ fn other_settings_are_refused_unless_forced() {
     assert!(config.contains("\nsamples = 2\n"));
 }
 
-/// A run that diverges counts as far as it came, is not tried again, and does not stop the others.
+/// A run that diverges counts with its last evaluation, is not tried again, and does not stop the
+/// others.
 #[test]
 fn a_failed_run_is_recorded() {
     let folder = folder_with_suite();
-    let sick = "set = { \"optimizer.learning_rate\" = 1, \"optimizer.critic_learning_rate\" = \
+    let unstable = "set = { \"optimizer.learning_rate\" = 1, \"optimizer.critic_learning_rate\" = \
         1, \"optimizer.max_grad_norm\" = 0, \
                 \"objective.ratio_form\" = \"exp\", \"optimizer.max_kl\" = \
                 0, \"objective.trust_region\" = \"ppo\", \
                 \"policy.action_bound\" = 0 }";
-    // Evaluated after every iteration, so that there is something it came to.
+    // Evaluate after every iteration, so that there is a last evaluation.
     let suite = SUITE
-        .replace("label = \"Flow\"", sick)
+        .replace("label = \"Flow\"", unstable)
         .replace("= 512", "= 128");
     fs::write(folder.path().join("tiny.toml"), suite).unwrap();
     refused(
@@ -295,17 +295,17 @@ fn a_failed_run_is_recorded() {
     assert_same(&before, &record(&folder.path().join("runs/tiny/flow")));
 }
 
-/// A page is for others to read: what a stranger's links lead to is not put into it.
+/// A page may be published: targets of links in an untrusted folder must not get into it.
 #[cfg(unix)]
 #[test]
-fn a_page_shows_nothing_that_links_lead_to() {
+fn a_page_does_not_follow_links() {
     let (folder, run) = crate::cli::folder_with_run();
     let secret = folder.path().join("secret");
     fs::write(&secret, "not for others").unwrap();
     std::os::unix::fs::symlink(&secret, run.join("video.mp4")).unwrap();
     succeeds(&folder, &["report", "runs/run"]);
     let page = fs::read_to_string(run.join("report.html")).unwrap();
-    assert!(!page.contains("<video"), "a film that is none");
+    assert!(!page.contains("<video"), "a link is not a film");
     for name in ["failed.txt", "machine.toml"] {
         let _ = fs::remove_file(run.join(name));
         std::os::unix::fs::symlink(&secret, run.join(name)).unwrap();
@@ -391,7 +391,7 @@ fn bad_suites_and_folders_are_one_line() {
         2,
         &["neither a run, which has a config.toml, nor a benchmark"],
     );
-    assert!(!folder.path().join("runs").exists(), "nothing was begun");
+    assert!(!folder.path().join("runs").exists(), "nothing was started");
     succeeds(&folder, &tiny("run", &["--set", "train.steps=256"]));
     fs::write(folder.path().join("runs/run/eval.csv"), "iteration\n3\n").unwrap();
     refused(

@@ -1,4 +1,4 @@
-//! What the commands print and write when all is well.
+//! The output of successful commands.
 
 use crate::cli::{METHODS, STATE, TASK, folder_with_run_of, fpo, record, stderr, succeeds, tiny};
 use serde_json::Value;
@@ -71,7 +71,7 @@ fn complete_and_evaluated(method: &str) {
         rows.iter()
             .all(|row| row["policy_loss"].is_f64() && row["time"]["env_seconds"].is_f64())
     );
-    // At the first iterations past 512 and 1024 steps, and at the end; two lines each.
+    // Evaluations at the first iterations past 512 and 1024 steps, and at the end; two lines each.
     let eval = fs::read_to_string(run.join("eval.csv")).unwrap();
     let steps: Vec<&str> = eval
         .lines()
@@ -89,7 +89,7 @@ fn complete_and_evaluated(method: &str) {
         "{eval}"
     );
 
-    // The last evaluation of the run again, from its folder, its checkpoint and its policy file.
+    // Repeats the last evaluation of the run, from its folder, its checkpoint and its policy file.
     let json = |policy: &str| -> Value {
         let text = succeeds(
             &folder,
@@ -118,7 +118,7 @@ fn complete_and_evaluated(method: &str) {
             .find(|line| line.starts_with(&format!("10,1280,{noise},2,")))
             .unwrap();
         let mean: f64 = line.split(',').nth(4).unwrap().parse().unwrap();
-        // serde_json reads a number in all its digits to the last bit but one.
+        // serde_json parses numbers to within one unit in the last place.
         let found = from_run[column]["mean"].as_f64().unwrap();
         assert!(
             (found - mean).abs() <= 1e-14 * mean.abs(),
@@ -144,7 +144,7 @@ fn complete_and_evaluated(method: &str) {
 }
 
 #[test]
-fn the_default_name_says_task_preset_and_seed() {
+fn the_default_name_contains_task_preset_and_seed() {
     let folder = TempDir::new().unwrap();
     let mut args = tiny(
         "x",
@@ -206,7 +206,7 @@ fn the_documented_settings_are_a_configuration() {
     assert_eq!(by_file, text);
 }
 
-/// What `docs/metrics.md` says about the names in `metrics.jsonl`, and nothing else.
+/// `docs/metrics.md` explains exactly the names in `metrics.jsonl`.
 #[test]
 fn every_metric_is_explained() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/metrics.md");
@@ -216,7 +216,7 @@ fn every_metric_is_explained() {
         .filter_map(|line| Some(line.strip_prefix("| `")?.split_once('`')?.0.to_owned()))
         .collect();
     let mut written = BTreeSet::new();
-    // One more counts how often training went back, another the losses that are cut off.
+    // Further runs have the metrics of rollbacks and of bounded losses.
     for method in METHODS
         .into_iter()
         .chain(["train.rollback=true", "objective.loss_max=20"])
@@ -239,7 +239,7 @@ fn every_metric_is_explained() {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_error() {
+fn a_closed_pipe_is_no_error() {
     let folder = TempDir::new().unwrap();
     let mut child = fpo(&folder, &["tasks"])
         .stdout(Stdio::piped())
@@ -255,7 +255,7 @@ fn a_reader_that_goes_away_is_no_error() {
     );
 }
 
-/// A result that is lost to a full disk is a failure.
+/// A result that cannot be written to a full disk is an error.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_result_that_cannot_be_written_is_an_error() {
@@ -292,14 +292,14 @@ fn filmed(method: &str) {
     ];
     let output = fpo(&folder, &args).output().unwrap();
     let errors = stderr(&output);
-    if errors.contains("need EGL") || errors.contains("nothing to draw with") {
-        eprintln!("not tested: this machine has no EGL, or no driver behind it");
+    if errors.contains("need EGL") || errors.contains("no device to draw with") {
+        eprintln!("not tested: this machine has no EGL, or no driver for it");
         assert_eq!(output.status.code(), Some(1));
         return;
     }
     assert!(output.status.success(), "{}", stderr(&output));
-    // The film ends within the first episode, whose return is that of the first evaluation episode
-    // all the same.
+    // The film ends within the first episode, whose return nevertheless is that of the whole
+    // evaluation episode.
     let whole = {
         let args = [
             "eval",

@@ -1,6 +1,6 @@
-//! The promise: `kill -9` at any moment (that is, before any change of a file, or in the middle of
-//! a write), a full disk, a read-only or a vanished folder never lose or damage the last good
-//! checkpoint, and the run that goes on ends in the same bytes, with every row once.
+//! The guarantee: after `kill -9` at any moment (that is, before any change of a file, or in the
+//! middle of a write), a full disk, or a read-only or deleted folder, the last valid checkpoint is
+//! intact, and the resumed run ends in the same bytes, with every row exactly once.
 //!
 //! The long form kills at 200 moments:
 //! `cargo test --release -p fpo --test all killed_two_hundred_times -- --ignored --nocapture`
@@ -47,7 +47,7 @@ fn begin<'a>(name: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     .collect()
 }
 
-/// Numbers that look random and are the same in every run of the test.
+/// Pseudo-random numbers that are the same in every run of the test.
 #[cfg(target_os = "linux")]
 struct Moments(u64);
 
@@ -63,19 +63,19 @@ impl Moments {
     }
 }
 
-/// Where kills struck.
+/// Statistics of the kills.
 #[cfg(target_os = "linux")]
 #[derive(Debug, Default)]
 struct Struck {
     before_a_checkpoint: usize,
-    /// Something half written was left.
+    /// Kills that left a partially written file.
     in_a_save: usize,
     elsewhere: usize,
     after_the_end: usize,
 }
 
-/// Trains, kills before a random change of a file and goes on, until `kills` have struck; expects
-/// each end to be `straight`. A run that gets to its end is begun anew.
+/// Trains, kills before a random change of a file and resumes, until `kills` kills have happened;
+/// expects each finished run to equal `straight`. A finished run is started over.
 #[cfg(target_os = "linux")]
 fn kill_and_resume(kills: usize, seed: u64) -> Struck {
     use crate::cli::shim::watched;
@@ -88,7 +88,7 @@ fn kill_and_resume(kills: usize, seed: u64) -> Struck {
         .stderr(Stdio::null())
         .status();
     assert!(status.unwrap().success());
-    // So that a run survives a few kills, and most of them meet it at work.
+    // So that a run takes a few kills, most of them during training.
     let most = fs::read_to_string(count).unwrap().parse::<u64>().unwrap() * 2 / 5;
     assert!(most > 1000, "{most}");
     let straight = record(&folder.path().join("runs/straight"));
@@ -123,7 +123,7 @@ fn kill_and_resume(kills: usize, seed: u64) -> Struck {
             struck.elsewhere += 1;
         }
     }
-    // And to the end.
+    // Finish the last run.
     if resumable {
         succeeds(&folder, &resume);
     } else {
@@ -133,7 +133,7 @@ fn kill_and_resume(kills: usize, seed: u64) -> Struck {
     struck
 }
 
-/// Checks every file of every checkpoint of a run and returns their number.
+/// Checks every file of every checkpoint of a run; returns the number of checkpoints.
 #[track_caller]
 fn every_checkpoint_is_good(run: &Path) -> usize {
     let all = Checkpoints::list(&run.join("checkpoints")).unwrap();
@@ -146,7 +146,7 @@ fn every_checkpoint_is_good(run: &Path) -> usize {
     all.len()
 }
 
-/// Whether something half written lies in a run's folder.
+/// Whether a run's folder holds a partially written file.
 #[cfg(target_os = "linux")]
 fn leftovers(run: &Path) -> bool {
     let is_leftover = |path: &PathBuf| {
@@ -169,14 +169,14 @@ fn a_few_kills_change_nothing() {
 
 #[cfg(target_os = "linux")]
 #[test]
-#[ignore = "takes minutes; the command stands above"]
+#[ignore = "takes minutes; the command is above"]
 fn killed_two_hundred_times() {
     let struck = kill_and_resume(200, 2);
     println!("{struck:?}");
     assert!(struck.in_a_save > 0 && struck.elsewhere > 0, "{struck:?}");
 }
 
-/// A run of half the length, and what is in its checkpoints.
+/// A run of half the length, and the content of its checkpoints.
 fn half(folder: &TempDir) -> (PathBuf, Record) {
     succeeds(folder, &begin("run", &["--set", "train.steps=640"]));
     let run = folder.path().join("runs/run");
@@ -184,12 +184,12 @@ fn half(folder: &TempDir) -> (PathBuf, Record) {
     (run, checkpoints)
 }
 
-const GO_ON: [&str; 5] = ["train", "--resume", "runs/run", "--set", "train.steps=1280"];
+const RESUME: [&str; 5] = ["train", "--resume", "runs/run", "--set", "train.steps=1280"];
 
-/// Root writes where it likes; without that right (`setpriv` takes it away) also root is refused.
+/// Root can write to read-only folders; `setpriv` removes that privilege.
 #[cfg(unix)]
 #[test]
-fn a_read_only_folder_is_refused_and_intact() {
+fn a_read_only_folder_is_rejected_and_unchanged() {
     use std::os::unix::fs::PermissionsExt;
     let folder = TempDir::new().unwrap();
     let (run, before) = half(&folder);
@@ -216,7 +216,7 @@ fn a_read_only_folder_is_refused_and_intact() {
     }
     let output = command
         .current_dir(folder.path())
-        .args(GO_ON)
+        .args(RESUME)
         .output()
         .unwrap();
     set(0o755);
@@ -227,18 +227,18 @@ fn a_read_only_folder_is_refused_and_intact() {
         stderr(&output)
     );
     assert_eq!(before, record(&checkpoints));
-    succeeds(&folder, &GO_ON);
+    succeeds(&folder, &RESUME);
 }
 
-/// A disk that fills up while a run saves: the run ends in one line, what was saved is good, and
-/// with room again it goes on to the same end.
+/// A disk that fills up while a run saves: the run ends with a one-line error, saved checkpoints
+/// are valid, and with free space it resumes to the same end.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_costs_no_checkpoint() {
     let folder = TempDir::new().unwrap();
     succeeds(&folder, &begin("straight", &[]));
     fs::create_dir(folder.path().join("disk")).unwrap();
-    // A file system of 300 KiB that only this command sees.
+    // A file system of 300 KiB, visible to this command only.
     let script = "mount -t tmpfs -o size=300k tmpfs disk || exit 77\n\
                   \"$0\" \"$@\"; code=$?; cp -r disk/run runs/run; exit $code";
     let output = Command::new("unshare")
@@ -267,15 +267,15 @@ fn a_full_disk_costs_no_checkpoint() {
     assert_same(&record(&folder.path().join("runs/straight")), &record(&run));
 }
 
-/// A folder that vanishes under a run ends it in one line; the checkpoint that was copied in time
-/// goes on.
+/// If its folder is deleted, a run ends with a one-line error; a copy of its checkpoint can be
+/// resumed.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_vanished_folder_ends_the_run_in_one_line() {
+fn a_deleted_folder_ends_the_run_with_one_line() {
     let folder = TempDir::new().unwrap();
     let (run, _) = half(&folder);
-    // It has saved two checkpoints more and is writing the third row.
-    let held = crate::cli::shim::Held::at(&folder, &GO_ON, ("write", "/metrics.jsonl", 3), 1);
+    // It has saved two more checkpoints and is writing the third row.
+    let held = crate::cli::shim::Held::at(&folder, &RESUME, ("write", "/metrics.jsonl", 3), 1);
     let away = folder.path().join("away");
     fs::rename(&run, &away).unwrap();
     held.release();
@@ -294,5 +294,5 @@ fn a_vanished_folder_ends_the_run_in_one_line() {
         .pop()
         .unwrap();
     assert!(newest.ends_with("step-768"), "{}", newest.display());
-    succeeds(&folder, &GO_ON);
+    succeeds(&folder, &RESUME);
 }

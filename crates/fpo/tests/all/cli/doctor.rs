@@ -1,4 +1,4 @@
-//! `fpo doctor`, and what a training says of itself when it collapses.
+//! `fpo doctor`, and the warnings of a training that collapses.
 
 use crate::cli::{TINY, folder_with_run, fpo, record, stderr, succeeds};
 use serde_json::Value;
@@ -7,7 +7,8 @@ use std::path::Path;
 use std::process::Output;
 use tempfile::TempDir;
 
-/// A second of FPO without what bounds it, with far too high a rate: it reaches the goal and falls.
+/// One second of FPO without bounds, with a far too high learning rate: it reaches the goal and
+/// collapses.
 fn collapsing<'a>(name: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     let sets = [
         "train.precision=f32",
@@ -54,7 +55,7 @@ fn findings(folder: &TempDir, run: &str) -> Value {
 }
 
 #[test]
-fn a_healthy_run_is_healthy_and_untouched() {
+fn a_healthy_run_is_healthy_and_unchanged() {
     let (folder, run) = folder_with_run();
     let before = record(&run);
     let output = doctor(&folder, "runs/run");
@@ -73,7 +74,7 @@ fn a_healthy_run_is_healthy_and_untouched() {
 }
 
 #[test]
-fn a_collapse_is_told_and_found_and_going_back_saves_the_run() {
+fn a_collapse_is_reported_and_a_rollback_rescues_the_run() {
     let folder = TempDir::new().unwrap();
     let output = fpo(&folder, &collapsing("off", &[])).output().unwrap();
     let text = stderr(&output);
@@ -87,7 +88,7 @@ fn a_collapse_is_told_and_found_and_going_back_saves_the_run() {
         last.starts_with("error: ") && last.contains("the last good checkpoint is"),
         "{last}"
     );
-    sees_its_failure_again(&folder, "runs/off", last);
+    reproduces_its_failure(&folder, "runs/off", last);
     let output = doctor(&folder, "runs/off");
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stdout.clone()).unwrap();
@@ -110,7 +111,7 @@ fn a_collapse_is_told_and_found_and_going_back_saves_the_run() {
     let text = stderr(&output);
     assert!(output.status.success(), "{text}");
     assert!(
-        text.contains("went back to the best sound checkpoint"),
+        text.contains("went back to the best healthy checkpoint"),
         "{text}"
     );
     let events = fs::read_to_string(folder.path().join("runs/on/events.jsonl")).unwrap();
@@ -131,7 +132,7 @@ fn a_collapse_is_told_and_found_and_going_back_saves_the_run() {
 }
 
 #[test]
-fn other_folders_are_refused_in_a_line() {
+fn other_folders_are_rejected_in_one_line() {
     let (folder, run) = folder_with_run();
     fs::create_dir(folder.path().join("empty")).unwrap();
     let refused = |path: &str, expected: &str| {
@@ -153,16 +154,16 @@ fn other_folders_are_refused_in_a_line() {
     )
     .unwrap();
     refused("runs/run", "metrics.jsonl is damaged in line 2");
-    // A run under way may be in the middle of a line.
+    // A run in progress may be in the middle of a line.
     fs::write(&metrics, &whole[..whole.len() - 40]).unwrap();
     assert_eq!(findings(&folder, "runs/run")["iterations"], 9);
     fs::write(run.join("config.toml"), "seed = \"\\u0000").unwrap();
     refused("runs/run", "config.toml");
 }
 
-/// What commands a terminal is shown, not sent, also from files that are only read.
+/// Control characters in untrusted files are escaped on the terminal.
 #[test]
-fn a_strangers_words_do_not_command_the_terminal() {
+fn control_characters_of_untrusted_files_are_escaped() {
     let (folder, run) = folder_with_run();
     let event =
         r#"{"iteration":1,"env_steps":128,"rollbacks":0,"kind":"non_finite","severity":"failure","#;
@@ -191,8 +192,8 @@ fn a_strangers_words_do_not_command_the_terminal() {
     }
 }
 
-/// Group-relative advantages have no critic: that its figures are null is no fault, and its
-/// learning rate is nobody's; any other null is one.
+/// Group-relative advantages have no critic: null metrics of the critic, and its learning rate, are
+/// no problem; any other null metric is one.
 #[test]
 fn a_run_without_a_critic_is_healthy() {
     let folder = TempDir::new().unwrap();
@@ -222,12 +223,12 @@ fn a_run_without_a_critic_is_healthy() {
     let page = fs::read_to_string(folder.path().join("runs/run/report.html")).unwrap();
     assert!(page.contains("policy loss") && !page.contains("no finite number"));
 
-    let sick = |line: &str| {
+    let corrupt = |line: &str| {
         let mut row: Value = serde_json::from_str(line).unwrap();
         row["policy_loss"] = Value::Null;
         row.to_string() + "\n"
     };
-    fs::write(&metrics, whole.lines().map(sick).collect::<String>()).unwrap();
+    fs::write(&metrics, whole.lines().map(corrupt).collect::<String>()).unwrap();
     let json = findings(&folder, "runs/run");
     let statement = json["findings"][0]["statement"].as_str().unwrap();
     assert!(
@@ -236,9 +237,9 @@ fn a_run_without_a_critic_is_healthy() {
     );
 }
 
-/// One sick figure each, in an otherwise healthy run.
+/// One bad metric each, in an otherwise healthy run.
 #[test]
-fn each_kind_of_trouble_is_named() {
+fn each_kind_of_problem_is_found() {
     let (folder, run) = folder_with_run();
     let whole = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
     for (name, value, kind) in [
@@ -248,13 +249,13 @@ fn each_kind_of_trouble_is_named() {
         ("value_loss", "null", "non_finite"),
         ("ratio_max", "1e9", "ratio_tails"),
     ] {
-        // Twice as many rows as the run has, so that every window is full.
-        let sick = |line: &str| {
+        // Duplicate the run's rows, so that every window is full.
+        let corrupt = |line: &str| {
             let mut row: Value = serde_json::from_str(line).unwrap();
             row[name] = value.parse().unwrap();
             row.to_string() + "\n"
         };
-        let rows: String = whole.lines().chain(whole.lines()).map(sick).collect();
+        let rows: String = whole.lines().chain(whole.lines()).map(corrupt).collect();
         fs::write(run.join("metrics.jsonl"), rows).unwrap();
         let json = findings(&folder, "runs/run");
         let found = json["findings"].as_array().unwrap();
@@ -279,7 +280,7 @@ fn each_kind_of_trouble_is_named() {
     );
 }
 
-/// A run that goes back is as free of the number of threads as any other.
+/// A run with rollbacks does not depend on the number of threads either.
 #[test]
 fn rollbacks_do_not_depend_on_threads() {
     let folder = TempDir::new().unwrap();
@@ -292,9 +293,9 @@ fn rollbacks_do_not_depend_on_threads() {
     assert!(one.contains_key(Path::new("events.jsonl")));
 }
 
-/// What a failed run left makes the same failure again, on any number of threads, and holds the
-/// minibatch if one is to blame.
-fn sees_its_failure_again(folder: &TempDir, run: &str, error: &str) {
+/// The files of a failed run reproduce the failure on any number of threads, and hold the minibatch
+/// if the failure is in one.
+fn reproduces_its_failure(folder: &TempDir, run: &str, error: &str) {
     let before = record(&folder.path().join(run));
     for threads in ["1", "3"] {
         let text = crate::cli::succeeds(folder, &["reproduce", run, "--threads", threads]);
@@ -317,7 +318,7 @@ fn sees_its_failure_again(folder: &TempDir, run: &str, error: &str) {
         }
     }
     crate::cli::assert_same(&before, &record(&folder.path().join(run)));
-    // Where something else was to happen it ends otherwise, and says so.
+    // If another error was recorded, it reports that the outcome differs.
     let other = folder.path().join("other");
     std::fs::create_dir_all(other.join("failure")).unwrap();
     for file in ["config.toml", "state.safetensors"] {
@@ -334,7 +335,7 @@ fn sees_its_failure_again(folder: &TempDir, run: &str, error: &str) {
     let output = fpo(folder, &["reproduce", "other"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        stderr(&output).contains("ended otherwise this time"),
+        stderr(&output).contains("ended differently this time"),
         "{}",
         stderr(&output)
     );

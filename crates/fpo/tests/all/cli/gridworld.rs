@@ -1,5 +1,4 @@
-//! `fpo gridworld plot`, and what it shows of a flow that has learnt where two ways are equally
-//! good.
+//! `fpo gridworld plot`, and its result for a flow trained where two ways are equally good.
 
 use crate::cli::{DPPO, FPO, PPO, TINY, folder_with_run, fpo, stderr, succeeds};
 use resvg::tiny_skia::{Pixmap, PremultipliedColorU8};
@@ -8,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
 
-/// A folder with a run called `run` of `gridworld-two_walls` with `sets` over the tiny settings.
+/// A folder with a run called `run` of `gridworld-two_walls`, with the tiny settings and `sets`.
 fn folder_with_grid(sets: &[&str]) -> TempDir {
     let folder = TempDir::new().unwrap();
     let sets = TINY.iter().chain(sets).flat_map(|set| ["--set", set]);
@@ -30,7 +29,7 @@ fn plot(folder: &TempDir, more: &[&str]) -> Value {
 }
 
 #[test]
-fn a_policy_is_drawn_and_the_same_seed_draws_it_alike() {
+fn a_policy_is_drawn_identically_for_the_same_seed() {
     for method in [FPO, PPO, DPPO] {
         let folder = folder_with_grid(&[method]);
         let json = plot(&folder, &[]);
@@ -39,7 +38,7 @@ fn a_policy_is_drawn_and_the_same_seed_draws_it_alike() {
         assert!(share("up") + share("down") <= 1.0 && share("left") + share("right") <= 1.0);
         assert!(
             share("up") > 0.0 && share("left") > 0.0,
-            "nothing is learnt yet: {json}"
+            "nothing is learned yet: {json}"
         );
         let walks = json["walks"].as_object().unwrap().values();
         assert_eq!(walks.map(|n| n.as_u64().unwrap()).sum::<u64>(), 20);
@@ -54,7 +53,7 @@ fn a_policy_is_drawn_and_the_same_seed_draws_it_alike() {
             assert!(picture.contains(text), "{text}");
         }
         let dots = |text: &str| text.matches("<circle").count();
-        // The fork's actions, the middles of 7 × 7 cells, and both ends of each walk.
+        // The fork's actions, the centers of 7 × 7 cells, and both ends of each walk.
         assert_eq!(dots(&picture), 1000 + 49 + 2 * 20);
         let text = succeeds(
             &folder,
@@ -64,7 +63,7 @@ fn a_policy_is_drawn_and_the_same_seed_draws_it_alike() {
         assert_eq!(read("again.svg"), picture);
         let pixels = image(&folder.path().join("runs/run/gridworld.png"));
         assert_eq!((pixels.width(), pixels.height()), (2 * 1160, 2 * 480));
-        // The title's letters: no machine lacks the fonts.
+        // The title has letters on every machine: the font is bundled.
         let dark = |p: &&PremultipliedColorU8| {
             u16::from(p.red()) + u16::from(p.green()) + u16::from(p.blue()) < 200
         };
@@ -81,8 +80,7 @@ fn a_policy_is_drawn_and_the_same_seed_draws_it_alike() {
     }
 }
 
-/// What is printed says of each axis where all actions go, and the four shares are those for
-/// programs.
+/// The printed shares of each axis add up to 100 %, and agree with the JSON.
 fn adds_up(text: &str, json: &Value) {
     assert!(
         text.contains("1000 actions in the cell (12, 12), each counted once along each axis:"),
@@ -108,8 +106,8 @@ fn adds_up(text: &str, json: &Value) {
     }
 }
 
-/// Both ways are equally good in the middle: a flow that has learnt that keeps both, a Gaussian
-/// one. Single precision, so that a run is the same on every machine.
+/// At the fork both ways are equally good: a trained flow keeps both, a Gaussian only one. Single
+/// precision, so that a run is the same on every machine.
 #[test]
 fn a_flow_keeps_both_ways_at_the_fork_and_a_gaussian_does_not() {
     let rare = |method: &str| {
@@ -138,11 +136,11 @@ fn a_flow_keeps_both_ways_at_the_fork_and_a_gaussian_does_not() {
     );
 }
 
-/// In a stranger's folder the usual names may be links; a name that the user gives is written as it
-/// is.
+/// In an untrusted folder the default names may be links, which are replaced; a path from the user
+/// is written directly.
 #[cfg(unix)]
 #[test]
-fn pictures_take_the_place_of_links_unless_they_are_asked_for() {
+fn pictures_replace_links_unless_the_user_names_them() {
     let folder = folder_with_grid(&[]);
     let precious = folder.path().join("precious.svg");
     fs::write(&precious, "mine").unwrap();
@@ -159,12 +157,12 @@ fn pictures_take_the_place_of_links_unless_they_are_asked_for() {
 }
 
 #[test]
-fn what_is_no_grid_or_no_picture_is_refused() {
+fn other_tasks_and_other_extensions_are_rejected() {
     let (folder, _) = folder_with_run();
     for (args, words) in [
         (
             &["runs/run"][..],
-            &["`cartpole-balance`", "no GridWorld task"][..],
+            &["`cartpole-balance`", "not a GridWorld task"][..],
         ),
         (&["runs/run", "--out", "x.jpg"], &["x.jpg", ".svg or .png"]),
         (&["nowhere"], &["nowhere is not a run"]),

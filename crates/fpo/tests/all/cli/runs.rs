@@ -1,4 +1,4 @@
-//! Runs that are repeated, stopped, killed, resumed and extended end as if nothing had happened.
+//! Runs that are repeated, stopped, killed, resumed or extended equal uninterrupted ones.
 
 #[cfg(target_os = "linux")]
 use crate::cli::shim::Held;
@@ -12,9 +12,9 @@ use std::io::Write;
 use std::path::Path;
 use tempfile::TempDir;
 
-/// Minibatches that are cut into eight gradient shards, of transitions or, as published, of whole
-/// sequences: each learns from 64 environments × 2 sequences × 8 steps.
-const SHARDED: [&[&str]; 4] = [
+/// Settings whose minibatches are split over eight learner workers, by transitions or, as
+/// published, by whole sequences: each learns from 64 environments × 2 sequences × 8 steps.
+const SPLIT: [&[&str]; 4] = [
     &[
         "env.num_envs=64",
         "env.sequences=2",
@@ -52,7 +52,7 @@ const SHARDED: [&[&str]; 4] = [
     ],
 ];
 
-/// A tiny run called `name` with the changes of `sets`, and its record.
+/// Trains a tiny run called `name` with `sets`; returns its record.
 fn recorded(folder: &TempDir, name: &str, sets: &[&str], more: &[&str]) -> Record {
     let sets: Vec<_> = sets
         .iter()
@@ -65,7 +65,7 @@ fn recorded(folder: &TempDir, name: &str, sets: &[&str], more: &[&str]) -> Recor
 
 #[test]
 fn the_number_of_threads_changes_nothing() {
-    for sets in [&[][..]].iter().chain(&SHARDED) {
+    for sets in [&[][..]].iter().chain(&SPLIT) {
         let folder = TempDir::new().unwrap();
         let [one, two, three] = ["1", "2", "3"].map(|threads| {
             recorded(
@@ -82,13 +82,13 @@ fn the_number_of_threads_changes_nothing() {
         assert_ne!(
             one[Path::new("metrics.jsonl")],
             other[Path::new("metrics.jsonl")],
-            "another seed is another run"
+            "another seed gives another run"
         );
     }
 }
 
-/// What a run was computed in is recorded, and single precision is the same on machines with and
-/// without AVX-512.
+/// The precision of a run is recorded, and single precision gives the same results with and without
+/// AVX-512.
 #[test]
 fn single_precision_does_not_depend_on_the_width_of_vectors() {
     let folder = TempDir::new().unwrap();
@@ -107,7 +107,7 @@ fn single_precision_does_not_depend_on_the_width_of_vectors() {
     assert!(config.contains("precision = \"f32\""), "{config}");
     let (narrow, _) = run("narrow", "f32", Some("avx2"));
     assert_same(&widest, &narrow);
-    // What is left to the machine is decided when the run begins.
+    // Machine-dependent choices are resolved when the run starts.
     let (_, config) = run("auto", "auto", None);
     let resolved = if fpo_nn::Precision::Bf16.is_available() {
         "bf16"
@@ -120,9 +120,9 @@ fn single_precision_does_not_depend_on_the_width_of_vectors() {
     );
 }
 
-/// A run that no machine like this can go on with says what to do.
+/// If a machine lacks the precision of a run, the error says what to do.
 #[test]
-fn a_precision_the_machine_lacks_is_refused() {
+fn a_precision_that_the_machine_lacks_is_rejected() {
     let folder = TempDir::new().unwrap();
     // With AVX2 alone there is no matrix unit.
     let mut command = fpo(&folder, &tiny("run", &["--precision", "bf16"]));
@@ -135,7 +135,8 @@ fn a_precision_the_machine_lacks_is_refused() {
     );
     assert!(!folder.path().join("runs/run/config.toml").exists());
     if fpo_nn::Precision::Bf16.is_available() {
-        // Begun where there was one, a run goes on elsewhere if it is told how.
+        // A run started with a matrix unit resumes on a machine without one if the precision is
+        // changed.
         succeeds(&folder, &tiny("run", &["--precision", "bf16"]));
         let resume = ["train", "--resume", "runs/run", "--set", "train.steps=1536"];
         let elsewhere = |more: &[&str]| {
@@ -159,9 +160,9 @@ fn a_precision_the_machine_lacks_is_refused() {
     assert!(stderr(&output).contains("FPO_SIMD"), "{}", stderr(&output));
 }
 
-/// The rate of an iteration is its steps over its seconds, and the report shows it.
+/// The speed of an iteration is its steps divided by its seconds, and the report shows it.
 #[test]
-fn the_rate_of_steps_is_recorded_and_shown() {
+fn steps_per_second_are_recorded_and_shown() {
     let (folder, run) = folder_with_run();
     let metrics = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
     for line in metrics.lines() {
@@ -172,15 +173,15 @@ fn the_rate_of_steps_is_recorded_and_shown() {
     }
     succeeds(&folder, &["report", "runs/run"]);
     let page = fs::read_to_string(run.join("report.html")).unwrap();
-    // The title of the panel and the name of the headline.
-    assert_eq!(page.matches("environment steps a second").count(), 2);
+    // The title of the panel, and the headline.
+    assert_eq!(page.matches("environment steps per second").count(), 2);
 }
 
 /// The stored losses are those of the policy that acted: before the first step of every iteration
 /// each ratio is 1.
 #[test]
 fn ratios_begin_at_one() {
-    for sets in SHARDED {
+    for sets in SPLIT {
         let folder = TempDir::new().unwrap();
         let record = recorded(&folder, "run", sets, &["--set", "normalizer.enabled=true"]);
         let metrics = String::from_utf8(record[Path::new("metrics.jsonl")].clone()).unwrap();
@@ -201,7 +202,7 @@ fn a_killed_run_resumes_to_the_same_end() {
 fn killed_and_resumed(method: &str) {
     let (folder, run) = folder_with_run_of(method);
     let straight = record(&run);
-    // As if the process had died while saving the last checkpoint, with a line half written.
+    // As if the process had been killed while saving the last checkpoint, with an incomplete line.
     fs::create_dir(run.join("checkpoints/.partial-step-1280")).unwrap();
     fs::rename(
         run.join("checkpoints/step-1280"),
@@ -238,7 +239,7 @@ fn an_extended_run_equals_a_longer_one() {
         "checkpoints/step-2560/state.safetensors",
         "config.toml",
     ] {
-        // The shorter run was evaluated at its end, which the longer one had no reason to.
+        // The shorter run has an evaluation at its end, which the longer one has not.
         if name == "metrics.jsonl" {
             let (a, b) = of(name);
             let without_evaluations = |bytes: &[u8]| -> Vec<String> {
@@ -255,17 +256,13 @@ fn an_extended_run_equals_a_longer_one() {
     }
 }
 
-/// A run that diverged goes on more carefully, or stretched, and says what becomes of its learning
-/// rate.
+/// A resumed run accepts safer settings, or another length, and reports its new learning rate.
 #[test]
-fn a_resumed_run_takes_calmer_settings() {
+fn a_resumed_run_accepts_safer_settings() {
     let folder = TempDir::new().unwrap();
     let falling = ["--set", "optimizer.final_lr_fraction=0.2"];
     let text = succeeds(&folder, &tiny("run", &falling));
-    assert!(
-        text.contains("the learning rate goes back up to 60%"),
-        "{text}"
-    );
+    assert!(text.contains("the learning rate rises to 60%"), "{text}");
     let run = folder.path().join("runs/run");
     let args = [
         "train",
@@ -282,7 +279,7 @@ fn a_resumed_run_takes_calmer_settings() {
     let text = stderr(&output);
     assert!(output.status.success(), "{text}");
     assert!(
-        text.contains("it goes on at 60% of its initial value, not 20%"),
+        text.contains("it continues at 60% of its initial value, not 20%"),
         "{text}"
     );
     let config = fs::read_to_string(run.join("config.toml")).unwrap();
@@ -323,7 +320,7 @@ fn force_replaces_a_run_and_leaves_other_files() {
     assert_same(&first, &record(&run));
 }
 
-/// What makes a tiny run long enough to be interrupted: 40 iterations.
+/// Makes a tiny run long enough to be interrupted: 40 iterations.
 #[cfg(target_os = "linux")]
 const LONG: [&str; 6] = [
     "--set",
@@ -337,7 +334,7 @@ const LONG: [&str; 6] = [
 #[cfg(target_os = "linux")]
 const FINISHING: &str = "finishing the iteration, then saving";
 
-/// Sends a run `signal` while it writes its 20th row, and returns what it printed as its result.
+/// Sends a run `signal` while it writes its 20th row; returns its standard output.
 #[cfg(target_os = "linux")]
 fn interrupted(folder: &TempDir, name: &str, signal: &str) -> String {
     let mut held = Held::at(
@@ -371,8 +368,8 @@ fn ctrl_c_saves_and_the_run_resumes_to_the_same_end() {
     assert_same(&stopped, &straight);
 }
 
-/// A second Ctrl-C does not wait for the iteration, and costs what came after the last checkpoint,
-/// nothing else.
+/// A second Ctrl-C does not wait for the iteration, and loses nothing but the progress since the
+/// last checkpoint.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_second_ctrl_c_quits_at_once_without_damage() {
@@ -389,7 +386,7 @@ fn a_second_ctrl_c_quits_at_once_without_damage() {
     // Signals closer together than 0.3 s count as one.
     std::thread::sleep(std::time::Duration::from_millis(350));
     held.signal("-INT");
-    // It is never released: the iteration that the first signal waits for does not end.
+    // It is never released, so the iteration that the first signal waits for does not end.
     let output = held.end();
     assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
     let run = folder.path().join("runs/run");
@@ -403,10 +400,10 @@ fn a_second_ctrl_c_quits_at_once_without_damage() {
     assert_same(&record(&run), &record(&folder.path().join("runs/straight")));
 }
 
-/// A signal while environments and networks are still to be made saves the beginning.
+/// A signal before environments and networks are created saves the initial state.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_signal_at_the_start_leaves_a_run_to_go_on_with() {
+fn a_signal_at_the_start_leaves_a_run_that_can_be_resumed() {
     let folder = TempDir::new().unwrap();
     let mut held = Held::at(&folder, &tiny("run", &LONG), ("open", "/.lock", 1), 1);
     held.signal("-TERM");

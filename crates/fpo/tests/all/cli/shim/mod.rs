@@ -1,6 +1,6 @@
-//! Holds and kills the program where a test wants it, by a library that sees its changes of files
-//! ([`shim.c`](shim.c)): the program needs no hooks for tests, and no test depends on how fast
-//! anything is.
+//! Pauses and kills the program at points that a test chooses, by a library that intercepts its
+//! changes of files ([`shim.c`](shim.c)). The program needs no hooks for tests, and tests do not
+//! depend on timing.
 
 use crate::cli::stderr;
 use std::fs;
@@ -12,19 +12,19 @@ use std::thread::sleep;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// The program, with the library before it, to be run in `folder`.
+/// The program with the library preloaded, to run in `folder`.
 pub(crate) fn watched(folder: &TempDir, args: &[&str]) -> Command {
     let mut command = crate::cli::fpo(folder, args);
     command.env("LD_PRELOAD", library());
     command
 }
 
-/// Compiles the library, once a process.
+/// Compiles the library, once per process.
 fn library() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
     LIBRARY.get_or_init(|| {
         let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join("shim.so");
-        // Under another name first: another process may be running the same tests.
+        // Under a temporary name first: another process may be running the same tests.
         let partial = library.with_extension(std::process::id().to_string());
         let output = Command::new("cc")
             .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])
@@ -42,18 +42,18 @@ fn library() -> &'static Path {
     })
 }
 
-/// A program that waits at a point until it is told to go on.
+/// A program that is paused at a point until it is released.
 pub(crate) struct Held {
     child: Child,
     stderr: BufReader<ChildStderr>,
-    /// What it has said so far.
+    /// Its output so far.
     said: String,
     at: TempDir,
 }
 
 impl Held {
     /// Runs the program to the `nth` `call` on each path that ends in `path`, and waits until
-    /// `threads` threads have come there.
+    /// `threads` threads are paused there.
     pub(crate) fn at(
         folder: &TempDir,
         args: &[&str],
@@ -72,7 +72,7 @@ impl Held {
             if let Some(status) = child.try_wait().unwrap() {
                 let output = child.wait_with_output().unwrap();
                 panic!(
-                    "it ended ({status}) before it came there: {}",
+                    "it ended ({status}) before it reached that point: {}",
                     stderr(&output)
                 );
             }
@@ -99,7 +99,7 @@ impl Held {
         );
     }
 
-    /// Waits until it has said a line with `words`.
+    /// Waits until it has printed a line with `words`.
     pub(crate) fn says(&mut self, words: &str) {
         loop {
             let before = self.said.len();
@@ -107,7 +107,7 @@ impl Held {
             let line = &self.said[before..];
             assert!(
                 !line.is_empty(),
-                "it ended without a word of {words:?}: {}",
+                "it ended without printing {words:?}: {}",
                 self.said
             );
             if line.contains(words) {
@@ -116,7 +116,7 @@ impl Held {
         }
     }
 
-    /// Lets it go on.
+    /// Releases it.
     pub(crate) fn release(&self) {
         fs::write(self.at.path().join("release"), "").unwrap();
     }
@@ -140,7 +140,7 @@ impl Held {
 }
 
 impl Drop for Held {
-    /// A test that failed leaves no program behind.
+    /// A failed test leaves no process behind.
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -1,18 +1,18 @@
-/* A library that is loaded before the C library (LD_PRELOAD) and sees the changes that a program makes to files, as far as ours makes them.
+/* A library that is loaded before the C library (LD_PRELOAD) and intercepts changes of files, as far as this program makes them.
  *
- * It holds the program at a given point or kills it there, so that no test has to guess with a sleep where the program is:
+ * It pauses the program at a given point or kills it there, so that tests need no sleeps:
  *
  *   SHIM_HOLD=<call>:<end of a path>:<n>:<folder>
- *       Each thread that makes its n-th such call on a path with that end leaves a file `held-<thread>` in the folder
- *       and waits there until the folder holds a file `release`. Calls are counted for each path. The process ends (99) when the folder is gone,
- *       or after ten minutes: a test that failed leaves nothing behind.
+ *       Each thread that makes its n-th such call on a path with that end creates a file `held-<thread>` in the folder
+ *       and waits until the folder holds a file `release`. Calls are counted per path. The process exits (99) when the folder is deleted,
+ *       or after ten minutes, so that a failed test leaves no process behind.
  *   SHIM_KILL=<n>
- *       The n-th change of a file does not happen: the process gets SIGKILL. An even one that is a write happens by half.
+ *       Instead of the n-th change of a file the process gets SIGKILL. If n is even and the change is a write, half of it is written first.
  *   SHIM_COUNT=<file>
- *       When the process ends by itself, the number of its changes is written there.
+ *       When the process exits by itself, the number of its changes is written to the file.
  *
- * Calls are: open (with the right to write), write, fsync, rename (its source), unlink and mkdir. What names or lengths of the clock's digits
- * decide is not counted: TensorBoard's event files, opens that fail, and copies of rows. */
+ * Calls are: open (for writing), write, fsync, rename (its source), unlink and mkdir. Calls that depend on the time in names or on the number of
+ * its digits are not counted: TensorBoard's event files, opens that fail, and copies of rows. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -36,7 +36,7 @@ static atomic_long changes;
 static pthread_mutex_t counting = PTHREAD_MUTEX_INITIALIZER;
 static struct { char path[1024]; long calls; } counts[PATHS];
 
-/* How often this call was made on `path`, this time included. Paths beyond the table are never held. */
+/* The number of such calls on `path`, including this one. Paths beyond the table are never held. */
 static long calls_on(const char *path) {
     long calls = 0;
     pthread_mutex_lock(&counting);
@@ -70,20 +70,20 @@ static void hold(const char *call, const char *path) {
     }
 }
 
-/* Counts a change of `path`; whether it is the one to be killed at. */
+/* Counts a change of `path`; returns whether to kill the process at it. */
 static int is_the_last(const char *path) {
     const char *kill_at = getenv("SHIM_KILL");
     if (strstr(path, "/events.out.") || ends_with(path, "/.partial-metrics.jsonl")) return 0;
     return atomic_fetch_add(&changes, 1) + 1 == (kill_at ? atol(kill_at) : 0);
 }
 
-/* What happens before a change of `path`. */
+/* Called before a change of `path`. */
 static void changing(const char *call, const char *path) {
     hold(call, path);
     if (is_the_last(path)) kill(getpid(), SIGKILL);
 }
 
-/* The same for an open file, if it is a regular file or a folder. The first `n` of `bytes` are to be written. */
+/* The same for an open file, if it is a regular file or a folder. The first `n` of `bytes` will be written. */
 static void changing_open(const char *call, int fd, const void *bytes, size_t n) {
     struct stat about;
     if (fstat(fd, &about) || !(S_ISREG(about.st_mode) || S_ISDIR(about.st_mode))) return;
@@ -109,7 +109,7 @@ static mode_t mode_of(int flags, va_list rest) {
     return (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE ? va_arg(rest, mode_t) : 0;
 }
 
-/* Held or killed before it; an attempt that fails, such as at a name that is taken, changes nothing and is not counted. */
+/* Held or killed before it; a failing attempt, such as with an existing name, changes nothing and is not counted. */
 static int would_open(int folder, const char *path, int flags) {
     int there = !faccessat(folder, path, F_OK, AT_SYMLINK_NOFOLLOW);
     return (flags & O_ACCMODE) != O_RDONLY && (there ? !(flags & O_EXCL) : (flags & O_CREAT) != 0);
