@@ -20,7 +20,7 @@ from worker import Worker, WorkerFailed, python
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "bench" / "results" / "compare.json"
-PAGE = ROOT / "docs" / "speed.md"
+PAGE = ROOT / "docs" / "notes" / "speed.md"
 
 #: Seconds between two contenders, for threads that spin after their work to fall asleep.
 PAUSE = 0.05

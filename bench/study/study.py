@@ -6,7 +6,7 @@ tabulates both.
                       depend on the machine's load
     study.py time     times the iterations of every setting, on one thread and on two; wants a
                       quiet machine
-    study.py table    prints the Markdown tables of docs/fast-preset.md
+    study.py table    prints the Markdown tables of docs/notes/fast-preset.md
 
 Results go to bench/results: fast_study.csv has a line for every evaluation, fast_study_time.csv one
 for every timed setting. Only Python's standard library is needed.

@@ -7,6 +7,6 @@ mod validate;
 pub use fpo_learn::config::*;
 pub use layers::{
     ConfigError, DEFAULT_PRESET, Difference, PRESETS, check_continues, differences, documentation,
-    documented, from_documented, load_recorded, read_text, resolve,
+    documented, from_documented, load_recorded, read_text, resolve, settings_page,
 };
 pub use validate::validate;

@@ -6,7 +6,7 @@
 //! and advantages. Then it draws the pairs anew, again and again, and takes the policy's gradient
 //! on the same minibatches: with the policy that acted, where every ratio is 1, and with the one
 //! that an epoch of learning has made of it. The number of threads changes no number. It writes
-//! `bench/results/pair_variance.csv`; docs/pairs.md says what is in it.
+//! `bench/results/pair_variance.csv`; docs/notes/pairs.md says what is in it.
 
 use fpo_flow::CfmTarget;
 use fpo_learn::critic::Critic;
@@ -100,7 +100,7 @@ fn designs() -> Vec<Design> {
 fn settings() -> Result<Config, Box<dyn std::error::Error>> {
     let mut config = resolve("cheetah-run", Some("fast"), None, &[], Some(0))?;
     config.train.precision = LearningPrecision::F32;
-    // The objective that docs/pairs.md measures, FPO++'s; and an epoch is a whole one.
+    // The objective that docs/notes/pairs.md measures, FPO++'s; and an epoch is a whole one.
     config.objective.ratio_form = RatioForm::Exp;
     config.objective.log_ratio_max = 10.0;
     config.objective.loss_max = 20.0;

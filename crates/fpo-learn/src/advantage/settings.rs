@@ -12,7 +12,7 @@ pub enum AdvantageEstimator {
     Gae,
     /// Its episode's return among those of advantage.group_size episodes that began in the same
     /// state, without a critic. For episodes of equal length, above all of one step (bandits).
-    /// Discount, λ and normalization then have no say.
+    /// Discount, λ and normalization then have no effect.
     Group,
 }
 
@@ -63,15 +63,15 @@ pub struct AdvantageConfig {
     pub gamma: f64,
     /// λ of GAE.
     pub lambda: f64,
-    /// When they are computed (gae).
+    /// When advantages are computed (gae).
     pub recompute: Recompute,
-    /// Their formula, and what a truncated step is worth (gae).
+    /// Formula of advantages, and what a truncated step is worth (gae).
     pub form: GaeForm,
-    /// Over what they are normalized (gae).
+    /// Over which transitions advantages are normalized (gae).
     pub normalize: AdvantageNormalization,
-    /// Whether the policy waits while no reward tells one action from another: in an iteration
-    /// whose rewards are all alike and in which no episode ends early, advantages are the critic's
-    /// errors, which normalization makes as large as any; they count as 0 then (gae, "once").
+    /// Set advantages to 0 in an iteration whose rewards are all equal and in which no episode ends
+    /// early (gae, with recompute = "per_iteration"). Such advantages are only the critic's errors,
+    /// which normalization would make as large as any others.
     pub wait_for_reward: bool,
 }
 

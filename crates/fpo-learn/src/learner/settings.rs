@@ -15,17 +15,16 @@ pub struct OptimizerConfig {
     pub critic_learning_rate: f32,
     /// Learning rates fall linearly to this fraction at the end of the run; 1 keeps them.
     pub final_lr_fraction: f32,
-    /// How far the policy is to move in an iteration, in nats: where the metric `approx_kl` is more
-    /// than twice this, the policy's learning rate falls by a third, where it is less than half of
-    /// it, it rises by half; 0: the rate follows nothing.
+    /// Target of the metric `approx_kl` (in nats) for an iteration. Above twice this, the policy's
+    /// learning rate is divided by 1.5; below half of it, multiplied by 1.5. 0 disables.
     pub target_kl: f32,
-    /// How far the policy may move in an iteration, in nats (the metric `approx_kl`): its epochs
-    /// end before the first minibatch in which it has moved further; 0: never. For a flow this is
-    /// relative to its spread, so that steps become smaller as the policy sharpens.
+    /// Limit on the metric `approx_kl` (in nats): an iteration's epochs end before the first
+    /// minibatch that exceeds it. 0 disables. For a flow it is relative to the policy's spread, so
+    /// that steps become smaller as the policy sharpens.
     pub max_kl: f32,
-    /// Lower bound on the factor that optimizer.target_kl makes of the learning rate.
+    /// Lower bound on the factor by which optimizer.target_kl changes the learning rate.
     pub lr_scale_min: f32,
-    /// Upper bound on it.
+    /// Upper bound on that factor.
     pub lr_scale_max: f32,
     /// Adam's β₁.
     pub beta1: f32,

@@ -37,7 +37,7 @@ pub enum RatioForm {
     /// log-likelihood.
     Exp,
     /// Its tangent 1 + ℓ_old − ℓ. Where a loss has risen far, exp and with it every force on the
-    /// loss vanish; here the penalty of spo and aspo pulls it back the harder the further it went.
+    /// loss vanish; here the penalty of spo and aspo pulls back harder the further a loss has gone.
     Linear,
 }
 
@@ -97,14 +97,14 @@ pub struct ObjectiveConfig {
     pub clip: f32,
     /// Bound on |ℓ_old − ℓ| before exp, with zero gradient beyond; 0 for none.
     pub log_ratio_clamp: f32,
-    /// Bound on ℓ_old − ℓ from above, whose gradient goes on beyond (FPO++: 10); 0 for none.
+    /// Bound on ℓ_old − ℓ from above, with its gradient kept beyond (FPO++: 10); 0 for none.
     pub log_ratio_max: f32,
     /// Bound on each pair's loss, with zero gradient beyond (fpo; FPO++: 20);
     /// 0 for none.
     pub loss_max: f32,
-    /// Weight of a pull on what the flow is heading for, its one-step predictions â = x_t − t·v̂,
-    /// from outside of ± policy.action_bound back to it (fpo, awfm); 0 for none. Without it a flow
-    /// may leave the box for good: there no push changes the action that acts.
+    /// Weight of a penalty on one-step predictions â = x_t − t·v̂ beyond ± policy.action_bound
+    /// (fpo, awfm); 0 for none. Without it a flow may leave the bound for good: beyond it, changes
+    /// of the flow no longer change the action that the environment receives.
     pub bound_pull: f32,
     /// Where the times of the pairs come from (fpo, awfm).
     pub time: TimeKind,
@@ -123,13 +123,12 @@ pub struct ObjectiveConfig {
     pub weight_max: f32,
     /// How many of the sampler's last steps are learnt from (dppo); 0 for all. All add noise.
     pub final_steps: usize,
-    /// Weight of a bonus on a flow's entropy (fpo, awfm, dppo; 0 for none): this times how much
-    /// rarer the action taken is than the mean of actions that the policy proposes for the same
-    /// observation is added to its normalized advantage. How rare, the distance to a near neighbor
-    /// among them tells, after squashing. Samples objective.knn_samples more actions for each that
-    /// is taken.
+    /// Weight of a bonus on a flow's entropy (fpo, awfm, dppo); 0 for none. An action's surprisal
+    /// −ln p is estimated from the distance to its k-th nearest neighbor among further squashed
+    /// actions for the same observation; weight × (surprisal − mean surprisal) is added to the
+    /// normalized advantage. Samples objective.knn_samples more actions for each action taken.
     pub knn_entropy: f32,
-    /// Further actions sampled for each observation, among which the one taken is judged.
+    /// Further actions sampled for each observation, as neighbors of the action taken.
     pub knn_samples: usize,
     /// Which nearest neighbor's distance counts: 1 for the nearest.
     pub knn_k: usize,

@@ -64,7 +64,7 @@ pub struct TrainConfig {
     /// Environment steps of the run, rounded up to whole iterations.
     pub steps: u64,
     /// Evaluate and export a moving average of the policy's parameters, of which each iteration
-    /// keeps this share (FPO++: 0.95); 0: the policy as it is. It acts in training either way.
+    /// keeps this share (FPO++: 0.95); 0: the policy itself, which acts in training either way.
     pub ema_decay: f32,
     /// Iterations before the average begins (FPO++: 500).
     pub ema_after: u64,
@@ -73,7 +73,7 @@ pub struct TrainConfig {
     /// Checkpoints kept besides the best; older ones are deleted.
     pub keep: usize,
     /// When the return has collapsed or a number is no longer finite, go back to the best
-    /// checkpoint and go on with half the learning rates; three times at most. Needs eval.every.
+    /// checkpoint and continue with half the learning rates; three times at most. Needs eval.every.
     pub rollback: bool,
 }
 

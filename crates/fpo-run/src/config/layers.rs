@@ -3,9 +3,11 @@
 mod documentation;
 mod error;
 mod keys;
+mod settings_page;
 
 pub use documentation::{documentation, documented};
 pub use error::ConfigError;
+pub use settings_page::settings_page;
 
 pub(super) use keys::{Setting, ValueKind, keys};
 
@@ -136,6 +138,14 @@ const CHANGEABLE: [&str; 17] = [
     "objective.entropy",
 ];
 
+/// Whether a resumed run can change the setting `path`.
+fn is_changeable(path: &str) -> bool {
+    CHANGEABLE.iter().any(|key| match key.strip_suffix('*') {
+        Some(section) => path.starts_with(section),
+        None => path == *key,
+    })
+}
+
 /// Reads a configuration that [`documented`] wrote; `origin` names it in errors.
 ///
 /// # Errors
@@ -149,16 +159,10 @@ pub fn from_documented(text: &str, origin: &str) -> Result<Config, ConfigError> 
 /// # Errors
 /// [`ConfigError::Fixed`] with the first key that differs and cannot change.
 pub fn check_continues(now: &Config, trained: &Config) -> Result<(), ConfigError> {
-    let changeable = |path: &str| {
-        CHANGEABLE.iter().any(|key| match key.strip_suffix('*') {
-            Some(section) => path.starts_with(section),
-            None => path == *key,
-        })
-    };
     let differences = differences(now, trained)?;
     match differences
         .into_iter()
-        .find(|difference| !changeable(&difference.key))
+        .find(|difference| !is_changeable(&difference.key))
     {
         None => Ok(()),
         Some(Difference { key, value, other }) => Err(ConfigError::Fixed {

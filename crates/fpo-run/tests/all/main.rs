@@ -9,6 +9,7 @@ use std::path::Path;
 mod failure;
 mod hostile;
 mod metrics;
+mod settings_page;
 mod stability;
 mod tiny;
 

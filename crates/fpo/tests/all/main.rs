@@ -6,6 +6,7 @@
 
 mod cli;
 mod examples;
+mod result_tables;
 mod same_numbers;
 mod unsafe_code;
 mod video;

@@ -91,7 +91,8 @@ fn collect(root: &Json, object: &Json, prefix: &str, tree: &mut Tree) {
 }
 
 fn text(schema: &Json) -> Option<String> {
-    schema["description"].as_str().map(super::one_line)
+    let words = schema["description"].as_str()?.split_whitespace();
+    Some(words.collect::<Vec<_>>().join(" "))
 }
 
 fn kind(schema: &Json) -> ValueKind {
