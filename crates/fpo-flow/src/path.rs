@@ -19,7 +19,7 @@
 //! At t = 1 knowledge of ε says nothing about a, since x₁ = ε; at t = 0 knowledge of a says nothing
 //! about ε. There the quotients are 0/0 for a perfect network and infinite for any other. Within
 //! [`END`] of such an end the posterior's best guess without data stands in: a = 0 at t = 1
-//! (actions are centerd; so `v = x`), and ε = 0 at t = 0 (exact for data with a density; so
+//! (actions are centered; so `v = x`), and ε = 0 at t = 0 (exact for data with a density; so
 //! `v = −x`). The network's output then does not enter, and gradients through it are zero. A
 //! velocity has no such end.
 

@@ -9,7 +9,7 @@ use fpo_policy::{PolicyConfig, PolicyKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The method that learns. It decides what kind of policy is learnt.
+/// The method that learns. It decides what kind of policy is learned.
 ///
 /// All have in common that an action has N stored samples, each with a loss ℓ that the policy's
 /// network has for it, and that exp(ℓ_old − ℓ) stands for the ratio of probabilities.

@@ -54,7 +54,7 @@ pub struct PolicyConfig {
     /// kind begins near softplus(0) = 0.69.
     pub initial_std: f32,
     /// Standard deviation of noise that is added to the unbounded action in training (fpo, awfm;
-    /// FPO++: 0.02); 0 for none. What is learnt from is the action with its noise.
+    /// FPO++: 0.02); 0 for none. What is learned from is the action with its noise.
     pub action_noise: f32,
     /// How the action reaches the environment's range.
     pub squash: Squash,

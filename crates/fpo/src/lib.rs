@@ -141,3 +141,8 @@ fn misuse(error: &clap::Error) -> Failure {
     let line = useful.collect::<Vec<_>>().join("; ").replace(":; ", ": ");
     Failure::input(line.trim_start_matches("error: "))
 }
+
+/// The program in README.md compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

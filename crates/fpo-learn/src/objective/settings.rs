@@ -121,7 +121,7 @@ pub struct ObjectiveConfig {
     pub temperature: f32,
     /// Upper bound on a weight (awfm).
     pub weight_max: f32,
-    /// How many of the sampler's last steps are learnt from (dppo); 0 for all. All add noise.
+    /// How many of the sampler's last steps are learned from (dppo); 0 for all. All add noise.
     pub final_steps: usize,
     /// Weight of a bonus on a flow's entropy (fpo, awfm, dppo); 0 for none. An action's surprisal
     /// −ln p is estimated from the distance to its k-th nearest neighbor among further squashed

@@ -12,7 +12,7 @@ pub struct EnvConfig {
     /// Steps of a sequence, over which advantages are estimated.
     pub num_steps: usize,
     /// Sequences each environment makes in an iteration; num_envs × sequences × num_steps
-    /// transitions are learnt from at a time.
+    /// transitions are learned from at a time.
     pub sequences: usize,
     /// Factor on the reward before advantages and value targets.
     pub reward_scale: f32,

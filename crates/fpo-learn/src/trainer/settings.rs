@@ -14,7 +14,7 @@ pub struct EvalConfig {
     pub episodes: usize,
 }
 
-/// In which numbers networks are learnt.
+/// In which numbers networks are learned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LearningPrecision {
@@ -59,7 +59,7 @@ impl LearningPrecision {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainConfig {
-    /// Numbers that networks are learnt in.
+    /// Numbers that networks are learned in.
     pub precision: LearningPrecision,
     /// Environment steps of the run, rounded up to whole iterations.
     pub steps: u64,

@@ -13,12 +13,12 @@ use std::f64::consts::PI;
 pub(super) const TASKS: &[Definition] = &[
     definition(
         "cartpole-balance",
-        "keep the pole upright, the cart centerd and the control small",
+        "keep the pole upright, the cart centered and the control small",
         |model| Cartpole::build(model, false, false),
     ),
     definition(
         "cartpole-balance_sparse",
-        "keep the pole upright and the cart centerd; reward 0 or 1",
+        "keep the pole upright and the cart centered; reward 0 or 1",
         |model| Cartpole::build(model, false, true),
     ),
     definition(
@@ -110,9 +110,9 @@ impl Domain for Cartpole {
             return CART_IN_BOUNDS.at(position) * UPRIGHT.at(cosine);
         }
         let upright = (cosine + 1.0) / 2.0;
-        let centerd = (1.0 + CENTRED.at(position)) / 2.0;
+        let centered = (1.0 + CENTRED.at(position)) / 2.0;
         let small_control = (4.0 + SMALL_CONTROL.at(physics.ctrl()[0])) / 5.0;
         let small_velocity = (1.0 + SMALL_VELOCITY.at(physics.qvel()[1])) / 2.0;
-        upright * small_control * small_velocity * centerd
+        upright * small_control * small_velocity * centered
     }
 }
