@@ -6,7 +6,7 @@
 //!
 //! * the best return is 1, and the best policies put all their mass on the modes, in any
 //!   proportions;
-//! * the distribution of greatest E[r] + τ·entropy, the one that keeps every mode, is p(a) ∝
+//! * the distribution of greatest E\[r\] + τ·entropy, the one that keeps every mode, is p(a) ∝
 //!   exp(r(a)/τ), which is the same around each mode: a fair policy gives each a share of 1/K.
 //!
 //! A Gaussian that covers two modes has its mean between them, where the reward is next to nothing.

@@ -5,6 +5,7 @@
 //! is about to start holds a copy of a lock for a moment, which then outlives its owner.
 
 mod cli;
+mod documents;
 mod examples;
 mod result_tables;
 mod same_numbers;
