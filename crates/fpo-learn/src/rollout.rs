@@ -11,17 +11,16 @@ pub use pairs::PairSampler;
 pub use samples::{LossSample, SampleSource};
 pub use settings::{EnvConfig, NormalizerConfig};
 
-pub(crate) use batch::gather_inputs;
+pub(crate) use samples::StoredSamples;
 
 use crate::advantage::Gae;
-use crate::critic::Critic;
-use crate::objective::{KnnEntropy, SampleLoss};
+use crate::learner::Learner;
+use crate::objective::KnnEntropy;
 use fpo_env::{EnvGroup, Episode, StepEnd};
 use fpo_flow::embed_time;
-use fpo_nn::{Moments, Normalizer, Scratch, Weights};
+use fpo_nn::{Moments, Normalizer, Weights};
 use fpo_policy::{ActionMap, Model, PolicyScratch};
 use fpo_rng::{Key, Stream, fill_normal};
-use samples::StoredSamples;
 use std::time::{Duration, Instant};
 
 /// What acts and judges during a rollout; the same for all shards, frozen until it ends.
@@ -30,10 +29,8 @@ pub struct RolloutContext<'a> {
     pub policy: &'a Model,
     /// Its weights.
     pub policy_weights: &'a Weights,
-    /// The value network.
-    pub critic: &'a Critic,
-    /// Its weights.
-    pub critic_weights: &'a Weights,
+    /// What knows values of observations and losses of samples.
+    pub learner: &'a dyn Learner,
     /// Statistics that observations are normalized with.
     pub normalizer: &'a Normalizer,
     /// From the policy's action to the environment's.
@@ -42,8 +39,6 @@ pub struct RolloutContext<'a> {
     pub action_noise: f32,
     /// How the samples of an action come about.
     pub samples: SampleSource,
-    /// The loss of a sample.
-    pub loss: SampleLoss,
     /// The estimator of advantages; without one, values and advantages are left as they are, and
     /// the critic is not asked.
     pub gae: Option<Gae>,
@@ -136,8 +131,6 @@ pub struct RolloutWorker {
     /// The environments.
     pub envs: EnvGroup,
     policy_scratch: PolicyScratch,
-    actor_scratch: Scratch,
-    critic_scratch: Scratch,
     /// Normalized observations `[n, observation]`.
     observations: Vec<f32>,
     /// Noise `[n, noise_dim]`, and the actions made of it `[n, action]`.
@@ -145,8 +138,6 @@ pub struct RolloutWorker {
     actions: Vec<f32>,
     /// The embedding of a step's time.
     embedding: Vec<f32>,
-    /// Predictions for a tile of samples `[rows, output]`.
-    predictions: Vec<f32>,
     /// One action in the environment's units.
     env_action: Vec<f32>,
     /// If rare actions have a bonus.
@@ -162,25 +153,14 @@ pub struct RolloutWorker {
 impl RolloutWorker {
     /// Buffers for the environments of `envs`. `neighbors` is
     /// [`crate::objective::ObjectiveConfig::knn`].
-    pub fn new(
-        envs: EnvGroup,
-        policy: &Model,
-        critic: &Critic,
-        samples: usize,
-        neighbors: Option<(usize, KnnEntropy)>,
-    ) -> Self {
+    pub fn new(envs: EnvGroup, policy: &Model, neighbors: Option<(usize, KnnEntropy)>) -> Self {
         let n = envs.len();
-        let network = policy.network();
-        let actor_rows = network.tile_rows().next_multiple_of(samples);
         Self {
             policy_scratch: policy.scratch(n),
-            actor_scratch: network.scratch(actor_rows, false),
-            critic_scratch: critic.network.scratch(critic.network.tile_rows(), false),
             observations: vec![0.0; n * policy.observation_dim()],
             noise: vec![0.0; n * policy.noise_dim()],
             actions: vec![0.0; n * policy.action_dim()],
             embedding: vec![0.0; policy.embedding()],
-            predictions: vec![0.0; actor_rows * network.spec().output],
             env_action: vec![0.0; policy.action_dim()],
             neighbors: neighbors.map(|settings| KnnBuffers::new(settings, n, policy.action_dim())),
             final_observations: Vec::new(),
@@ -392,63 +372,20 @@ impl RolloutWorker {
         if let Some(gae) = &context.gae {
             self.estimate_advantages(context, gae, part);
         }
-        let dims = part.dims;
         if let SampleSource::Pairs(sampler) = &context.samples {
             self.draw_pairs(context, sampler, part);
         }
-        let n = dims.samples;
-        let samples = StoredSamples {
-            dims,
-            actions: part.actions,
-            targets: part.sample_targets,
-            times: part.sample_times,
-        };
-        let tile = self.actor_scratch.capacity() / n;
-        for first in (0..dims.transitions()).step_by(tile) {
-            let count = tile.min(dims.transitions() - first);
-            let input = self.actor_scratch.input_mut(count * n);
-            let width = input.len() / count;
-            for (i, rows) in input.chunks_exact_mut(width).enumerate() {
-                gather_inputs(
-                    &dims,
-                    part.observations,
-                    part.sample_inputs,
-                    first + i,
-                    rows,
-                );
-            }
-            let network = context.policy.network();
-            let outputs = network.infer(context.policy_weights, &mut self.actor_scratch, count * n);
-            let predictions = &mut self.predictions[..outputs.len()];
-            context.policy.predict(outputs, predictions);
-            if dims.target > 0 {
-                let velocities = &mut part.old_velocities[first * n * dims.target..];
-                velocities[..predictions.len()].copy_from_slice(predictions);
-            }
-            let losses = &mut part.old_losses[first * n..][..count * n];
-            let sample = |j| samples.get(first + j / n, j % n);
-            context.loss.evaluate(predictions, sample, losses);
-        }
+        context.learner.score(part);
     }
 
     /// Values, and the advantages that follow from them.
     fn estimate_advantages(&mut self, context: &RolloutContext, gae: &Gae, part: &mut BatchSlice) {
         let dims = part.dims;
-        let (critic, weights) = (context.critic, context.critic_weights);
-        critic.values(
-            weights,
-            part.observations,
-            &mut self.critic_scratch,
-            part.values,
-        );
+        let learner = context.learner;
+        learner.values(part.observations, part.values);
         self.final_values.resize(self.final_transitions.len(), 0.0);
         let out = &mut self.final_values;
-        critic.values(
-            weights,
-            &self.final_observations,
-            &mut self.critic_scratch,
-            out,
-        );
+        learner.values(&self.final_observations, out);
         for (&transition, &value) in self.final_transitions.iter().zip(out.iter()) {
             part.final_values[transition] = value;
         }

@@ -1,7 +1,7 @@
-//! One training iteration after another: rollout, advantages, epochs of minibatches, normalizer.
+//! One training iteration after another: rollout, advantages, learning, normalizer.
 
-mod awake;
 mod error;
+mod make;
 mod minibatch;
 mod parts;
 mod rollback;
@@ -10,39 +10,27 @@ mod settings;
 mod state;
 
 pub use error::TrainError;
+pub use make::cpu_learner;
 pub use parts::part_digests;
 pub use rollback::ROLLBACK_LR_SCALE;
 pub use row::{OF_CRITIC, Row};
 pub use settings::{EvalConfig, LearningPrecision, TrainConfig};
 
-use crate::advantage::{
-    AdvantageEstimator, AdvantageNormalization, Recompute, STD_FLOOR, mean_std,
-};
+use crate::advantage::{AdvantageEstimator, mean_std};
 use crate::config::Config;
 use crate::critic::Critic;
 use crate::evaluate::{Evaluation, evaluate_both};
-use crate::learner::{ActorCritic, Learner, MinibatchStats, Movement, TrainState};
+use crate::learner::{ActorCritic, LearnPlan, LearnStats, Learner};
 use crate::method::MethodParts;
 use crate::objective::SampleLoss;
-use crate::rollout::{
-    Batch, NormalizerConfig as NormalizerSettings, RolloutContext, RolloutWorker,
-};
-use awake::keep_awake;
-use fpo_env::{EnvGroup, EnvGroupOptions, EnvSpec, StepEnd, Task};
-use fpo_nn::{Ema, Mlp, Normalizer, NormalizerConfig, Precision};
+use crate::rollout::{Batch, RolloutContext, RolloutWorker};
+use fpo_env::{EnvSpec, StepEnd, Task};
+use fpo_nn::{Ema, Normalizer, Precision};
 use fpo_policy::{ActionMap, Model, Policy};
-use fpo_rng::{Key, Philox, Stream};
-use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::sync::Arc;
 use std::time::Instant;
-
-/// Groups that the environments are cut into, at most; the number of threads changes nothing about
-/// them.
-const MAX_WORKERS: usize = 16;
-/// How far the ratios of an iteration's first minibatch may be from 1: rounding, and no more.
-const RATIO_TOLERANCE: f64 = 1e-5;
 
 /// Everything that changes while a policy is trained.
 pub struct Trainer {
@@ -54,12 +42,9 @@ pub struct Trainer {
     critic: Critic,
     action_map: ActionMap,
     normalizer: Normalizer,
-    networks: ActorCritic,
-    learner: Learner,
+    learner: Box<dyn Learner>,
     workers: Vec<RolloutWorker>,
     batch: Batch,
-    /// Transitions, or sequences, in the order of the current epoch.
-    order: Vec<u32>,
     iteration: u64,
     /// What the adaptive learning rate has made of the policy's, if there is one: 1 at first.
     lr_scale: f64,
@@ -77,12 +62,28 @@ pub struct Iteration {
 }
 
 impl Trainer {
-    /// A trainer before its first iteration. Numbers of `config` out of their range may panic;
-    /// where they come from a user, `fpo_run::config::validate` tells first.
+    /// A trainer before its first iteration, whose learner is [`cpu_learner`]. Numbers of `config`
+    /// out of their range may panic; where they come from a user, `fpo_run::config::validate` tells
+    /// first.
     ///
     /// # Errors
     /// If the environments, the networks or the threads cannot be made.
     pub fn new(config: &Config, task: Arc<dyn Task>, threads: usize) -> Result<Self, TrainError> {
+        let learner = Box::new(cpu_learner(config, task.spec())?);
+        Self::with_learner(config, task, threads, learner)
+    }
+
+    /// A trainer before its first iteration that learns with `learner`, whose networks are set to
+    /// those that the seed gives.
+    ///
+    /// # Errors
+    /// If the environments, the networks or the threads cannot be made.
+    pub fn with_learner(
+        config: &Config,
+        task: Arc<dyn Task>,
+        threads: usize,
+        mut learner: Box<dyn Learner>,
+    ) -> Result<Self, TrainError> {
         let pool = ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(|i| format!("fpo-{i}"))
@@ -91,94 +92,26 @@ impl Trainer {
         let spec = task.spec();
         check_groups(config, spec)?;
         let (od, ad) = (spec.observation_dim(), spec.action_dim());
-        let precision = config.train.precision;
-        let parts = config.parts();
-        let policy = config
-            .model(od, ad)?
-            .with_precision(precision.of_policy())?;
-        let mut critic = Critic::new(&config.critic, od, config.advantage.gamma)?;
-        critic.network = critic.network.with_precision(precision.of_critic())?;
-        let train = |network: &Mlp, index: u32, init: &dyn Fn(Key, &mut [f32])| {
-            let mut parameters = vec![0.0; network.parameter_count()];
-            init(
-                Key::new(config.seed, Stream::Init).index(index),
-                &mut parameters,
-            );
-            TrainState::new(network, parameters, config.optimizer.adam())
-        };
-        let networks = ActorCritic {
-            policy: train(policy.network(), 0, &|key, parameters| {
-                policy.init(&config.policy, key, parameters);
-            }),
-            critic: train(&critic.network, 1, &|key, parameters| {
-                let settings = &config.critic;
-                let network = &critic.network;
-                network.init(
-                    settings.initialization,
-                    settings.final_gain,
-                    key,
-                    parameters,
-                );
-            }),
-        };
-
-        let envs = config.env.num_envs;
-        let options = EnvGroupOptions {
-            seed: config.seed,
-            stream: Stream::Reset,
-            random_initial_length: config.env.random_initial_length,
-            group: config.advantage.envs_alike() as u32,
-        };
-        let count = envs.min(MAX_WORKERS);
-        let bounds: Vec<_> = (0..=count).map(|i| envs * i / count).collect();
-        let workers = pool.install(|| {
-            bounds
-                .par_windows(2)
-                .map(|w| {
-                    let envs = EnvGroup::new(task.as_ref(), w[0] as u32, w[1] - w[0], options)?;
-                    Ok(RolloutWorker::new(
-                        envs,
-                        &policy,
-                        &critic,
-                        parts.samples_per_action,
-                        config.objective.knn(ad),
-                    ))
-                })
-                .collect::<Result<Vec<_>, TrainError>>()
-        })?;
-
-        let dims = config.dims(od, ad);
-        let indices = match config.advantage.schedule() {
-            Recompute::PerIteration => dims.transitions(),
-            Recompute::PerMinibatch => dims.sequences,
-        };
-        let rows = dims.transitions() / config.optimizer.minibatches;
-        let NormalizerSettings { enabled, clip } = config.normalizer;
-        let clip = (enabled && clip > 0.0).then_some(clip);
+        let (policy, critic) = make::networks(config, spec)?;
+        let initial = make::initial_networks(config, &policy, &critic);
+        let workers = pool.install(|| make::rollout_workers(config, task.as_ref(), &policy))?;
+        let average = make::average(config, &initial.policy);
+        learner.load_state(initial);
         Ok(Self {
-            learner: Learner::new(config.learner(), &policy, &critic, rows),
             action_map: ActionMap::new(config.policy.squash, config.policy.action_bound, spec),
-            normalizer: Normalizer::new(
-                NormalizerConfig {
-                    clip,
-                    ..Default::default()
-                },
-                od,
-            ),
-            batch: Batch::new(dims),
-            order: (0..indices as u32).collect(),
+            normalizer: make::normalizer(config, od),
+            batch: Batch::new(config.dims(od, ad)),
             config: config.clone(),
-            parts,
+            parts: config.parts(),
             iteration: 0,
             lr_scale: 1.0,
-            average: (config.train.ema_decay > 0.0)
-                .then(|| Ema::new(config.train.ema_decay, &networks.policy.parameters)),
+            average,
             rollbacks: 0,
             task,
             pool,
             policy,
             critic,
-            networks,
+            learner,
             workers,
         })
     }
@@ -205,7 +138,7 @@ impl Trainer {
 
     /// What is learnt, as it is now.
     pub fn networks(&self) -> &ActorCritic {
-        &self.networks
+        self.learner.state()
     }
 
     /// Iterations done.
@@ -254,9 +187,10 @@ impl Trainer {
         // Before the epochs, which may estimate targets anew with a critic that has moved on.
         let explained_variance = explained_variance(&self.batch);
         let collected = Instant::now();
-        let learning = self.learn()?;
+        let plan = self.plan();
+        let learned = self.learn(&plan)?;
         if let Some(rule) = self.config.optimizer.adaptive_lr() {
-            self.lr_scale = rule.next(self.lr_scale, learning.kl);
+            self.lr_scale = rule.next(self.lr_scale, learned.approx_kl);
         }
         if self.config.normalizer.enabled {
             // Only now: ℓ_old and the ratios belong to the statistics that the rollout used.
@@ -290,7 +224,7 @@ impl Trainer {
             ("learn_seconds", (end - collected).as_secs_f64()),
         ];
         Ok(Iteration {
-            row: self.row(&learning, explained_variance, timing),
+            row: self.row(&plan, &learned, explained_variance, timing),
         })
     }
 
@@ -310,7 +244,7 @@ impl Trainer {
     /// Moves the average towards the policy, or keeps it at the policy until it is to begin.
     fn average_parameters(&mut self) {
         let Some(ema) = &mut self.average else { return };
-        let parameters = &self.networks.policy.parameters;
+        let parameters = &self.learner.state().policy.parameters;
         if self.iteration > self.config.train.ema_after {
             ema.update(parameters);
         } else {
@@ -320,10 +254,8 @@ impl Trainer {
 
     /// Nothing that is not finite may be saved or act.
     fn check_parameters(&self) -> Result<(), TrainError> {
-        for (network, trained) in [
-            ("policy", &self.networks.policy),
-            ("critic", &self.networks.critic),
-        ] {
+        let ActorCritic { policy, critic } = self.networks();
+        for (network, trained) in [("policy", policy), ("critic", critic)] {
             if !trained.is_finite() {
                 return Err(TrainError::NonFiniteParameter {
                     network,
@@ -339,14 +271,12 @@ impl Trainer {
         let config = &self.config;
         let context = RolloutContext {
             policy: &self.policy,
-            policy_weights: &self.networks.policy.weights,
-            critic: &self.critic,
-            critic_weights: &self.networks.critic.weights,
+            policy_weights: self.learner.actor_weights(),
+            learner: self.learner.as_ref(),
             normalizer: &self.normalizer,
             action_map: &self.action_map,
             action_noise: config.policy.action_noise,
             samples: self.parts.samples,
-            loss: self.parts.loss,
             gae: config.advantage.gae(),
             reward_scale: config.env.reward_scale,
             seed: config.seed,
@@ -363,104 +293,34 @@ impl Trainer {
         });
     }
 
-    /// All epochs over the batch.
-    fn learn(&mut self) -> Result<Learning, TrainError> {
+    /// What the next iteration learns with.
+    fn plan(&self) -> LearnPlan {
         let optimizer = &self.config.optimizer;
-        if self.config.advantage.wait_for_reward && self.batch.is_uniform() {
-            self.batch.advantages.fill(0.0);
-        }
-        if self.config.advantage.normalization() == AdvantageNormalization::Batch {
-            let (mean, std) = mean_std(self.batch.advantages.iter().copied());
-            let (mean, scale) = (mean as f32, (1.0 / (std + STD_FLOOR)) as f32);
-            self.batch
-                .advantages
-                .iter_mut()
-                .for_each(|a| *a = (*a - mean) * scale);
-        }
         let fraction = optimizer.lr_fraction(self.iteration, self.total_iterations()) as f32
             * self.rollback_lr_scale();
-        let factor = optimizer
-            .adaptive_lr()
-            .map_or(1.0, |_| self.lr_scale as f32);
-        let (policy_lr, critic_lr) = (
-            optimizer.learning_rate * fraction * factor,
-            optimizer.critic_learning_rate * fraction,
-        );
+        let adaptive = optimizer.adaptive_lr();
+        let factor = adaptive.map_or(1.0, |_| self.lr_scale as f32);
+        LearnPlan {
+            iteration: self.iteration,
+            policy_lr: optimizer.learning_rate * fraction * factor,
+            critic_lr: optimizer.critic_learning_rate * fraction,
+        }
+    }
 
-        let Self {
-            pool,
-            config,
-            parts,
-            policy,
-            critic,
-            networks,
-            learner,
-            batch,
-            order,
-            iteration,
-            ..
-        } = self;
-        keep_awake(pool, || {
-            let mut learning = Learning {
-                lr: policy_lr,
-                ..Learning::default()
-            };
-            let movement = Movement::new(&parts.loss, batch.dims.action, mean(&batch.old_losses));
-            let limit = config.optimizer.max_kl();
-            let (epochs, iteration) = (config.optimizer.epochs as u64, *iteration);
-            let per_minibatch = order.len() / config.optimizer.minibatches;
-            'epochs: for epoch in 0..epochs {
-                // From the same start each time, so that an epoch's order depends on its number
-                // alone.
-                order.iter_mut().zip(0..).for_each(|(o, i)| *o = i);
-                let key = Key::new(config.seed, Stream::Shuffle).step(iteration * epochs + epoch);
-                order.shuffle(&mut Philox::new(key));
-                for (minibatch, indices) in order.chunks_exact(per_minibatch).enumerate() {
-                    let stats = learner.differentiate(policy, critic, networks, batch, indices);
-                    if !stats.is_finite() {
-                        return Err(TrainError::NonFiniteGradient {
-                            iteration,
-                            epoch,
-                            minibatch,
-                            policy_loss: stats.ratio.loss / stats.rows as f64,
-                            value_loss: stats.value_loss / stats.rows as f64,
-                            ratio_max: stats.ratio.max,
-                        });
-                    }
-                    if epoch == 0 && minibatch == 0 {
-                        let deviation = (f64::from(stats.ratio.max) - 1.0)
-                            .max(1.0 - f64::from(stats.ratio.min));
-                        if deviation > RATIO_TOLERANCE {
-                            return Err(TrainError::FirstRatio {
-                                iteration,
-                                deviation,
-                            });
-                        }
-                        learning.first_ratio_error = deviation;
-                    }
-                    learning.kl = movement.kl(&stats);
-                    // Far enough: the rest of the epochs would carry the policy to where its batch
-                    // says nothing. What rounding moved is no move.
-                    if learning.kl > limit && learning.steps > 0 {
-                        break 'epochs;
-                    }
-                    let lrs = [policy_lr, critic_lr];
-                    learner.step(policy, critic, networks, stats.grad_norm, lrs);
-                    learning.stats.merge(&stats);
-                    learning.steps += 1;
-                }
-            }
-            Ok(learning)
-        })
+    /// All epochs over the batch.
+    fn learn(&mut self, plan: &LearnPlan) -> Result<LearnStats, TrainError> {
+        let (learner, batch) = (&mut self.learner, &mut self.batch);
+        self.pool.install(|| learner.learn(batch, plan))
     }
 
     fn row(
         &self,
-        learning: &Learning,
+        plan: &LearnPlan,
+        learned: &LearnStats,
         explained_variance: f64,
         timing: Vec<(&'static str, f64)>,
     ) -> Row {
-        let (batch, stats) = (&self.batch, &learning.stats);
+        let (batch, stats) = (&self.batch, &learned.minibatches);
         let episodes: Vec<_> = self
             .workers
             .iter()
@@ -510,14 +370,14 @@ impl Trainer {
             ("ratio_mean", stats.ratio.sum / ratios),
             ("ratio_min", f64::from(stats.ratio.min)),
             ("ratio_max", f64::from(stats.ratio.max)),
-            ("first_ratio_error", learning.first_ratio_error),
+            ("first_ratio_error", learned.first_ratio_error),
             ("clip_fraction", stats.ratio.clipped as f64 / ratios),
-            ("approx_kl", learning.kl),
-            ("gradient_steps", learning.steps as f64),
-            ("grad_norm", stats.grad_norm / learning.steps as f64),
+            ("approx_kl", learned.approx_kl),
+            ("gradient_steps", learned.steps as f64),
+            ("grad_norm", stats.grad_norm / learned.steps as f64),
             ("explained_variance", of_critic(explained_variance)),
             ("action_saturation", saturation / transitions as f64),
-            ("learning_rate", f64::from(learning.lr)),
+            ("learning_rate", f64::from(plan.policy_lr)),
         ];
         if let Model::Gaussian(_) = self.policy {
             values.push(("entropy", stats.entropy / stats.rows as f64));
@@ -562,8 +422,8 @@ impl Trainer {
     pub fn policy(&self) -> Policy {
         let spec = self.task.spec();
         // Its outputs are the same bits; only a gradient would not be.
-        let networks = &self.networks.policy.parameters;
-        let parameters = self.average.as_ref().map_or(networks, |ema| &ema.average);
+        let current = &self.networks().policy.parameters;
+        let parameters = self.average.as_ref().map_or(current, |ema| &ema.average);
         let model = self.policy.clone().with_precision(Precision::F32);
         Policy::new(
             &spec.name,
@@ -618,18 +478,6 @@ fn check_groups(config: &Config, spec: &EnvSpec) -> Result<(), TrainError> {
         )),
         _ => Ok(()),
     }
-}
-
-/// Sums over an iteration's minibatches.
-#[derive(Default)]
-struct Learning {
-    stats: MinibatchStats,
-    /// How far the policy had moved before the last minibatch.
-    kl: f64,
-    /// Gradient steps.
-    steps: u64,
-    first_ratio_error: f64,
-    lr: f32,
 }
 
 /// The mean of many numbers.

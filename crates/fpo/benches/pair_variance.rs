@@ -10,7 +10,7 @@
 
 use fpo_flow::CfmTarget;
 use fpo_learn::critic::Critic;
-use fpo_learn::learner::{ActorCritic, Learner};
+use fpo_learn::learner::{ActorCritic, CpuLearner, GradientSteps};
 use fpo_learn::rollout::Batch;
 use fpo_learn::rollout::PairSampler;
 use fpo_learn::trainer::Trainer;
@@ -161,12 +161,12 @@ struct Worker<'a> {
     config: Config,
     sampler: PairSampler,
     batch: Batch,
-    learner: Learner,
+    learner: CpuLearner,
     scratch: Scratch,
 }
 
 impl<'a> Worker<'a> {
-    fn new(frozen: &'a Frozen, design: &Design) -> Self {
+    fn new(frozen: &'a Frozen, design: &Design, networks: &ActorCritic) -> Self {
         let config = design.config(&frozen.config);
         let old = &frozen.rollout;
         let dims = config.dims(old.dims.observation, old.dims.action);
@@ -183,7 +183,13 @@ impl<'a> Worker<'a> {
         };
         Self {
             sampler: config.objective.pair_sampler(config.policy.flow_steps),
-            learner: Learner::new(config.learner(), &frozen.model, &frozen.critic, ROWS),
+            learner: CpuLearner::new(
+                config.learner(),
+                frozen.model.clone(),
+                frozen.critic.clone(),
+                networks.clone(),
+                ROWS,
+            ),
             scratch: frozen.model.network().scratch(design.pairs, false),
             frozen,
             batch,
@@ -236,21 +242,20 @@ impl<'a> Worker<'a> {
     }
 
     /// The policy's gradient, as `fast` has it.
-    fn gradient(&mut self, networks: &ActorCritic, indices: &[u32]) -> Vec<f64> {
-        let Frozen { model, critic, .. } = self.frozen;
-        self.learner
-            .differentiate(model, critic, networks, &mut self.batch, indices);
-        let of_policy = &self.learner.gradient()[..model.network().parameter_count()];
+    fn gradient(&mut self, indices: &[u32]) -> Vec<f64> {
+        self.learner.differentiate(&mut self.batch, indices);
+        let count = self.frozen.model.network().parameter_count();
+        let of_policy = &self.learner.gradient()[..count];
         of_policy.iter().map(|g| f64::from(*g)).collect()
     }
 
     /// Mean of the gradients over the draws, and the sum of squares of their distances from it.
-    fn draws(&mut self, networks: &ActorCritic, minibatch: usize) -> (Vec<f64>, f64) {
+    fn draws(&mut self, minibatch: usize) -> (Vec<f64>, f64) {
         let indices = &self.frozen.minibatches[minibatch];
         let gradients: Vec<Vec<f64>> = (0..DRAWS)
             .map(|draw| {
                 self.redraw(indices, (minibatch * DRAWS + draw) as u64);
-                self.gradient(networks, indices)
+                self.gradient(indices)
             })
             .collect();
         let mean = mean(&gradients);
@@ -271,9 +276,8 @@ fn distance2(a: &[f64], b: &[f64]) -> f64 {
 
 /// Unbiased estimates: the finite number of draws and minibatches is subtracted.
 fn measure(frozen: &Frozen, design: &Design, networks: &ActorCritic) -> Figures {
-    let mut worker = Worker::new(frozen, design);
-    let (means, scatters): (Vec<_>, Vec<_>) =
-        (0..MINIBATCHES).map(|m| worker.draws(networks, m)).unzip();
+    let mut worker = Worker::new(frozen, design, networks);
+    let (means, scatters): (Vec<_>, Vec<_>) = (0..MINIBATCHES).map(|m| worker.draws(m)).unzip();
     let (draws, minibatches) = (DRAWS as f64, MINIBATCHES as f64);
     let pairs = scatters.iter().sum::<f64>() / (minibatches * (draws - 1.0));
     let center = mean(&means);

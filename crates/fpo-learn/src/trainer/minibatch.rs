@@ -1,18 +1,18 @@
 //! The minibatch that a training failed in, as a file to look into.
 
 use super::{TrainError, Trainer};
-use crate::advantage::Recompute;
+use crate::learner::shuffle;
 use safetensors::tensor::{Dtype, TensorView};
 
 /// Name, numbers, which rows of them, and the shape of a row.
-type BatchSlice<'a> = (&'static str, &'a [f32], &'a [usize], &'a [usize]);
+type Column<'a> = (&'static str, &'a [f32], &'a [usize], &'a [usize]);
 
 impl Trainer {
     /// The transitions of the minibatch whose gradient became non-finite, as the bytes of a
     /// safetensors file; none where no minibatch is to blame. To be asked for right after
     /// [`Trainer::iterate`] gave `error`.
     ///
-    /// R transitions with N views each: `transition` `[R]` (which of the batch), `observation`
+    /// R transitions with N samples each: `transition` `[R]` (which of the batch), `observation`
     /// (normalized), `action` (unbounded), `reward` (scaled), `advantage` (not normalized over the
     /// minibatch), `return`, `sample_input`, `sample_target`, `sample_time` and `old_loss`
     /// `[R, N, …]`.
@@ -20,23 +20,29 @@ impl Trainer {
     /// # Errors
     /// None in practice: the container refuses no batch.
     pub fn offending_minibatch(&self, error: &TrainError) -> Result<Option<Vec<u8>>, TrainError> {
-        let TrainError::NonFiniteGradient { minibatch, .. } = error else {
+        let &TrainError::NonFiniteGradient {
+            iteration,
+            epoch,
+            minibatch,
+            ..
+        } = error
+        else {
             return Ok(None);
         };
         let (batch, dims) = (&self.batch, self.batch.dims);
-        let indices = self.order.len() / self.config.optimizer.minibatches;
-        let length = match self.config.advantage.schedule() {
-            Recompute::PerIteration => 1,
-            Recompute::PerMinibatch => dims.num_steps,
-        };
-        let indices = &self.order[minibatch * indices..][..indices];
+        let settings = self.config.learner();
+        let (count, length) = settings.indices(&dims);
+        let mut order = vec![0; count];
+        shuffle(&settings, iteration, epoch, &mut order);
+        let per_minibatch = count / settings.minibatches;
+        let indices = &order[minibatch * per_minibatch..][..per_minibatch];
         let rows: Vec<usize> = indices
             .iter()
             .flat_map(|unit| (0..length).map(move |k| *unit as usize * length + k))
             .collect();
         let samples = dims.samples;
         let observation_rows: Vec<usize> = rows.iter().map(|&i| dims.row(i)).collect();
-        let parts: [BatchSlice; 9] = [
+        let parts: [Column; 9] = [
             (
                 "observation",
                 &batch.observations,

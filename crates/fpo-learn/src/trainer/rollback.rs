@@ -1,6 +1,6 @@
 //! Going back to an earlier state after a collapse, and on from there more carefully.
 
-use super::{TrainError, Trainer};
+use super::{TrainError, Trainer, make};
 use crate::evaluate::EvaluateError;
 use crate::rollout::Quantity;
 
@@ -32,15 +32,24 @@ impl Trainer {
         let rollbacks = self.rollbacks + 1;
         match state {
             Some(state) => self.load_learnt(state)?,
-            None => {
-                *self = Self::new(
-                    &self.config,
-                    self.task.clone(),
-                    self.pool.current_num_threads(),
-                )?
-            }
+            None => self.restart()?,
         }
         (self.iteration, self.rollbacks) = (done, rollbacks);
+        Ok(())
+    }
+
+    /// Everything that is learned, and the environments, as they were at first.
+    fn restart(&mut self) -> Result<(), TrainError> {
+        let config = &self.config;
+        let initial = make::initial_networks(config, &self.policy, &self.critic);
+        let (task, policy) = (self.task.as_ref(), &self.policy);
+        self.workers = self
+            .pool
+            .install(|| make::rollout_workers(config, task, policy))?;
+        self.normalizer = make::normalizer(config, self.normalizer.dim());
+        self.average = make::average(config, &initial.policy);
+        self.learner.load_state(initial);
+        self.lr_scale = 1.0;
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{TrainError, Trainer};
 use crate::config::Config;
-use crate::learner::TrainState;
+use crate::learner::{ActorCritic, TrainState};
 use fpo_env::Task;
 use fpo_nn::{Mlp, Normalizer, TensorRecord};
 use fpo_policy::moments;
@@ -68,9 +68,10 @@ impl Trainer {
     /// # Errors
     /// None in practice: the container refuses no state of a trainer.
     pub fn state(&self) -> Result<Vec<u8>, TrainError> {
+        let ActorCritic { policy, critic } = self.networks();
         let networks = [
-            ("policy", self.policy.network(), &self.networks.policy),
-            ("critic", &self.critic.network, &self.networks.critic),
+            ("policy", self.policy.network(), policy),
+            ("critic", &self.critic.network, critic),
         ];
         let mut records: Vec<TensorRecord> = networks
             .iter()
@@ -107,8 +108,8 @@ impl Trainer {
             task: self.config.task.clone(),
             seed: self.config.seed,
             iteration: self.iteration,
-            policy_adam_steps: self.networks.policy.adam.steps,
-            critic_adam_steps: self.networks.critic.adam.steps,
+            policy_adam_steps: policy.adam.steps,
+            critic_adam_steps: critic.adam.steps,
             normalizer_count: moments.count,
             lr_scale: self.lr_scale,
             rollbacks: self.rollbacks,
@@ -149,25 +150,7 @@ impl Trainer {
 
     fn load(&mut self, state: &[u8], counters: &Counters) -> Result<(), TrainError> {
         let file = SafeTensors::deserialize(state).map_err(damaged)?;
-        load(
-            &mut self.networks.policy,
-            self.policy.network(),
-            "policy",
-            &file,
-        )?;
-        load(
-            &mut self.networks.critic,
-            &self.critic.network,
-            "critic",
-            &file,
-        )?;
-        self.networks.policy.adam.steps = counters.policy_adam_steps;
-        self.networks.critic.adam.steps = counters.critic_adam_steps;
-        if !(self.networks.policy.is_valid() && self.networks.critic.is_valid()) {
-            return Err(refused(
-                "an optimizer holds a number that is not finite, or a negative square".into(),
-            ));
-        }
+        let learned = self.load_networks(&file, counters)?;
         if let Some(ema) = &mut self.average {
             // A run may begin to average later than its state was saved.
             ema.average = match file.names().iter().any(|name| name.starts_with(AVERAGE)) {
@@ -176,9 +159,10 @@ impl Trainer {
                     .network()
                     .load(AVERAGE, &file)
                     .map_err(damaged)?,
-                false => self.networks.policy.parameters.clone(),
+                false => learned.policy.parameters.clone(),
             };
         }
+        self.learner.load_state(learned);
         let dim = self.normalizer.dim();
         let moments = moments::load(&file, counters.normalizer_count, dim).map_err(damaged)?;
         // Far beyond any run, and far from overflowing where they are multiplied.
@@ -208,6 +192,26 @@ impl Trainer {
             return Err(refused("it has more environments than env.num_envs".into()));
         }
         Ok(())
+    }
+
+    /// What the file's networks had learned.
+    fn load_networks(
+        &self,
+        file: &SafeTensors,
+        counters: &Counters,
+    ) -> Result<ActorCritic, TrainError> {
+        let mut learned = self.networks().clone();
+        let ActorCritic { policy, critic } = &mut learned;
+        load(policy, self.policy.network(), "policy", file)?;
+        load(critic, &self.critic.network, "critic", file)?;
+        policy.adam.steps = counters.policy_adam_steps;
+        critic.adam.steps = counters.critic_adam_steps;
+        if !(policy.is_valid() && critic.is_valid()) {
+            return Err(refused(
+                "an optimizer holds a number that is not finite, or a negative square".into(),
+            ));
+        }
+        Ok(learned)
     }
 }
 

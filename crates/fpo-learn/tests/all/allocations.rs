@@ -6,7 +6,7 @@ mod counting;
 use counting::{allocations_in, count_this_thread};
 use fpo_learn::config::{Config, Recompute};
 use fpo_learn::critic::Critic;
-use fpo_learn::learner::{ActorCritic, Learner, TrainState};
+use fpo_learn::learner::{ActorCritic, CpuLearner, GradientSteps, TrainState};
 use fpo_learn::rollout::Batch;
 use fpo_rng::{Key, Stream, fill_normal};
 
@@ -27,7 +27,7 @@ fn a_gradient_step_allocates_nothing() {
             parameters.iter_mut().for_each(|p| *p *= 0.1);
             TrainState::new(network, parameters, config.optimizer.adam())
         };
-        let mut networks = ActorCritic {
+        let networks = ActorCritic {
             policy: train(policy.network()),
             critic: train(&critic.network),
         };
@@ -37,7 +37,7 @@ fn a_gradient_step_allocates_nothing() {
             Recompute::PerIteration => (0..640).collect(),
             Recompute::PerMinibatch => (0..64).collect(),
         };
-        let mut learner = Learner::new(config.learner(), &policy, &critic, 640);
+        let mut learner = CpuLearner::new(config.learner(), policy, critic, networks, 640);
         // One thread: among several, who steals work allocates now and then, in the library and
         // when it likes.
         let pool = rayon::ThreadPoolBuilder::new()
@@ -47,9 +47,8 @@ fn a_gradient_step_allocates_nothing() {
             .unwrap();
         pool.install(|| {
             let mut step = || {
-                let stats =
-                    learner.differentiate(&policy, &critic, &networks, &mut batch, &indices);
-                learner.step(&policy, &critic, &mut networks, stats.grad_norm, [1e-3; 2]);
+                let stats = learner.differentiate(&mut batch, &indices);
+                learner.step(stats.grad_norm, [1e-3; 2]);
             };
             (0..3).for_each(|_| step());
             let count = allocations_in(|| (0..20).for_each(|_| step()));

@@ -6,7 +6,7 @@ use crate::toy::Toy;
 use fpo_env::{EnvGroup, EnvGroupOptions, StepEnd};
 use fpo_learn::config::{Config, GaeForm, Method, Recompute, ValueScale};
 use fpo_learn::critic::Critic;
-use fpo_learn::learner::{ActorCritic, Learner, TrainState};
+use fpo_learn::learner::{ActorCritic, CpuLearner, GradientSteps, Learner, TrainState};
 use fpo_learn::rollout::Batch;
 use fpo_learn::rollout::{RolloutContext, RolloutWorker};
 use fpo_nn::{Mlp, Normalizer, NormalizerConfig};
@@ -22,7 +22,7 @@ struct Rollout {
     config: Config,
     policy: Model,
     critic: Critic,
-    networks: ActorCritic,
+    learner: CpuLearner,
     map: ActionMap,
     normalizer: Normalizer,
     worker: RolloutWorker,
@@ -38,6 +38,17 @@ fn trained(config: &Config, network: &Mlp, index: u32) -> TrainState {
         &mut parameters,
     );
     TrainState::new(network, parameters, config.optimizer.adam())
+}
+
+fn learner(config: &Config, policy: &Model, critic: &Critic, networks: ActorCritic) -> CpuLearner {
+    let rows = config.env.transitions();
+    CpuLearner::new(
+        config.learner(),
+        policy.clone(),
+        critic.clone(),
+        networks,
+        rows,
+    )
 }
 
 fn options() -> EnvGroupOptions {
@@ -90,18 +101,12 @@ fn rollout_with(method: Method, task: &Toy, action_bound: f32, action_noise: f32
             action_bound,
             fpo_env::Task::spec(task),
         ),
-        worker: RolloutWorker::new(
-            envs,
-            &policy,
-            &critic,
-            config.parts().samples_per_action,
-            None,
-        ),
+        worker: RolloutWorker::new(envs, &policy, None),
+        learner: learner(&config, &policy, &critic, networks),
         batch: Batch::new(dims),
         config,
         policy,
         critic,
-        networks,
         normalizer,
     };
     rollout.collect();
@@ -112,14 +117,12 @@ impl Rollout {
     fn collect(&mut self) {
         let context = RolloutContext {
             policy: &self.policy,
-            policy_weights: &self.networks.policy.weights,
-            critic: &self.critic,
-            critic_weights: &self.networks.critic.weights,
+            policy_weights: self.learner.actor_weights(),
+            learner: &self.learner,
             normalizer: &self.normalizer,
             action_map: &self.map,
             action_noise: self.config.policy.action_noise,
             samples: self.config.parts().samples,
-            loss: self.config.parts().loss,
             gae: self.config.advantage.gae(),
             reward_scale: self.config.env.reward_scale,
             seed: 9,
@@ -133,7 +136,7 @@ impl Rollout {
         let mut out = [0.0];
         let mut scratch = self.critic.network.scratch(1, false);
         self.critic.values(
-            &self.networks.critic.weights,
+            &self.learner.state().critic.weights,
             observation,
             &mut scratch,
             &mut out,
@@ -251,29 +254,18 @@ fn a_truncation_by_the_environment_bootstraps_and_a_termination_does_not() {
 fn once_and_per_minibatch_estimate_alike_while_the_critic_stands_still() {
     let mut r = rollout(3);
     let (advantages, returns) = (r.batch.advantages.clone(), r.batch.returns.clone());
-    let learner = |config: &Config| {
-        Learner::new(
-            config.learner(),
-            &r.policy,
-            &r.critic,
-            r.batch.dims.transitions(),
-        )
+    let again = |config: &Config| {
+        let networks = r.learner.state().clone();
+        learner(config, &r.policy, &r.critic, networks)
     };
-    let mut once = learner(&r.config);
+    let mut once = again(&r.config);
     r.config.advantage.recompute = Recompute::PerMinibatch;
-    let mut per_minibatch = learner(&r.config);
+    let mut per_minibatch = again(&r.config);
 
     let transitions: Vec<u32> = (0..r.batch.dims.transitions() as u32).collect();
     let sequences: Vec<u32> = (0..r.batch.dims.sequences as u32).collect();
-    let first = once.differentiate(
-        &r.policy,
-        &r.critic,
-        &r.networks,
-        &mut r.batch,
-        &transitions,
-    );
-    let second =
-        per_minibatch.differentiate(&r.policy, &r.critic, &r.networks, &mut r.batch, &sequences);
+    let first = once.differentiate(&mut r.batch, &transitions);
+    let second = per_minibatch.differentiate(&mut r.batch, &sequences);
     assert_eq!((advantages, returns), (r.batch.advantages, r.batch.returns));
     assert!((first.value_loss - second.value_loss).abs() < 1e-6 * first.value_loss.abs());
     assert!(once.gradient().iter().any(|g| g.abs() > 1e-3));
@@ -333,7 +325,7 @@ fn only_a_flow_learns_from_the_cut_action() {
     for (i, &action) in r.batch.actions.iter().enumerate() {
         let observation = &r.batch.observations[2 * r.batch.dims.row(i)..][..2];
         let [mean, one] = [0.0, 1.0].map(|z| {
-            let (weights, mut x) = (&r.networks.policy.weights, [f32::NAN]);
+            let (weights, mut x) = (r.learner.actor_weights(), [f32::NAN]);
             r.policy
                 .sample(weights, observation, &[z], &mut x, &mut scratch);
             x

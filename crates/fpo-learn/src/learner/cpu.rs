@@ -1,0 +1,251 @@
+//! The learner of this machine's processor: tiles of a minibatch through both networks, gradients
+//! part by part, a sum in fixed order, Adam.
+
+use super::awake::keep_awake;
+use super::epochs::{GradientSteps, run_epochs};
+use super::forward::PolicyView;
+use super::scorer::ScorerPool;
+use super::worker::{Advantages, GradientWorker, PassContext};
+use super::{ActorCritic, LearnPlan, LearnStats, Learner, LearnerSettings, MinibatchStats};
+use crate::advantage::{AdvantageNormalization, STD_FLOOR, mean_std};
+use crate::critic::Critic;
+use crate::rollout::{Batch, BatchSlice};
+use crate::trainer::TrainError;
+use fpo_nn::{clip_to_norm, global_norm};
+use fpo_policy::Model;
+use fpo_rng::{Key, Stream};
+use rayon::prelude::*;
+
+/// Parts that a minibatch's gradient is computed in, at most; the number of threads changes nothing
+/// about them.
+const MAX_WORKERS: usize = 8;
+/// Transitions that a part has at least: below, its reduction costs more than its share of the work
+/// is worth.
+const MIN_WORKER_ROWS: usize = 128;
+
+/// A learner on the threads of the pool that it is called on.
+pub struct CpuLearner {
+    settings: LearnerSettings,
+    policy: Model,
+    critic: Critic,
+    networks: ActorCritic,
+    workers: Vec<GradientWorker>,
+    /// The reduced gradient, the policy's then the critic's.
+    gradient: Vec<f32>,
+    policy_parameters: usize,
+    scorers: ScorerPool,
+}
+
+impl CpuLearner {
+    /// A learner of `networks`, with buffers for minibatches of `rows` transitions.
+    pub fn new(
+        settings: LearnerSettings,
+        policy: Model,
+        critic: Critic,
+        networks: ActorCritic,
+        rows: usize,
+    ) -> Self {
+        let workers = (rows / MIN_WORKER_ROWS).clamp(1, MAX_WORKERS);
+        let (samples, sequence) = (settings.samples_per_action, settings.sequence);
+        let policy_parameters = policy.network().parameter_count();
+        let parameters = policy_parameters + critic.network.parameter_count();
+        Self {
+            workers: (0..workers)
+                .map(|_| GradientWorker::new(&policy, &critic, samples, sequence))
+                .collect(),
+            gradient: vec![0.0; parameters],
+            policy_parameters,
+            scorers: ScorerPool::default(),
+            settings,
+            policy,
+            critic,
+            networks,
+        }
+    }
+
+    /// The gradient that [`GradientSteps::differentiate`] found: the policy's, then the critic's,
+    /// each laid out as its parameters.
+    pub fn gradient(&self) -> &[f32] {
+        &self.gradient
+    }
+
+    fn policy_view(&self) -> PolicyView<'_> {
+        PolicyView {
+            model: &self.policy,
+            weights: &self.networks.policy.weights,
+            loss: self.settings.loss,
+        }
+    }
+
+    /// What scorers are made for.
+    fn scored(&self) -> (&Model, &Critic, usize) {
+        (&self.policy, &self.critic, self.settings.samples_per_action)
+    }
+
+    /// Sums the first `count` parts' gradients, always in the same order.
+    fn sum_gradients(&mut self, count: usize) {
+        const CHUNK: usize = 4096;
+        let (policy, critic) = self.gradient.split_at_mut(self.policy_parameters);
+        let workers = &self.workers[..count];
+        for (total, network) in [(policy, 0), (critic, 1)] {
+            total
+                .par_chunks_mut(CHUNK)
+                .enumerate()
+                .for_each(|(i, total)| {
+                    let at = i * CHUNK..i * CHUNK + total.len();
+                    total.copy_from_slice(&workers[0].gradients()[network][at.clone()]);
+                    for worker in &workers[1..] {
+                        total
+                            .iter_mut()
+                            .zip(&worker.gradients()[network][at.clone()])
+                            .for_each(|(t, g)| *t += g);
+                    }
+                });
+        }
+    }
+}
+
+impl GradientSteps for CpuLearner {
+    fn differentiate(&mut self, batch: &mut Batch, indices: &[u32]) -> MinibatchStats {
+        let settings = &self.settings;
+        let length = settings.sequence.unwrap_or(1);
+        let rows = indices.len() * length;
+        // Parts of equal size; a small minibatch may have fewer than there are workers.
+        let share = indices.len().div_ceil(self.workers.len());
+        let parts = indices.len().div_ceil(share);
+        let pass = PassContext {
+            policy: PolicyView {
+                model: &self.policy,
+                weights: &self.networks.policy.weights,
+                loss: settings.loss,
+            },
+            critic: &self.critic,
+            critic_weights: &self.networks.critic.weights,
+            objective: settings.objective,
+            pull: settings.pull,
+            entropy: settings.entropy,
+            noise: Key::new(settings.seed, Stream::Entropy).step(self.networks.policy.adam.steps),
+            value: settings.value,
+            mask_truncated: settings.mask_truncated,
+            scale: 1.0 / rows as f32,
+        };
+        let workers = &mut self.workers[..parts];
+        if settings.gae.is_none() {
+            let (advantages, critic) = (advantages(settings, batch, indices), settings.critic);
+            for_each_part(workers, indices, share, |worker, indices| {
+                worker.begin();
+                if critic {
+                    worker.critic_pass(&pass, batch, indices, None);
+                }
+                worker.policy_pass(&pass, batch, (indices, length), advantages);
+            });
+        } else {
+            // The policy's loss needs the advantages that the critic's pass estimates.
+            for_each_part(workers, indices, share, |worker, indices| {
+                worker.begin();
+                worker.critic_pass(&pass, batch, indices, settings.gae);
+            });
+            for (worker, indices) in workers.iter().zip(indices.chunks(share)) {
+                worker.hand_over_returns(batch, indices);
+            }
+            let advantages = advantages(settings, batch, indices);
+            for_each_part(workers, indices, share, |worker, indices| {
+                worker.policy_pass(&pass, batch, (indices, length), advantages);
+            });
+        }
+
+        // The parts' sums, always in the same order.
+        self.sum_gradients(parts);
+        self.policy
+            .freeze(&mut self.gradient[..self.policy_parameters]);
+        let mut stats = MinibatchStats::default();
+        for worker in &self.workers[..parts] {
+            stats.merge(&worker.stats);
+        }
+        stats.rows = rows as u64;
+        stats.grad_norm = global_norm(&[&self.gradient]);
+        stats
+    }
+
+    fn step(&mut self, norm: f64, [policy_lr, critic_lr]: [f32; 2]) {
+        let limit = f64::from(self.settings.max_grad_norm);
+        if limit > 0.0 {
+            clip_to_norm(&mut self.gradient, norm, limit);
+        }
+        let (for_policy, for_critic) = self.gradient.split_at(self.policy_parameters);
+        let ActorCritic { policy, critic } = &mut self.networks;
+        let (of_policy, of_critic) = (self.policy.network(), &self.critic.network);
+        if !self.settings.critic {
+            return policy.step(of_policy, for_policy, policy_lr);
+        }
+        rayon::join(
+            || policy.step(of_policy, for_policy, policy_lr),
+            || critic.step(of_critic, for_critic, critic_lr),
+        );
+    }
+}
+
+impl Learner for CpuLearner {
+    fn values(&self, observations: &[f32], out: &mut [f32]) {
+        self.scorers.with(self.scored(), |scorer| {
+            let weights = &self.networks.critic.weights;
+            self.critic
+                .values(weights, observations, &mut scorer.critic, out);
+        });
+    }
+
+    fn score(&self, part: &mut BatchSlice) {
+        self.scorers.with(self.scored(), |scorer| {
+            scorer.score(self.policy_view(), part);
+        });
+    }
+
+    fn learn(&mut self, batch: &mut Batch, plan: &LearnPlan) -> Result<LearnStats, TrainError> {
+        let settings = self.settings;
+        keep_awake(|| run_epochs(self, &settings, batch, plan))
+    }
+
+    fn state(&self) -> &ActorCritic {
+        &self.networks
+    }
+
+    fn load_state(&mut self, state: ActorCritic) {
+        self.networks = state;
+    }
+}
+
+/// Does `work` for each part of a minibatch: its worker, and `share` of the indices.
+fn for_each_part(
+    workers: &mut [GradientWorker],
+    indices: &[u32],
+    share: usize,
+    work: impl Fn(&mut GradientWorker, &[u32]) + Sync + Send,
+) {
+    workers
+        .par_iter_mut()
+        .zip(indices.par_chunks(share))
+        .for_each(|(worker, indices)| work(worker, indices));
+}
+
+/// How the minibatch's advantages are to be normalized.
+fn advantages(settings: &LearnerSettings, batch: &Batch, indices: &[u32]) -> Advantages {
+    let length = settings.sequence.unwrap_or(1);
+    let of_index = |&i: &u32| i as usize * length..(i as usize + 1) * length;
+    let all = indices.iter().flat_map(of_index);
+    let (mean, inverse_std) = match settings.normalize {
+        AdvantageNormalization::Minibatch => {
+            let (mean, std) = mean_std(all.clone().map(|i| batch.advantages[i]));
+            (mean as f32, (1.0 / (std + STD_FLOOR)) as f32)
+        }
+        _ => (0.0, 1.0),
+    };
+    let mut advantages = Advantages {
+        mean,
+        inverse_std,
+        bonus: settings.bonus,
+        lowest: f32::INFINITY,
+    };
+    let seen = all.map(|i| advantages.of(batch, i));
+    advantages.lowest = seen.fold(f32::INFINITY, f32::min);
+    advantages
+}

@@ -1,0 +1,109 @@
+//! What a trainer is made of: networks, the learner and environments as the settings describe them.
+
+use super::TrainError;
+use crate::config::Config;
+use crate::critic::Critic;
+use crate::learner::{ActorCritic, CpuLearner, TrainState};
+use crate::rollout::RolloutWorker;
+use fpo_env::{EnvGroup, EnvGroupOptions, EnvSpec, Task};
+use fpo_nn::{Ema, Mlp, Normalizer, NormalizerConfig};
+use fpo_policy::Model;
+use fpo_rng::{Key, Stream};
+use rayon::prelude::*;
+
+/// Groups that the environments are cut into, at most; the number of threads changes nothing about
+/// them.
+const MAX_WORKERS: usize = 16;
+
+/// The learner of this machine's processor, before its first step.
+///
+/// # Errors
+/// If the networks' sizes are impossible, or the machine lacks the precision.
+pub fn cpu_learner(config: &Config, spec: &EnvSpec) -> Result<CpuLearner, TrainError> {
+    let (policy, critic) = networks(config, spec)?;
+    let initial = initial_networks(config, &policy, &critic);
+    let dims = config.dims(spec.observation_dim(), spec.action_dim());
+    let rows = dims.transitions() / config.optimizer.minibatches;
+    Ok(CpuLearner::new(
+        config.learner(),
+        policy,
+        critic,
+        initial,
+        rows,
+    ))
+}
+
+/// Policy and critic, without their parameters.
+pub(super) fn networks(config: &Config, spec: &EnvSpec) -> Result<(Model, Critic), TrainError> {
+    let (od, ad) = (spec.observation_dim(), spec.action_dim());
+    let precision = config.train.precision;
+    let policy = config
+        .model(od, ad)?
+        .with_precision(precision.of_policy())?;
+    let mut critic = Critic::new(&config.critic, od, config.advantage.gamma)?;
+    critic.network = critic.network.with_precision(precision.of_critic())?;
+    Ok((policy, critic))
+}
+
+/// The parameters that the seed gives, and optimizers before their first step.
+pub(super) fn initial_networks(config: &Config, policy: &Model, critic: &Critic) -> ActorCritic {
+    let train = |network: &Mlp, index: u32, init: &dyn Fn(Key, &mut [f32])| {
+        let mut parameters = vec![0.0; network.parameter_count()];
+        let key = Key::new(config.seed, Stream::Init).index(index);
+        init(key, &mut parameters);
+        TrainState::new(network, parameters, config.optimizer.adam())
+    };
+    ActorCritic {
+        policy: train(policy.network(), 0, &|key, parameters| {
+            policy.init(&config.policy, key, parameters);
+        }),
+        critic: train(&critic.network, 1, &|key, parameters| {
+            let settings = &config.critic;
+            let (initialization, gain) = (settings.initialization, settings.final_gain);
+            critic.network.init(initialization, gain, key, parameters);
+        }),
+    }
+}
+
+/// The environments, cut into groups, with what acts in them; on the threads of the current pool.
+pub(super) fn rollout_workers(
+    config: &Config,
+    task: &dyn Task,
+    policy: &Model,
+) -> Result<Vec<RolloutWorker>, TrainError> {
+    let envs = config.env.num_envs;
+    let options = EnvGroupOptions {
+        seed: config.seed,
+        stream: Stream::Reset,
+        random_initial_length: config.env.random_initial_length,
+        group: config.advantage.envs_alike() as u32,
+    };
+    let count = envs.min(MAX_WORKERS);
+    let bounds: Vec<_> = (0..=count).map(|i| envs * i / count).collect();
+    let action_dim = task.spec().action_dim();
+    bounds
+        .par_windows(2)
+        .map(|w| {
+            let envs = EnvGroup::new(task, w[0] as u32, w[1] - w[0], options)?;
+            let neighbors = config.objective.knn(action_dim);
+            Ok(RolloutWorker::new(envs, policy, neighbors))
+        })
+        .collect()
+}
+
+/// A normalizer that has seen nothing.
+pub(super) fn normalizer(config: &Config, observation_dim: usize) -> Normalizer {
+    let settings = &config.normalizer;
+    let clip = (settings.enabled && settings.clip > 0.0).then_some(settings.clip);
+    let settings = NormalizerConfig {
+        clip,
+        ..Default::default()
+    };
+    Normalizer::new(settings, observation_dim)
+}
+
+/// The moving average of the policy's parameters, if there is to be one.
+pub(super) fn average(config: &Config, policy: &TrainState) -> Option<Ema> {
+    let decay = config.train.ema_decay;
+    (decay > 0.0).then(|| Ema::new(decay, &policy.parameters))
+}
