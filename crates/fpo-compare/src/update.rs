@@ -6,6 +6,7 @@ use anyhow::{Result, ensure};
 use fpo_env::StepEnd;
 use fpo_learn::critic::Critic;
 use fpo_learn::learner::{ActorCritic, CpuLearner, GradientSteps, Learner, TrainState};
+use fpo_learn::reduce::Alone;
 use fpo_learn::rollout::Batch;
 use fpo_nn::{Mlp, global_norm};
 use fpo_run::config::{self, Config};
@@ -76,7 +77,9 @@ impl Update {
             pool,
         } = self;
         let stats = pool.install(|| {
-            let stats = learner.differentiate(batch, indices);
+            let stats = learner
+                .differentiate(batch, indices, &Alone)
+                .expect("one rank exchanges nothing");
             learner.step(stats.grad_norm, *rates);
             stats
         });

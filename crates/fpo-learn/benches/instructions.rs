@@ -14,6 +14,7 @@ mod setup;
 
 use fpo_learn::critic::Critic;
 use fpo_learn::learner::{ActorCritic, CpuLearner, GradientSteps};
+use fpo_learn::reduce::Alone;
 use fpo_nn::{Activation, Adam, AdamConfig, Initialization, Mlp, MlpSpec};
 use fpo_rng::{Key, Stream, fill_normal};
 use setup::{ACTION, OBSERVATION, batch, config, trained};
@@ -128,7 +129,9 @@ fn gradient_step(rounds: usize) {
         .expect("a thread");
     pool.install(|| {
         for _ in 0..rounds {
-            let stats = learner.differentiate(&mut batch, &indices);
+            let stats = learner
+                .differentiate(&mut batch, &indices, &Alone)
+                .expect("alone");
             learner.step(stats.grad_norm, [0.0; 2]);
         }
     });

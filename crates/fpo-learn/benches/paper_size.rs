@@ -9,6 +9,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use fpo_learn::config::LearningPrecision;
 use fpo_learn::critic::Critic;
 use fpo_learn::learner::{ActorCritic, CpuLearner, GradientSteps};
+use fpo_learn::reduce::Alone;
 use fpo_nn::{Mlp, peak::peak_gflops};
 use fpo_rng::{Key, Stream, fill_normal};
 use rayon::ThreadPoolBuilder;
@@ -84,7 +85,9 @@ fn update_in(c: &mut Criterion, precision: LearningPrecision) {
         group.bench_function(format!("{threads} threads"), |bencher| {
             bencher.iter(|| {
                 pool.install(|| {
-                    let stats = learner.differentiate(&mut batch, &indices);
+                    let stats = learner
+                        .differentiate(&mut batch, &indices, &Alone)
+                        .expect("alone");
                     learner.step(stats.grad_norm, [0.0; 2]);
                 })
             });

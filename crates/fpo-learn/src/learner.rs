@@ -26,6 +26,7 @@ pub use settings::{LearnerSettings, OptimizerConfig};
 pub use stats::{LearnStats, MinibatchStats};
 pub use train_state::{ActorCritic, TrainState};
 
+use crate::reduce::Reduce;
 use crate::rollout::{Batch, BatchSlice};
 use crate::trainer::TrainError;
 use fpo_nn::Weights;
@@ -48,12 +49,18 @@ pub trait Learner: Send + Sync {
     /// A whole iteration: all epochs over `batch`. Advantages, and returns where they are estimated
     /// per minibatch, are written into the batch as they are used.
     ///
-    /// It is called on a thread of the trainer's pool.
+    /// All ranks have the same batch, and are to be left with the same networks; `reduce` is how
+    /// they share the work. It is called on a thread of the trainer's pool.
     ///
     /// # Errors
-    /// If a loss or a gradient is not a number, or a ratio is not 1 before the first step. Some
-    /// minibatches may then have been learned from.
-    fn learn(&mut self, batch: &mut Batch, plan: &LearnPlan) -> Result<LearnStats, TrainError>;
+    /// If a loss or a gradient is not a number, a ratio is not 1 before the first step, or a rank
+    /// is gone. Some minibatches may then have been learned from.
+    fn learn(
+        &mut self,
+        batch: &mut Batch,
+        plan: &LearnPlan,
+        reduce: &dyn Reduce,
+    ) -> Result<LearnStats, TrainError>;
 
     /// The policy's weights, to act with.
     fn actor_weights(&self) -> &Weights {

@@ -4,7 +4,8 @@
 //! their samples; [`advantage`] says which were better than expected; an [`objective`] turns
 //! network outputs into a loss and its gradient at those outputs; the [`learner`] carries that
 //! through the networks and steps the optimizers; the [`trainer`] repeats it. [`config`] says how,
-//! [`mod@method`] which parts a method is made of, and [`evaluate`] how well it went.
+//! [`mod@method`] which parts a method is made of, and [`evaluate`] how well it went. With
+//! [`mod@reduce`], several processes do this together.
 //!
 //! Nothing here knows a file or TOML: that is `fpo-run`'s.
 
@@ -17,5 +18,6 @@ pub mod evaluate;
 pub mod learner;
 pub mod method;
 pub mod objective;
+pub mod reduce;
 pub mod rollout;
 pub mod trainer;

@@ -2,6 +2,7 @@
 //! what it collected.
 
 mod batch;
+mod exchange;
 mod pairs;
 mod samples;
 mod settings;
@@ -93,6 +94,22 @@ pub struct RolloutStats {
     pub fault: Option<NonFinite>,
 }
 
+impl RolloutStats {
+    /// Nothing seen yet.
+    pub fn new(observation_dim: usize) -> Self {
+        Self {
+            episodes: Vec::new(),
+            moments: Moments::new(observation_dim),
+            saturation: 0.0,
+            entropy: 0.0,
+            inference: Duration::ZERO,
+            stepping: Duration::ZERO,
+            scoring: Duration::ZERO,
+            fault: None,
+        }
+    }
+}
+
 /// What it takes to tell how rare an action is among others of the policy.
 struct KnnBuffers {
     /// Further actions for each observation.
@@ -166,16 +183,7 @@ impl RolloutWorker {
             final_observations: Vec::new(),
             final_transitions: Vec::new(),
             final_values: Vec::new(),
-            stats: RolloutStats {
-                episodes: Vec::new(),
-                moments: Moments::new(policy.observation_dim()),
-                saturation: 0.0,
-                entropy: 0.0,
-                inference: Duration::ZERO,
-                stepping: Duration::ZERO,
-                scoring: Duration::ZERO,
-                fault: None,
-            },
+            stats: RolloutStats::new(policy.observation_dim()),
             envs,
         }
     }

@@ -23,12 +23,14 @@ use crate::evaluate::{Evaluation, evaluate_both};
 use crate::learner::{ActorCritic, LearnPlan, LearnStats, Learner};
 use crate::method::MethodParts;
 use crate::objective::SampleLoss;
-use crate::rollout::{Batch, RolloutContext, RolloutWorker};
+use crate::reduce::{Alone, Reduce, complete, share};
+use crate::rollout::{Batch, RolloutContext, RolloutStats, RolloutWorker};
 use fpo_env::{EnvSpec, StepEnd, Task};
 use fpo_nn::{Ema, Normalizer, Precision};
 use fpo_policy::{ActionMap, Model, Policy};
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -43,7 +45,14 @@ pub struct Trainer {
     action_map: ActionMap,
     normalizer: Normalizer,
     learner: Box<dyn Learner>,
+    reduce: Arc<dyn Reduce>,
+    /// Where the groups of environments begin, and where the last ends.
+    bounds: Vec<usize>,
+    /// Those of this rank.
     workers: Vec<RolloutWorker>,
+    /// What all groups saw in the latest rollout.
+    seen: Vec<RolloutStats>,
+    /// Of all groups.
     batch: Batch,
     iteration: u64,
     /// What the adaptive learning rate has made of the policy's, if there is one: 1 at first.
@@ -82,7 +91,23 @@ impl Trainer {
         config: &Config,
         task: Arc<dyn Task>,
         threads: usize,
+        learner: Box<dyn Learner>,
+    ) -> Result<Self, TrainError> {
+        Self::with_reduce(config, task, threads, learner, Arc::new(Alone))
+    }
+
+    /// One of several trainers of the same policy, which are to be made with the same settings and
+    /// called alike: each steps its share of the environments, and all have the same networks,
+    /// metrics and state as a single one would have, to the byte ([`mod@crate::reduce`]).
+    ///
+    /// # Errors
+    /// If the environments, the networks or the threads cannot be made.
+    pub fn with_reduce(
+        config: &Config,
+        task: Arc<dyn Task>,
+        threads: usize,
         mut learner: Box<dyn Learner>,
+        reduce: Arc<dyn Reduce>,
     ) -> Result<Self, TrainError> {
         let pool = ThreadPoolBuilder::new()
             .num_threads(threads)
@@ -94,7 +119,10 @@ impl Trainer {
         let (od, ad) = (spec.observation_dim(), spec.action_dim());
         let (policy, critic) = make::networks(config, spec)?;
         let initial = make::initial_networks(config, &policy, &critic);
-        let workers = pool.install(|| make::rollout_workers(config, task.as_ref(), &policy))?;
+        let bounds = make::group_bounds(config.env.num_envs);
+        let own = own_bounds(reduce.as_ref(), &bounds);
+        let make = || make::rollout_workers(config, task.as_ref(), &policy, &bounds[own]);
+        let workers = pool.install(make)?;
         let average = make::average(config, &initial.policy);
         learner.load_state(initial);
         Ok(Self {
@@ -112,6 +140,9 @@ impl Trainer {
             policy,
             critic,
             learner,
+            reduce,
+            seen: vec![RolloutStats::new(od); bounds.len() - 1],
+            bounds,
             workers,
         })
     }
@@ -148,7 +179,8 @@ impl Trainer {
 
     /// Environments whose episode began anew when the latest state was taken over
     /// ([`Trainer::restore`], [`Trainer::roll_back`]), since they cannot save theirs
-    /// ([`fpo_env::Env::save_state`]). Everything else goes on exactly.
+    /// ([`fpo_env::Env::save_state`]). Everything else goes on exactly. Of several ranks, each
+    /// counts its own.
     pub fn restarted_episodes(&self) -> usize {
         self.workers
             .iter()
@@ -177,11 +209,9 @@ impl Trainer {
     /// state then is not to be saved.
     pub fn iterate(&mut self) -> Result<Iteration, TrainError> {
         let start = Instant::now();
-        self.collect();
-        for worker in &self.workers {
-            if let Some(fault) = worker.stats.fault {
-                return Err(TrainError::Acting(fault));
-            }
+        self.collect()?;
+        if let Some(fault) = self.seen.iter().find_map(|seen| seen.fault) {
+            return Err(TrainError::Acting(fault));
         }
         self.compare_groups()?;
         // Before the epochs, which may estimate targets anew with a critic that has moved on.
@@ -194,8 +224,8 @@ impl Trainer {
         }
         if self.config.normalizer.enabled {
             // Only now: ℓ_old and the ratios belong to the statistics that the rollout used.
-            for worker in &self.workers {
-                self.normalizer.update(&worker.stats.moments);
+            for seen in &self.seen {
+                self.normalizer.update(&seen.moments);
             }
         }
         self.check_parameters()?;
@@ -204,8 +234,8 @@ impl Trainer {
         let end = Instant::now();
 
         let threads = self.pool.current_num_threads() as f64;
-        let sum = |seconds: fn(&RolloutWorker) -> f64| {
-            self.workers.iter().map(seconds).sum::<f64>() / threads
+        let sum = |seconds: fn(&RolloutStats) -> f64| {
+            self.seen.iter().map(seconds).sum::<f64>() / threads
         };
         let seconds = (end - start).as_secs_f64();
         let timing = vec![
@@ -215,12 +245,9 @@ impl Trainer {
                 self.steps_per_iteration() as f64 / seconds,
             ),
             ("rollout_seconds", (collected - start).as_secs_f64()),
-            (
-                "inference_seconds",
-                sum(|s| s.stats.inference.as_secs_f64()),
-            ),
-            ("env_seconds", sum(|s| s.stats.stepping.as_secs_f64())),
-            ("score_seconds", sum(|s| s.stats.scoring.as_secs_f64())),
+            ("inference_seconds", sum(|s| s.inference.as_secs_f64())),
+            ("env_seconds", sum(|s| s.stepping.as_secs_f64())),
+            ("score_seconds", sum(|s| s.scoring.as_secs_f64())),
             ("learn_seconds", (end - collected).as_secs_f64()),
         ];
         Ok(Iteration {
@@ -229,7 +256,7 @@ impl Trainer {
     }
 
     /// Group-relative advantages, where the critic's do not count. A group may lie in several
-    /// shards.
+    /// workers.
     fn compare_groups(&mut self) -> Result<(), TrainError> {
         // Without a limit there are no groups: `check_groups` refused them.
         let length = self.task.spec().step_limit;
@@ -266,8 +293,8 @@ impl Trainer {
         Ok(())
     }
 
-    /// Fills the batch.
-    fn collect(&mut self) {
+    /// Fills the batch: this rank its groups' part of it, the others theirs.
+    fn collect(&mut self) -> Result<(), TrainError> {
         let config = &self.config;
         let context = RolloutContext {
             policy: &self.policy,
@@ -282,15 +309,24 @@ impl Trainer {
             seed: config.seed,
             first_step: self.iteration * self.batch.dims.steps() as u64,
         };
-        let mut parts = self.batch.parts(self.workers.iter().map(|s| s.envs.len()));
-        let workers = &mut self.workers;
+        let mut parts = self
+            .batch
+            .parts(self.bounds.windows(2).map(|w| w[1] - w[0]));
+        let own = share(self.reduce.as_ref(), parts.len());
+        let (workers, of_own) = (&mut self.workers, &mut parts[own.clone()]);
         self.pool.install(|| {
             workers
                 .par_iter_mut()
-                .zip(&mut parts)
+                .zip(of_own)
                 .with_max_len(1)
                 .for_each(|(worker, part)| worker.collect(&context, part));
         });
+        for (worker, seen) in self.workers.iter_mut().zip(&mut self.seen[own]) {
+            std::mem::swap(&mut worker.stats, seen);
+        }
+        complete(self.reduce.as_ref(), parts.iter_mut())?;
+        complete(self.reduce.as_ref(), self.seen.iter_mut())?;
+        Ok(())
     }
 
     /// What the next iteration learns with.
@@ -310,7 +346,8 @@ impl Trainer {
     /// All epochs over the batch.
     fn learn(&mut self, plan: &LearnPlan) -> Result<LearnStats, TrainError> {
         let (learner, batch) = (&mut self.learner, &mut self.batch);
-        self.pool.install(|| learner.learn(batch, plan))
+        let reduce = self.reduce.as_ref();
+        self.pool.install(|| learner.learn(batch, plan, reduce))
     }
 
     fn row(
@@ -321,11 +358,7 @@ impl Trainer {
         timing: Vec<(&'static str, f64)>,
     ) -> Row {
         let (batch, stats) = (&self.batch, &learned.minibatches);
-        let episodes: Vec<_> = self
-            .workers
-            .iter()
-            .flat_map(|s| &s.stats.episodes)
-            .collect();
+        let episodes: Vec<_> = self.seen.iter().flat_map(|s| &s.episodes).collect();
         let whole: Vec<_> = episodes.iter().filter(|e| e.whole).collect();
         let count = whole.len() as f64;
         let diverged = episodes
@@ -333,7 +366,7 @@ impl Trainer {
             .filter(|e| e.end == StepEnd::Diverged)
             .count();
         let (transitions, ratios) = (batch.dims.transitions(), stats.ratio.count as f64);
-        let saturation: f64 = self.workers.iter().map(|s| s.stats.saturation).sum();
+        let saturation: f64 = self.seen.iter().map(|s| s.saturation).sum();
         // Not numbers where there is no critic; `OF_CRITIC` lists them.
         let of_critic = |x: f64| {
             if self.config.advantage.has_critic() {
@@ -399,7 +432,7 @@ impl Trainer {
             values.push(("rollbacks", f64::from(self.rollbacks)));
         }
         if self.config.objective.knn_entropy > 0.0 {
-            let entropy: f64 = self.workers.iter().map(|s| s.stats.entropy).sum();
+            let entropy: f64 = self.seen.iter().map(|s| s.entropy).sum();
             values.push(("entropy", entropy / transitions as f64));
         }
         Row {
@@ -446,6 +479,12 @@ impl Trainer {
             .pool
             .install(|| evaluate_both(&policy, task, seed, episodes))?)
     }
+}
+
+/// Which of the groups' bounds are those of this rank's.
+fn own_bounds(reduce: &dyn Reduce, bounds: &[usize]) -> Range<usize> {
+    let own = share(reduce, bounds.len() - 1);
+    own.start..own.end + 1
 }
 
 /// Group-relative advantages need episodes of equal length that begin together and end within an

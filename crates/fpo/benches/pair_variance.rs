@@ -11,6 +11,7 @@
 use fpo_flow::CfmTarget;
 use fpo_learn::critic::Critic;
 use fpo_learn::learner::{ActorCritic, CpuLearner, GradientSteps};
+use fpo_learn::reduce::Alone;
 use fpo_learn::rollout::Batch;
 use fpo_learn::rollout::PairSampler;
 use fpo_learn::trainer::Trainer;
@@ -243,7 +244,9 @@ impl<'a> Worker<'a> {
 
     /// The policy's gradient, as `fast` has it.
     fn gradient(&mut self, indices: &[u32]) -> Vec<f64> {
-        self.learner.differentiate(&mut self.batch, indices);
+        self.learner
+            .differentiate(&mut self.batch, indices, &Alone)
+            .expect("alone");
         let count = self.frozen.model.network().parameter_count();
         let of_policy = &self.learner.gradient()[..count];
         of_policy.iter().map(|g| f64::from(*g)).collect()

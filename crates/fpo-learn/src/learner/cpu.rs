@@ -9,12 +9,14 @@ use super::worker::{Advantages, GradientWorker, PassContext};
 use super::{ActorCritic, LearnPlan, LearnStats, Learner, LearnerSettings, MinibatchStats};
 use crate::advantage::{AdvantageNormalization, STD_FLOOR, mean_std};
 use crate::critic::Critic;
+use crate::reduce::{Reduce, ReduceError, complete, share};
 use crate::rollout::{Batch, BatchSlice};
 use crate::trainer::TrainError;
 use fpo_nn::{clip_to_norm, global_norm};
 use fpo_policy::Model;
 use fpo_rng::{Key, Stream};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Parts that a minibatch's gradient is computed in, at most; the number of threads changes nothing
 /// about them.
@@ -106,13 +108,15 @@ impl CpuLearner {
 }
 
 impl GradientSteps for CpuLearner {
-    fn differentiate(&mut self, batch: &mut Batch, indices: &[u32]) -> MinibatchStats {
+    fn differentiate(
+        &mut self,
+        batch: &mut Batch,
+        indices: &[u32],
+        reduce: &dyn Reduce,
+    ) -> Result<MinibatchStats, ReduceError> {
         let settings = &self.settings;
-        let length = settings.sequence.unwrap_or(1);
-        let rows = indices.len() * length;
-        // Parts of equal size; a small minibatch may have fewer than there are workers.
-        let share = indices.len().div_ceil(self.workers.len());
-        let parts = indices.len().div_ceil(share);
+        let cut = Cut::new(indices, self.workers.len(), reduce);
+        let rows = indices.len() * settings.sequence.unwrap_or(1);
         let pass = PassContext {
             policy: PolicyView {
                 model: &self.policy,
@@ -129,42 +133,27 @@ impl GradientSteps for CpuLearner {
             mask_truncated: settings.mask_truncated,
             scale: 1.0 / rows as f32,
         };
-        let workers = &mut self.workers[..parts];
-        if settings.gae.is_none() {
-            let (advantages, critic) = (advantages(settings, batch, indices), settings.critic);
-            for_each_part(workers, indices, share, |worker, indices| {
-                worker.begin();
-                if critic {
-                    worker.critic_pass(&pass, batch, indices, None);
-                }
-                worker.policy_pass(&pass, batch, (indices, length), advantages);
-            });
-        } else {
-            // The policy's loss needs the advantages that the critic's pass estimates.
-            for_each_part(workers, indices, share, |worker, indices| {
-                worker.begin();
-                worker.critic_pass(&pass, batch, indices, settings.gae);
-            });
-            for (worker, indices) in workers.iter().zip(indices.chunks(share)) {
-                worker.hand_over_returns(batch, indices);
+        let workers = &mut self.workers[..cut.parts];
+        match settings.sequence {
+            None => both_passes(workers, &pass, settings, batch, &cut),
+            Some(length) => {
+                passes_in_turn(workers, &pass, settings, batch, &cut, (length, reduce))?;
             }
-            let advantages = advantages(settings, batch, indices);
-            for_each_part(workers, indices, share, |worker, indices| {
-                worker.policy_pass(&pass, batch, (indices, length), advantages);
-            });
         }
 
-        // The parts' sums, always in the same order.
-        self.sum_gradients(parts);
+        // Every part's gradient and statistics to every rank, then their sums, always in the same
+        // order.
+        complete(reduce, workers.iter_mut())?;
+        self.sum_gradients(cut.parts);
         self.policy
             .freeze(&mut self.gradient[..self.policy_parameters]);
         let mut stats = MinibatchStats::default();
-        for worker in &self.workers[..parts] {
+        for worker in &self.workers[..cut.parts] {
             stats.merge(&worker.stats);
         }
         stats.rows = rows as u64;
         stats.grad_norm = global_norm(&[&self.gradient]);
-        stats
+        Ok(stats)
     }
 
     fn step(&mut self, norm: f64, [policy_lr, critic_lr]: [f32; 2]) {
@@ -200,9 +189,14 @@ impl Learner for CpuLearner {
         });
     }
 
-    fn learn(&mut self, batch: &mut Batch, plan: &LearnPlan) -> Result<LearnStats, TrainError> {
+    fn learn(
+        &mut self,
+        batch: &mut Batch,
+        plan: &LearnPlan,
+        reduce: &dyn Reduce,
+    ) -> Result<LearnStats, TrainError> {
         let settings = self.settings;
-        keep_awake(|| run_epochs(self, &settings, batch, plan))
+        keep_awake(|| run_epochs(self, &settings, batch, plan, reduce))
     }
 
     fn state(&self) -> &ActorCritic {
@@ -214,17 +208,86 @@ impl Learner for CpuLearner {
     }
 }
 
-/// Does `work` for each part of a minibatch: its worker, and `share` of the indices.
-fn for_each_part(
+/// The parts of a minibatch: of equal size, but for the last.
+struct Cut<'a> {
+    indices: &'a [u32],
+    /// Indices of a part.
+    size: usize,
+    /// Their number; a small minibatch may have fewer than there are workers.
+    parts: usize,
+    /// Those that this rank computes.
+    own: Range<usize>,
+}
+
+impl<'a> Cut<'a> {
+    fn new(indices: &'a [u32], workers: usize, reduce: &dyn Reduce) -> Self {
+        let size = indices.len().div_ceil(workers);
+        let parts = indices.len().div_ceil(size);
+        Self {
+            indices,
+            size,
+            parts,
+            own: share(reduce, parts),
+        }
+    }
+
+    /// Does `work` for this rank's parts: the worker of each, and its indices.
+    fn for_each(
+        &self,
+        workers: &mut [GradientWorker],
+        work: impl Fn(&mut GradientWorker, &[u32]) + Sync + Send,
+    ) {
+        let end = (self.own.end * self.size).min(self.indices.len());
+        let indices = &self.indices[self.own.start * self.size..end];
+        workers[self.own.clone()]
+            .par_iter_mut()
+            .zip(indices.par_chunks(self.size))
+            .for_each(|(worker, indices)| work(worker, indices));
+    }
+}
+
+/// Both networks' gradients on this rank's parts of a minibatch of transitions.
+fn both_passes(
     workers: &mut [GradientWorker],
-    indices: &[u32],
-    share: usize,
-    work: impl Fn(&mut GradientWorker, &[u32]) + Sync + Send,
+    pass: &PassContext,
+    settings: &LearnerSettings,
+    batch: &Batch,
+    cut: &Cut,
 ) {
-    workers
-        .par_iter_mut()
-        .zip(indices.par_chunks(share))
-        .for_each(|(worker, indices)| work(worker, indices));
+    let advantages = advantages(settings, batch, cut.indices);
+    cut.for_each(workers, |worker, indices| {
+        worker.begin();
+        if settings.critic {
+            worker.critic_pass(pass, batch, indices, None);
+        }
+        worker.policy_pass(pass, batch, (indices, 1), advantages);
+    });
+}
+
+/// The critic's gradient and then the policy's, on this rank's parts of a minibatch of sequences of
+/// `length` steps: the policy's loss needs the advantages that all parts of the critic's pass
+/// estimate.
+fn passes_in_turn(
+    workers: &mut [GradientWorker],
+    pass: &PassContext,
+    settings: &LearnerSettings,
+    batch: &mut Batch,
+    cut: &Cut,
+    (length, reduce): (usize, &dyn Reduce),
+) -> Result<(), ReduceError> {
+    cut.for_each(workers, |worker, indices| {
+        worker.begin();
+        worker.critic_pass(pass, batch, indices, settings.gae);
+    });
+    complete(reduce, workers.iter_mut().map(|w| &mut w.estimates))?;
+    for (worker, indices) in workers.iter().zip(cut.indices.chunks(cut.size)) {
+        worker.hand_over_returns(batch, indices);
+    }
+    let (advantages, batch) = (advantages(settings, batch, cut.indices), &*batch);
+    cut.for_each(workers, |worker, indices| {
+        worker.policy_pass(pass, batch, (indices, length), advantages);
+    });
+    Ok(())
 }
 
 /// How the minibatch's advantages are to be normalized.

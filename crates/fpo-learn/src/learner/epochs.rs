@@ -2,6 +2,7 @@
 
 use super::{LearnPlan, LearnStats, LearnerSettings, MinibatchStats, Movement};
 use crate::advantage::{AdvantageNormalization, normalize};
+use crate::reduce::{Reduce, ReduceError};
 use crate::rollout::Batch;
 use crate::trainer::TrainError;
 use fpo_rng::{Key, Philox, Stream};
@@ -15,8 +16,17 @@ pub trait GradientSteps {
     /// Finds the gradient of a minibatch and keeps it for [`GradientSteps::step`].
     ///
     /// `indices` are transitions of `batch`, or its sequences where advantages are computed per
-    /// minibatch; advantages and returns of the latter are written into the batch.
-    fn differentiate(&mut self, batch: &mut Batch, indices: &[u32]) -> MinibatchStats;
+    /// minibatch; advantages and returns of the latter are written into the batch. Ranks may share
+    /// the work; all of them are left with the same gradient and the same sums.
+    ///
+    /// # Errors
+    /// If a rank is gone.
+    fn differentiate(
+        &mut self,
+        batch: &mut Batch,
+        indices: &[u32],
+        reduce: &dyn Reduce,
+    ) -> Result<MinibatchStats, ReduceError>;
 
     /// Clips the latest gradient, whose norm is `norm`, and steps both optimizers with their
     /// learning rates: the policy's, the critic's. A critic that is not learned stays as it is.
@@ -26,12 +36,14 @@ pub trait GradientSteps {
 /// All epochs of an iteration.
 ///
 /// # Errors
-/// If a loss or a gradient is not a number, or a ratio is not 1 before the first step.
+/// If a loss or a gradient is not a number, a ratio is not 1 before the first step, or a rank is
+/// gone.
 pub fn run_epochs(
     learner: &mut impl GradientSteps,
     settings: &LearnerSettings,
     batch: &mut Batch,
     plan: &LearnPlan,
+    reduce: &dyn Reduce,
 ) -> Result<LearnStats, TrainError> {
     prepare_advantages(settings, batch);
     let mut learned = LearnStats::default();
@@ -41,7 +53,7 @@ pub fn run_epochs(
     for epoch in 0..settings.epochs as u64 {
         shuffle(settings, plan.iteration, epoch, &mut order);
         for (minibatch, indices) in order.chunks_exact(per_minibatch).enumerate() {
-            let stats = learner.differentiate(batch, indices);
+            let stats = learner.differentiate(batch, indices, reduce)?;
             check_finite(&stats, plan.iteration, epoch, minibatch)?;
             if epoch == 0 && minibatch == 0 {
                 learned.first_ratio_error = check_first_ratio(&stats, plan.iteration)?;
@@ -49,7 +61,8 @@ pub fn run_epochs(
             learned.approx_kl = movement.kl(&stats);
             // Far enough: the rest of the epochs would carry the policy to where its batch says
             // nothing. What rounding moved is no move.
-            if learned.approx_kl > settings.max_kl && learned.steps > 0 {
+            let far = learned.approx_kl > settings.max_kl && learned.steps > 0;
+            if settings.max_kl.is_finite() && reduce.any(far)? {
                 return Ok(learned);
             }
             learner.step(stats.grad_norm, [plan.policy_lr, plan.critic_lr]);

@@ -48,6 +48,11 @@ impl PolicyGradient {
         &self.backward.gradient
     }
 
+    /// The same, to be overwritten with another rank's.
+    pub fn gradient_mut(&mut self) -> &mut [f32] {
+        &mut self.backward.gradient
+    }
+
     /// The policy's loss on `indices` of `length` consecutive transitions each.
     pub fn pass(
         &mut self,

@@ -1,6 +1,7 @@
 //! Sums over the transitions of a minibatch.
 
 use crate::objective::RatioStats;
+use crate::reduce::{Part, Reader, ReduceError, put_f32s, put_f64s, put_u64s};
 
 /// Sums over a minibatch.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -68,4 +69,77 @@ pub struct LearnStats {
     pub steps: u64,
     /// The largest deviation from 1 of the first minibatch's ratios.
     pub first_ratio_error: f64,
+}
+
+// Fields are named one by one, so that one that is added is not forgotten here.
+impl Part for MinibatchStats {
+    fn write(&self, out: &mut Vec<u8>) {
+        let Self {
+            rows,
+            ratio,
+            samples,
+            moved,
+            pull_loss,
+            outside,
+            value_loss,
+            entropy,
+            std,
+            grad_norm,
+        } = *self;
+        let RatioStats {
+            loss,
+            count,
+            clipped,
+            sum,
+            divergence,
+            min,
+            max,
+            bounded,
+        } = ratio;
+        put_u64s(out, &[rows, samples, outside, count, clipped, bounded]);
+        put_f64s(out, &[moved, pull_loss, value_loss, entropy, std]);
+        put_f64s(out, &[grad_norm, loss, sum, divergence]);
+        put_f32s(out, &[min, max]);
+    }
+
+    fn read(&mut self, bytes: &mut Reader) -> Result<(), ReduceError> {
+        let [rows, samples, outside, count, clipped, bounded] = bytes.u64s()?;
+        let (mut sums, mut bounds) = ([0.0; 9], [0.0; 2]);
+        bytes.f64s(&mut sums)?;
+        bytes.f32s(&mut bounds)?;
+        let [
+            moved,
+            pull_loss,
+            value_loss,
+            entropy,
+            std,
+            grad_norm,
+            loss,
+            sum,
+            divergence,
+        ] = sums;
+        let [min, max] = bounds;
+        *self = Self {
+            rows,
+            ratio: RatioStats {
+                loss,
+                count,
+                clipped,
+                sum,
+                divergence,
+                min,
+                max,
+                bounded,
+            },
+            samples,
+            moved,
+            pull_loss,
+            outside,
+            value_loss,
+            entropy,
+            std,
+            grad_norm,
+        };
+        Ok(())
+    }
 }

@@ -6,6 +6,7 @@ use super::policy_gradient::PolicyGradient;
 use crate::advantage::Gae;
 use crate::critic::Critic;
 use crate::objective::{BoundPull, EntropyBonus, PolicyObjective, ValueLoss};
+use crate::reduce::{Part, Reader, ReduceError, put_f32s};
 use crate::rollout::Batch;
 use fpo_env::StepEnd;
 use fpo_nn::{Scratch, Weights};
@@ -63,10 +64,15 @@ pub(super) struct GradientWorker {
     /// Values and value targets of a tile, in the critic's units.
     values: Vec<f32>,
     tile_returns: Vec<f32>,
-    /// Advantages and targets of the part's sequences, when they are computed per minibatch.
+    pub estimates: Estimates,
+    pub stats: MinibatchStats,
+}
+
+/// Advantages and returns of a part's sequences, when they are computed per minibatch.
+#[derive(Default)]
+pub(super) struct Estimates {
     advantages: Vec<f32>,
     returns: Vec<f32>,
-    pub stats: MinibatchStats,
 }
 
 impl GradientWorker {
@@ -82,8 +88,7 @@ impl GradientWorker {
             critic_gradient: vec![0.0; critic.network.parameter_count()],
             values: vec![0.0; critic_rows],
             tile_returns: vec![0.0; critic_rows],
-            advantages: Vec::new(),
-            returns: Vec::new(),
+            estimates: Estimates::default(),
             stats: MinibatchStats::default(),
         }
     }
@@ -120,8 +125,8 @@ impl GradientWorker {
         gae: Option<Gae>,
     ) {
         self.critic_gradient.fill(0.0);
-        self.advantages.clear();
-        self.returns.clear();
+        self.estimates.advantages.clear();
+        self.estimates.returns.clear();
         for tile in indices.chunks(self.critic_tile) {
             match gae {
                 None => self.critic_tile_of_transitions(pass, batch, tile),
@@ -193,9 +198,9 @@ impl GradientWorker {
         // Advantages and returns, and the loss that follows from them, sequence by sequence.
         for (k, &s) in tile.iter().enumerate() {
             let steps = s as usize * num_steps..(s as usize + 1) * num_steps;
-            let (first, at) = (k * length, self.advantages.len());
-            self.advantages.resize(at + num_steps, 0.0);
-            self.returns.resize(at + num_steps, 0.0);
+            let (first, at) = (k * length, self.estimates.advantages.len());
+            self.estimates.advantages.resize(at + num_steps, 0.0);
+            self.estimates.returns.resize(at + num_steps, 0.0);
             // A truncated step's final observation keeps the value it had at the end of the
             // rollout.
             let final_values = &batch.final_values[steps.clone()];
@@ -204,13 +209,13 @@ impl GradientWorker {
                 &values[first..][..length],
                 &batch.ends[steps],
                 |t| final_values[t],
-                &mut self.advantages[at..],
-                &mut self.returns[at..],
+                &mut self.estimates.advantages[at..],
+                &mut self.estimates.returns[at..],
             );
             let returns = &mut self.tile_returns[..num_steps];
             returns
                 .iter_mut()
-                .zip(&self.returns[at..])
+                .zip(&self.estimates.returns[at..])
                 .for_each(|(t, v)| *t = v / pass.critic.unit);
             let (gradient, last) = gradient[first..][..length].split_at_mut(num_steps);
             let outputs = &outputs[first..][..num_steps];
@@ -234,8 +239,37 @@ impl GradientWorker {
         let num_steps = batch.dims.num_steps;
         for (k, &s) in indices.iter().enumerate() {
             let (from, to) = (k * num_steps..(k + 1) * num_steps, s as usize * num_steps);
-            batch.advantages[to..to + num_steps].copy_from_slice(&self.advantages[from.clone()]);
-            batch.returns[to..to + num_steps].copy_from_slice(&self.returns[from]);
+            batch.advantages[to..to + num_steps]
+                .copy_from_slice(&self.estimates.advantages[from.clone()]);
+            batch.returns[to..to + num_steps].copy_from_slice(&self.estimates.returns[from]);
         }
+    }
+}
+
+/// The gradients and the sums.
+impl Part for GradientWorker {
+    fn write(&self, out: &mut Vec<u8>) {
+        for gradient in self.gradients() {
+            put_f32s(out, gradient);
+        }
+        self.stats.write(out);
+    }
+
+    fn read(&mut self, bytes: &mut Reader) -> Result<(), ReduceError> {
+        bytes.f32s(self.policy.gradient_mut())?;
+        bytes.f32s(&mut self.critic_gradient)?;
+        self.stats.read(bytes)
+    }
+}
+
+impl Part for Estimates {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.advantages.write(out);
+        self.returns.write(out);
+    }
+
+    fn read(&mut self, bytes: &mut Reader) -> Result<(), ReduceError> {
+        self.advantages.read(bytes)?;
+        self.returns.read(bytes)
     }
 }

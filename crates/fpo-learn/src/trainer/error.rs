@@ -2,6 +2,7 @@
 
 use crate::advantage::UnequalEpisode;
 use crate::evaluate::EvaluateError;
+use crate::reduce::ReduceError;
 use crate::rollout::{NonFinite, Quantity};
 use fpo_env::MakeError;
 use fpo_nn::{MlpError, PrecisionError};
@@ -73,7 +74,7 @@ pub enum TrainError {
     },
     /// The stored losses do not belong to the parameters that are to be improved.
     #[error(
-        "ratios of iteration {} are deviation 1 by {deviation:.3e} before its first gradient step: \
+        "ratios of iteration {} deviate from 1 by {deviation:.3e} before its first gradient step: \
         stored and recomputed losses of its \
          actions disagree; if losses are huge the policy has diverged (lower \
          optimizer.learning_rate), otherwise please report this", iteration + 1
@@ -84,6 +85,9 @@ pub enum TrainError {
         /// The largest deviation.
         deviation: f64,
     },
+    /// A process of the run is gone.
+    #[error(transparent)]
+    Reduce(#[from] ReduceError),
     /// A saved state that does not fit.
     #[error("the saved training state cannot be restored: {0}")]
     State(String),

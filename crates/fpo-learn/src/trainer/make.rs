@@ -11,8 +11,8 @@ use fpo_policy::Model;
 use fpo_rng::{Key, Stream};
 use rayon::prelude::*;
 
-/// Groups that the environments are cut into, at most; the number of threads changes nothing about
-/// them.
+/// Groups that the environments are cut into, at most; the number of threads and of ranks changes
+/// nothing about them.
 const MAX_WORKERS: usize = 16;
 
 /// The learner of this machine's processor, before its first step.
@@ -65,21 +65,26 @@ pub(super) fn initial_networks(config: &Config, policy: &Model, critic: &Critic)
     }
 }
 
-/// The environments, cut into groups, with what acts in them; on the threads of the current pool.
+/// Where the groups of environments begin, and where the last ends.
+pub(super) fn group_bounds(envs: usize) -> Vec<usize> {
+    let count = envs.min(MAX_WORKERS);
+    (0..=count).map(|i| envs * i / count).collect()
+}
+
+/// The groups of environments between `bounds`, with what acts in them; on the threads of the
+/// current pool.
 pub(super) fn rollout_workers(
     config: &Config,
     task: &dyn Task,
     policy: &Model,
+    bounds: &[usize],
 ) -> Result<Vec<RolloutWorker>, TrainError> {
-    let envs = config.env.num_envs;
     let options = EnvGroupOptions {
         seed: config.seed,
         stream: Stream::Reset,
         random_initial_length: config.env.random_initial_length,
         group: config.advantage.envs_alike() as u32,
     };
-    let count = envs.min(MAX_WORKERS);
-    let bounds: Vec<_> = (0..=count).map(|i| envs * i / count).collect();
     let action_dim = task.spec().action_dim();
     bounds
         .par_windows(2)

@@ -1,6 +1,6 @@
 //! Going back to an earlier state after a collapse, and on from there more carefully.
 
-use super::{TrainError, Trainer, make};
+use super::{TrainError, Trainer, make, own_bounds};
 use crate::evaluate::EvaluateError;
 use crate::rollout::Quantity;
 
@@ -43,9 +43,9 @@ impl Trainer {
         let config = &self.config;
         let initial = make::initial_networks(config, &self.policy, &self.critic);
         let (task, policy) = (self.task.as_ref(), &self.policy);
-        self.workers = self
-            .pool
-            .install(|| make::rollout_workers(config, task, policy))?;
+        let bounds = &self.bounds[own_bounds(self.reduce.as_ref(), &self.bounds)];
+        let make = || make::rollout_workers(config, task, policy, bounds);
+        self.workers = self.pool.install(make)?;
         self.normalizer = make::normalizer(config, self.normalizer.dim());
         self.average = make::average(config, &initial.policy);
         self.learner.load_state(initial);

@@ -1,14 +1,16 @@
 //! The whole training state as bytes, and back: resuming from it continues bit for bit.
 
-use super::{TrainError, Trainer};
+use super::{TrainError, Trainer, own_bounds};
 use crate::config::Config;
 use crate::learner::{ActorCritic, TrainState};
-use fpo_env::Task;
+use crate::reduce::{complete, share};
+use fpo_env::{EnvGroup, Task};
 use fpo_nn::{Mlp, Normalizer, TensorRecord};
 use fpo_policy::moments;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -63,10 +65,10 @@ fn vectors<'a>(name: &str, trained: &'a TrainState) -> [(String, &'a [f32]); 3] 
 
 impl Trainer {
     /// The state, as the bytes of a safetensors file: parameters, optimizers, normalizer,
-    /// environments, counters.
+    /// environments, counters. It is the same on every rank, and each has to call it.
     ///
     /// # Errors
-    /// None in practice: the container refuses no state of a trainer.
+    /// If a rank is gone; otherwise none in practice: the container refuses no state of a trainer.
     pub fn state(&self) -> Result<Vec<u8>, TrainError> {
         let ActorCritic { policy, critic } = self.networks();
         let networks = [
@@ -86,10 +88,7 @@ impl Trainer {
         }
         let moments = self.normalizer.moments();
         let columns = moments::columns(moments);
-        let mut envs = Vec::new();
-        self.workers
-            .iter()
-            .for_each(|s| s.envs.save_state(&mut envs));
+        let envs = self.environment_states()?;
 
         let view = |dtype, shape, bytes| TensorView::new(dtype, shape, bytes).map_err(damaged);
         let mut views = Vec::new();
@@ -130,12 +129,23 @@ impl Trainer {
         threads: usize,
         state: &[u8],
     ) -> Result<Self, TrainError> {
-        let counters = Counters::read(state, config)?;
+        Counters::read(state, config)?;
         let mut trainer = Self::new(config, task, threads)?;
-        trainer.load(state, &counters)?;
-        trainer.iteration = counters.iteration;
-        trainer.rollbacks = counters.rollbacks;
+        trainer.load_state(state)?;
         Ok(trainer)
+    }
+
+    /// Continues from a [`Trainer::state`], as [`Trainer::restore`] does; of any number of ranks.
+    ///
+    /// # Errors
+    /// If the bytes are not a state, or not one of this configuration's task, seed and sizes; then
+    /// some of it may be taken over.
+    pub fn load_state(&mut self, state: &[u8]) -> Result<(), TrainError> {
+        let counters = Counters::read(state, &self.config)?;
+        self.load(state, &counters)?;
+        self.iteration = counters.iteration;
+        self.rollbacks = counters.rollbacks;
+        Ok(())
     }
 
     /// Takes all of the state over but the iteration and the rollbacks.
@@ -184,14 +194,46 @@ impl Trainer {
         }
         self.lr_scale = counters.lr_scale;
         self.normalizer = Normalizer::from_moments(self.normalizer.config(), moments);
-        let mut rest = file.tensor(ENVIRONMENTS).map_err(damaged)?.data();
+        self.load_environments(file.tensor(ENVIRONMENTS).map_err(damaged)?.data())
+    }
+
+    /// The states of all groups of environments, one after another.
+    fn environment_states(&self) -> Result<Vec<u8>, TrainError> {
+        let mut groups = vec![Vec::new(); self.bounds.len() - 1];
+        let own = share(self.reduce.as_ref(), groups.len());
+        for (worker, group) in self.workers.iter().zip(&mut groups[own]) {
+            worker.envs.save_state(group);
+        }
+        complete(self.reduce.as_ref(), groups.iter_mut())?;
+        Ok(groups.concat())
+    }
+
+    /// Takes this rank's environments out of the states of all.
+    fn load_environments(&mut self, states: &[u8]) -> Result<(), TrainError> {
+        let own = own_bounds(self.reduce.as_ref(), &self.bounds);
+        let (first, end) = (self.bounds[own.start], self.bounds[own.end - 1]);
+        let mut rest = states;
+        let dim = self.normalizer.dim();
+        if first > 0 {
+            let all = EnvGroup::states(states, dim).map_err(damaged)?;
+            let before = all.iter().take(first).map(|state| state.len()).sum();
+            rest = &states[before..];
+        }
         for worker in &mut self.workers {
             rest = worker.envs.load_state(rest).map_err(damaged)?;
         }
-        if !rest.is_empty() {
-            return Err(refused("it has more environments than env.num_envs".into()));
+        let others = self.config.env.num_envs - end;
+        let left = match others {
+            0 => usize::from(!rest.is_empty()),
+            _ => EnvGroup::states(rest, dim).map_err(damaged)?.len(),
+        };
+        match left.cmp(&others) {
+            Ordering::Equal => Ok(()),
+            Ordering::Less => Err(refused(
+                "it has fewer environments than env.num_envs".into(),
+            )),
+            Ordering::Greater => Err(refused("it has more environments than env.num_envs".into())),
         }
-        Ok(())
     }
 
     /// What the file's networks had learned.

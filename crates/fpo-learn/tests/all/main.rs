@@ -5,6 +5,9 @@ mod allocations;
 mod entropy;
 mod golden;
 mod group;
+mod learner;
+mod plain;
+mod ranks;
 mod rollout;
 mod stays_in_its_box;
 #[path = "../../../fpo-run/tests/all/tiny.rs"]

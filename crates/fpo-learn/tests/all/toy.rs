@@ -5,6 +5,7 @@ use fpo_rng::Philox;
 
 /// Shows (target, fraction of the episode gone); the reward is 1 − (action − target)², and 0 where
 /// that is negative.
+#[derive(Clone)]
 pub struct Toy {
     spec: EnvSpec,
     /// Steps of an episode.
