@@ -5,10 +5,10 @@ use crate::inputs::Inputs;
 use anyhow::{Result, ensure};
 use fpo_env::StepEnd;
 use fpo_learn::critic::Critic;
-use fpo_learn::learner::{ActorCritic, Learner, TrainState};
+use fpo_learn::learner::{ActorCritic, CpuLearner, GradientSteps, Learner, TrainState};
+use fpo_learn::reduce::Alone;
 use fpo_learn::rollout::Batch;
 use fpo_nn::{Mlp, global_norm};
-use fpo_policy::Model;
 use fpo_run::config::{self, Config};
 use rayon::ThreadPool;
 use serde::Deserialize;
@@ -22,10 +22,7 @@ pub struct Options {
 
 /// The data of an update.
 struct Update {
-    policy: Model,
-    critic: Critic,
-    learner: Learner,
-    networks: ActorCritic,
+    learner: CpuLearner,
     batch: Batch,
     indices: Vec<u32>,
     rates: [f32; 2],
@@ -53,19 +50,18 @@ impl Update {
                 config.optimizer.adam(),
             ))
         };
+        let networks = ActorCritic {
+            policy: trained(policy.network(), "policy.")?,
+            critic: trained(&critic.network, "critic.")?,
+        };
+        let rows = batch.dims.transitions();
         Ok(Self {
-            networks: ActorCritic {
-                policy: trained(policy.network(), "policy.")?,
-                critic: trained(&critic.network, "critic.")?,
-            },
-            learner: Learner::new(config.learner(), &policy, &critic, batch.dims.transitions()),
+            learner: CpuLearner::new(config.learner(), policy, critic, networks, rows),
             indices: (0..batch.dims.sequences as u32).collect(),
             rates: [
                 config.optimizer.learning_rate,
                 config.optimizer.critic_learning_rate,
             ],
-            policy,
-            critic,
             batch,
             pool,
         })
@@ -74,18 +70,17 @@ impl Update {
     /// Runs a step; returns the losses of the policy and the critic before it.
     fn call(&mut self) -> [f64; 2] {
         let Self {
-            policy,
-            critic,
             learner,
-            networks,
             batch,
             indices,
             rates,
             pool,
         } = self;
         let stats = pool.install(|| {
-            let stats = learner.differentiate(policy, critic, networks, batch, indices);
-            learner.step(policy, critic, networks, stats.grad_norm, *rates);
+            let stats = learner
+                .differentiate(batch, indices, &Alone)
+                .expect("one rank exchanges nothing");
+            learner.step(stats.grad_norm, *rates);
             stats
         });
         [stats.ratio.loss, stats.value_loss].map(|sum| sum / stats.rows as f64)
@@ -95,7 +90,7 @@ impl Update {
 pub fn prepare(options: &Options, inputs: &Inputs, pool: ThreadPool) -> Result<Workload> {
     let config = config::resolve("cheetah-run", Some("paper"), None, &options.sets, None)?;
     let mut update = Update::new(&config, inputs, pool)?;
-    let start = update.networks.clone();
+    let start = update.learner.state().clone();
     let [policy_loss, value_loss] = update.call();
     let (for_policy, for_critic) = update
         .learner
@@ -104,7 +99,7 @@ pub fn prepare(options: &Options, inputs: &Inputs, pool: ThreadPool) -> Result<W
     let gradients = [for_policy, for_critic].map(|gradient| global_norm(&[gradient]));
     update.call();
     update.call();
-    let networks = &update.networks;
+    let networks = update.learner.state();
     let changes = [
         (&networks.policy, &start.policy),
         (&networks.critic, &start.critic),

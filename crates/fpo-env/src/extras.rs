@@ -28,11 +28,22 @@ impl Extras {
 
     /// Adds what another has seen.
     pub fn merge(&mut self, other: &Self) {
-        for Extra { name, sum, count } in &other.entries {
-            let entry = self.entry(name);
-            entry.sum += sum;
-            entry.count += count;
+        for (name, sum, count) in other.sums() {
+            self.add_sum(name, sum, count);
         }
+    }
+
+    /// Each name, the sum of its values, and how often it was reported.
+    pub fn sums(&self) -> impl ExactSizeIterator<Item = (&str, f64, u64)> {
+        let entries = self.entries.iter();
+        entries.map(|entry| (entry.name.as_str(), entry.sum, entry.count))
+    }
+
+    /// Adds `count` reports under `name` whose values sum to `sum`.
+    pub fn add_sum(&mut self, name: &str, sum: f64, count: u64) {
+        let entry = self.entry(name);
+        entry.sum += sum;
+        entry.count += count;
     }
 
     /// Forgets all numbers; names keep their memory.

@@ -12,7 +12,8 @@
 mod setup;
 
 use fpo_learn::critic::Critic;
-use fpo_learn::learner::{ActorCritic, Learner};
+use fpo_learn::learner::{ActorCritic, CpuLearner, GradientSteps};
+use fpo_learn::reduce::Alone;
 use fpo_nn::{Activation, Adam, AdamConfig, Initialization, Mlp, MlpSpec};
 use fpo_rng::{Key, Stream, fill_normal};
 use setup::{ACTION, OBSERVATION, batch, config, trained};
@@ -108,21 +109,29 @@ fn gradient_step(rounds: usize) {
     let policy = config.model(OBSERVATION, ACTION).expect("published sizes");
     let critic =
         Critic::new(&config.critic, OBSERVATION, config.advantage.gamma).expect("published sizes");
-    let mut networks = ActorCritic {
+    let networks = ActorCritic {
         policy: trained(&config, policy.network(), 0),
         critic: trained(&config, &critic.network, 1),
     };
     let mut batch = batch(&config);
     let indices: Vec<u32> = (0..SEQUENCES as u32).collect();
-    let mut learner = Learner::new(config.learner(), &policy, &critic, batch.dims.transitions());
+    let mut learner = CpuLearner::new(
+        config.learner(),
+        policy,
+        critic,
+        networks,
+        batch.dims.transitions(),
+    );
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(1)
         .build()
         .expect("a thread");
     pool.install(|| {
         for _ in 0..rounds {
-            let stats = learner.differentiate(&policy, &critic, &networks, &mut batch, &indices);
-            learner.step(&policy, &critic, &mut networks, stats.grad_norm, [0.0; 2]);
+            let stats = learner
+                .differentiate(&mut batch, &indices, &Alone)
+                .expect("alone");
+            learner.step(stats.grad_norm, [0.0; 2]);
         }
     });
 }

@@ -8,7 +8,8 @@ mod setup;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use fpo_learn::config::LearningPrecision;
 use fpo_learn::critic::Critic;
-use fpo_learn::learner::{ActorCritic, Learner};
+use fpo_learn::learner::{ActorCritic, CpuLearner, GradientSteps};
+use fpo_learn::reduce::Alone;
 use fpo_nn::{Mlp, peak::peak_gflops};
 use fpo_rng::{Key, Stream, fill_normal};
 use rayon::ThreadPoolBuilder;
@@ -61,16 +62,16 @@ fn update_in(c: &mut Criterion, precision: LearningPrecision) {
         .network
         .with_precision(precision.of_critic())
         .expect(available);
-    let mut networks = ActorCritic {
+    let networks = ActorCritic {
         policy: trained(&config, policy.network(), 0),
         critic: trained(&config, &critic.network, 1),
     };
     let mut batch = batch(&config);
     let rows = batch.dims.transitions();
     let indices: Vec<u32> = (0..SEQUENCES as u32).collect();
-    let mut learner = Learner::new(config.learner(), &policy, &critic, rows);
     let flops = training_flops(policy.network(), rows * config.objective.samples)
         + training_flops(&critic.network, rows + SEQUENCES);
+    let mut learner = CpuLearner::new(config.learner(), policy, critic, networks, rows);
 
     let mut group = c.benchmark_group(format!("update in {precision:?}"));
     group
@@ -84,9 +85,10 @@ fn update_in(c: &mut Criterion, precision: LearningPrecision) {
         group.bench_function(format!("{threads} threads"), |bencher| {
             bencher.iter(|| {
                 pool.install(|| {
-                    let stats =
-                        learner.differentiate(&policy, &critic, &networks, &mut batch, &indices);
-                    learner.step(&policy, &critic, &mut networks, stats.grad_norm, [0.0; 2]);
+                    let stats = learner
+                        .differentiate(&mut batch, &indices, &Alone)
+                        .expect("alone");
+                    learner.step(stats.grad_norm, [0.0; 2]);
                 })
             });
         });

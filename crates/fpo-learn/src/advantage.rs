@@ -90,7 +90,14 @@ impl Gae {
     }
 }
 
-/// Mean and (population) standard deviation of `values`, in f64; zeros if there are none.
+/// Shifts and scales `advantages` to mean 0 and standard deviation 1.
+pub fn normalize(advantages: &mut [f32]) {
+    let (mean, std) = mean_std(advantages.iter().copied());
+    let (mean, scale) = (mean as f32, (1.0 / (std + STD_FLOOR)) as f32);
+    advantages.iter_mut().for_each(|a| *a = (*a - mean) * scale);
+}
+
+/// Mean and standard deviation (population) of `values`, in f64; zeros of none.
 pub fn mean_std(values: impl Iterator<Item = f32> + Clone) -> (f64, f64) {
     let n = values.clone().count().max(1) as f64;
     let mean = values.clone().map(f64::from).sum::<f64>() / n;

@@ -107,8 +107,12 @@ impl Config {
             sequence: per_minibatch.then_some(self.env.num_steps),
             mask_truncated: advantage.form == GaeForm::Brax,
             normalize: advantage.normalization(),
+            wait_for_reward: advantage.wait_for_reward,
             bonus: self.objective.knn_entropy,
             max_grad_norm: self.optimizer.max_grad_norm,
+            epochs: self.optimizer.epochs,
+            minibatches: self.optimizer.minibatches,
+            max_kl: self.optimizer.max_kl(),
         }
     }
 

@@ -2,6 +2,7 @@
 //! what it collected.
 
 mod batch;
+mod exchange;
 mod pairs;
 mod samples;
 mod settings;
@@ -11,17 +12,16 @@ pub use pairs::PairSampler;
 pub use samples::{LossSample, SampleSource};
 pub use settings::{EnvConfig, NormalizerConfig};
 
-pub(crate) use batch::gather_inputs;
+pub(crate) use samples::StoredSamples;
 
 use crate::advantage::Gae;
-use crate::critic::Critic;
-use crate::objective::{KnnEntropy, SampleLoss};
+use crate::learner::Learner;
+use crate::objective::KnnEntropy;
 use fpo_env::{Episode, Extras, StepEnd, VecEnv, VecStep};
 use fpo_flow::embed_time;
-use fpo_nn::{Moments, Normalizer, Scratch, Weights};
+use fpo_nn::{Moments, Normalizer, Weights};
 use fpo_policy::{ActionMap, Model, PolicyScratch};
 use fpo_rng::{Key, Stream, fill_normal};
-use samples::StoredSamples;
 use std::time::{Duration, Instant};
 
 /// What acts and judges during a rollout; the same for all shards, frozen until it ends.
@@ -30,10 +30,8 @@ pub struct RolloutContext<'a> {
     pub policy: &'a Model,
     /// Its weights.
     pub policy_weights: &'a Weights,
-    /// The value network.
-    pub critic: &'a Critic,
-    /// Its weights.
-    pub critic_weights: &'a Weights,
+    /// What knows values of observations and losses of samples.
+    pub learner: &'a dyn Learner,
     /// Statistics that observations are normalized with.
     pub normalizer: &'a Normalizer,
     /// Statistics that the critic's own observations are normalized with, if it has any.
@@ -44,8 +42,6 @@ pub struct RolloutContext<'a> {
     pub action_noise: f32,
     /// How the samples of an action come about.
     pub samples: SampleSource,
-    /// The loss of a sample.
-    pub loss: SampleLoss,
     /// The estimator of advantages; without one, values and advantages are left as they are, and
     /// the critic is not asked.
     pub gae: Option<Gae>,
@@ -88,6 +84,8 @@ pub struct RolloutStats {
     pub moments: Moments,
     /// Moments of the critic's own raw observations, of no columns where it has none.
     pub critic_moments: Moments,
+    /// Reward terms and metrics that the environments reported.
+    pub extras: Extras,
     /// Σ [`ActionMap::saturation`] over the actions taken.
     pub saturation: f64,
     /// Σ of the policy's entropies, estimated where rare actions have a bonus.
@@ -100,6 +98,24 @@ pub struct RolloutStats {
     pub scoring: Duration,
     /// The first non-finite number, if any: the transitions then are not to be learnt from.
     pub fault: Option<NonFinite>,
+}
+
+impl RolloutStats {
+    /// Nothing seen yet.
+    pub fn new(dims: &BatchDims) -> Self {
+        Self {
+            episodes: Vec::new(),
+            moments: Moments::new(dims.observation),
+            critic_moments: Moments::new(dims.critic_observation),
+            extras: Extras::default(),
+            saturation: 0.0,
+            entropy: 0.0,
+            inference: Duration::ZERO,
+            stepping: Duration::ZERO,
+            scoring: Duration::ZERO,
+            fault: None,
+        }
+    }
 }
 
 /// What it takes to tell how rare an action is among others of the policy.
@@ -144,8 +160,6 @@ pub struct RolloutWorker {
     /// What the latest step gave.
     stepped: VecStep,
     policy_scratch: PolicyScratch,
-    actor_scratch: Scratch,
-    critic_scratch: Scratch,
     /// Normalized observations `[n, observation]`, and the critic's own
     /// `[n, critic_observation]`.
     observations: Vec<f32>,
@@ -155,8 +169,6 @@ pub struct RolloutWorker {
     actions: Vec<f32>,
     /// The embedding of a step's time.
     embedding: Vec<f32>,
-    /// Predictions for a tile of samples `[rows, output]`.
-    predictions: Vec<f32>,
     /// The actions in the environment's units `[n, action]`.
     env_actions: Vec<f32>,
     /// If rare actions have a bonus.
@@ -177,39 +189,23 @@ impl RolloutWorker {
         envs: Box<dyn VecEnv>,
         first: u32,
         policy: &Model,
-        critic: &Critic,
-        samples: usize,
+        dims: &BatchDims,
         neighbors: Option<(usize, KnnEntropy)>,
     ) -> Self {
         let n = envs.len();
-        let network = policy.network();
-        let actor_rows = network.tile_rows().next_multiple_of(samples);
         Self {
             policy_scratch: policy.scratch(n),
-            actor_scratch: network.scratch(actor_rows, false),
-            critic_scratch: critic.network.scratch(critic.network.tile_rows(), false),
             observations: vec![0.0; n * policy.observation_dim()],
             critic_observations: vec![0.0; envs.critic_observations().len()],
             noise: vec![0.0; n * policy.noise_dim()],
             actions: vec![0.0; n * policy.action_dim()],
             embedding: vec![0.0; policy.embedding()],
-            predictions: vec![0.0; actor_rows * network.spec().output],
             env_actions: vec![0.0; n * policy.action_dim()],
             neighbors: neighbors.map(|settings| KnnBuffers::new(settings, n, policy.action_dim())),
             final_observations: Vec::new(),
             final_transitions: Vec::new(),
             final_values: Vec::new(),
-            stats: RolloutStats {
-                episodes: Vec::new(),
-                moments: Moments::new(policy.observation_dim()),
-                critic_moments: Moments::new(0),
-                saturation: 0.0,
-                entropy: 0.0,
-                inference: Duration::ZERO,
-                stepping: Duration::ZERO,
-                scoring: Duration::ZERO,
-                fault: None,
-            },
+            stats: RolloutStats::new(dims),
             stepped: VecStep::new(envs.as_ref()),
             envs,
             first,
@@ -238,11 +234,8 @@ impl RolloutWorker {
         self.observe(context, part.dims.steps(), part);
         self.score(context, part);
         self.stats.scoring = start.elapsed();
-    }
-
-    /// Reward terms and metrics that the environments reported in the latest rollout.
-    pub fn extras(&self) -> &Extras {
-        &self.stepped.extras
+        self.stats.extras.clear();
+        self.stats.extras.merge(&self.stepped.extras);
     }
 
     /// Normalizes the current observations and stores them as those before step `t` of the
@@ -441,62 +434,24 @@ impl RolloutWorker {
         if let Some(gae) = &context.gae {
             self.estimate_advantages(context, gae, part);
         }
-        let dims = part.dims;
         if let SampleSource::Pairs(sampler) = &context.samples {
             self.draw_pairs(context, sampler, part);
         }
-        let n = dims.samples;
-        let samples = StoredSamples {
-            dims,
-            actions: part.actions,
-            targets: part.sample_targets,
-            times: part.sample_times,
-        };
-        let tile = self.actor_scratch.capacity() / n;
-        for first in (0..dims.transitions()).step_by(tile) {
-            let count = tile.min(dims.transitions() - first);
-            let input = self.actor_scratch.input_mut(count * n);
-            let width = input.len() / count;
-            for (i, rows) in input.chunks_exact_mut(width).enumerate() {
-                gather_inputs(
-                    &dims,
-                    part.observations,
-                    part.sample_inputs,
-                    first + i,
-                    rows,
-                );
-            }
-            let network = context.policy.network();
-            let outputs = network.infer(context.policy_weights, &mut self.actor_scratch, count * n);
-            let predictions = &mut self.predictions[..outputs.len()];
-            context.policy.predict(outputs, predictions);
-            if dims.target > 0 {
-                let velocities = &mut part.old_velocities[first * n * dims.target..];
-                velocities[..predictions.len()].copy_from_slice(predictions);
-            }
-            let losses = &mut part.old_losses[first * n..][..count * n];
-            let sample = |j| samples.get(first + j / n, j % n);
-            context.loss.evaluate(predictions, sample, losses);
-        }
+        context.learner.score(part);
     }
 
     /// Values, and the advantages that follow from them.
     fn estimate_advantages(&mut self, context: &RolloutContext, gae: &Gae, part: &mut BatchSlice) {
         let dims = part.dims;
-        let (critic, weights) = (context.critic, context.critic_weights);
+        let learner = context.learner;
         let observations: &[f32] = match dims.critic_observation {
             0 => part.observations,
             _ => part.critic_observations,
         };
-        critic.values(weights, observations, &mut self.critic_scratch, part.values);
+        learner.values(observations, part.values);
         self.final_values.resize(self.final_transitions.len(), 0.0);
         let out = &mut self.final_values;
-        critic.values(
-            weights,
-            &self.final_observations,
-            &mut self.critic_scratch,
-            out,
-        );
+        learner.values(&self.final_observations, out);
         for (&transition, &value) in self.final_transitions.iter().zip(out.iter()) {
             part.final_values[transition] = value;
         }

@@ -1,8 +1,8 @@
-//! One training iteration after another: rollout, advantages, epochs of minibatches, normalizer.
+//! One training iteration after another: rollout, advantages, learning, normalizer.
 
-mod awake;
 mod env_states;
 mod error;
+mod make;
 mod minibatch;
 mod parts;
 mod rollback;
@@ -11,39 +11,29 @@ mod settings;
 mod state;
 
 pub use error::TrainError;
+pub use make::cpu_learner;
 pub use parts::part_digests;
 pub use rollback::ROLLBACK_LR_SCALE;
 pub use row::{EXTRAS, OF_CRITIC, Row};
 pub use settings::{EvalConfig, LearningPrecision, TrainConfig};
 
-use crate::advantage::{
-    AdvantageEstimator, AdvantageNormalization, Recompute, STD_FLOOR, mean_std,
-};
+use crate::advantage::{AdvantageEstimator, mean_std};
 use crate::config::Config;
 use crate::critic::Critic;
 use crate::evaluate::{Evaluation, evaluate_both};
-use crate::learner::{ActorCritic, Learner, MinibatchStats, Movement, TrainState};
+use crate::learner::{ActorCritic, LearnPlan, LearnStats, Learner};
 use crate::method::MethodParts;
 use crate::objective::SampleLoss;
-use crate::rollout::{
-    Batch, NormalizerConfig as NormalizerSettings, RolloutContext, RolloutWorker,
-};
-use awake::keep_awake;
-use fpo_env::{EnvSpec, Extras, StepEnd, Task, VecEnvOptions, make_vec};
-use fpo_nn::{Ema, Mlp, Normalizer, NormalizerConfig, Precision};
+use crate::reduce::{Alone, Reduce, complete, share};
+use crate::rollout::{Batch, RolloutContext, RolloutStats, RolloutWorker};
+use fpo_env::{EnvSpec, Extras, StepEnd, Task};
+use fpo_nn::{Ema, Normalizer, Precision};
 use fpo_policy::{ActionMap, Model, Policy};
-use fpo_rng::{Key, Philox, Stream};
-use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
-
-/// Groups that the environments are cut into, at most; the number of threads changes nothing about
-/// them.
-const MAX_WORKERS: usize = 16;
-/// How far the ratios of an iteration's first minibatch may be from 1: rounding, and no more.
-const RATIO_TOLERANCE: f64 = 1e-5;
 
 /// Everything that changes while a policy is trained.
 pub struct Trainer {
@@ -57,12 +47,16 @@ pub struct Trainer {
     normalizer: Normalizer,
     /// Of the critic's own observations, if it has any.
     critic_normalizer: Option<Normalizer>,
-    networks: ActorCritic,
-    learner: Learner,
+    learner: Box<dyn Learner>,
+    reduce: Arc<dyn Reduce>,
+    /// Where the groups of environments begin, and where the last ends.
+    bounds: Vec<usize>,
+    /// Those of this rank.
     workers: Vec<RolloutWorker>,
+    /// What all groups saw in the latest rollout.
+    seen: Vec<RolloutStats>,
+    /// Of all groups.
     batch: Batch,
-    /// Transitions, or sequences, in the order of the current epoch.
-    order: Vec<u32>,
     iteration: u64,
     /// What the adaptive learning rate has made of the policy's, if there is one: 1 at first.
     lr_scale: f64,
@@ -82,12 +76,44 @@ pub struct Iteration {
 }
 
 impl Trainer {
-    /// A trainer before its first iteration. Numbers of `config` out of their range may panic;
-    /// where they come from a user, `fpo_run::config::validate` tells first.
+    /// A trainer before its first iteration, whose learner is [`cpu_learner`]. Numbers of `config`
+    /// out of their range may panic; where they come from a user, `fpo_run::config::validate` tells
+    /// first.
     ///
     /// # Errors
     /// If the environments, the networks or the threads cannot be made.
     pub fn new(config: &Config, task: Arc<dyn Task>, threads: usize) -> Result<Self, TrainError> {
+        let learner = Box::new(cpu_learner(config, task.as_ref())?);
+        Self::with_learner(config, task, threads, learner)
+    }
+
+    /// A trainer before its first iteration that learns with `learner`, whose networks are set to
+    /// those that the seed gives.
+    ///
+    /// # Errors
+    /// If the environments, the networks or the threads cannot be made.
+    pub fn with_learner(
+        config: &Config,
+        task: Arc<dyn Task>,
+        threads: usize,
+        learner: Box<dyn Learner>,
+    ) -> Result<Self, TrainError> {
+        Self::with_reduce(config, task, threads, learner, Arc::new(Alone))
+    }
+
+    /// One of several trainers of the same policy, which are to be made with the same settings and
+    /// called alike: each steps its share of the environments, and all have the same networks,
+    /// metrics and state as a single one would have, to the byte ([`mod@crate::reduce`]).
+    ///
+    /// # Errors
+    /// If the environments, the networks or the threads cannot be made.
+    pub fn with_reduce(
+        config: &Config,
+        task: Arc<dyn Task>,
+        threads: usize,
+        mut learner: Box<dyn Learner>,
+        reduce: Arc<dyn Reduce>,
+    ) -> Result<Self, TrainError> {
         let pool = ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(|i| format!("fpo-{i}"))
@@ -95,102 +121,36 @@ impl Trainer {
             .map_err(|e| TrainError::Threads(e.to_string()))?;
         let spec = task.spec();
         check_groups(config, spec)?;
-        let (od, ad) = (spec.observation_dim(), spec.action_dim());
-        let precision = config.train.precision;
-        let parts = config.parts();
-        let policy = config
-            .model(od, ad)?
-            .with_precision(precision.of_policy())?;
-        let mut dims = config.dims(od, ad);
-        dims.critic_observation = task.critic_observation_dim();
-        let mut critic = Critic::new(&config.critic, dims.critic_input(), config.advantage.gamma)?;
-        critic.network = critic.network.with_precision(precision.of_critic())?;
-        let train = |network: &Mlp, index: u32, init: &dyn Fn(Key, &mut [f32])| {
-            let mut parameters = vec![0.0; network.parameter_count()];
-            init(
-                Key::new(config.seed, Stream::Init).index(index),
-                &mut parameters,
-            );
-            TrainState::new(network, parameters, config.optimizer.adam())
-        };
-        let networks = ActorCritic {
-            policy: train(policy.network(), 0, &|key, parameters| {
-                policy.init(&config.policy, key, parameters);
-            }),
-            critic: train(&critic.network, 1, &|key, parameters| {
-                let settings = &config.critic;
-                let network = &critic.network;
-                network.init(
-                    settings.initialization,
-                    settings.final_gain,
-                    key,
-                    parameters,
-                );
-            }),
-        };
-
-        let envs = config.env.num_envs;
-        let options = VecEnvOptions {
-            seed: config.seed,
-            stream: Stream::Reset,
-            random_initial_length: config.env.random_initial_length,
-            group: config.advantage.envs_alike() as u32,
-        };
-        let count = envs.min(MAX_WORKERS);
-        let bounds: Vec<_> = (0..=count).map(|i| envs * i / count).collect();
-        let workers = pool.install(|| {
-            bounds
-                .par_windows(2)
-                .map(|w| {
-                    let (first, count) = (w[0] as u32, w[1] - w[0]);
-                    let envs = make_vec(task.as_ref(), first, count, options)?;
-                    Ok(RolloutWorker::new(
-                        envs,
-                        first,
-                        &policy,
-                        &critic,
-                        parts.samples_per_action,
-                        config.objective.knn(ad),
-                    ))
-                })
-                .collect::<Result<Vec<_>, TrainError>>()
-        })?;
-
-        let indices = match config.advantage.schedule() {
-            Recompute::PerIteration => dims.transitions(),
-            Recompute::PerMinibatch => dims.sequences,
-        };
-        let rows = dims.transitions() / config.optimizer.minibatches;
-        let NormalizerSettings { enabled, clip } = config.normalizer;
-        let clip = (enabled && clip > 0.0).then_some(clip);
-        let normalizer = |dim| {
-            let settings = NormalizerConfig {
-                clip,
-                ..Default::default()
-            };
-            Normalizer::new(settings, dim)
-        };
+        let dims = make::dims(config, task.as_ref());
+        let (policy, critic) = make::networks(config, task.as_ref())?;
+        let initial = make::initial_networks(config, &policy, &critic);
+        let bounds = make::group_bounds(config.env.num_envs);
+        let own = own_bounds(reduce.as_ref(), &bounds);
+        let make = || make::rollout_workers(config, task.as_ref(), &policy, &bounds[own]);
+        let workers = pool.install(make)?;
+        let average = make::average(config, &initial.policy);
+        learner.load_state(initial);
         Ok(Self {
-            learner: Learner::new(config.learner(), &policy, &critic, rows),
             action_map: ActionMap::new(config.policy.squash, config.policy.action_bound, spec),
-            normalizer: normalizer(od),
+            normalizer: make::normalizer(config, dims.observation),
             critic_normalizer: (dims.critic_observation > 0)
-                .then(|| normalizer(dims.critic_observation)),
+                .then(|| make::normalizer(config, dims.critic_observation)),
             batch: Batch::new(dims),
-            order: (0..indices as u32).collect(),
             config: config.clone(),
-            parts,
+            parts: config.parts(),
             iteration: 0,
             lr_scale: 1.0,
-            average: (config.train.ema_decay > 0.0)
-                .then(|| Ema::new(config.train.ema_decay, &networks.policy.parameters)),
+            average,
             rollbacks: 0,
             restarted_episodes: 0,
             task,
             pool,
             policy,
             critic,
-            networks,
+            learner,
+            reduce,
+            seen: vec![RolloutStats::new(&dims); bounds.len() - 1],
+            bounds,
             workers,
         })
     }
@@ -217,7 +177,7 @@ impl Trainer {
 
     /// What is learnt, as it is now.
     pub fn networks(&self) -> &ActorCritic {
-        &self.networks
+        self.learner.state()
     }
 
     /// Iterations done.
@@ -228,7 +188,7 @@ impl Trainer {
     /// Environments whose episode began anew when the latest state was taken over
     /// ([`Trainer::restore`], [`Trainer::roll_back`]), since they cannot save theirs
     /// ([`fpo_env::Env::save_state`], [`fpo_env::VecEnv::save_state`]). Everything else goes on
-    /// exactly.
+    /// exactly. Of several ranks, each counts its own.
     pub fn restarted_episodes(&self) -> usize {
         self.restarted_episodes
     }
@@ -254,26 +214,25 @@ impl Trainer {
     /// state then is not to be saved.
     pub fn iterate(&mut self) -> Result<Iteration, TrainError> {
         let start = Instant::now();
-        self.collect();
-        for worker in &self.workers {
-            if let Some(fault) = worker.stats.fault {
-                return Err(TrainError::Acting(fault));
-            }
+        self.collect()?;
+        if let Some(fault) = self.seen.iter().find_map(|seen| seen.fault) {
+            return Err(TrainError::Acting(fault));
         }
         self.compare_groups()?;
         // Before the epochs, which may estimate targets anew with a critic that has moved on.
         let explained_variance = explained_variance(&self.batch);
         let collected = Instant::now();
-        let learning = self.learn()?;
+        let plan = self.plan();
+        let learned = self.learn(&plan)?;
         if let Some(rule) = self.config.optimizer.adaptive_lr() {
-            self.lr_scale = rule.next(self.lr_scale, learning.kl);
+            self.lr_scale = rule.next(self.lr_scale, learned.approx_kl);
         }
         if self.config.normalizer.enabled {
             // Only now: ℓ_old and the ratios belong to the statistics that the rollout used.
-            for worker in &self.workers {
-                self.normalizer.update(&worker.stats.moments);
+            for seen in &self.seen {
+                self.normalizer.update(&seen.moments);
                 if let Some(normalizer) = &mut self.critic_normalizer {
-                    normalizer.update(&worker.stats.critic_moments);
+                    normalizer.update(&seen.critic_moments);
                 }
             }
         }
@@ -283,8 +242,8 @@ impl Trainer {
         let end = Instant::now();
 
         let threads = self.pool.current_num_threads() as f64;
-        let sum = |seconds: fn(&RolloutWorker) -> f64| {
-            self.workers.iter().map(seconds).sum::<f64>() / threads
+        let sum = |seconds: fn(&RolloutStats) -> f64| {
+            self.seen.iter().map(seconds).sum::<f64>() / threads
         };
         let seconds = (end - start).as_secs_f64();
         let timing = vec![
@@ -294,21 +253,18 @@ impl Trainer {
                 self.steps_per_iteration() as f64 / seconds,
             ),
             ("rollout_seconds", (collected - start).as_secs_f64()),
-            (
-                "inference_seconds",
-                sum(|s| s.stats.inference.as_secs_f64()),
-            ),
-            ("env_seconds", sum(|s| s.stats.stepping.as_secs_f64())),
-            ("score_seconds", sum(|s| s.stats.scoring.as_secs_f64())),
+            ("inference_seconds", sum(|s| s.inference.as_secs_f64())),
+            ("env_seconds", sum(|s| s.stepping.as_secs_f64())),
+            ("score_seconds", sum(|s| s.scoring.as_secs_f64())),
             ("learn_seconds", (end - collected).as_secs_f64()),
         ];
         Ok(Iteration {
-            row: self.row(&learning, explained_variance, timing),
+            row: self.row(&plan, &learned, explained_variance, timing),
         })
     }
 
     /// Group-relative advantages, where the critic's do not count. A group may lie in several
-    /// shards.
+    /// workers.
     fn compare_groups(&mut self) -> Result<(), TrainError> {
         // Without a limit there are no groups: `check_groups` refused them.
         let length = self.task.spec().step_limit;
@@ -323,7 +279,7 @@ impl Trainer {
     /// Moves the average towards the policy, or keeps it at the policy until it is to begin.
     fn average_parameters(&mut self) {
         let Some(ema) = &mut self.average else { return };
-        let parameters = &self.networks.policy.parameters;
+        let parameters = &self.learner.state().policy.parameters;
         if self.iteration > self.config.train.ema_after {
             ema.update(parameters);
         } else {
@@ -333,10 +289,8 @@ impl Trainer {
 
     /// Nothing that is not finite may be saved or act.
     fn check_parameters(&self) -> Result<(), TrainError> {
-        for (network, trained) in [
-            ("policy", &self.networks.policy),
-            ("critic", &self.networks.critic),
-        ] {
+        let ActorCritic { policy, critic } = self.networks();
+        for (network, trained) in [("policy", policy), ("critic", critic)] {
             if !trained.is_finite() {
                 return Err(TrainError::NonFiniteParameter {
                     network,
@@ -347,139 +301,73 @@ impl Trainer {
         Ok(())
     }
 
-    /// Fills the batch.
-    fn collect(&mut self) {
+    /// Fills the batch: this rank its groups' part of it, the others theirs.
+    fn collect(&mut self) -> Result<(), TrainError> {
         let config = &self.config;
         let context = RolloutContext {
             policy: &self.policy,
-            policy_weights: &self.networks.policy.weights,
-            critic: &self.critic,
-            critic_weights: &self.networks.critic.weights,
+            policy_weights: self.learner.actor_weights(),
+            learner: self.learner.as_ref(),
             normalizer: &self.normalizer,
             critic_normalizer: self.critic_normalizer.as_ref(),
             action_map: &self.action_map,
             action_noise: config.policy.action_noise,
             samples: self.parts.samples,
-            loss: self.parts.loss,
             gae: config.advantage.gae(),
             reward_scale: config.env.reward_scale,
             seed: config.seed,
             first_step: self.iteration * self.batch.dims.steps() as u64,
         };
-        let mut parts = self.batch.parts(self.workers.iter().map(|s| s.envs.len()));
-        let workers = &mut self.workers;
+        let mut parts = self
+            .batch
+            .parts(self.bounds.windows(2).map(|w| w[1] - w[0]));
+        let own = share(self.reduce.as_ref(), parts.len());
+        let (workers, of_own) = (&mut self.workers, &mut parts[own.clone()]);
         self.pool.install(|| {
             workers
                 .par_iter_mut()
-                .zip(&mut parts)
+                .zip(of_own)
                 .with_max_len(1)
                 .for_each(|(worker, part)| worker.collect(&context, part));
         });
+        for (worker, seen) in self.workers.iter_mut().zip(&mut self.seen[own]) {
+            std::mem::swap(&mut worker.stats, seen);
+        }
+        complete(self.reduce.as_ref(), parts.iter_mut())?;
+        complete(self.reduce.as_ref(), self.seen.iter_mut())?;
+        Ok(())
+    }
+
+    /// What the next iteration learns with.
+    fn plan(&self) -> LearnPlan {
+        let optimizer = &self.config.optimizer;
+        let fraction = optimizer.lr_fraction(self.iteration, self.total_iterations()) as f32
+            * self.rollback_lr_scale();
+        let adaptive = optimizer.adaptive_lr();
+        let factor = adaptive.map_or(1.0, |_| self.lr_scale as f32);
+        LearnPlan {
+            iteration: self.iteration,
+            policy_lr: optimizer.learning_rate * fraction * factor,
+            critic_lr: optimizer.critic_learning_rate * fraction,
+        }
     }
 
     /// All epochs over the batch.
-    fn learn(&mut self) -> Result<Learning, TrainError> {
-        let optimizer = &self.config.optimizer;
-        if self.config.advantage.wait_for_reward && self.batch.is_uniform() {
-            self.batch.advantages.fill(0.0);
-        }
-        if self.config.advantage.normalization() == AdvantageNormalization::Batch {
-            let (mean, std) = mean_std(self.batch.advantages.iter().copied());
-            let (mean, scale) = (mean as f32, (1.0 / (std + STD_FLOOR)) as f32);
-            self.batch
-                .advantages
-                .iter_mut()
-                .for_each(|a| *a = (*a - mean) * scale);
-        }
-        let fraction = optimizer.lr_fraction(self.iteration, self.total_iterations()) as f32
-            * self.rollback_lr_scale();
-        let factor = optimizer
-            .adaptive_lr()
-            .map_or(1.0, |_| self.lr_scale as f32);
-        let (policy_lr, critic_lr) = (
-            optimizer.learning_rate * fraction * factor,
-            optimizer.critic_learning_rate * fraction,
-        );
-
-        let Self {
-            pool,
-            config,
-            parts,
-            policy,
-            critic,
-            networks,
-            learner,
-            batch,
-            order,
-            iteration,
-            ..
-        } = self;
-        keep_awake(pool, || {
-            let mut learning = Learning {
-                lr: policy_lr,
-                ..Learning::default()
-            };
-            let movement = Movement::new(&parts.loss, batch.dims.action, mean(&batch.old_losses));
-            let limit = config.optimizer.max_kl();
-            let (epochs, iteration) = (config.optimizer.epochs as u64, *iteration);
-            let per_minibatch = order.len() / config.optimizer.minibatches;
-            'epochs: for epoch in 0..epochs {
-                // From the same start each time, so that an epoch's order depends on its number
-                // alone.
-                order.iter_mut().zip(0..).for_each(|(o, i)| *o = i);
-                let key = Key::new(config.seed, Stream::Shuffle).step(iteration * epochs + epoch);
-                order.shuffle(&mut Philox::new(key));
-                for (minibatch, indices) in order.chunks_exact(per_minibatch).enumerate() {
-                    let stats = learner.differentiate(policy, critic, networks, batch, indices);
-                    if !stats.is_finite() {
-                        return Err(TrainError::NonFiniteGradient {
-                            iteration,
-                            epoch,
-                            minibatch,
-                            policy_loss: stats.ratio.loss / stats.rows as f64,
-                            value_loss: stats.value_loss / stats.rows as f64,
-                            ratio_max: stats.ratio.max,
-                        });
-                    }
-                    if epoch == 0 && minibatch == 0 {
-                        let deviation = (f64::from(stats.ratio.max) - 1.0)
-                            .max(1.0 - f64::from(stats.ratio.min));
-                        if deviation > RATIO_TOLERANCE {
-                            return Err(TrainError::FirstRatio {
-                                iteration,
-                                deviation,
-                            });
-                        }
-                        learning.first_ratio_error = deviation;
-                    }
-                    learning.kl = movement.kl(&stats);
-                    // Far enough: the rest of the epochs would carry the policy to where its batch
-                    // says nothing. What rounding moved is no move.
-                    if learning.kl > limit && learning.steps > 0 {
-                        break 'epochs;
-                    }
-                    let lrs = [policy_lr, critic_lr];
-                    learner.step(policy, critic, networks, stats.grad_norm, lrs);
-                    learning.stats.merge(&stats);
-                    learning.steps += 1;
-                }
-            }
-            Ok(learning)
-        })
+    fn learn(&mut self, plan: &LearnPlan) -> Result<LearnStats, TrainError> {
+        let (learner, batch) = (&mut self.learner, &mut self.batch);
+        let reduce = self.reduce.as_ref();
+        self.pool.install(|| learner.learn(batch, plan, reduce))
     }
 
     fn row(
         &self,
-        learning: &Learning,
+        plan: &LearnPlan,
+        learned: &LearnStats,
         explained_variance: f64,
         timing: Vec<(&'static str, f64)>,
     ) -> Row {
-        let (batch, stats) = (&self.batch, &learning.stats);
-        let episodes: Vec<_> = self
-            .workers
-            .iter()
-            .flat_map(|s| &s.stats.episodes)
-            .collect();
+        let (batch, stats) = (&self.batch, &learned.minibatches);
+        let episodes: Vec<_> = self.seen.iter().flat_map(|s| &s.episodes).collect();
         let whole: Vec<_> = episodes.iter().filter(|e| e.whole).collect();
         let count = whole.len() as f64;
         let diverged = episodes
@@ -487,7 +375,7 @@ impl Trainer {
             .filter(|e| e.end == StepEnd::Diverged)
             .count();
         let (transitions, ratios) = (batch.dims.transitions(), stats.ratio.count as f64);
-        let saturation: f64 = self.workers.iter().map(|s| s.stats.saturation).sum();
+        let saturation: f64 = self.seen.iter().map(|s| s.saturation).sum();
         // Not numbers where there is no critic; `OF_CRITIC` lists them.
         let of_critic = |x: f64| {
             if self.config.advantage.has_critic() {
@@ -524,14 +412,14 @@ impl Trainer {
             ("ratio_mean", stats.ratio.sum / ratios),
             ("ratio_min", f64::from(stats.ratio.min)),
             ("ratio_max", f64::from(stats.ratio.max)),
-            ("first_ratio_error", learning.first_ratio_error),
+            ("first_ratio_error", learned.first_ratio_error),
             ("clip_fraction", stats.ratio.clipped as f64 / ratios),
-            ("approx_kl", learning.kl),
-            ("gradient_steps", learning.steps as f64),
-            ("grad_norm", stats.grad_norm / learning.steps as f64),
+            ("approx_kl", learned.approx_kl),
+            ("gradient_steps", learned.steps as f64),
+            ("grad_norm", stats.grad_norm / learned.steps as f64),
             ("explained_variance", of_critic(explained_variance)),
             ("action_saturation", saturation / transitions as f64),
-            ("learning_rate", f64::from(learning.lr)),
+            ("learning_rate", f64::from(plan.policy_lr)),
         ];
         if let Model::Gaussian(_) = self.policy {
             values.push(("entropy", stats.entropy / stats.rows as f64));
@@ -553,7 +441,7 @@ impl Trainer {
             values.push(("rollbacks", f64::from(self.rollbacks)));
         }
         if self.config.objective.knn_entropy > 0.0 {
-            let entropy: f64 = self.workers.iter().map(|s| s.stats.entropy).sum();
+            let entropy: f64 = self.seen.iter().map(|s| s.entropy).sum();
             values.push(("entropy", entropy / transitions as f64));
         }
         Row {
@@ -568,7 +456,7 @@ impl Trainer {
     /// Means of what the environments reported in the latest rollout.
     fn extras(&self) -> Vec<(String, f64)> {
         let mut all = Extras::default();
-        self.workers.iter().for_each(|w| all.merge(w.extras()));
+        self.seen.iter().for_each(|seen| all.merge(&seen.extras));
         all.means()
     }
 
@@ -584,8 +472,8 @@ impl Trainer {
     pub fn policy(&self) -> Policy {
         let spec = self.task.spec();
         // Its outputs are the same bits; only a gradient would not be.
-        let networks = &self.networks.policy.parameters;
-        let parameters = self.average.as_ref().map_or(networks, |ema| &ema.average);
+        let current = &self.networks().policy.parameters;
+        let parameters = self.average.as_ref().map_or(current, |ema| &ema.average);
         let model = self.policy.clone().with_precision(Precision::F32);
         Policy::new(
             &spec.name,
@@ -608,6 +496,12 @@ impl Trainer {
             .pool
             .install(|| evaluate_both(&policy, task, seed, episodes))?)
     }
+}
+
+/// Which of the groups' bounds are those of this rank's.
+fn own_bounds(reduce: &dyn Reduce, bounds: &[usize]) -> Range<usize> {
+    let own = share(reduce, bounds.len() - 1);
+    own.start..own.end + 1
 }
 
 /// Group-relative advantages need episodes of equal length that begin together and end within an
@@ -640,18 +534,6 @@ fn check_groups(config: &Config, spec: &EnvSpec) -> Result<(), TrainError> {
         )),
         _ => Ok(()),
     }
-}
-
-/// Sums over an iteration's minibatches.
-#[derive(Default)]
-struct Learning {
-    stats: MinibatchStats,
-    /// How far the policy had moved before the last minibatch.
-    kl: f64,
-    /// Gradient steps.
-    steps: u64,
-    first_ratio_error: f64,
-    lr: f32,
 }
 
 /// The mean of many numbers.

@@ -1,16 +1,17 @@
-//! Measures how much noise the choice of (t, ε) pairs, at which the flow-matching losses of actions
-//! are computed, adds to the policy's gradient.
+//! How noisy the policy's gradient is made by the (t, ε) pairs that the flow-matching losses of
+//! actions are measured at.
 //!
-//! `cargo bench -p fpo --bench pair_variance` trains a policy briefly (cheetah-run, preset `fast`,
-//! seed 0, f32, 60 iterations), makes one more rollout, and freezes observations, actions and
-//! advantages. Then it repeatedly redraws the pairs and computes the policy's gradient on the same
-//! minibatches: for the policy that acted, whose ratios are all 1, and for the policy after one
-//! epoch of learning. Results do not depend on the number of threads. It writes
-//! `bench/results/pair_variance.csv`; docs/notes/pairs.md explains the content.
+//! `cargo bench -p fpo --bench pair_variance` trains a policy a little (cheetah-run, preset `fast`,
+//! seed 0, f32, 60 iterations), lets it act for one more rollout, and freezes observations, actions
+//! and advantages. Then it draws the pairs anew, again and again, and takes the policy's gradient
+//! on the same minibatches: with the policy that acted, where every ratio is 1, and with the one
+//! that an epoch of learning has made of it. The number of threads changes no number. It writes
+//! `bench/results/pair_variance.csv`; docs/pairs.md says what is in it.
 
 use fpo_flow::CfmTarget;
 use fpo_learn::critic::Critic;
-use fpo_learn::learner::{ActorCritic, Learner};
+use fpo_learn::learner::{ActorCritic, CpuLearner, GradientSteps};
+use fpo_learn::reduce::Alone;
 use fpo_learn::rollout::Batch;
 use fpo_learn::rollout::PairSampler;
 use fpo_learn::trainer::Trainer;
@@ -24,18 +25,18 @@ use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// Training iterations before the measurement.
+/// Iterations before the policy is looked at.
 const ITERATIONS: usize = 60;
 /// Minibatches of the frozen rollout, of as many transitions as in `fast`.
 const MINIBATCHES: usize = 8;
 const ROWS: usize = 512;
-/// Draws of the pairs for each minibatch.
+/// Draws of the pairs for each.
 const DRAWS: usize = 12;
 
 const HEADER: &str = "policy,target,time,stratified,antithetic,pairs,signal,pair_variance,\
     minibatch_variance,signal_to_pair_noise,pair_share_of_noise\n";
 
-/// How pairs are drawn, and the target of their loss.
+/// How pairs are drawn, and what their loss is measured on.
 #[derive(Clone, Copy)]
 struct Design {
     target: CfmTarget,
@@ -45,11 +46,11 @@ struct Design {
     pairs: usize,
 }
 
-/// Everything that stays the same from draw to draw.
+/// What does not change from draw to draw.
 struct Frozen {
     config: Config,
     rollout: Batch,
-    /// The policy that acted, and the same after one epoch.
+    /// The policy that acted, and the one an epoch later.
     acted: ActorCritic,
     moved: ActorCritic,
     model: Model,
@@ -57,13 +58,13 @@ struct Frozen {
     minibatches: Vec<Vec<u32>>,
 }
 
-/// Expected squared norms.
-struct Moments {
-    /// The gradient of a minibatch, without the noise of the pairs.
+/// Squares of norms, in expectation.
+struct Figures {
+    /// Of the gradient of a minibatch, its pairs' noise averaged away.
     signal: f64,
-    /// The noise from the draw of the pairs.
+    /// Of what the draw of the pairs adds to it.
     pairs: f64,
-    /// The noise from the choice of the minibatch, relative to the gradient over all transitions.
+    /// Of what the choice of the minibatch adds to the gradient over all transitions.
     minibatch: f64,
 }
 
@@ -80,7 +81,7 @@ fn designs() -> Vec<Design> {
                 for (stratified, antithetic) in
                     [(false, false), (true, false), (false, true), (true, true)]
                 {
-                    // Stratified and antithetic draws need more than one pair.
+                    // One pair has nothing to be spread against.
                     if pairs > 1 || !(stratified || antithetic) {
                         all.push(Design {
                             target,
@@ -100,7 +101,7 @@ fn designs() -> Vec<Design> {
 fn settings() -> Result<Config, Box<dyn std::error::Error>> {
     let mut config = resolve("cheetah-run", Some("fast"), None, &[], Some(0))?;
     config.train.precision = LearningPrecision::F32;
-    // The objective in docs/notes/pairs.md is that of FPO++, with whole epochs.
+    // The objective that docs/pairs.md measures, FPO++'s; and an epoch is a whole one.
     config.objective.ratio_form = RatioForm::Exp;
     config.objective.log_ratio_max = 10.0;
     config.objective.loss_max = 20.0;
@@ -110,7 +111,7 @@ fn settings() -> Result<Config, Box<dyn std::error::Error>> {
     Ok(config)
 }
 
-/// Trains, makes one more rollout, and freezes it.
+/// Trains, acts once more, and freezes.
 fn freeze(threads: usize) -> Result<Frozen, Box<dyn std::error::Error>> {
     let mut config = settings()?;
     let task = fpo_mujoco::tasks()
@@ -155,18 +156,18 @@ impl Design {
     }
 }
 
-/// Draws pairs and computes gradients, on one thread.
+/// What draws pairs and differentiates, on one thread.
 struct Worker<'a> {
     frozen: &'a Frozen,
     config: Config,
     sampler: PairSampler,
     batch: Batch,
-    learner: Learner,
+    learner: CpuLearner,
     scratch: Scratch,
 }
 
 impl<'a> Worker<'a> {
-    fn new(frozen: &'a Frozen, design: &Design) -> Self {
+    fn new(frozen: &'a Frozen, design: &Design, networks: &ActorCritic) -> Self {
         let config = design.config(&frozen.config);
         let old = &frozen.rollout;
         let dims = config.dims(old.dims.observation, old.dims.action);
@@ -183,7 +184,13 @@ impl<'a> Worker<'a> {
         };
         Self {
             sampler: config.objective.pair_sampler(config.policy.flow_steps),
-            learner: Learner::new(config.learner(), &frozen.model, &frozen.critic, ROWS),
+            learner: CpuLearner::new(
+                config.learner(),
+                frozen.model.clone(),
+                frozen.critic.clone(),
+                networks.clone(),
+                ROWS,
+            ),
             scratch: frozen.model.network().scratch(design.pairs, false),
             frozen,
             batch,
@@ -191,7 +198,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Makes draw number `draw` of the pairs of a minibatch, with their losses under the policy
+    /// Draws the pairs of a minibatch for the `draw`-th time, with their losses under the policy
     /// that acted.
     fn redraw(&mut self, indices: &[u32], draw: u64) {
         let Model::Flow(FlowPolicy {
@@ -200,7 +207,7 @@ impl<'a> Worker<'a> {
             ..
         }) = &self.frozen.model
         else {
-            unreachable!("`fast` trains a flow");
+            unreachable!("`fast` learns a flow");
         };
         let (dims, cfm) = (self.batch.dims, self.config.objective.cfm());
         let (n, d, sample_input) = (dims.samples, dims.action, dims.sample_input);
@@ -235,22 +242,23 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// The policy's gradient, as in `fast`.
-    fn gradient(&mut self, networks: &ActorCritic, indices: &[u32]) -> Vec<f64> {
-        let Frozen { model, critic, .. } = self.frozen;
+    /// The policy's gradient, as `fast` has it.
+    fn gradient(&mut self, indices: &[u32]) -> Vec<f64> {
         self.learner
-            .differentiate(model, critic, networks, &mut self.batch, indices);
-        let of_policy = &self.learner.gradient()[..model.network().parameter_count()];
+            .differentiate(&mut self.batch, indices, &Alone)
+            .expect("alone");
+        let count = self.frozen.model.network().parameter_count();
+        let of_policy = &self.learner.gradient()[..count];
         of_policy.iter().map(|g| f64::from(*g)).collect()
     }
 
     /// Mean of the gradients over the draws, and the sum of squares of their distances from it.
-    fn draws(&mut self, networks: &ActorCritic, minibatch: usize) -> (Vec<f64>, f64) {
+    fn draws(&mut self, minibatch: usize) -> (Vec<f64>, f64) {
         let indices = &self.frozen.minibatches[minibatch];
         let gradients: Vec<Vec<f64>> = (0..DRAWS)
             .map(|draw| {
                 self.redraw(indices, (minibatch * DRAWS + draw) as u64);
-                self.gradient(networks, indices)
+                self.gradient(indices)
             })
             .collect();
         let mean = mean(&gradients);
@@ -270,10 +278,9 @@ fn distance2(a: &[f64], b: &[f64]) -> f64 {
 }
 
 /// Unbiased estimates: the finite number of draws and minibatches is subtracted.
-fn measure(frozen: &Frozen, design: &Design, networks: &ActorCritic) -> Moments {
-    let mut worker = Worker::new(frozen, design);
-    let (means, scatters): (Vec<_>, Vec<_>) =
-        (0..MINIBATCHES).map(|m| worker.draws(networks, m)).unzip();
+fn measure(frozen: &Frozen, design: &Design, networks: &ActorCritic) -> Figures {
+    let mut worker = Worker::new(frozen, design, networks);
+    let (means, scatters): (Vec<_>, Vec<_>) = (0..MINIBATCHES).map(|m| worker.draws(m)).unzip();
     let (draws, minibatches) = (DRAWS as f64, MINIBATCHES as f64);
     let pairs = scatters.iter().sum::<f64>() / (minibatches * (draws - 1.0));
     let center = mean(&means);
@@ -283,7 +290,7 @@ fn measure(frozen: &Frozen, design: &Design, networks: &ActorCritic) -> Moments 
         .map(|m| m.iter().map(|g| g * g).sum::<f64>())
         .sum::<f64>()
         / minibatches;
-    Moments {
+    Figures {
         signal: norms - pairs / draws,
         pairs,
         minibatch: spread - pairs / draws,
@@ -313,7 +320,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     let lines: Vec<String> = jobs
         .par_iter()
         .map(|(policy, networks, design)| {
-            let Moments {
+            let Figures {
                 signal,
                 pairs,
                 minibatch,

@@ -1,6 +1,10 @@
-//! Settings of the optimizer: learning rates, epochs and minibatches.
+//! Settings of the optimizer: learning rates, epochs and minibatches; and what a learner is told of
+//! all settings.
 
 use super::AdaptiveLr;
+use crate::advantage::{AdvantageNormalization, Gae};
+use crate::objective::{BoundPull, EntropyBonus, PolicyObjective, SampleLoss, ValueLoss};
+use crate::rollout::BatchDims;
 use fpo_nn::AdamConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -96,6 +100,59 @@ impl Default for OptimizerConfig {
             max_grad_norm: 0.0,
             epochs: 16,
             minibatches: 32,
+        }
+    }
+}
+
+/// What a learner needs to know about what it minimizes, and how often;
+/// [`crate::config::Config::learner`] gathers it.
+#[derive(Clone, Copy, Debug)]
+pub struct LearnerSettings {
+    /// Seed of the run.
+    pub seed: u64,
+    /// Samples N of an action.
+    pub samples_per_action: usize,
+    /// The loss ℓ of a sample.
+    pub loss: SampleLoss,
+    /// What the policy minimizes.
+    pub objective: PolicyObjective,
+    /// What keeps a flow within the bound on actions.
+    pub pull: Option<BoundPull>,
+    /// The entropy bonus.
+    pub entropy: Option<EntropyBonus>,
+    /// The critic's loss.
+    pub value: ValueLoss,
+    /// Whether there is a critic to learn.
+    pub critic: bool,
+    /// The estimator of advantages, where they are computed per minibatch.
+    pub gae: Option<Gae>,
+    /// Steps of a sequence, where minibatches are of whole sequences.
+    pub sequence: Option<usize>,
+    /// Whether truncated steps have no value target.
+    pub mask_truncated: bool,
+    /// Over what advantages are normalized.
+    pub normalize: AdvantageNormalization,
+    /// Whether advantages count as 0 while no reward tells one action from another.
+    pub wait_for_reward: bool,
+    /// Weight of an action's surprisal.
+    pub bonus: f32,
+    /// Bound on the norm of the gradient over both networks; 0 for none.
+    pub max_grad_norm: f32,
+    /// Passes over a batch.
+    pub epochs: usize,
+    /// Gradient steps of a pass.
+    pub minibatches: usize,
+    /// How far the policy may move in an iteration, in nats; infinity for any distance.
+    pub max_kl: f64,
+}
+
+impl LearnerSettings {
+    /// What a minibatch is drawn from: how many indices there are, and the transitions of each.
+    /// They are sequences where advantages are computed per minibatch, transitions elsewhere.
+    pub fn indices(&self, dims: &BatchDims) -> (usize, usize) {
+        match self.sequence {
+            Some(num_steps) => (dims.sequences, num_steps),
+            None => (dims.transitions(), 1),
         }
     }
 }

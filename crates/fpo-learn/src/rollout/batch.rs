@@ -203,6 +203,8 @@ impl Batch {
     pub(crate) fn samples(&self) -> StoredSamples<'_> {
         StoredSamples {
             dims: self.dims,
+            observations: &self.observations,
+            inputs: &self.sample_inputs,
             actions: &self.actions,
             targets: &self.sample_targets,
             times: &self.sample_times,
@@ -238,25 +240,18 @@ pub struct BatchSlice<'a> {
     pub old_velocities: &'a mut [f32],
 }
 
-/// Writes the N network inputs of one transition's samples: `rows`
-/// `[N, observation + sample_input]`.
-///
-/// `observations` and `sample_inputs` are those of a [`Batch`] or a [`BatchSlice`] of these `dims`.
-pub(crate) fn gather_inputs(
-    dims: &BatchDims,
-    observations: &[f32],
-    sample_inputs: &[f32],
-    transition: usize,
-    rows: &mut [f32],
-) {
-    let (od, sample_input) = (dims.observation, dims.sample_input);
-    let observation = &observations[dims.row(transition) * od..][..od];
-    let mut tails = &sample_inputs[transition * dims.samples * sample_input..];
-    for row in rows.chunks_exact_mut(od + sample_input) {
-        let (head, rest) = row.split_at_mut(od);
-        let (first, others) = tails.split_at(sample_input);
-        head.copy_from_slice(observation);
-        rest.copy_from_slice(first);
-        tails = others;
+impl BatchSlice<'_> {
+    /// The samples of all transitions, and where their scores go: `old_losses` and
+    /// `old_velocities`.
+    pub(crate) fn scored(&mut self) -> (StoredSamples<'_>, &mut [f32], &mut [f32]) {
+        let samples = StoredSamples {
+            dims: self.dims,
+            observations: self.observations,
+            inputs: self.sample_inputs,
+            actions: self.actions,
+            targets: self.sample_targets,
+            times: self.sample_times,
+        };
+        (samples, self.old_losses, self.old_velocities)
     }
 }

@@ -38,6 +38,8 @@ pub struct LossSample<'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct StoredSamples<'a> {
     pub dims: BatchDims,
+    pub observations: &'a [f32],
+    pub inputs: &'a [f32],
     pub actions: &'a [f32],
     pub targets: &'a [f32],
     pub times: &'a [f32],
@@ -58,6 +60,21 @@ impl<'a> StoredSamples<'a> {
             action: &self.actions[transition * action..][..action],
             target: &self.targets[sample * target..][..target],
             time: self.times[sample],
+        }
+    }
+
+    /// Writes the N network inputs of one transition's samples: `rows`
+    /// `[N, observation + sample_input]`.
+    pub fn gather(&self, transition: usize, rows: &mut [f32]) {
+        let (od, width) = (self.dims.observation, self.dims.sample_input);
+        let observation = &self.observations[self.dims.row(transition) * od..][..od];
+        let mut inputs = &self.inputs[transition * self.dims.samples * width..];
+        for row in rows.chunks_exact_mut(od + width) {
+            let (head, rest) = row.split_at_mut(od);
+            let (first, others) = inputs.split_at(width);
+            head.copy_from_slice(observation);
+            rest.copy_from_slice(first);
+            inputs = others;
         }
     }
 }

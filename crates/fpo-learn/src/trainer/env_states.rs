@@ -1,5 +1,6 @@
 //! The states of all environments in a training state.
 
+use crate::reduce::{Part, Reader, ReduceError};
 use crate::rollout::RolloutWorker;
 use fpo_env::{EnvGroup, NoState, Resumed, StateError};
 use safetensors::SafeTensors;
@@ -20,23 +21,30 @@ pub(super) struct EnvStates {
 }
 
 impl EnvStates {
-    /// The states of the workers' environments.
-    pub(super) fn of(workers: &[RolloutWorker]) -> Self {
+    /// The states of a worker's environments.
+    pub(super) fn of(worker: &RolloutWorker) -> Self {
         let mut states = Self::default();
-        for worker in workers {
-            for i in 0..worker.envs.len() {
-                let before = states.bytes.len();
-                let size = match worker.envs.save_state(i, &mut states.bytes) {
-                    Ok(()) => (states.bytes.len() - before) as u64,
-                    Err(NoState) => {
-                        states.bytes.truncate(before);
-                        NO_STATE
-                    }
-                };
-                states.sizes.extend(size.to_le_bytes());
-            }
+        for i in 0..worker.envs.len() {
+            let before = states.bytes.len();
+            let size = match worker.envs.save_state(i, &mut states.bytes) {
+                Ok(()) => (states.bytes.len() - before) as u64,
+                Err(NoState) => {
+                    states.bytes.truncate(before);
+                    NO_STATE
+                }
+            };
+            states.sizes.extend(size.to_le_bytes());
         }
         states
+    }
+
+    /// The states of several groups in one.
+    pub(super) fn concat(groups: &[Self]) -> Self {
+        let all = |of: fn(&Self) -> &[u8]| groups.iter().flat_map(of).copied().collect();
+        Self {
+            bytes: all(|group| &group.bytes),
+            sizes: all(|group| &group.sizes),
+        }
     }
 
     /// Name, type, length and bytes of the tensors.
@@ -46,6 +54,18 @@ impl EnvStates {
             (bytes, Dtype::U8, self.bytes.len(), &self.bytes),
             (sizes, Dtype::U64, self.sizes.len() / 8, &self.sizes),
         ]
+    }
+}
+
+impl Part for EnvStates {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.bytes.write(out);
+        self.sizes.write(out);
+    }
+
+    fn read(&mut self, bytes: &mut Reader) -> Result<(), ReduceError> {
+        self.bytes.read(bytes)?;
+        self.sizes.read(bytes)
     }
 }
 
@@ -90,19 +110,12 @@ pub(super) fn read<'a>(
 /// anew.
 ///
 /// # Errors
-/// If there are more or fewer states than environments, or one is not a state of its environment.
+/// If one is not a state of its environment.
 pub(super) fn load(
     workers: &mut [RolloutWorker],
     states: &[Option<&[u8]>],
     steps: u64,
 ) -> Result<usize, StateError> {
-    let count: usize = workers.iter().map(|worker| worker.envs.len()).sum();
-    if states.len() != count {
-        return Err(StateError(format!(
-            "it has {} environments, env.num_envs is {count}",
-            states.len()
-        )));
-    }
     let (mut anew, mut rest) = (0, states);
     for worker in workers {
         let (states, others) = rest.split_at(worker.envs.len());

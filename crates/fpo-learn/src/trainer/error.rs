@@ -2,6 +2,7 @@
 
 use crate::advantage::UnequalEpisode;
 use crate::evaluate::EvaluateError;
+use crate::reduce::ReduceError;
 use crate::rollout::{NonFinite, Quantity};
 use fpo_env::MakeError;
 use fpo_nn::{MlpError, PrecisionError};
@@ -82,7 +83,10 @@ pub enum TrainError {
         /// The largest deviation of a ratio from 1.
         deviation: f64,
     },
-    /// A saved state that is damaged or does not match the configuration.
+    /// A process of the run is gone.
+    #[error(transparent)]
+    Reduce(#[from] ReduceError),
+    /// A saved state that does not fit.
     #[error("the saved training state cannot be restored: {0}")]
     State(String),
 }

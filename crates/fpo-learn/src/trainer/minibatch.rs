@@ -1,16 +1,16 @@
-//! The minibatch in which a training failed, as a file for inspection.
+//! The minibatch that a training failed in, as a file to look into.
 
 use super::{TrainError, Trainer};
-use crate::advantage::Recompute;
+use crate::learner::shuffle;
 use safetensors::tensor::{Dtype, TensorView};
 
-/// A tensor's name, its numbers, the rows to save, and the shape of a row.
-type BatchSlice<'a> = (&'static str, &'a [f32], &'a [usize], &'a [usize]);
+/// Name, numbers, which rows of them, and the shape of a row.
+type Column<'a> = (&'static str, &'a [f32], &'a [usize], &'a [usize]);
 
 impl Trainer {
     /// The transitions of the minibatch whose gradient became non-finite, as the bytes of a
-    /// safetensors file; none if `error` has another cause. Call it right after
-    /// [`Trainer::iterate`] returned `error`.
+    /// safetensors file; none where no minibatch is to blame. To be asked for right after
+    /// [`Trainer::iterate`] gave `error`.
     ///
     /// R transitions with N samples each: `transition` `[R]` (which of the batch), `observation`
     /// (normalized), `critic_observation` (normalized, if the critic has its own), `action`
@@ -18,25 +18,31 @@ impl Trainer {
     /// `sample_input`, `sample_target`, `sample_time` and `old_loss` `[R, N, …]`.
     ///
     /// # Errors
-    /// None in practice: the container accepts every batch.
+    /// None in practice: the container refuses no batch.
     pub fn offending_minibatch(&self, error: &TrainError) -> Result<Option<Vec<u8>>, TrainError> {
-        let TrainError::NonFiniteGradient { minibatch, .. } = error else {
+        let &TrainError::NonFiniteGradient {
+            iteration,
+            epoch,
+            minibatch,
+            ..
+        } = error
+        else {
             return Ok(None);
         };
         let (batch, dims) = (&self.batch, self.batch.dims);
-        let indices = self.order.len() / self.config.optimizer.minibatches;
-        let length = match self.config.advantage.schedule() {
-            Recompute::PerIteration => 1,
-            Recompute::PerMinibatch => dims.num_steps,
-        };
-        let indices = &self.order[minibatch * indices..][..indices];
+        let settings = self.config.learner();
+        let (count, length) = settings.indices(&dims);
+        let mut order = vec![0; count];
+        shuffle(&settings, iteration, epoch, &mut order);
+        let per_minibatch = count / settings.minibatches;
+        let indices = &order[minibatch * per_minibatch..][..per_minibatch];
         let rows: Vec<usize> = indices
             .iter()
             .flat_map(|unit| (0..length).map(move |k| *unit as usize * length + k))
             .collect();
         let samples = dims.samples;
         let observation_rows: Vec<usize> = rows.iter().map(|&i| dims.row(i)).collect();
-        let parts: [BatchSlice; 10] = [
+        let parts: [Column; 10] = [
             (
                 "observation",
                 &batch.observations,

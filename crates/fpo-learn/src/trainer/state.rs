@@ -1,10 +1,10 @@
-//! The whole training state as bytes, and back: a resumed training is bit-identical to an
-//! uninterrupted one.
+//! The whole training state as bytes, and back: resuming from it continues bit for bit.
 
 use super::env_states::{self, EnvStates};
-use super::{TrainError, Trainer};
+use super::{TrainError, Trainer, own_bounds};
 use crate::config::Config;
-use crate::learner::TrainState;
+use crate::learner::{ActorCritic, TrainState};
+use crate::reduce::{complete, share};
 use fpo_env::Task;
 use fpo_nn::{Mlp, Normalizer, TensorRecord};
 use fpo_policy::moments::{self, NORMALIZER};
@@ -35,7 +35,7 @@ struct Counters {
     /// Written where it is not 1.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     lr_scale: f64,
-    /// Omitted if it is 0.
+    /// Absent where there was none.
     #[serde(default, skip_serializing_if = "is_zero")]
     rollbacks: u32,
 }
@@ -69,14 +69,15 @@ fn vectors<'a>(name: &str, trained: &'a TrainState) -> [(String, &'a [f32]); 3] 
 
 impl Trainer {
     /// The state, as the bytes of a safetensors file: parameters, optimizers, normalizer,
-    /// environments, counters.
+    /// environments, counters. It is the same on every rank, and each has to call it.
     ///
     /// # Errors
-    /// None in practice: the container accepts every state of a trainer.
+    /// If a rank is gone; otherwise none in practice: the container refuses no state of a trainer.
     pub fn state(&self) -> Result<Vec<u8>, TrainError> {
+        let ActorCritic { policy, critic } = self.networks();
         let networks = [
-            ("policy", self.policy.network(), &self.networks.policy),
-            ("critic", &self.critic.network, &self.networks.critic),
+            ("policy", self.policy.network(), policy),
+            ("critic", &self.critic.network, critic),
         ];
         let mut records: Vec<TensorRecord> = networks
             .iter()
@@ -89,14 +90,14 @@ impl Trainer {
         if let Some(ema) = &self.average {
             records.extend(self.policy.network().store(AVERAGE, &ema.average));
         }
-        let critic = self.critic_normalizer.as_ref();
+        let critic_normalizer = self.critic_normalizer.as_ref();
         let normalizers = [(NORMALIZER, &self.normalizer)]
             .into_iter()
-            .chain(critic.map(|normalizer| (CRITIC_NORMALIZER, normalizer)));
+            .chain(critic_normalizer.map(|normalizer| (CRITIC_NORMALIZER, normalizer)));
         let columns: Vec<_> = normalizers
             .flat_map(|(name, normalizer)| moments::columns(name, normalizer.moments()))
             .collect();
-        let envs = EnvStates::of(&self.workers);
+        let envs = self.environment_states()?;
 
         let view = |dtype, shape, bytes| TensorView::new(dtype, shape, bytes).map_err(damaged);
         let mut views = Vec::new();
@@ -120,10 +121,10 @@ impl Trainer {
             task: self.config.task.clone(),
             seed: self.config.seed,
             iteration: self.iteration,
-            policy_adam_steps: self.networks.policy.adam.steps,
-            critic_adam_steps: self.networks.critic.adam.steps,
+            policy_adam_steps: policy.adam.steps,
+            critic_adam_steps: critic.adam.steps,
             normalizer_count: self.normalizer.moments().count,
-            critic_normalizer_count: critic.map_or(0, |n| n.moments().count),
+            critic_normalizer_count: critic_normalizer.map_or(0, |n| n.moments().count),
             lr_scale: self.lr_scale,
             rollbacks: self.rollbacks,
         };
@@ -132,8 +133,8 @@ impl Trainer {
             .map_err(damaged)
     }
 
-    /// A trainer that continues from a [`Trainer::state`]. Environments that save no state begin a
-    /// new episode, the same one for the same bytes; [`Trainer::restarted_episodes`] counts them.
+    /// A trainer that continues from a [`Trainer::state`]. Environments that give no state begin a
+    /// new episode, the same from the same bytes; [`Trainer::restarted_episodes`] counts them.
     ///
     /// # Errors
     /// If the bytes are not a state, or not one of this configuration's task, seed and sizes.
@@ -143,19 +144,30 @@ impl Trainer {
         threads: usize,
         state: &[u8],
     ) -> Result<Self, TrainError> {
-        let counters = Counters::read(state, config)?;
+        Counters::read(state, config)?;
         let mut trainer = Self::new(config, task, threads)?;
-        trainer.load(state, &counters)?;
-        trainer.iteration = counters.iteration;
-        trainer.rollbacks = counters.rollbacks;
+        trainer.load_state(state)?;
         Ok(trainer)
     }
 
-    /// Restores all of the state except the iteration and the rollbacks.
+    /// Continues from a [`Trainer::state`], as [`Trainer::restore`] does; of any number of ranks.
     ///
     /// # Errors
-    /// If the bytes are not a state, or not one of this configuration's task, seed and sizes; some
-    /// of it may have been restored then.
+    /// If the bytes are not a state, or not one of this configuration's task, seed and sizes; then
+    /// some of it may be taken over.
+    pub fn load_state(&mut self, state: &[u8]) -> Result<(), TrainError> {
+        let counters = Counters::read(state, &self.config)?;
+        self.load(state, &counters)?;
+        self.iteration = counters.iteration;
+        self.rollbacks = counters.rollbacks;
+        Ok(())
+    }
+
+    /// Takes all of the state over but the iteration and the rollbacks.
+    ///
+    /// # Errors
+    /// If the bytes are not a state, or not one of this configuration's task, seed and sizes; then
+    /// some of it may be taken over.
     pub(super) fn load_parameters(&mut self, state: &[u8]) -> Result<(), TrainError> {
         let counters = Counters::read(state, &self.config)?;
         self.load(state, &counters)
@@ -163,36 +175,19 @@ impl Trainer {
 
     fn load(&mut self, state: &[u8], counters: &Counters) -> Result<(), TrainError> {
         let file = SafeTensors::deserialize(state).map_err(damaged)?;
-        load(
-            &mut self.networks.policy,
-            self.policy.network(),
-            "policy",
-            &file,
-        )?;
-        load(
-            &mut self.networks.critic,
-            &self.critic.network,
-            "critic",
-            &file,
-        )?;
-        self.networks.policy.adam.steps = counters.policy_adam_steps;
-        self.networks.critic.adam.steps = counters.critic_adam_steps;
-        if !(self.networks.policy.is_valid() && self.networks.critic.is_valid()) {
-            return Err(refused(
-                "an optimizer holds a number that is not finite, or a negative square".into(),
-            ));
-        }
+        let learned = self.load_networks(&file, counters)?;
         if let Some(ema) = &mut self.average {
-            // Averaging may begin only after the state was saved.
+            // A run may begin to average later than its state was saved.
             ema.average = match file.names().iter().any(|name| name.starts_with(AVERAGE)) {
                 true => self
                     .policy
                     .network()
                     .load(AVERAGE, &file)
                     .map_err(damaged)?,
-                false => self.networks.policy.parameters.clone(),
+                false => learned.policy.parameters.clone(),
             };
         }
+        self.learner.load_state(learned);
         let dim = self.normalizer.dim();
         let moments =
             moments::load(&file, NORMALIZER, counters.normalizer_count, dim).map_err(damaged)?;
@@ -223,9 +218,62 @@ impl Trainer {
         }
         let steps = counters.iteration * self.batch.dims.steps() as u64;
         let states = env_states::read(&file, dim).map_err(damaged)?;
+        self.load_environments(&states, steps)
+    }
+
+    /// The states of all ranks' environments.
+    fn environment_states(&self) -> Result<EnvStates, TrainError> {
+        let mut groups: Vec<_> = self
+            .bounds
+            .windows(2)
+            .map(|_| EnvStates::default())
+            .collect();
+        let own = share(self.reduce.as_ref(), groups.len());
+        for (worker, group) in self.workers.iter().zip(&mut groups[own]) {
+            *group = EnvStates::of(worker);
+        }
+        complete(self.reduce.as_ref(), groups.iter_mut())?;
+        Ok(EnvStates::concat(&groups))
+    }
+
+    /// Restores this rank's environments from the states of all.
+    fn load_environments(
+        &mut self,
+        states: &[Option<&[u8]>],
+        steps: u64,
+    ) -> Result<(), TrainError> {
+        let count = self.config.env.num_envs;
+        if states.len() != count {
+            return Err(refused(format!(
+                "it has {} environments, env.num_envs is {count}",
+                states.len()
+            )));
+        }
+        let own = own_bounds(self.reduce.as_ref(), &self.bounds);
+        let states = &states[self.bounds[own.start]..self.bounds[own.end - 1]];
         self.restarted_episodes =
-            env_states::load(&mut self.workers, &states, steps).map_err(damaged)?;
+            env_states::load(&mut self.workers, states, steps).map_err(damaged)?;
         Ok(())
+    }
+
+    /// What the file's networks had learned.
+    fn load_networks(
+        &self,
+        file: &SafeTensors,
+        counters: &Counters,
+    ) -> Result<ActorCritic, TrainError> {
+        let mut learned = self.networks().clone();
+        let ActorCritic { policy, critic } = &mut learned;
+        load(policy, self.policy.network(), "policy", file)?;
+        load(critic, &self.critic.network, "critic", file)?;
+        policy.adam.steps = counters.policy_adam_steps;
+        critic.adam.steps = counters.critic_adam_steps;
+        if !(policy.is_valid() && critic.is_valid()) {
+            return Err(refused(
+                "an optimizer holds a number that is not finite, or a negative square".into(),
+            ));
+        }
+        Ok(learned)
     }
 }
 

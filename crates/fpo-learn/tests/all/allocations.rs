@@ -1,4 +1,4 @@
-//! After the first gradient step, learning allocates nothing.
+//! Learning allocates nothing once it is under way.
 
 #[path = "../../../fpo-env/tests/counting/mod.rs"]
 mod counting;
@@ -6,53 +6,82 @@ mod counting;
 use counting::{allocations_in, count_this_thread};
 use fpo_learn::config::{Config, Recompute};
 use fpo_learn::critic::Critic;
-use fpo_learn::learner::{ActorCritic, Learner, TrainState};
+use fpo_learn::learner::{ActorCritic, CpuLearner, GradientSteps, Learner, TrainState};
+use fpo_learn::reduce::Alone;
 use fpo_learn::rollout::Batch;
 use fpo_rng::{Key, Stream, fill_normal};
 
+/// A learner and a batch of 64 sequences of 10 steps.
+fn setup(recompute: Recompute) -> (CpuLearner, Batch) {
+    let mut config = Config::default();
+    config.env.num_envs = 64;
+    config.env.sequences = 1;
+    config.env.num_steps = 10;
+    config.critic.hidden = vec![64; 2];
+    config.advantage.recompute = recompute;
+    let policy = config.model(5, 2).unwrap();
+    let critic = Critic::new(&config.critic, 5, config.advantage.gamma).unwrap();
+    let train = |network: &fpo_nn::Mlp| {
+        let mut parameters = vec![0.0; network.parameter_count()];
+        fill_normal(Key::new(0, Stream::Test), &mut parameters);
+        parameters.iter_mut().for_each(|p| *p *= 0.1);
+        TrainState::new(network, parameters, config.optimizer.adam())
+    };
+    let networks = ActorCritic {
+        policy: train(policy.network()),
+        critic: train(&critic.network),
+    };
+    let mut batch = Batch::new(config.dims(5, 2));
+    fill_normal(Key::new(1, Stream::Test), &mut batch.observations);
+    let learner = CpuLearner::new(config.learner(), policy, critic, networks, 640);
+    (learner, batch)
+}
+
+/// What `work` allocates once it has been done a few times.
+fn allocations_of(mut work: impl FnMut()) -> usize {
+    (0..3).for_each(|_| work());
+    allocations_in(|| (0..20).for_each(|_| work()))
+}
+
+/// On one thread: among several, who steals work allocates now and then, in the library and when it
+/// likes. And on the same for both: a thread that ends allocates, too.
 #[test]
+fn gradient_steps_and_scoring_allocate_nothing() {
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(1)
+        .start_handler(|_| count_this_thread())
+        .build()
+        .unwrap();
+    pool.install(|| {
+        a_gradient_step_allocates_nothing();
+        scoring_allocates_nothing();
+    });
+}
+
 fn a_gradient_step_allocates_nothing() {
-    for gae in [Recompute::PerIteration, Recompute::PerMinibatch] {
-        let mut config = Config::default();
-        config.env.num_envs = 64;
-        config.env.sequences = 1;
-        config.env.num_steps = 10;
-        config.critic.hidden = vec![64; 2];
-        config.advantage.recompute = gae;
-        let policy = config.model(5, 2).unwrap();
-        let critic = Critic::new(&config.critic, 5, config.advantage.gamma).unwrap();
-        let train = |network: &fpo_nn::Mlp| {
-            let mut parameters = vec![0.0; network.parameter_count()];
-            fill_normal(Key::new(0, Stream::Test), &mut parameters);
-            parameters.iter_mut().for_each(|p| *p *= 0.1);
-            TrainState::new(network, parameters, config.optimizer.adam())
-        };
-        let mut networks = ActorCritic {
-            policy: train(policy.network()),
-            critic: train(&critic.network),
-        };
-        let mut batch = Batch::new(config.dims(5, 2));
-        fill_normal(Key::new(1, Stream::Test), &mut batch.observations);
-        let indices: Vec<u32> = match gae {
+    for recompute in [Recompute::PerIteration, Recompute::PerMinibatch] {
+        let (mut learner, mut batch) = setup(recompute);
+        let indices: Vec<u32> = match recompute {
             Recompute::PerIteration => (0..640).collect(),
             Recompute::PerMinibatch => (0..64).collect(),
         };
-        let mut learner = Learner::new(config.learner(), &policy, &critic, 640);
-        // One thread: with several, rayon allocates now and then while stealing work.
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(1)
-            .start_handler(|_| count_this_thread())
-            .build()
-            .unwrap();
-        pool.install(|| {
-            let mut step = || {
-                let stats =
-                    learner.differentiate(&policy, &critic, &networks, &mut batch, &indices);
-                learner.step(&policy, &critic, &mut networks, stats.grad_norm, [1e-3; 2]);
-            };
-            (0..3).for_each(|_| step());
-            let count = allocations_in(|| (0..20).for_each(|_| step()));
-            assert_eq!(count, 0, "{gae:?}");
+        let count = allocations_of(|| {
+            let stats = learner.differentiate(&mut batch, &indices, &Alone).unwrap();
+            learner.step(stats.grad_norm, [1e-3; 2]);
         });
+        assert_eq!(count, 0, "{recompute:?}");
     }
+}
+
+fn scoring_allocates_nothing() {
+    let (learner, mut batch) = setup(Recompute::PerIteration);
+    let mut parts = batch.parts([40, 24]);
+    let count = allocations_of(|| {
+        for part in &mut parts {
+            learner.values(part.observations, part.values);
+            learner.score(part);
+        }
+    });
+    assert_eq!(count, 0);
+    assert!(batch.old_losses.iter().all(|loss| *loss != 0.0));
 }

@@ -10,7 +10,8 @@ mod gaussian_ppo;
 use fpo_env::StepEnd;
 use fpo_learn::config::Config;
 use fpo_learn::critic::Critic;
-use fpo_learn::learner::{ActorCritic, Learner, MinibatchStats, TrainState};
+use fpo_learn::learner::{ActorCritic, CpuLearner, GradientSteps, MinibatchStats, TrainState};
+use fpo_learn::reduce::Alone;
 use fpo_learn::rollout::{Batch, BatchDims};
 use fpo_nn::Mlp;
 use fpo_policy::Model;
@@ -160,8 +161,7 @@ fn batch(golden: &Golden, config: &Config) -> Batch {
 struct Setup {
     policy: Model,
     critic: Critic,
-    networks: ActorCritic,
-    learner: Learner,
+    learner: CpuLearner,
 }
 
 impl Setup {
@@ -175,12 +175,18 @@ impl Setup {
                 config.optimizer.adam(),
             )
         };
+        let networks = ActorCritic {
+            policy: trained(policy.network(), "params.policy"),
+            critic: trained(&critic.network, "params.value"),
+        };
         Self {
-            networks: ActorCritic {
-                policy: trained(policy.network(), "params.policy"),
-                critic: trained(&critic.network, "params.value"),
-            },
-            learner: Learner::new(config.learner(), &policy, &critic, dims.transitions()),
+            learner: CpuLearner::new(
+                config.learner(),
+                policy.clone(),
+                critic.clone(),
+                networks,
+                dims.transitions(),
+            ),
             policy,
             critic,
         }
@@ -192,10 +198,9 @@ impl Setup {
         let Self {
             policy,
             critic,
-            networks,
             learner,
         } = self;
-        let stats = learner.differentiate(policy, critic, networks, batch, &indices);
+        let stats = learner.differentiate(batch, &indices, &Alone).unwrap();
         let n = batch.dims.transitions() as f64;
         let (policy_loss, value_loss) =
             ((stats.ratio.loss / n) as f32, (stats.value_loss / n) as f32);

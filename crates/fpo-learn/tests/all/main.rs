@@ -6,6 +6,9 @@ mod asymmetric;
 mod entropy;
 mod golden;
 mod group;
+mod learner;
+mod plain;
+mod ranks;
 mod rollout;
 mod stays_in_its_box;
 #[path = "../../../fpo-run/tests/all/tiny.rs"]

@@ -1,12 +1,13 @@
-//! Compares every entry of a batch with a second simulation of the same environments, with episodes
-//! truncated inside a sequence, at its end, and not at all; and advantages computed once per
-//! iteration with those computed per minibatch.
+//! Every entry of a batch against a second simulation of the same environments, with episodes that
+//! are cut inside a sequence, at its end, and not at all; and advantages estimated once an
+//! iteration against those estimated per minibatch.
 
 use crate::toy::Toy;
 use fpo_env::{EnvGroup, StepEnd, VecEnv, VecEnvOptions, VecStep};
 use fpo_learn::config::{Config, GaeForm, Method, Recompute, ValueScale};
 use fpo_learn::critic::Critic;
-use fpo_learn::learner::{ActorCritic, Learner, TrainState};
+use fpo_learn::learner::{ActorCritic, CpuLearner, GradientSteps, Learner, TrainState};
+use fpo_learn::reduce::Alone;
 use fpo_learn::rollout::Batch;
 use fpo_learn::rollout::{RolloutContext, RolloutWorker};
 use fpo_nn::{Mlp, Normalizer, NormalizerConfig};
@@ -17,12 +18,12 @@ const ENVS: usize = 3;
 const UNROLL: usize = 4;
 const SEQUENCES: usize = 2;
 
-/// The parts of a rollout, and the batch that it filled.
+/// What a rollout needs, and the batch it filled.
 struct Rollout {
     config: Config,
     policy: Model,
     critic: Critic,
-    networks: ActorCritic,
+    learner: CpuLearner,
     map: ActionMap,
     normalizer: Normalizer,
     worker: RolloutWorker,
@@ -38,6 +39,17 @@ fn trained(config: &Config, network: &Mlp, index: u32) -> TrainState {
         &mut parameters,
     );
     TrainState::new(network, parameters, config.optimizer.adam())
+}
+
+fn learner(config: &Config, policy: &Model, critic: &Critic, networks: ActorCritic) -> CpuLearner {
+    let rows = config.env.transitions();
+    CpuLearner::new(
+        config.learner(),
+        policy.clone(),
+        critic.clone(),
+        networks,
+        rows,
+    )
 }
 
 fn options() -> VecEnvOptions {
@@ -90,19 +102,12 @@ fn rollout_with(method: Method, task: &Toy, action_bound: f32, action_noise: f32
             action_bound,
             fpo_env::Task::spec(task),
         ),
-        worker: RolloutWorker::new(
-            Box::new(envs),
-            0,
-            &policy,
-            &critic,
-            config.parts().samples_per_action,
-            None,
-        ),
+        worker: RolloutWorker::new(Box::new(envs), 0, &policy, &dims, None),
+        learner: learner(&config, &policy, &critic, networks),
         batch: Batch::new(dims),
         config,
         policy,
         critic,
-        networks,
         normalizer,
     };
     rollout.collect();
@@ -113,15 +118,13 @@ impl Rollout {
     fn collect(&mut self) {
         let context = RolloutContext {
             policy: &self.policy,
-            policy_weights: &self.networks.policy.weights,
-            critic: &self.critic,
-            critic_weights: &self.networks.critic.weights,
+            policy_weights: self.learner.actor_weights(),
+            learner: &self.learner,
             normalizer: &self.normalizer,
             critic_normalizer: None,
             action_map: &self.map,
             action_noise: self.config.policy.action_noise,
             samples: self.config.parts().samples,
-            loss: self.config.parts().loss,
             gae: self.config.advantage.gae(),
             reward_scale: self.config.env.reward_scale,
             seed: 9,
@@ -135,7 +138,7 @@ impl Rollout {
         let mut out = [0.0];
         let mut scratch = self.critic.network.scratch(1, false);
         self.critic.values(
-            &self.networks.critic.weights,
+            &self.learner.state().critic.weights,
             observation,
             &mut scratch,
             &mut out,
@@ -150,7 +153,7 @@ impl Rollout {
     }
 }
 
-/// Returns the steps within their sequences at which episodes were truncated.
+/// Returns at which steps of their sequences episodes were cut.
 fn every_entry(step_limit: u32) -> Vec<usize> {
     let r = rollout(step_limit);
     let b = &r.batch;
@@ -252,32 +255,25 @@ fn a_truncation_by_the_environment_bootstraps_and_a_termination_does_not() {
 }
 
 #[test]
-fn per_iteration_and_per_minibatch_agree_while_the_critic_does_not_change() {
+fn once_and_per_minibatch_estimate_alike_while_the_critic_stands_still() {
     let mut r = rollout(3);
     let (advantages, returns) = (r.batch.advantages.clone(), r.batch.returns.clone());
-    let learner = |config: &Config| {
-        Learner::new(
-            config.learner(),
-            &r.policy,
-            &r.critic,
-            r.batch.dims.transitions(),
-        )
+    let again = |config: &Config| {
+        let networks = r.learner.state().clone();
+        learner(config, &r.policy, &r.critic, networks)
     };
-    let mut once = learner(&r.config);
+    let mut once = again(&r.config);
     r.config.advantage.recompute = Recompute::PerMinibatch;
-    let mut per_minibatch = learner(&r.config);
+    let mut per_minibatch = again(&r.config);
 
     let transitions: Vec<u32> = (0..r.batch.dims.transitions() as u32).collect();
     let sequences: Vec<u32> = (0..r.batch.dims.sequences as u32).collect();
-    let first = once.differentiate(
-        &r.policy,
-        &r.critic,
-        &r.networks,
-        &mut r.batch,
-        &transitions,
-    );
-    let second =
-        per_minibatch.differentiate(&r.policy, &r.critic, &r.networks, &mut r.batch, &sequences);
+    let first = once
+        .differentiate(&mut r.batch, &transitions, &Alone)
+        .unwrap();
+    let second = per_minibatch
+        .differentiate(&mut r.batch, &sequences, &Alone)
+        .unwrap();
     assert_eq!((advantages, returns), (r.batch.advantages, r.batch.returns));
     assert!((first.value_loss - second.value_loss).abs() < 1e-6 * first.value_loss.abs());
     assert!(once.gradient().iter().any(|g| g.abs() > 1e-3));
@@ -319,10 +315,10 @@ fn stored_steps_are_those_of_the_sampler() {
     assert!((mean - 1.0).abs() < 0.45, "{mean} of {}", z_of_all.len());
 }
 
-/// The likelihood of a Gaussian's sample is that of the unclipped sample; a flow's pairs belong to
-/// the clipped action.
+/// A Gaussian's draw is judged by its own likelihood, whatever acts in its place; the flow's pairs
+/// belong to what acts.
 #[test]
-fn only_a_flow_learns_from_the_clipped_action() {
+fn only_a_flow_learns_from_the_cut_action() {
     const BOUND: f32 = 0.2;
     let beyond = |method| {
         let r = rollout_of(method, 3, BOUND);
@@ -337,7 +333,7 @@ fn only_a_flow_learns_from_the_clipped_action() {
     for (i, &action) in r.batch.actions.iter().enumerate() {
         let observation = &r.batch.observations[2 * r.batch.dims.row(i)..][..2];
         let [mean, one] = [0.0, 1.0].map(|z| {
-            let (weights, mut x) = (&r.networks.policy.weights, [f32::NAN]);
+            let (weights, mut x) = (r.learner.actor_weights(), [f32::NAN]);
             r.policy
                 .sample(weights, observation, &[z], &mut x, &mut scratch);
             x
@@ -349,10 +345,9 @@ fn only_a_flow_learns_from_the_clipped_action() {
     }
 }
 
-/// The toy's observations do not depend on actions, so two rollouts differ only by the action
-/// noise.
+/// The toy's observations do not depend on actions, so two rollouts differ by their noise alone.
 #[test]
-fn action_noise_is_part_of_the_stored_action() {
+fn action_noise_is_part_of_what_is_learnt_from() {
     const SIGMA: f32 = 0.1;
     let (plain, noisy) = (
         rollout(3),

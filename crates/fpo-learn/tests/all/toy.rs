@@ -5,6 +5,7 @@ use fpo_rng::Philox;
 
 /// Observes (target, elapsed fraction of the episode); the reward is 1 − (action − target)², but at
 /// least 0.
+#[derive(Clone)]
 pub struct Toy {
     spec: EnvSpec,
     /// Steps of an episode.

@@ -3,6 +3,7 @@
 
 use super::{Golden, Setup, close};
 use fpo_flow::{CfmTarget, embed_time, interpolate};
+use fpo_learn::learner::{GradientSteps, Learner};
 use fpo_learn::rollout::Batch;
 use fpo_run::config::{Config, RatioKind};
 
@@ -59,7 +60,7 @@ fn check(name: &str) {
     let mut batch = batch(&golden, &config);
     let dims = batch.dims;
     let mut setup = Setup::new(&golden, &config, dims);
-    let (critic, networks) = (&setup.critic, &setup.networks);
+    let (critic, networks) = (&setup.critic, setup.learner.state());
 
     let mut values = vec![0.0; dims.transitions() + dims.sequences];
     critic.values(
@@ -139,15 +140,15 @@ fn check(name: &str) {
     let Setup {
         policy,
         critic,
-        mut networks,
         mut learner,
     } = setup;
     let rate = config.optimizer.learning_rate;
     let before = [
-        networks.policy.parameters.clone(),
-        networks.critic.parameters.clone(),
+        learner.state().policy.parameters.clone(),
+        learner.state().critic.parameters.clone(),
     ];
-    learner.step(&policy, &critic, &mut networks, stats.grad_norm, [rate; 2]);
+    learner.step(stats.grad_norm, [rate; 2]);
+    let networks = learner.state();
     let after = [
         (policy.network(), "policy", &networks.policy),
         (&critic.network, "value", &networks.critic),

@@ -4,7 +4,8 @@ use super::fpo::fill_inputs;
 use super::{Golden, close, close_gradient};
 use fpo_flow::{CfmTarget, Reduction};
 use fpo_learn::critic::Critic;
-use fpo_learn::learner::{ActorCritic, Learner, TrainState};
+use fpo_learn::learner::{ActorCritic, CpuLearner, GradientSteps, TrainState};
+use fpo_learn::reduce::Alone;
 use fpo_learn::rollout::Batch;
 use fpo_run::config::{AdvantageNormalization, Config, RatioKind, Recompute, TrustRegion};
 
@@ -64,9 +65,10 @@ fn check(name: &str, trust_region: TrustRegion) {
             config.optimizer.adam(),
         ),
     };
-    let mut learner = Learner::new(config.learner(), &policy, &critic, rows);
+    let (network, parameters) = (policy.network().clone(), policy.network().parameter_count());
+    let mut learner = CpuLearner::new(config.learner(), policy, critic, networks, rows);
     let indices: Vec<u32> = (0..rows as u32).collect();
-    let stats = learner.differentiate(&policy, &critic, &networks, &mut batch, &indices);
+    let stats = learner.differentiate(&mut batch, &indices, &Alone).unwrap();
     close(
         "policy loss",
         &[(stats.ratio.loss / rows as f64) as f32],
@@ -87,8 +89,8 @@ fn check(name: &str, trust_region: TrustRegion) {
         &[ratios.iter().copied().fold(0.0, f32::max)],
         1e-4,
     );
-    let for_policy = &learner.gradient()[..policy.network().parameter_count()];
-    close_gradient(&golden, policy.network(), "policy", for_policy);
+    let for_policy = &learner.gradient()[..parameters];
+    close_gradient(&golden, &network, "policy", for_policy);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use super::{Golden, Setup, batch, close, config};
 use fpo_learn::config::Method;
+use fpo_learn::learner::Learner;
 
 #[test]
 fn gaussian_ppo() {
@@ -34,7 +35,7 @@ fn gaussian_ppo() {
     let (mean, std) = (golden.by_sequence("loc"), golden.by_sequence("scale"));
     let rows = batch.dims.transitions();
     let observations = golden.normalized(&golden.by_sequence("obs"));
-    let weights = &setup.networks.policy.weights;
+    let weights = setup.learner.actor_weights();
     let mut scratch = setup.policy.scratch(rows);
     let [at_zero, at_one] = [0.0, 1.0].map(|z| {
         let (noise, mut x) = (vec![z; rows * d], vec![f32::NAN; rows * d]);

@@ -4,18 +4,18 @@
 //! of the pool falls asleep within microseconds, and waking it takes tens of microseconds each
 //! time.
 
-use rayon::{ThreadPool, Yield};
+use rayon::Yield;
 use std::hint::spin_loop;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Unsuccessful looks for work before a thread yields the processor to other programs.
 const SPINS: u32 = 1000;
 
-/// Runs `work` on one thread of `pool` while the others busy-wait for its parallel pieces. They
-/// occupy their cores until `work` ends, even if it has nothing for them.
-pub(crate) fn keep_awake<R: Send>(pool: &ThreadPool, work: impl FnOnce() -> R + Send) -> R {
+/// Does `work` on one thread of the current pool, while the others wait for its parallel pieces
+/// without falling asleep. They are busy until it ends, whether it has work for them or not.
+pub(crate) fn keep_awake<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     let (awake, done) = (&AtomicUsize::new(0), &AtomicBool::new(false));
-    pool.scope(|scope| {
+    rayon::scope(|scope| {
         let worker = rayon::current_thread_index();
         scope.spawn_broadcast(move |_, thread| {
             if Some(thread.index()) != worker {
@@ -58,8 +58,12 @@ impl Drop for Done<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use rayon::ThreadPool;
     use rayon::prelude::*;
+
+    fn keep_awake<R: Send>(pool: &ThreadPool, work: impl FnOnce() -> R + Send) -> R {
+        pool.install(|| super::keep_awake(work))
+    }
 
     #[test]
     fn pieces_are_shared_and_the_result_is_returned() {

@@ -1,0 +1,314 @@
+//! The learner of this machine's processor: tiles of a minibatch through both networks, gradients
+//! part by part, a sum in fixed order, Adam.
+
+use super::awake::keep_awake;
+use super::epochs::{GradientSteps, run_epochs};
+use super::forward::PolicyView;
+use super::scorer::ScorerPool;
+use super::worker::{Advantages, GradientWorker, PassContext};
+use super::{ActorCritic, LearnPlan, LearnStats, Learner, LearnerSettings, MinibatchStats};
+use crate::advantage::{AdvantageNormalization, STD_FLOOR, mean_std};
+use crate::critic::Critic;
+use crate::reduce::{Reduce, ReduceError, complete, share};
+use crate::rollout::{Batch, BatchSlice};
+use crate::trainer::TrainError;
+use fpo_nn::{clip_to_norm, global_norm};
+use fpo_policy::Model;
+use fpo_rng::{Key, Stream};
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Parts that a minibatch's gradient is computed in, at most; the number of threads changes nothing
+/// about them.
+const MAX_WORKERS: usize = 8;
+/// Transitions that a part has at least: below, its reduction costs more than its share of the work
+/// is worth.
+const MIN_WORKER_ROWS: usize = 128;
+
+/// A learner on the threads of the pool that it is called on.
+pub struct CpuLearner {
+    settings: LearnerSettings,
+    policy: Model,
+    critic: Critic,
+    networks: ActorCritic,
+    workers: Vec<GradientWorker>,
+    /// The reduced gradient, the policy's then the critic's.
+    gradient: Vec<f32>,
+    policy_parameters: usize,
+    scorers: ScorerPool,
+}
+
+impl CpuLearner {
+    /// A learner of `networks`, with buffers for minibatches of `rows` transitions.
+    pub fn new(
+        settings: LearnerSettings,
+        policy: Model,
+        critic: Critic,
+        networks: ActorCritic,
+        rows: usize,
+    ) -> Self {
+        let workers = (rows / MIN_WORKER_ROWS).clamp(1, MAX_WORKERS);
+        let (samples, sequence) = (settings.samples_per_action, settings.sequence);
+        let policy_parameters = policy.network().parameter_count();
+        let parameters = policy_parameters + critic.network.parameter_count();
+        Self {
+            workers: (0..workers)
+                .map(|_| GradientWorker::new(&policy, &critic, samples, sequence))
+                .collect(),
+            gradient: vec![0.0; parameters],
+            policy_parameters,
+            scorers: ScorerPool::default(),
+            settings,
+            policy,
+            critic,
+            networks,
+        }
+    }
+
+    /// The gradient that [`GradientSteps::differentiate`] found: the policy's, then the critic's,
+    /// each laid out as its parameters.
+    pub fn gradient(&self) -> &[f32] {
+        &self.gradient
+    }
+
+    fn policy_view(&self) -> PolicyView<'_> {
+        PolicyView {
+            model: &self.policy,
+            weights: &self.networks.policy.weights,
+            loss: self.settings.loss,
+        }
+    }
+
+    /// What scorers are made for.
+    fn scored(&self) -> (&Model, &Critic, usize) {
+        (&self.policy, &self.critic, self.settings.samples_per_action)
+    }
+
+    /// Sums the first `count` parts' gradients, always in the same order.
+    fn sum_gradients(&mut self, count: usize) {
+        const CHUNK: usize = 4096;
+        let (policy, critic) = self.gradient.split_at_mut(self.policy_parameters);
+        let workers = &self.workers[..count];
+        for (total, network) in [(policy, 0), (critic, 1)] {
+            total
+                .par_chunks_mut(CHUNK)
+                .enumerate()
+                .for_each(|(i, total)| {
+                    let at = i * CHUNK..i * CHUNK + total.len();
+                    total.copy_from_slice(&workers[0].gradients()[network][at.clone()]);
+                    for worker in &workers[1..] {
+                        total
+                            .iter_mut()
+                            .zip(&worker.gradients()[network][at.clone()])
+                            .for_each(|(t, g)| *t += g);
+                    }
+                });
+        }
+    }
+}
+
+impl GradientSteps for CpuLearner {
+    fn differentiate(
+        &mut self,
+        batch: &mut Batch,
+        indices: &[u32],
+        reduce: &dyn Reduce,
+    ) -> Result<MinibatchStats, ReduceError> {
+        let settings = &self.settings;
+        let cut = Cut::new(indices, self.workers.len(), reduce);
+        let rows = indices.len() * settings.sequence.unwrap_or(1);
+        let pass = PassContext {
+            policy: PolicyView {
+                model: &self.policy,
+                weights: &self.networks.policy.weights,
+                loss: settings.loss,
+            },
+            critic: &self.critic,
+            critic_weights: &self.networks.critic.weights,
+            objective: settings.objective,
+            pull: settings.pull,
+            entropy: settings.entropy,
+            noise: Key::new(settings.seed, Stream::Entropy).step(self.networks.policy.adam.steps),
+            value: settings.value,
+            mask_truncated: settings.mask_truncated,
+            scale: 1.0 / rows as f32,
+        };
+        let workers = &mut self.workers[..cut.parts];
+        match settings.sequence {
+            None => both_passes(workers, &pass, settings, batch, &cut),
+            Some(length) => {
+                passes_in_turn(workers, &pass, settings, batch, &cut, (length, reduce))?;
+            }
+        }
+
+        // Every part's gradient and statistics to every rank, then their sums, always in the same
+        // order.
+        complete(reduce, workers.iter_mut())?;
+        self.sum_gradients(cut.parts);
+        self.policy
+            .freeze(&mut self.gradient[..self.policy_parameters]);
+        let mut stats = MinibatchStats::default();
+        for worker in &self.workers[..cut.parts] {
+            stats.merge(&worker.stats);
+        }
+        stats.rows = rows as u64;
+        stats.grad_norm = global_norm(&[&self.gradient]);
+        Ok(stats)
+    }
+
+    fn step(&mut self, norm: f64, [policy_lr, critic_lr]: [f32; 2]) {
+        let limit = f64::from(self.settings.max_grad_norm);
+        if limit > 0.0 {
+            clip_to_norm(&mut self.gradient, norm, limit);
+        }
+        let (for_policy, for_critic) = self.gradient.split_at(self.policy_parameters);
+        let ActorCritic { policy, critic } = &mut self.networks;
+        let (of_policy, of_critic) = (self.policy.network(), &self.critic.network);
+        if !self.settings.critic {
+            return policy.step(of_policy, for_policy, policy_lr);
+        }
+        rayon::join(
+            || policy.step(of_policy, for_policy, policy_lr),
+            || critic.step(of_critic, for_critic, critic_lr),
+        );
+    }
+}
+
+impl Learner for CpuLearner {
+    fn values(&self, observations: &[f32], out: &mut [f32]) {
+        self.scorers.with(self.scored(), |scorer| {
+            let weights = &self.networks.critic.weights;
+            self.critic
+                .values(weights, observations, &mut scorer.critic, out);
+        });
+    }
+
+    fn score(&self, part: &mut BatchSlice) {
+        self.scorers.with(self.scored(), |scorer| {
+            scorer.score(self.policy_view(), part);
+        });
+    }
+
+    fn learn(
+        &mut self,
+        batch: &mut Batch,
+        plan: &LearnPlan,
+        reduce: &dyn Reduce,
+    ) -> Result<LearnStats, TrainError> {
+        let settings = self.settings;
+        keep_awake(|| run_epochs(self, &settings, batch, plan, reduce))
+    }
+
+    fn state(&self) -> &ActorCritic {
+        &self.networks
+    }
+
+    fn load_state(&mut self, state: ActorCritic) {
+        self.networks = state;
+    }
+}
+
+/// The parts of a minibatch: of equal size, but for the last.
+struct Cut<'a> {
+    indices: &'a [u32],
+    /// Indices of a part.
+    size: usize,
+    /// Their number; a small minibatch may have fewer than there are workers.
+    parts: usize,
+    /// Those that this rank computes.
+    own: Range<usize>,
+}
+
+impl<'a> Cut<'a> {
+    fn new(indices: &'a [u32], workers: usize, reduce: &dyn Reduce) -> Self {
+        let size = indices.len().div_ceil(workers);
+        let parts = indices.len().div_ceil(size);
+        Self {
+            indices,
+            size,
+            parts,
+            own: share(reduce, parts),
+        }
+    }
+
+    /// Does `work` for this rank's parts: the worker of each, and its indices.
+    fn for_each(
+        &self,
+        workers: &mut [GradientWorker],
+        work: impl Fn(&mut GradientWorker, &[u32]) + Sync + Send,
+    ) {
+        let end = (self.own.end * self.size).min(self.indices.len());
+        let indices = &self.indices[self.own.start * self.size..end];
+        workers[self.own.clone()]
+            .par_iter_mut()
+            .zip(indices.par_chunks(self.size))
+            .for_each(|(worker, indices)| work(worker, indices));
+    }
+}
+
+/// Both networks' gradients on this rank's parts of a minibatch of transitions.
+fn both_passes(
+    workers: &mut [GradientWorker],
+    pass: &PassContext,
+    settings: &LearnerSettings,
+    batch: &Batch,
+    cut: &Cut,
+) {
+    let advantages = advantages(settings, batch, cut.indices);
+    cut.for_each(workers, |worker, indices| {
+        worker.begin();
+        if settings.critic {
+            worker.critic_pass(pass, batch, indices, None);
+        }
+        worker.policy_pass(pass, batch, (indices, 1), advantages);
+    });
+}
+
+/// The critic's gradient and then the policy's, on this rank's parts of a minibatch of sequences of
+/// `length` steps: the policy's loss needs the advantages that all parts of the critic's pass
+/// estimate.
+fn passes_in_turn(
+    workers: &mut [GradientWorker],
+    pass: &PassContext,
+    settings: &LearnerSettings,
+    batch: &mut Batch,
+    cut: &Cut,
+    (length, reduce): (usize, &dyn Reduce),
+) -> Result<(), ReduceError> {
+    cut.for_each(workers, |worker, indices| {
+        worker.begin();
+        worker.critic_pass(pass, batch, indices, settings.gae);
+    });
+    complete(reduce, workers.iter_mut().map(|w| &mut w.estimates))?;
+    for (worker, indices) in workers.iter().zip(cut.indices.chunks(cut.size)) {
+        worker.hand_over_returns(batch, indices);
+    }
+    let (advantages, batch) = (advantages(settings, batch, cut.indices), &*batch);
+    cut.for_each(workers, |worker, indices| {
+        worker.policy_pass(pass, batch, (indices, length), advantages);
+    });
+    Ok(())
+}
+
+/// How the minibatch's advantages are to be normalized.
+fn advantages(settings: &LearnerSettings, batch: &Batch, indices: &[u32]) -> Advantages {
+    let length = settings.sequence.unwrap_or(1);
+    let of_index = |&i: &u32| i as usize * length..(i as usize + 1) * length;
+    let all = indices.iter().flat_map(of_index);
+    let (mean, inverse_std) = match settings.normalize {
+        AdvantageNormalization::Minibatch => {
+            let (mean, std) = mean_std(all.clone().map(|i| batch.advantages[i]));
+            (mean as f32, (1.0 / (std + STD_FLOOR)) as f32)
+        }
+        _ => (0.0, 1.0),
+    };
+    let mut advantages = Advantages {
+        mean,
+        inverse_std,
+        bonus: settings.bonus,
+        lowest: f32::INFINITY,
+    };
+    let seen = all.map(|i| advantages.of(batch, i));
+    advantages.lowest = seen.fold(f32::INFINITY, f32::min);
+    advantages
+}

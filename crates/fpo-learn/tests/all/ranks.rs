@@ -1,0 +1,203 @@
+//! Several trainers of one policy, each in a thread with its share of the environments: the bytes
+//! of one.
+
+use crate::toy::Toy;
+use fpo_learn::config::Config;
+use fpo_learn::reduce::{Alone, Reduce, ReduceError};
+use fpo_learn::trainer::{Row, Trainer, cpu_learner};
+use fpo_run::config::resolve;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+/// A rank that is a thread, with a channel to and from each of them, itself among them. A rank that
+/// ends closes its channels.
+struct ThreadRank {
+    rank: usize,
+    to: Vec<Sender<Vec<u8>>>,
+    from: Mutex<Vec<Receiver<Vec<u8>>>>,
+}
+
+impl ThreadRank {
+    /// So many of them.
+    fn connect(ranks: usize) -> Vec<Self> {
+        let mut to: Vec<Vec<Sender<Vec<u8>>>> = (0..ranks).map(|_| Vec::new()).collect();
+        let mut from = Vec::new();
+        for _ in 0..ranks {
+            let (senders, receivers): (Vec<_>, Vec<_>) = (0..ranks).map(|_| channel()).unzip();
+            to.iter_mut().zip(senders).for_each(|(to, s)| to.push(s));
+            from.push(Mutex::new(receivers));
+        }
+        let parts = to.into_iter().zip(from).enumerate();
+        parts
+            .map(|(rank, (to, from))| Self { rank, to, from })
+            .collect()
+    }
+}
+
+impl Reduce for ThreadRank {
+    fn rank(&self) -> usize {
+        self.rank
+    }
+
+    fn ranks(&self) -> usize {
+        self.to.len()
+    }
+
+    fn all_gather(&self, mine: Vec<u8>) -> Result<Vec<Vec<u8>>, ReduceError> {
+        let gone = |_| ReduceError("a thread has ended".into());
+        for to in &self.to {
+            to.send(mine.clone()).map_err(|_| gone(()))?;
+        }
+        let from = self.from.lock().unwrap();
+        from.iter()
+            .map(|from| from.recv().map_err(|_| gone(())))
+            .collect()
+    }
+}
+
+fn config(more: &[&str]) -> Config {
+    let sets = [
+        "env.num_envs=18",
+        "env.num_steps=64",
+        "env.sequences=1",
+        "policy.hidden=[16,16]",
+        "critic.hidden=[16,16]",
+        "optimizer.minibatches=2",
+        "optimizer.epochs=2",
+        "train.steps=10000",
+    ];
+    let sets: Vec<String> = sets.iter().chain(more).map(|s| s.to_string()).collect();
+    resolve("toy", Some("fast"), None, &sets, Some(1)).unwrap()
+}
+
+fn trainer(config: &Config, reduce: Arc<dyn Reduce>) -> Trainer {
+    let task = Arc::new(Toy::new(20));
+    let learner = Box::new(cpu_learner(config, task.as_ref()).unwrap());
+    Trainer::with_reduce(config, task, 1, learner, reduce).unwrap()
+}
+
+/// Metrics and state after some iterations, begun from `state` if there is one.
+fn run(
+    config: &Config,
+    reduce: Arc<dyn Reduce>,
+    iterations: usize,
+    state: Option<&[u8]>,
+) -> (Vec<Row>, Vec<u8>) {
+    let mut trainer = trainer(config, reduce);
+    if let Some(state) = state {
+        trainer.load_state(state).unwrap();
+    }
+    let rows = (0..iterations).map(|_| trainer.iterate().unwrap().row);
+    let rows = rows.collect();
+    (rows, trainer.state().unwrap())
+}
+
+/// What each of several ranks has.
+fn run_ranks(
+    config: &Config,
+    ranks: usize,
+    iterations: usize,
+    state: Option<&[u8]>,
+) -> Vec<(Vec<Row>, Vec<u8>)> {
+    thread::scope(|scope| {
+        let threads: Vec<_> = ThreadRank::connect(ranks)
+            .into_iter()
+            .map(|rank| scope.spawn(move || run(config, Arc::new(rank), iterations, state)))
+            .collect();
+        threads.into_iter().map(|t| t.join().unwrap()).collect()
+    })
+}
+
+fn metric(row: &Row, name: &str) -> f64 {
+    row.values.iter().find(|v| v.0 == name).unwrap().1
+}
+
+/// Metrics that are not of the clock, to the bit.
+fn bits(rows: &[Row]) -> Vec<Vec<(&'static str, u64)>> {
+    let bits = |row: &Row| {
+        row.values
+            .iter()
+            .map(|(name, x)| (*name, x.to_bits()))
+            .collect()
+    };
+    rows.iter().map(bits).collect()
+}
+
+const SETTINGS: [&[&str]; 7] = [
+    &[],
+    // Advantages per minibatch, over whole sequences; none normalized over a minibatch.
+    &[
+        "advantage.recompute=per_minibatch",
+        "env.num_steps=16",
+        "env.sequences=4",
+    ],
+    &["advantage.normalize=batch", "objective.knn_entropy=0.01"],
+    // Epochs end early.
+    &[
+        "optimizer.max_kl=2e-5",
+        "optimizer.target_kl=2e-6",
+        "optimizer.learning_rate=2e-2",
+        "optimizer.epochs=4",
+    ],
+    &[
+        "objective.method=ppo",
+        "objective.entropy=0.01",
+        "optimizer.max_grad_norm=0.1",
+    ],
+    &["objective.method=dppo", "train.ema_decay=0.5"],
+    // Fewer groups than some runs have ranks, and fewer parts of a minibatch.
+    &["env.num_envs=3", "policy.action_noise=0.1"],
+];
+
+#[test]
+fn ranks_have_the_bytes_of_one_process() {
+    for sets in SETTINGS {
+        let config = config(sets);
+        let (rows, state) = run(&config, Arc::new(Alone), 3, None);
+        // The setting that ends epochs early does.
+        let full = 2.0 * config.optimizer.epochs as f64;
+        let ends_early = rows.iter().any(|row| metric(row, "gradient_steps") < full);
+        assert_eq!(ends_early, config.optimizer.target_kl > 0.0, "{sets:?}");
+        for ranks in [1, 2, 4] {
+            for (rank, (r, s)) in run_ranks(&config, ranks, 3, None).into_iter().enumerate() {
+                let what = format!("{sets:?}, rank {rank} of {ranks}");
+                assert_eq!(bits(&r), bits(&rows), "{what}");
+                assert!(s == state, "{what}");
+            }
+        }
+    }
+}
+
+/// A state has no ranks: any number of them goes on from it.
+#[test]
+fn a_run_goes_on_with_another_number_of_ranks() {
+    let config = config(&[]);
+    let (_, half) = run_ranks(&config, 3, 2, None).remove(1);
+    let (rows, state) = run(&config, Arc::new(Alone), 2, Some(&half));
+    for (r, s) in run_ranks(&config, 2, 2, Some(&half)) {
+        assert_eq!(bits(&r), bits(&rows));
+        assert!(s == state);
+    }
+    // More or fewer environments than it has are refused, whoever they belong to.
+    for envs in ["env.num_envs=17", "env.num_envs=19"] {
+        let config = self::config(&[envs]);
+        for rank in ThreadRank::connect(2) {
+            let error = trainer(&config, Arc::new(rank))
+                .load_state(&half)
+                .unwrap_err();
+            assert!(error.to_string().contains("environment"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn who_is_left_alone_is_told() {
+    let config = config(&[]);
+    let mut ranks = ThreadRank::connect(2);
+    drop(ranks.pop());
+    let error = trainer(&config, Arc::new(ranks.remove(0)))
+        .iterate()
+        .unwrap_err();
+    assert!(error.to_string().contains("lost each other"), "{error}");
+}
