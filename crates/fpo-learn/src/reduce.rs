@@ -83,7 +83,7 @@ impl Reduce for Alone {
 
 /// Why ranks could not exchange what they have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the processes of this run lost each other: {0}")]
+#[error("the processes of this run cannot work together: {0}")]
 pub struct ReduceError(pub String);
 
 /// Which of `parts` parts are this rank's: an equal share, in order. Where there are fewer parts
@@ -94,6 +94,23 @@ pub fn share(reduce: &dyn Reduce, parts: usize) -> Range<usize> {
 
 fn share_of(rank: usize, ranks: usize, parts: usize) -> Range<usize> {
     parts * rank / ranks..parts * (rank + 1) / ranks
+}
+
+/// Makes sure that all ranks have the same `what`, of which `mine` is this rank's.
+///
+/// # Errors
+/// If they differ, or a rank is gone.
+pub fn check_equal(reduce: &dyn Reduce, what: &str, mine: Vec<u8>) -> Result<(), ReduceError> {
+    if reduce.ranks() == 1 {
+        return Ok(());
+    }
+    let all = reduce.all_gather(mine)?;
+    match all.iter().position(|other| *other != all[0]) {
+        None => Ok(()),
+        Some(rank) => Err(ReduceError(format!(
+            "rank {rank} has other {what} than rank 0"
+        ))),
+    }
 }
 
 /// Brings every part to every rank: each has filled its [`share`] of `parts`, and afterwards all of
@@ -181,5 +198,7 @@ mod tests {
         bytes.push(0);
         assert!(complete(&Echo(bytes), parts.iter_mut()).is_err());
         assert_eq!(Echo(vec![1]).any(false), Ok(true));
+        let equal = |mine| check_equal(&Echo(vec![1]), "settings", mine);
+        assert!(equal(vec![1]).is_ok() && equal(vec![2]).is_err());
     }
 }

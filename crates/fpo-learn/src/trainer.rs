@@ -24,7 +24,7 @@ use crate::evaluate::{Evaluation, evaluate_both};
 use crate::learner::{ActorCritic, LearnPlan, LearnStats, Learner};
 use crate::method::MethodParts;
 use crate::objective::SampleLoss;
-use crate::reduce::{Alone, Reduce, complete, share};
+use crate::reduce::{Alone, Reduce, check_equal, complete, share};
 use crate::rollout::{Batch, RolloutContext, RolloutStats, RolloutWorker};
 use fpo_env::{EnvSpec, Extras, StepEnd, Task};
 use fpo_nn::{Ema, Normalizer, Precision};
@@ -101,12 +101,14 @@ impl Trainer {
         Self::with_reduce(config, task, threads, learner, Arc::new(Alone))
     }
 
-    /// One of several trainers of the same policy, which are to be made with the same settings and
-    /// called alike: each steps its share of the environments, and all have the same networks,
-    /// metrics and state as a single one would have, to the byte ([`mod@crate::reduce`]).
+    /// One of several trainers of the same policy, which are to be made at the same time with the
+    /// same settings, and called alike: each steps its share of the environments, and all have the
+    /// same networks, metrics and state as a single one would have, to the byte
+    /// ([`mod@crate::reduce`]).
     ///
     /// # Errors
-    /// If the environments, the networks or the threads cannot be made.
+    /// If the environments, the networks or the threads cannot be made, a rank is gone, or the
+    /// settings differ, among them those that are left to the machine.
     pub fn with_reduce(
         config: &Config,
         task: Arc<dyn Task>,
@@ -119,6 +121,7 @@ impl Trainer {
             .thread_name(|i| format!("fpo-{i}"))
             .build()
             .map_err(|e| TrainError::Threads(e.to_string()))?;
+        check_equal(reduce.as_ref(), "settings", settings(config)?)?;
         let spec = task.spec();
         check_groups(config, spec)?;
         let dims = make::dims(config, task.as_ref());
@@ -496,6 +499,12 @@ impl Trainer {
             .pool
             .install(|| evaluate_both(&policy, task, seed, episodes))?)
     }
+}
+
+/// All settings, with what they leave to the machine.
+fn settings(config: &Config) -> Result<Vec<u8>, TrainError> {
+    let written = serde_json::to_vec(&config.clone().resolved());
+    written.map_err(|e| TrainError::State(e.to_string()))
 }
 
 /// Which of the groups' bounds are those of this rank's.

@@ -3,7 +3,7 @@
 
 use super::awake::keep_awake;
 use super::epochs::{GradientSteps, run_epochs};
-use super::forward::PolicyView;
+use super::forward::PolicyRef;
 use super::scorer::ScorerPool;
 use super::worker::{Advantages, GradientWorker, PassContext};
 use super::{ActorCritic, LearnPlan, LearnStats, Learner, LearnerSettings, MinibatchStats};
@@ -71,8 +71,8 @@ impl CpuLearner {
         &self.gradient
     }
 
-    fn policy_view(&self) -> PolicyView<'_> {
-        PolicyView {
+    fn policy_ref(&self) -> PolicyRef<'_> {
+        PolicyRef {
             model: &self.policy,
             weights: &self.networks.policy.weights,
             loss: self.settings.loss,
@@ -115,10 +115,10 @@ impl GradientSteps for CpuLearner {
         reduce: &dyn Reduce,
     ) -> Result<MinibatchStats, ReduceError> {
         let settings = &self.settings;
-        let cut = Cut::new(indices, self.workers.len(), reduce);
+        let partition = Partition::new(indices, self.workers.len(), reduce);
         let rows = indices.len() * settings.sequence.unwrap_or(1);
         let pass = PassContext {
-            policy: PolicyView {
+            policy: PolicyRef {
                 model: &self.policy,
                 weights: &self.networks.policy.weights,
                 loss: settings.loss,
@@ -133,22 +133,29 @@ impl GradientSteps for CpuLearner {
             mask_truncated: settings.mask_truncated,
             scale: 1.0 / rows as f32,
         };
-        let workers = &mut self.workers[..cut.parts];
+        let workers = &mut self.workers[..partition.parts];
         match settings.sequence {
-            None => both_passes(workers, &pass, settings, batch, &cut),
+            None => both_passes(workers, &pass, settings, batch, &partition),
             Some(length) => {
-                passes_in_turn(workers, &pass, settings, batch, &cut, (length, reduce))?;
+                passes_in_turn(
+                    workers,
+                    &pass,
+                    settings,
+                    batch,
+                    &partition,
+                    (length, reduce),
+                )?;
             }
         }
 
         // Every part's gradient and statistics to every rank, then their sums, always in the same
         // order.
         complete(reduce, workers.iter_mut())?;
-        self.sum_gradients(cut.parts);
+        self.sum_gradients(partition.parts);
         self.policy
             .freeze(&mut self.gradient[..self.policy_parameters]);
         let mut stats = MinibatchStats::default();
-        for worker in &self.workers[..cut.parts] {
+        for worker in &self.workers[..partition.parts] {
             stats.merge(&worker.stats);
         }
         stats.rows = rows as u64;
@@ -185,7 +192,7 @@ impl Learner for CpuLearner {
 
     fn score(&self, part: &mut BatchSlice) {
         self.scorers.with(self.scored(), |scorer| {
-            scorer.score(self.policy_view(), part);
+            scorer.score(self.policy_ref(), part);
         });
     }
 
@@ -209,7 +216,7 @@ impl Learner for CpuLearner {
 }
 
 /// The parts of a minibatch: of equal size, but for the last.
-struct Cut<'a> {
+struct Partition<'a> {
     indices: &'a [u32],
     /// Indices of a part.
     size: usize,
@@ -219,7 +226,7 @@ struct Cut<'a> {
     own: Range<usize>,
 }
 
-impl<'a> Cut<'a> {
+impl<'a> Partition<'a> {
     fn new(indices: &'a [u32], workers: usize, reduce: &dyn Reduce) -> Self {
         let size = indices.len().div_ceil(workers);
         let parts = indices.len().div_ceil(size);
@@ -252,10 +259,10 @@ fn both_passes(
     pass: &PassContext,
     settings: &LearnerSettings,
     batch: &Batch,
-    cut: &Cut,
+    partition: &Partition,
 ) {
-    let advantages = advantages(settings, batch, cut.indices);
-    cut.for_each(workers, |worker, indices| {
+    let advantages = advantages(settings, batch, partition.indices);
+    partition.for_each(workers, |worker, indices| {
         worker.begin();
         if settings.critic {
             worker.critic_pass(pass, batch, indices, None);
@@ -272,19 +279,19 @@ fn passes_in_turn(
     pass: &PassContext,
     settings: &LearnerSettings,
     batch: &mut Batch,
-    cut: &Cut,
+    partition: &Partition,
     (length, reduce): (usize, &dyn Reduce),
 ) -> Result<(), ReduceError> {
-    cut.for_each(workers, |worker, indices| {
+    partition.for_each(workers, |worker, indices| {
         worker.begin();
         worker.critic_pass(pass, batch, indices, settings.gae);
     });
     complete(reduce, workers.iter_mut().map(|w| &mut w.estimates))?;
-    for (worker, indices) in workers.iter().zip(cut.indices.chunks(cut.size)) {
+    for (worker, indices) in workers.iter().zip(partition.indices.chunks(partition.size)) {
         worker.hand_over_returns(batch, indices);
     }
-    let (advantages, batch) = (advantages(settings, batch, cut.indices), &*batch);
-    cut.for_each(workers, |worker, indices| {
+    let (advantages, batch) = (advantages(settings, batch, partition.indices), &*batch);
+    partition.for_each(workers, |worker, indices| {
         worker.policy_pass(pass, batch, (indices, length), advantages);
     });
     Ok(())

@@ -10,7 +10,7 @@ use fpo_policy::Model;
 
 /// The policy as it is during a pass.
 #[derive(Clone, Copy)]
-pub(super) struct PolicyView<'a> {
+pub(super) struct PolicyRef<'a> {
     pub model: &'a Model,
     pub weights: &'a Weights,
     pub loss: SampleLoss,
@@ -62,7 +62,7 @@ impl SampleForward {
     /// in `samples`. `visit` sees one tile after another.
     pub fn for_each_tile(
         &mut self,
-        policy: PolicyView,
+        policy: PolicyRef,
         samples: &StoredSamples,
         count: usize,
         transition: impl Fn(usize) -> usize,

@@ -1,6 +1,6 @@
 //! Values and old losses for rollout threads.
 
-use super::forward::{PolicyView, SampleForward};
+use super::forward::{PolicyRef, SampleForward};
 use crate::critic::Critic;
 use crate::rollout::BatchSlice;
 use fpo_nn::Scratch;
@@ -23,7 +23,7 @@ impl Scorer {
     }
 
     /// Writes the losses of `part`'s samples, and the velocities of a flow.
-    pub fn score(&mut self, policy: PolicyView, part: &mut BatchSlice) {
+    pub fn score(&mut self, policy: PolicyRef, part: &mut BatchSlice) {
         let dims = part.dims;
         let (n, target) = (dims.samples, dims.target);
         let (samples, old_losses, old_velocities) = part.scored();

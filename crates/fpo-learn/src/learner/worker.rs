@@ -1,7 +1,7 @@
 //! One part of a minibatch's gradient: tile by tile, through both networks.
 
 use super::MinibatchStats;
-use super::forward::PolicyView;
+use super::forward::PolicyRef;
 use super::policy_gradient::PolicyGradient;
 use crate::advantage::Gae;
 use crate::critic::Critic;
@@ -15,7 +15,7 @@ use fpo_rng::Key;
 
 /// What all parts share during a minibatch.
 pub(super) struct PassContext<'a> {
-    pub policy: PolicyView<'a>,
+    pub policy: PolicyRef<'a>,
     pub critic: &'a Critic,
     pub critic_weights: &'a Weights,
     pub objective: PolicyObjective,

@@ -4,7 +4,7 @@
 use crate::toy::Toy;
 use fpo_learn::config::Config;
 use fpo_learn::reduce::{Alone, Reduce, ReduceError};
-use fpo_learn::trainer::{Row, Trainer, cpu_learner};
+use fpo_learn::trainer::{Row, TrainError, Trainer, cpu_learner};
 use fpo_run::config::resolve;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -71,10 +71,10 @@ fn config(more: &[&str]) -> Config {
     resolve("toy", Some("fast"), None, &sets, Some(1)).unwrap()
 }
 
-fn trainer(config: &Config, reduce: Arc<dyn Reduce>) -> Trainer {
+fn trainer(config: &Config, reduce: Arc<dyn Reduce>) -> Result<Trainer, TrainError> {
     let task = Arc::new(Toy::new(20));
-    let learner = Box::new(cpu_learner(config, task.as_ref()).unwrap());
-    Trainer::with_reduce(config, task, 1, learner, reduce).unwrap()
+    let learner = Box::new(cpu_learner(config, task.as_ref())?);
+    Trainer::with_reduce(config, task, 1, learner, reduce)
 }
 
 /// Metrics and state after some iterations, begun from `state` if there is one.
@@ -84,7 +84,7 @@ fn run(
     iterations: usize,
     state: Option<&[u8]>,
 ) -> (Vec<Row>, Vec<u8>) {
-    let mut trainer = trainer(config, reduce);
+    let mut trainer = trainer(config, reduce).unwrap();
     if let Some(state) = state {
         trainer.load_state(state).unwrap();
     }
@@ -93,17 +93,13 @@ fn run(
     (rows, trainer.state().unwrap())
 }
 
-/// What each of several ranks has.
-fn run_ranks(
-    config: &Config,
-    ranks: usize,
-    iterations: usize,
-    state: Option<&[u8]>,
-) -> Vec<(Vec<Row>, Vec<u8>)> {
+/// What each of several ranks makes of its number and the others.
+fn on_ranks<T: Send>(ranks: usize, work: impl Fn(usize, Arc<dyn Reduce>) -> T + Sync) -> Vec<T> {
+    let work = &work;
     thread::scope(|scope| {
         let threads: Vec<_> = ThreadRank::connect(ranks)
             .into_iter()
-            .map(|rank| scope.spawn(move || run(config, Arc::new(rank), iterations, state)))
+            .map(|rank| scope.spawn(move || work(rank.rank, Arc::new(rank))))
             .collect();
         threads.into_iter().map(|t| t.join().unwrap()).collect()
     })
@@ -160,7 +156,8 @@ fn ranks_have_the_bytes_of_one_process() {
         let ends_early = rows.iter().any(|row| metric(row, "gradient_steps") < full);
         assert_eq!(ends_early, config.optimizer.target_kl > 0.0, "{sets:?}");
         for ranks in [1, 2, 4] {
-            for (rank, (r, s)) in run_ranks(&config, ranks, 3, None).into_iter().enumerate() {
+            let each = on_ranks(ranks, |_, reduce| run(&config, reduce, 3, None));
+            for (rank, (r, s)) in each.into_iter().enumerate() {
                 let what = format!("{sets:?}, rank {rank} of {ranks}");
                 assert_eq!(bits(&r), bits(&rows), "{what}");
                 assert!(s == state, "{what}");
@@ -173,31 +170,36 @@ fn ranks_have_the_bytes_of_one_process() {
 #[test]
 fn a_run_goes_on_with_another_number_of_ranks() {
     let config = config(&[]);
-    let (_, half) = run_ranks(&config, 3, 2, None).remove(1);
+    let (_, half) = on_ranks(3, |_, reduce| run(&config, reduce, 2, None)).remove(1);
     let (rows, state) = run(&config, Arc::new(Alone), 2, Some(&half));
-    for (r, s) in run_ranks(&config, 2, 2, Some(&half)) {
+    for (r, s) in on_ranks(2, |_, reduce| run(&config, reduce, 2, Some(&half))) {
         assert_eq!(bits(&r), bits(&rows));
         assert!(s == state);
     }
     // More or fewer environments than it has are refused, whoever they belong to.
     for envs in ["env.num_envs=17", "env.num_envs=19"] {
         let config = self::config(&[envs]);
-        for rank in ThreadRank::connect(2) {
-            let error = trainer(&config, Arc::new(rank))
-                .load_state(&half)
-                .unwrap_err();
+        let load = |reduce| trainer(&config, reduce)?.load_state(&half);
+        for error in on_ranks(2, |_, reduce| load(reduce).unwrap_err()) {
             assert!(error.to_string().contains("environment"), "{error}");
         }
     }
 }
 
 #[test]
-fn who_is_left_alone_is_told() {
-    let config = config(&[]);
-    let mut ranks = ThreadRank::connect(2);
-    drop(ranks.pop());
-    let error = trainer(&config, Arc::new(ranks.remove(0)))
-        .iterate()
-        .unwrap_err();
-    assert!(error.to_string().contains("lost each other"), "{error}");
+fn a_rank_whose_others_are_gone_or_different_says_so() {
+    let settings = config(&[]);
+    let left = on_ranks(2, |rank, reduce| {
+        let mut trainer = trainer(&settings, reduce).unwrap();
+        (rank == 0).then(|| trainer.iterate().unwrap_err())
+    });
+    let message = left[0].as_ref().unwrap().to_string();
+    assert!(message.contains("a thread has ended"), "{message}");
+
+    for error in on_ranks(2, |rank, reduce| {
+        let lr = format!("optimizer.learning_rate=1e-{}", 3 + rank);
+        trainer(&config(&[&lr]), reduce).err().unwrap()
+    }) {
+        assert!(error.to_string().contains("other settings"), "{error}");
+    }
 }
