@@ -37,8 +37,8 @@ use tasks::Tasks;
 
 // What an environment of one's own is written with, so that its program needs no other crate.
 pub use fpo_env::{
-    Env, EnvSpec, Episodes, Extras, MakeError, NoState, Picture, RenderError, Resumed, StateError,
-    Step, StepEnd, Task, VecEnv, VecEnvOptions, VecStep,
+    Env, EnvSpec, Episode, Episodes, Extras, MakeError, NoState, Outcome, Picture, RenderError,
+    Resumed, StateError, Step, StepEnd, Task, VecEnv, VecEnvOptions, VecStep,
 };
 pub use fpo_rng::Philox;
 
