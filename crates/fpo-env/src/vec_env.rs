@@ -138,6 +138,7 @@ impl VecStep {
     }
 
     /// How the step of environment `i` ended.
+    #[inline]
     pub fn end(&self, i: usize) -> StepEnd {
         self.outcomes[i].end()
     }

@@ -382,51 +382,70 @@ impl RolloutWorker {
         }
     }
 
-    /// Stores rewards and ends of step `t`, and what the value of a truncated episode's final
-    /// observation will be estimated from.
+    /// Stores rewards and ends of step `t`.
     fn store_outcomes(&mut self, context: &RolloutContext, t: usize, part: &mut BatchSlice) {
-        let (od, steps) = (part.dims.observation, part.dims.steps());
-        let cd = part.dims.critic_observation;
-        let observations = self.envs.observations().chunks_exact(od);
-        for (i, (outcome, observation)) in
-            self.stepped.outcomes.iter().zip(observations).enumerate()
-        {
-            let fault = |what| NonFinite {
-                what,
-                env: self.first + i as u32,
-                step: context.first_step + t as u64,
-            };
-            let for_critic = &self.envs.critic_observations()[i * cd..][..cd];
-            let [last, last_for_critic]: [&[f32]; 2] = match outcome.ended {
-                Some(_) => [
-                    self.stepped.final_observation(i),
-                    self.stepped.final_critic_observation(i),
-                ],
-                None => [&[]; 2],
-            };
-            let mut observed = [observation, for_critic, last, last_for_critic]
-                .into_iter()
-                .flatten();
+        let envs = self.envs.as_ref();
+        // All at once, which is faster; one by one only where something is wrong.
+        let finite = all_finite(envs.observations()) && all_finite(envs.critic_observations());
+        let at = context.first_step + t as u64;
+        for i in 0..self.stepped.outcomes.len() {
+            let outcome = self.stepped.outcomes[i];
             if !outcome.reward.is_finite() {
-                self.stats.fault.get_or_insert(fault(Quantity::Reward));
-            } else if !observed.all(|x| x.is_finite()) {
-                self.stats.fault.get_or_insert(fault(Quantity::Observation));
+                self.fault(Quantity::Reward, i, at);
+            } else if !(finite || self.observes_finite(i)) {
+                self.fault(Quantity::Observation, i, at);
             }
-            let transition = i * steps + t;
+            let transition = i * part.dims.steps() + t;
             part.rewards[transition] = outcome.reward * context.reward_scale;
             part.ends[transition] = outcome.end();
-            if outcome.end() == StepEnd::Truncated {
-                let (normalizer, last) = match context.critic_normalizer {
-                    Some(normalizer) => (normalizer, last_for_critic),
-                    None => (context.normalizer, last),
-                };
-                let at = self.final_observations.len();
-                self.final_observations.resize(at + last.len(), 0.0);
-                normalizer.normalize(last, &mut self.final_observations[at..]);
-                self.final_transitions.push(transition);
+            if let Some(episode) = outcome.ended {
+                self.store_end(context, i, transition, at, episode);
             }
-            self.stats.episodes.extend(outcome.ended);
         }
+    }
+
+    /// Keeps the account of the episode of environment `i` that ended with `transition`, and, if it
+    /// was truncated, what the value of its final observation will be estimated from.
+    fn store_end(
+        &mut self,
+        context: &RolloutContext,
+        i: usize,
+        transition: usize,
+        at: u64,
+        episode: Episode,
+    ) {
+        let (normalizer, last) = match context.critic_normalizer {
+            Some(normalizer) => (normalizer, self.stepped.final_critic_observation(i)),
+            None => (context.normalizer, self.stepped.final_observation(i)),
+        };
+        let finite = all_finite(last);
+        if episode.end == StepEnd::Truncated {
+            let start = self.final_observations.len();
+            self.final_observations.resize(start + last.len(), 0.0);
+            normalizer.normalize(last, &mut self.final_observations[start..]);
+            self.final_transitions.push(transition);
+        }
+        if !finite {
+            self.fault(Quantity::Observation, i, at);
+        }
+        self.stats.episodes.push(episode);
+    }
+
+    /// Whether what environment `i` shows, to the policy and to the critic, is finite.
+    fn observes_finite(&self, i: usize) -> bool {
+        [self.envs.observations(), self.envs.critic_observations()]
+            .iter()
+            .all(|rows| {
+                let width = rows.len() / self.envs.len();
+                all_finite(&rows[i * width..(i + 1) * width])
+            })
+    }
+
+    /// Records a number of environment `i` that is not finite, unless there was one before.
+    fn fault(&mut self, what: Quantity, i: usize, step: u64) {
+        let env = self.first + i as u32;
+        let fault = NonFinite { what, env, step };
+        self.stats.fault.get_or_insert(fault);
     }
 
     /// Values, advantages, samples and their losses under the policy that acted.
@@ -493,6 +512,11 @@ impl RolloutWorker {
             );
         }
     }
+}
+
+/// Whether all numbers are finite; without a branch a number.
+fn all_finite(x: &[f32]) -> bool {
+    x.iter().fold(true, |all, x| all & x.is_finite())
 }
 
 /// Stores one row of each environment, `rows` `[n, width]`, in `out` `[S, T + 1, width]` as those

@@ -37,8 +37,8 @@ use tasks::Tasks;
 
 // Re-exported so that a program with its own environments needs no other crate.
 pub use fpo_env::{
-    Env, EnvSpec, Episodes, Extras, MakeError, NoState, Picture, RenderError, Resumed, StateError,
-    Step, StepEnd, Task, VecEnv, VecEnvOptions, VecStep,
+    Env, EnvSpec, Episode, Episodes, Extras, MakeError, NoState, Outcome, Picture, RenderError,
+    Resumed, StateError, Step, StepEnd, Task, VecEnv, VecEnvOptions, VecStep,
 };
 pub use fpo_rng::Philox;
 

@@ -310,6 +310,20 @@ fn states_of_other_runs_are_refused() {
     }
 }
 
+/// States once had no sizes of the environments' states.
+#[test]
+fn a_state_without_sizes_of_environments_is_restored() {
+    let state = trainer().state().unwrap();
+    let (_, header) = SafeTensors::read_metadata(&state).unwrap();
+    let tensors = SafeTensors::deserialize(&state).unwrap();
+    let tensors = tensors.tensors().into_iter();
+    let older = tensors.filter(|(name, _)| name != "environment_sizes");
+    let older = safetensors::serialize(older, header.metadata().clone()).unwrap();
+    assert!(older.len() < state.len());
+    let restored = Trainer::restore(&config(), Arc::new(Toy::new(20)), 1, &older).unwrap();
+    assert!(restored.state().unwrap() == state);
+}
+
 /// Environments that cannot save their state begin a new episode, deterministically; everything
 /// else is restored.
 #[test]
