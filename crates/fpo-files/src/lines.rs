@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_is_not_read() {
+    fn other_than_regular_files_are_not_read() {
         let folder = tempfile::TempDir::new().unwrap();
         fs::create_dir(folder.path().join("x.txt")).unwrap();
         let error = cut_back(&folder.path().join("x.txt"), "", |_| Ok(true)).unwrap_err();
