@@ -2,9 +2,11 @@
 //! group-relative advantages without a critic ([`GroupAdvantage`]).
 
 mod group;
+mod normalize;
 mod settings;
 
 pub use group::{GroupAdvantage, UnequalEpisode};
+pub use normalize::{Normalization, STD_FLOOR, mean_std, normalize};
 pub use settings::{
     AdvantageConfig, AdvantageEstimator, AdvantageNormalization, GaeForm, Recompute,
 };
@@ -89,24 +91,6 @@ impl Gae {
         }
     }
 }
-
-/// Shifts and scales `advantages` to mean 0 and standard deviation 1.
-pub fn normalize(advantages: &mut [f32]) {
-    let (mean, std) = mean_std(advantages.iter().copied());
-    let (mean, scale) = (mean as f32, (1.0 / (std + STD_FLOOR)) as f32);
-    advantages.iter_mut().for_each(|a| *a = (*a - mean) * scale);
-}
-
-/// Mean and standard deviation (population) of `values`, in f64; zeros of none.
-pub fn mean_std(values: impl Iterator<Item = f32> + Clone) -> (f64, f64) {
-    let n = values.clone().count().max(1) as f64;
-    let mean = values.clone().map(f64::from).sum::<f64>() / n;
-    let variance = values.map(|v| (f64::from(v) - mean).powi(2)).sum::<f64>() / n;
-    (mean, variance.sqrt())
-}
-
-/// Added to the standard deviation that advantages are divided by.
-pub const STD_FLOOR: f64 = 1e-8;
 
 #[cfg(test)]
 mod tests {

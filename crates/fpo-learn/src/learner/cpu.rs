@@ -5,9 +5,9 @@ use super::awake::keep_awake;
 use super::epochs::{GradientSteps, run_epochs};
 use super::forward::PolicyRef;
 use super::scorer::ScorerPool;
-use super::worker::{Advantages, GradientWorker, PassContext};
+use super::worker::{GradientWorker, PassContext};
 use super::{ActorCritic, LearnPlan, LearnStats, Learner, LearnerSettings, MinibatchStats};
-use crate::advantage::{AdvantageNormalization, STD_FLOOR, mean_std};
+use crate::advantage::Normalization;
 use crate::critic::Critic;
 use crate::reduce::{Reduce, ReduceError, complete, share};
 use crate::rollout::{Batch, BatchSlice};
@@ -261,13 +261,13 @@ fn both_passes(
     batch: &Batch,
     partition: &Partition,
 ) {
-    let advantages = advantages(settings, batch, partition.indices);
+    let normalization = normalization(settings, batch, partition.indices);
     partition.for_each(workers, |worker, indices| {
         worker.begin();
         if settings.critic {
             worker.critic_pass(pass, batch, indices, None);
         }
-        worker.policy_pass(pass, batch, (indices, 1), advantages);
+        worker.policy_pass(pass, batch, (indices, 1), normalization);
     });
 }
 
@@ -290,32 +290,18 @@ fn passes_in_turn(
     for (worker, indices) in workers.iter().zip(partition.indices.chunks(partition.size)) {
         worker.hand_over_returns(batch, indices);
     }
-    let (advantages, batch) = (advantages(settings, batch, partition.indices), &*batch);
+    let batch = &*batch;
+    let normalization = normalization(settings, batch, partition.indices);
     partition.for_each(workers, |worker, indices| {
-        worker.policy_pass(pass, batch, (indices, length), advantages);
+        worker.policy_pass(pass, batch, (indices, length), normalization);
     });
     Ok(())
 }
 
 /// How the minibatch's advantages are to be normalized.
-fn advantages(settings: &LearnerSettings, batch: &Batch, indices: &[u32]) -> Advantages {
+fn normalization(settings: &LearnerSettings, batch: &Batch, indices: &[u32]) -> Normalization {
     let length = settings.sequence.unwrap_or(1);
     let of_index = |&i: &u32| i as usize * length..(i as usize + 1) * length;
     let all = indices.iter().flat_map(of_index);
-    let (mean, inverse_std) = match settings.normalize {
-        AdvantageNormalization::Minibatch => {
-            let (mean, std) = mean_std(all.clone().map(|i| batch.advantages[i]));
-            (mean as f32, (1.0 / (std + STD_FLOOR)) as f32)
-        }
-        _ => (0.0, 1.0),
-    };
-    let mut advantages = Advantages {
-        mean,
-        inverse_std,
-        bonus: settings.bonus,
-        lowest: f32::INFINITY,
-    };
-    let seen = all.map(|i| advantages.of(batch, i));
-    advantages.lowest = seen.fold(f32::INFINITY, f32::min);
-    advantages
+    Normalization::new(settings.normalize, settings.bonus, batch, all)
 }

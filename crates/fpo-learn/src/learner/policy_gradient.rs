@@ -2,7 +2,8 @@
 
 use super::MinibatchStats;
 use super::forward::{SampleForward, Tile};
-use super::worker::{Advantages, PassContext};
+use super::worker::PassContext;
+use crate::advantage::Normalization;
 use crate::rollout::Batch;
 use fpo_policy::Model;
 use fpo_rng::fill_normal;
@@ -59,7 +60,7 @@ impl PolicyGradient {
         pass: &PassContext,
         batch: &Batch,
         (indices, length): (&[u32], usize),
-        normalize: Advantages,
+        normalization: Normalization,
         stats: &mut MinibatchStats,
     ) {
         self.backward.gradient.fill(0.0);
@@ -68,7 +69,7 @@ impl PolicyGradient {
         let backward = &mut self.backward;
         self.forward
             .for_each_tile(pass.policy, &batch.samples(), count, transition, |tile| {
-                backward.tile(pass, batch, transition, normalize, tile, stats);
+                backward.tile(pass, batch, transition, normalization, tile, stats);
             });
     }
 }
@@ -80,7 +81,7 @@ impl Backward {
         pass: &PassContext,
         batch: &Batch,
         transition: impl Fn(usize) -> usize,
-        normalize: Advantages,
+        normalization: Normalization,
         tile: Tile,
         stats: &mut MinibatchStats,
     ) {
@@ -91,7 +92,7 @@ impl Backward {
         // Gather what the samples are compared with: ℓ_old and advantages.
         for k in 0..tile.transitions {
             let i = transition(tile.first + k);
-            self.advantages[k] = normalize.of(batch, i);
+            self.advantages[k] = normalization.of(batch, i);
             self.old_losses[k * n..][..n].copy_from_slice(&batch.old_losses[i * n..][..n]);
         }
 
@@ -100,7 +101,7 @@ impl Backward {
             tile.losses,
             &self.old_losses[..rows],
             &self.advantages[..tile.transitions],
-            normalize.lowest,
+            normalization.lowest,
             &mut self.d_losses[..rows],
             &mut stats.ratio,
         );

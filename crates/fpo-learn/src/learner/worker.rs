@@ -3,7 +3,7 @@
 use super::MinibatchStats;
 use super::forward::PolicyRef;
 use super::policy_gradient::PolicyGradient;
-use crate::advantage::Gae;
+use crate::advantage::{Gae, Normalization};
 use crate::critic::Critic;
 use crate::objective::{BoundPull, EntropyBonus, PolicyObjective, ValueLoss};
 use crate::reduce::{Part, Reader, ReduceError, put_f32s};
@@ -28,30 +28,6 @@ pub(super) struct PassContext<'a> {
     pub mask_truncated: bool,
     /// 1 / transitions of the minibatch.
     pub scale: f32,
-}
-
-/// (A − mean)·inverse_std, and a bonus, is what the objective sees.
-#[derive(Clone, Copy)]
-pub(super) struct Advantages {
-    pub mean: f32,
-    pub inverse_std: f32,
-    /// Weight of an action's surprisal, which is added.
-    pub bonus: f32,
-    /// The lowest that the objective sees in the minibatch.
-    pub lowest: f32,
-}
-
-impl Advantages {
-    /// What the objective sees of transition `i`.
-    #[inline]
-    pub fn of(&self, batch: &Batch, i: usize) -> f32 {
-        let normalized = (batch.advantages[i] - self.mean) * self.inverse_std;
-        if self.bonus > 0.0 {
-            normalized + self.bonus * batch.surprisals[i]
-        } else {
-            normalized
-        }
-    }
 }
 
 /// Buffers and gradients of one part.
@@ -109,10 +85,10 @@ impl GradientWorker {
         pass: &PassContext,
         batch: &Batch,
         indices: (&[u32], usize),
-        normalize: Advantages,
+        normalization: Normalization,
     ) {
         self.policy
-            .pass(pass, batch, indices, normalize, &mut self.stats);
+            .pass(pass, batch, indices, normalization, &mut self.stats);
     }
 
     /// Value loss of `indices`: transitions, or with `gae` sequences, whose advantages and targets

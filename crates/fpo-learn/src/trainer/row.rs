@@ -1,5 +1,10 @@
-//! The metrics of one iteration.
+//! The metrics of one iteration: their names, and what they are computed from.
 
+use super::Trainer;
+use crate::learner::{LearnPlan, LearnStats};
+use crate::objective::SampleLoss;
+use fpo_env::{Extras, StepEnd};
+use fpo_policy::Model;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 /// What the names of [`Row::extras`] begin with in files, so that they are those of no other
@@ -27,6 +32,118 @@ pub struct Row {
     pub timing: Vec<(&'static str, f64)>,
 }
 
+impl Trainer {
+    /// The row of the iteration that is just done.
+    pub(super) fn row(
+        &self,
+        plan: &LearnPlan,
+        learned: &LearnStats,
+        explained_variance: f64,
+        timing: Vec<(&'static str, f64)>,
+    ) -> Row {
+        let (batch, stats) = (&self.batch, &learned.minibatches);
+        let episodes: Vec<_> = self.seen.iter().flat_map(|s| &s.episodes).collect();
+        let whole: Vec<_> = episodes.iter().filter(|e| e.whole).collect();
+        let count = whole.len() as f64;
+        let diverged = episodes
+            .iter()
+            .filter(|e| e.end == StepEnd::Diverged)
+            .count();
+        let (transitions, ratios) = (batch.dims.transitions(), stats.ratio.count as f64);
+        let saturation: f64 = self.seen.iter().map(|s| s.saturation).sum();
+        // Not numbers where there is no critic; `OF_CRITIC` lists them.
+        let of_critic = |x: f64| {
+            if self.config.advantage.has_critic() {
+                x
+            } else {
+                f64::NAN
+            }
+        };
+        let mut values = vec![
+            // Not a number while no whole episode has ended.
+            (
+                "episode_return",
+                whole.iter().map(|e| e.total_reward).sum::<f64>() / count,
+            ),
+            (
+                "episode_length",
+                whole.iter().map(|e| f64::from(e.length)).sum::<f64>() / count,
+            ),
+            ("episodes", count),
+            ("diverged", diverged as f64),
+            (
+                "reward",
+                mean(&batch.rewards) / f64::from(self.config.env.reward_scale),
+            ),
+            (
+                "policy_loss",
+                (stats.ratio.loss + stats.pull_loss) / stats.rows as f64,
+            ),
+            (
+                "value_loss",
+                of_critic(stats.value_loss / stats.rows as f64),
+            ),
+            (self.sample_loss_name(), mean(&batch.old_losses)),
+            ("ratio_mean", stats.ratio.sum / ratios),
+            ("ratio_min", f64::from(stats.ratio.min)),
+            ("ratio_max", f64::from(stats.ratio.max)),
+            ("first_ratio_error", learned.first_ratio_error),
+            ("clip_fraction", stats.ratio.clipped as f64 / ratios),
+            ("approx_kl", learned.approx_kl),
+            ("gradient_steps", learned.steps as f64),
+            ("grad_norm", stats.grad_norm / learned.steps as f64),
+            ("explained_variance", of_critic(explained_variance)),
+            ("action_saturation", saturation / transitions as f64),
+            ("learning_rate", f64::from(plan.policy_lr)),
+        ];
+        if let Model::Gaussian(_) = self.policy {
+            values.push(("entropy", stats.entropy / stats.rows as f64));
+            values.push(("policy_std", stats.std / stats.rows as f64));
+        }
+        if self.parts.objective.bounds_losses() {
+            // Every epoch counts all samples again.
+            let samples = stats.rows * batch.dims.samples as u64;
+            values.push((
+                "loss_clamp_fraction",
+                stats.ratio.bounded as f64 / samples as f64,
+            ));
+        }
+        if self.parts.pull.is_some() {
+            let entries = stats.rows * (batch.dims.samples * batch.dims.action) as u64;
+            values.push(("outside_bound", stats.outside as f64 / entries as f64));
+        }
+        if self.config.train.rollback {
+            values.push(("rollbacks", f64::from(self.rollbacks)));
+        }
+        if self.config.objective.knn_entropy > 0.0 {
+            let entropy: f64 = self.seen.iter().map(|s| s.entropy).sum();
+            values.push(("entropy", entropy / transitions as f64));
+        }
+        Row {
+            iteration: self.iteration,
+            env_steps: self.env_steps(),
+            values,
+            extras: self.extras(),
+            timing,
+        }
+    }
+
+    /// Means of what the environments reported in the latest rollout.
+    fn extras(&self) -> Vec<(String, f64)> {
+        let mut all = Extras::default();
+        self.seen.iter().for_each(|seen| all.merge(&seen.extras));
+        all.means()
+    }
+
+    /// The metric that holds the mean loss of the samples.
+    fn sample_loss_name(&self) -> &'static str {
+        match self.parts.loss {
+            SampleLoss::FlowMatching(_) => "cfm_loss",
+            SampleLoss::Gaussian | SampleLoss::Step(_) => "negative_log_likelihood",
+        }
+    }
+}
+
 impl Serialize for Row {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
@@ -50,4 +167,9 @@ impl Serialize for Named<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().copied())
     }
+}
+
+/// The mean of many numbers.
+fn mean(x: &[f32]) -> f64 {
+    x.iter().map(|x| f64::from(*x)).sum::<f64>() / x.len() as f64
 }

@@ -1,6 +1,6 @@
 //! A critic that sees what the policy cannot.
 
-use fpo_env::{Env, EnvSpec, MakeError, NoState, StateError, Step, StepEnd, Task};
+use fpo_env::{Env, EnvSpec, Extras, MakeError, NoState, StateError, Step, StepEnd, Task};
 use fpo_learn::config::{Config, Recompute};
 use fpo_learn::trainer::{Trainer, part_digests};
 use fpo_policy::Policy;
@@ -14,7 +14,7 @@ const LENGTH: u32 = 8;
 /// Every reward of an episode is a secret number. The policy sees the time, the critic also the
 /// number, unless it is kept from it.
 #[derive(Clone)]
-struct Secret {
+pub struct Secret {
     spec: EnvSpec,
     critic: Vec<(String, usize)>,
     end: StepEnd,
@@ -22,7 +22,7 @@ struct Secret {
     steps: u32,
 }
 
-fn task(critic_sees_it: bool, end: StepEnd) -> Arc<Secret> {
+pub fn task(critic_sees_it: bool, end: StepEnd) -> Arc<Secret> {
     let spec = EnvSpec {
         name: "secret".into(),
         summary: "rewards that cannot be foreseen".into(),
@@ -81,6 +81,10 @@ impl Env for Secret {
         };
         let reward = self.number;
         Step { reward, end }
+    }
+
+    fn extras(&self, extras: &mut Extras) {
+        extras.add("reward/number", self.number);
     }
 
     fn critic_observation(&self, out: &mut [f32]) {

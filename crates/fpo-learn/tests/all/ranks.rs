@@ -1,7 +1,9 @@
 //! Several trainers of one policy, each in a thread with its share of the environments: the bytes
 //! of one.
 
+use crate::asymmetric;
 use crate::toy::Toy;
+use fpo_env::{StepEnd, Task};
 use fpo_learn::config::Config;
 use fpo_learn::reduce::{Alone, Reduce, ReduceError};
 use fpo_learn::trainer::{Row, TrainError, Trainer, cpu_learner};
@@ -72,7 +74,11 @@ fn config(more: &[&str]) -> Config {
 }
 
 fn trainer(config: &Config, reduce: Arc<dyn Reduce>) -> Result<Trainer, TrainError> {
-    let task = Arc::new(Toy::new(20));
+    // Of the other one the critic sees what the policy does not, and it reports by name.
+    let task: Arc<dyn Task> = match config.task.as_str() {
+        "secret" => asymmetric::task(true, StepEnd::Truncated),
+        _ => Arc::new(Toy::new(20)),
+    };
     let learner = Box::new(cpu_learner(config, task.as_ref())?);
     Trainer::with_reduce(config, task, 1, learner, reduce)
 }
@@ -163,6 +169,25 @@ fn ranks_have_the_bytes_of_one_process() {
                 assert!(s == state, "{what}");
             }
         }
+    }
+}
+
+#[test]
+fn ranks_share_what_only_the_critic_sees_and_what_tasks_report() {
+    let config = Config {
+        task: "secret".into(),
+        ..config(&[])
+    };
+    let (rows, state) = run(&config, Arc::new(Alone), 3, None);
+    assert_eq!(rows[0].extras[0].0, "reward/number");
+    for (r, s) in on_ranks(3, |_, reduce| run(&config, reduce, 3, None)) {
+        assert_eq!(bits(&r), bits(&rows));
+        assert!(
+            r.iter()
+                .map(|row| &row.extras)
+                .eq(rows.iter().map(|row| &row.extras))
+        );
+        assert!(s == state);
     }
 }
 
