@@ -20,4 +20,5 @@ pub mod method;
 pub mod objective;
 pub mod reduce;
 pub mod rollout;
+mod stopwatch;
 pub mod trainer;

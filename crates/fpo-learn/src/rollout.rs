@@ -17,12 +17,13 @@ pub(crate) use samples::StoredSamples;
 use crate::advantage::Gae;
 use crate::learner::Learner;
 use crate::objective::KnnEntropy;
+use crate::stopwatch::Stopwatch;
 use fpo_env::{Episode, Extras, StepEnd, VecEnv, VecStep};
 use fpo_flow::embed_time;
 use fpo_nn::{Moments, Normalizer, Weights};
 use fpo_policy::{ActionMap, Model, PolicyScratch};
 use fpo_rng::{Key, Stream, fill_normal};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What acts and judges during a rollout; the same for all shards, frozen until it ends.
 pub struct RolloutContext<'a> {
@@ -230,7 +231,7 @@ impl RolloutWorker {
             self.act(context, t, part);
             self.step(context, t, part);
         }
-        let start = Instant::now();
+        let start = Stopwatch::start();
         self.observe(context, part.dims.steps(), part);
         self.score(context, part);
         self.stats.scoring = start.elapsed();
@@ -254,7 +255,7 @@ impl RolloutWorker {
 
     /// Draws an action for every environment.
     fn act(&mut self, context: &RolloutContext, t: usize, part: &mut BatchSlice) {
-        let start = Instant::now();
+        let start = Stopwatch::start();
         self.stats
             .moments
             .add_rows(self.envs.observations(), part.dims.observation);
@@ -352,7 +353,7 @@ impl RolloutWorker {
 
     /// Steps every environment with its action and stores what came of it.
     fn step(&mut self, context: &RolloutContext, t: usize, part: &mut BatchSlice) {
-        let start = Instant::now();
+        let start = Stopwatch::start();
         self.prepare_actions(context, t, part);
         self.envs.step(&self.env_actions, &mut self.stepped);
         self.store_outcomes(context, t, part);

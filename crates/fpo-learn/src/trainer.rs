@@ -9,6 +9,7 @@ mod rollback;
 mod row;
 mod settings;
 mod state;
+mod threads;
 
 pub use error::TrainError;
 pub use make::cpu_learner;
@@ -25,21 +26,21 @@ use crate::learner::{ActorCritic, LearnPlan, LearnStats, Learner};
 use crate::method::MethodParts;
 use crate::reduce::{Alone, Reduce, check_equal, complete, share};
 use crate::rollout::{Batch, RolloutContext, RolloutStats, RolloutWorker};
+use crate::stopwatch::Stopwatch;
 use fpo_env::{EnvSpec, Task};
 use fpo_nn::{Ema, Normalizer, Precision};
 use fpo_policy::{ActionMap, Model, Policy};
 use rayon::prelude::*;
-use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Instant;
+use threads::Threads;
 
 /// Everything that changes while a policy is trained.
 pub struct Trainer {
     config: Config,
     parts: MethodParts,
     task: Arc<dyn Task>,
-    pool: ThreadPool,
+    threads: Threads,
     policy: Model,
     critic: Critic,
     action_map: ActionMap,
@@ -115,11 +116,7 @@ impl Trainer {
         mut learner: Box<dyn Learner>,
         reduce: Arc<dyn Reduce>,
     ) -> Result<Self, TrainError> {
-        let pool = ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .thread_name(|i| format!("fpo-{i}"))
-            .build()
-            .map_err(|e| TrainError::Threads(e.to_string()))?;
+        let threads = Threads::new(threads)?;
         check_equal(reduce.as_ref(), "settings", settings(config)?)?;
         let spec = task.spec();
         check_groups(config, spec)?;
@@ -129,7 +126,7 @@ impl Trainer {
         let bounds = make::group_bounds(config.env.num_envs);
         let own = own_bounds(reduce.as_ref(), &bounds);
         let make = || make::rollout_workers(config, task.as_ref(), &policy, &bounds[own]);
-        let workers = pool.install(make)?;
+        let workers = threads.install(make)?;
         let average = make::average(config, &initial.policy);
         learner.load_state(initial);
         Ok(Self {
@@ -146,7 +143,7 @@ impl Trainer {
             rollbacks: 0,
             restarted_episodes: 0,
             task,
-            pool,
+            threads,
             policy,
             critic,
             learner,
@@ -215,7 +212,7 @@ impl Trainer {
     /// If a number stopped being finite, or a ratio is not 1 before the first step. The trainer's
     /// state then is not to be saved.
     pub fn iterate(&mut self) -> Result<Iteration, TrainError> {
-        let start = Instant::now();
+        let clock = Stopwatch::start();
         self.collect()?;
         if let Some(fault) = self.seen.iter().find_map(|seen| seen.fault) {
             return Err(TrainError::Acting(fault));
@@ -223,7 +220,7 @@ impl Trainer {
         self.compare_groups()?;
         // Before the epochs, which may estimate targets anew with a critic that has moved on.
         let explained_variance = explained_variance(&self.batch);
-        let collected = Instant::now();
+        let collected = clock.elapsed();
         let plan = self.plan();
         let learned = self.learn(&plan)?;
         if let Some(rule) = self.config.optimizer.adaptive_lr() {
@@ -241,20 +238,20 @@ impl Trainer {
         self.check_parameters()?;
         self.iteration += 1;
         self.average_parameters();
-        let end = Instant::now();
+        let end = clock.elapsed();
 
-        let threads = self.pool.current_num_threads() as f64;
+        let threads = self.threads.count() as f64;
         let sum = |seconds: fn(&RolloutStats) -> f64| {
             self.seen.iter().map(seconds).sum::<f64>() / threads
         };
-        let seconds = (end - start).as_secs_f64();
+        let seconds = end.as_secs_f64();
         let timing = vec![
             ("iteration_seconds", seconds),
             (
                 "steps_per_second",
                 self.steps_per_iteration() as f64 / seconds,
             ),
-            ("rollout_seconds", (collected - start).as_secs_f64()),
+            ("rollout_seconds", collected.as_secs_f64()),
             ("inference_seconds", sum(|s| s.inference.as_secs_f64())),
             ("env_seconds", sum(|s| s.stepping.as_secs_f64())),
             ("score_seconds", sum(|s| s.scoring.as_secs_f64())),
@@ -325,7 +322,7 @@ impl Trainer {
             .parts(self.bounds.windows(2).map(|w| w[1] - w[0]));
         let own = share(self.reduce.as_ref(), parts.len());
         let (workers, of_own) = (&mut self.workers, &mut parts[own.clone()]);
-        self.pool.install(|| {
+        self.threads.install(|| {
             workers
                 .par_iter_mut()
                 .zip(of_own)
@@ -358,7 +355,7 @@ impl Trainer {
     fn learn(&mut self, plan: &LearnPlan) -> Result<LearnStats, TrainError> {
         let (learner, batch) = (&mut self.learner, &mut self.batch);
         let reduce = self.reduce.as_ref();
-        self.pool.install(|| learner.learn(batch, plan, reduce))
+        self.threads.install(|| learner.learn(batch, plan, reduce))
     }
 
     /// The current policy, as it would be deployed: with `train.ema_decay`, of averaged parameters.
@@ -386,7 +383,7 @@ impl Trainer {
         let (policy, task) = (self.policy(), self.task.as_ref());
         let (seed, episodes) = (self.config.seed, self.config.eval.episodes);
         Ok(self
-            .pool
+            .threads
             .install(|| evaluate_both(&policy, task, seed, episodes))?)
     }
 }

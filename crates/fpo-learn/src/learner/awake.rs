@@ -14,6 +14,9 @@ const SPINS: u32 = 1000;
 /// Does `work` on one thread of the current pool, while the others wait for its parallel pieces
 /// without falling asleep. They are busy until it ends, whether it has work for them or not.
 pub(crate) fn keep_awake<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    if rayon::current_num_threads() == 1 {
+        return work();
+    }
     let (awake, done) = (&AtomicUsize::new(0), &AtomicBool::new(false));
     rayon::scope(|scope| {
         let worker = rayon::current_thread_index();

@@ -45,7 +45,7 @@ impl Trainer {
         let (task, policy) = (self.task.as_ref(), &self.policy);
         let bounds = &self.bounds[own_bounds(self.reduce.as_ref(), &self.bounds)];
         let make = || make::rollout_workers(config, task, policy, bounds);
-        self.workers = self.pool.install(make)?;
+        self.workers = self.threads.install(make)?;
         self.normalizer = make::normalizer(config, self.normalizer.dim());
         if let Some(normalizer) = &mut self.critic_normalizer {
             *normalizer = make::normalizer(config, normalizer.dim());
