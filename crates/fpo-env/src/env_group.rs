@@ -111,8 +111,7 @@ impl EnvGroup {
         }
     }
 
-    /// Cuts what [`EnvGroup::save_state`] appended for several environments into
-    /// their states, for
+    /// Cuts what [`EnvGroup::save_state`] appended for several environments into their states, for
     /// observations of this size.
     ///
     /// # Errors

@@ -37,7 +37,8 @@ use fpo_nn::Weights;
 /// minibatch, ℓ_θ, come from the same learner, which is to compute both with the same arithmetic:
 /// then the first ratio is exactly 1, as the trainer expects.
 pub trait Learner: Send + Sync {
-    /// Values of normalized `observations` `[rows, observation]` into `out` `[rows]`. Rollout
+    /// Values of normalized `observations` `[rows, critic_input]` into `out` `[rows]`: the critic's
+    /// own observations or the policy's ([`crate::rollout::BatchDims::critic_input`]). Rollout
     /// threads call it at the same time.
     fn values(&self, observations: &[f32], out: &mut [f32]);
 

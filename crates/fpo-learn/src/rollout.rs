@@ -1,5 +1,5 @@
-//! Collecting experience: each shard walks policy → environments for a whole unroll, then judges
-//! what it collected.
+//! Collecting experience: each worker steps its environments with the policy for a whole rollout,
+//! then scores what it collected.
 
 mod batch;
 mod exchange;
@@ -25,7 +25,7 @@ use fpo_policy::{ActionMap, Model, PolicyScratch};
 use fpo_rng::{Key, Stream, fill_normal};
 use std::time::Duration;
 
-/// What acts and judges during a rollout; the same for all shards, frozen until it ends.
+/// What acts and scores during a rollout; the same for all workers, frozen until it ends.
 pub struct RolloutContext<'a> {
     /// The policy.
     pub policy: &'a Model,
@@ -76,7 +76,7 @@ pub struct NonFinite {
     pub step: u64,
 }
 
-/// What a shard saw during a rollout, besides the transitions.
+/// What a worker saw during a rollout, besides the transitions.
 #[derive(Clone, Debug)]
 pub struct RolloutStats {
     /// Episodes that ended, in order of time, then environment.
@@ -97,7 +97,7 @@ pub struct RolloutStats {
     pub stepping: Duration,
     /// Time spent on values, samples and advantages.
     pub scoring: Duration,
-    /// The first non-finite number, if any: the transitions then are not to be learnt from.
+    /// The first non-finite number, if any: the transitions then are not to be learned from.
     pub fault: Option<NonFinite>,
 }
 
@@ -179,7 +179,7 @@ pub struct RolloutWorker {
     final_observations: Vec<f32>,
     final_transitions: Vec<usize>,
     final_values: Vec<f32>,
-    /// What the shard saw in the latest rollout.
+    /// What the worker saw in the latest rollout.
     pub stats: RolloutStats,
 }
 
@@ -227,6 +227,12 @@ impl RolloutWorker {
         self.final_observations.clear();
         self.final_transitions.clear();
 
+        // What a reset or a restored state shows; later ones are checked after each step.
+        for i in 0..self.envs.len() {
+            if !self.observes_finite(i) {
+                self.fault(Quantity::Observation, i, context.first_step);
+            }
+        }
         for t in 0..part.dims.steps() {
             self.act(context, t, part);
             self.step(context, t, part);

@@ -169,12 +169,12 @@ impl Trainer {
         &self.critic
     }
 
-    /// What the latest iteration learnt from; zeros before the first.
+    /// What the latest iteration learned from; zeros before the first.
     pub fn batch(&self) -> &Batch {
         &self.batch
     }
 
-    /// What is learnt, as it is now.
+    /// What is learned, as it is now.
     pub fn networks(&self) -> &ActorCritic {
         self.learner.state()
     }
@@ -343,7 +343,8 @@ impl Trainer {
         let fraction = optimizer.lr_fraction(self.iteration, self.total_iterations()) as f32
             * self.rollback_lr_scale();
         let adaptive = optimizer.adaptive_lr();
-        let factor = adaptive.map_or(1.0, |_| self.lr_scale as f32);
+        // A resumed run may have other bounds.
+        let factor = adaptive.map_or(1.0, |rule| rule.bounded(self.lr_scale) as f32);
         LearnPlan {
             iteration: self.iteration,
             policy_lr: optimizer.learning_rate * fraction * factor,

@@ -15,7 +15,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 /// The format version that this program writes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const KIND: &str = "fpo checkpoint";
 const MANIFEST: &str = "manifest.json";
 const LARGEST_MANIFEST: u64 = 1 << 20;

@@ -304,7 +304,7 @@ fn episodes_that_begin_anew_together_do_not_end_together() {
 }
 
 #[test]
-fn cutting_into_shards_changes_nothing() {
+fn dividing_into_groups_changes_nothing() {
     let (whole, left, right) = (envs(0, 6, true), envs(0, 2, true), envs(2, 4, true));
     assert_eq!(
         whole.observations(),
@@ -327,7 +327,8 @@ fn states_are_cut_where_environments_begin() {
     assert!(EnvGroup::states(&a[..a.len() - 1], 1).is_err());
 }
 
-/// Each episode anew, wherever the shards are cut, and after a state was taken over.
+/// Each episode anew, however the environments are divided into groups, and after a state was taken
+/// over.
 #[test]
 fn environments_of_a_group_begin_alike() {
     let mut whole = grouped(0, 6, false, 3);

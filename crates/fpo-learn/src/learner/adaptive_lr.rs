@@ -29,6 +29,11 @@ impl AdaptiveLr {
         } else {
             factor
         };
+        self.bounded(factor)
+    }
+
+    /// The factor within its bounds.
+    pub fn bounded(&self, factor: f64) -> f64 {
         let [low, high] = self.bounds;
         factor.clamp(low, high)
     }

@@ -203,7 +203,11 @@ impl Learner for CpuLearner {
         reduce: &dyn Reduce,
     ) -> Result<LearnStats, TrainError> {
         let settings = self.settings;
-        keep_awake(|| run_epochs(self, &settings, batch, plan, reduce))
+        // Threads that wait for other ranks had better sleep.
+        match reduce.ranks() {
+            1 => keep_awake(|| run_epochs(self, &settings, batch, plan, reduce)),
+            _ => run_epochs(self, &settings, batch, plan, reduce),
+        }
     }
 
     fn state(&self) -> &ActorCritic {
@@ -288,6 +292,9 @@ fn passes_in_turn(
     });
     complete(reduce, workers.iter_mut().map(|w| &mut w.estimates))?;
     for (worker, indices) in workers.iter().zip(partition.indices.chunks(partition.size)) {
+        if !worker.has_estimates_of(length * indices.len()) {
+            return Err(ReduceError("estimates of another minibatch".into()));
+        }
         worker.hand_over_returns(batch, indices);
     }
     let batch = &*batch;

@@ -196,7 +196,7 @@ impl GradientWorker {
             let (gradient, last) = gradient[first..][..length].split_at_mut(num_steps);
             let outputs = &outputs[first..][..num_steps];
             self.stats.value_loss += pass.value.evaluate(outputs, returns, pass.scale, gradient);
-            // The value after the last step is bootstrapped from, not learnt.
+            // The value after the last step is bootstrapped from, not learned.
             last[0] = 0.0;
         }
 
@@ -209,7 +209,16 @@ impl GradientWorker {
         );
     }
 
-    /// Writes the advantages and targets that the critic pass computed for its sequences `indices`
+    /// Whether the estimates are of `count` transitions, as another rank's ought to be.
+    pub fn has_estimates_of(&self, count: usize) -> bool {
+        let Estimates {
+            advantages,
+            returns,
+        } = &self.estimates;
+        advantages.len() == count && returns.len() == count
+    }
+
+    /// Writes the advantages and returns that the critic pass computed for its sequences `indices`
     /// into the batch.
     pub fn hand_over_returns(&self, batch: &mut Batch, indices: &[u32]) {
         let num_steps = batch.dims.num_steps;

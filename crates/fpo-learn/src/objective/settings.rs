@@ -106,7 +106,8 @@ pub struct ObjectiveConfig {
     /// ends the drift of losses in long runs of small batches, whose epochs are over before
     /// optimizer.max_kl ends them.
     pub loss_pull: f32,
-    /// The loss that objective.loss_pull begins at. An untrained flow's losses are 2 on average.
+    /// The loss that objective.loss_pull begins at. With target = "velocity" and reduction = "mean"
+    /// an untrained flow's losses are 2 on average.
     pub loss_pull_from: f32,
     /// Weight of a penalty on one-step predictions â = x_t − t·v̂ beyond ± policy.action_bound
     /// (fpo, awfm); 0 for none. Without it a flow may leave the bound for good: beyond it, changes

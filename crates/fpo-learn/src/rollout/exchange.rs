@@ -195,6 +195,10 @@ fn read_fault(bytes: &mut Reader) -> Result<Option<NonFinite>, ReduceError> {
     let [code] = bytes.array()?;
     let env = u32::from_le_bytes(bytes.array()?);
     let [step] = bytes.u64s()?;
-    let what = usize::from(code).checked_sub(1).map(|k| QUANTITIES.get(k));
-    Ok(what.flatten().map(|&what| NonFinite { what, env, step }))
+    let Some(k) = usize::from(code).checked_sub(1) else {
+        return Ok(None);
+    };
+    let unknown = || ReduceError("a fault of an unknown kind".into());
+    let what = *QUANTITIES.get(k).ok_or_else(unknown)?;
+    Ok(Some(NonFinite { what, env, step }))
 }

@@ -19,7 +19,7 @@ impl Trainer {
         ROLLBACK_LR_SCALE.powi(self.rollbacks as i32)
     }
 
-    /// Takes everything that is learnt, and the environments, from a [`Trainer::state`] of this
+    /// Takes everything that is learned, and the environments, from a [`Trainer::state`] of this
     /// run, or from its beginning if there is none, and goes on after `done` iterations with
     /// learning rates lowered by [`ROLLBACK_LR_SCALE`].
     ///
@@ -59,7 +59,7 @@ impl Trainer {
 }
 
 impl TrainError {
-    /// Whether what was learnt has diverged, so that going back may help.
+    /// Whether what was learned has diverged, so that going back may help.
     pub fn is_divergence(&self) -> bool {
         match self {
             Self::Acting(fault) | Self::Evaluating(EvaluateError::Acting(fault)) => {

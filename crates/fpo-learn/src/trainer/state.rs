@@ -14,7 +14,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+/// Most rollbacks of a state.
+const MAX_ROLLBACKS: u32 = 64;
 /// The entry of the file's header that holds the [`Counters`].
 pub(super) const METADATA: &str = "fpo_state";
 
@@ -203,6 +205,10 @@ impl Trainer {
         .all(|n| *n < 1 << 40);
         if !counters_hold {
             return Err(refused("a counter is impossibly large".into()));
+        }
+        // Far more than any run makes, and few enough that learning rates stay numbers.
+        if counters.rollbacks > MAX_ROLLBACKS {
+            return Err(refused("it went back impossibly often".into()));
         }
         if !(counters.lr_scale.is_finite() && counters.lr_scale > 0.0) {
             return Err(refused(

@@ -347,7 +347,7 @@ fn only_a_flow_learns_from_the_cut_action() {
 
 /// The toy's observations do not depend on actions, so two rollouts differ by their noise alone.
 #[test]
-fn action_noise_is_part_of_what_is_learnt_from() {
+fn action_noise_is_part_of_what_is_learned_from() {
     const SIGMA: f32 = 0.1;
     let (plain, noisy) = (
         rollout(3),

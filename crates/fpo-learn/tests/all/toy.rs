@@ -16,6 +16,8 @@ pub struct Toy {
     end: StepEnd,
     /// Whether it cannot save its state.
     stateless: bool,
+    /// Whether a reset shows nothing finite.
+    blind: bool,
 }
 
 impl Toy {
@@ -41,6 +43,7 @@ impl Toy {
             silent,
             end: StepEnd::Running,
             stateless: false,
+            blind: false,
         }
     }
 
@@ -50,6 +53,14 @@ impl Toy {
         let mut toy = Self::new(length);
         toy.spec.step_limit = None;
         Self { end, ..toy }
+    }
+
+    /// A task whose resets show nothing finite.
+    pub fn blind(step_limit: u32) -> Self {
+        Self {
+            blind: true,
+            ..Self::new(step_limit)
+        }
     }
 
     /// A task whose environments cannot save their state.
@@ -73,6 +84,7 @@ impl Task for Toy {
             silent: self.silent,
             end: self.end,
             stateless: self.stateless,
+            blind: self.blind,
             target: 0.0,
             steps: 0,
         }))
@@ -85,6 +97,7 @@ struct ToyEnv {
     silent: u32,
     end: StepEnd,
     stateless: bool,
+    blind: bool,
     target: f32,
     steps: u32,
 }
@@ -104,6 +117,9 @@ impl Env for ToyEnv {
         self.target = 2.0 * rng.unit() - 1.0;
         self.steps = 0;
         self.show(observation);
+        if self.blind {
+            observation[0] = f32::NAN;
+        }
     }
 
     fn step(&mut self, action: &[f32], observation: &mut [f32]) -> Step {

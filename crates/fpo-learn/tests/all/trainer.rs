@@ -4,8 +4,8 @@ use crate::PUBLISHED_FPOPP;
 use crate::toy::Toy;
 use fpo_env::{StepEnd, Task};
 use fpo_learn::evaluate::{Noise, evaluate, play};
-use fpo_learn::trainer::Row;
-use fpo_learn::trainer::{TrainError, Trainer, part_digests};
+use fpo_learn::rollout::Quantity;
+use fpo_learn::trainer::{Row, TrainError, Trainer, part_digests};
 use fpo_policy::{Policy, PolicyError};
 use fpo_run::config::{Config, resolve};
 use safetensors::SafeTensors;
@@ -565,4 +565,16 @@ fn hostile_gaussian_policies_are_refused() {
         r#"\"half_range\":[1e300]"#,
     );
     assert!(Policy::load(&poisoned).is_err());
+}
+
+/// What a reset shows is the task's fault, too, not the policy's.
+#[test]
+fn a_first_observation_that_is_not_finite_is_an_observations_fault() {
+    let mut trainer = Trainer::new(&config(), Arc::new(Toy::blind(20)), 1).unwrap();
+    let error = trainer.iterate().unwrap_err();
+    let TrainError::Acting(fault) = &error else {
+        panic!("{error}");
+    };
+    assert_eq!((fault.what, fault.step), (Quantity::Observation, 0));
+    assert!(!error.is_divergence());
 }

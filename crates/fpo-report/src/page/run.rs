@@ -329,12 +329,16 @@ const SHOWN: [Shown; 17] = [
 /// What the names of metrics begin with that environments report by name.
 const EXTRAS: &str = "env/";
 
+/// Most panels of what the environments reported.
+const EXTRA_PANELS: usize = 60;
+
 /// A panel for everything that the environments reported: reward terms, metrics of a task.
 fn extras_panels(record: &Record) -> impl Iterator<Item = Panel> {
     let names = record.rows.iter().flat_map(|row| &row.values);
     let names = names.filter_map(|(name, _)| name.strip_prefix(EXTRAS));
     let names: BTreeSet<&str> = names.collect();
-    names.into_iter().map(|name| Panel {
+    // The first by name; an untrusted file may have any number.
+    names.into_iter().take(EXTRA_PANELS).map(|name| Panel {
         title: format!("of the environment: {name}"),
         unit: Unit::Plain,
         curves: vec![training_curve(

@@ -313,6 +313,13 @@ fn check_conflicts(config: &Config) -> Result<(), ConfigError> {
             ));
         }
     }
+    if objective.loss_pull > 0.0 && objective.method != Method::Fpo {
+        return conflict(format!(
+            "objective.loss_pull = {} needs objective.method = \"fpo\": other methods do not raise \
+             flow-matching losses",
+            objective.loss_pull
+        ));
+    }
     if objective.entropy > 0.0 && objective.method != Method::Ppo {
         return conflict(format!(
             "objective.entropy = {} needs objective.method = \"ppo\": a flow's entropy is not \
