@@ -341,10 +341,10 @@ fn damaged_and_foreign_checkpoints() {
     undo();
     let undo = change("manifest.json", &|bytes| {
         *bytes = String::from_utf8_lossy(bytes)
-            .replace("\"format\": 1", "\"format\": 2")
+            .replace("\"format\": 2", "\"format\": 3")
             .into_bytes();
     });
-    refused(&folder, &resume, &["was made by version", "(format 2)"]);
+    refused(&folder, &resume, &["was made by version", "(format 3)"]);
     undo();
     let undo = change("manifest.json", &|bytes| {
         *bytes = b"{\"kind\": \"shopping\"}".to_vec()
