@@ -177,7 +177,7 @@ fn damage_is_reported() {
         trouble(&path)
     };
     assert!(
-        with("\"format\": 1", "\"format\": 7")
+        with("\"format\": 2", "\"format\": 7")
             .contains("made by version 0.1.0 of the program (format 7)")
     );
     assert!(with("fpo checkpoint", "other checkpoint").contains("not a checkpoint"));

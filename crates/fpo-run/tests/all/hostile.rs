@@ -272,7 +272,7 @@ fn training_states() {
             r#"\"normalizer_count\":8,\"lr_scale\":-1.0"#,
         ),
         (r#"\"seed\":0"#, r#"\"seed\":1"#),
-        (r#"\"format\":1"#, r#"\"format\":9"#),
+        (r#"\"format\":2"#, r#"\"format\":9"#),
         ("policy_adam_first.0.weight", "policy_adam_first.9.weight"),
         ("critic.0.weight", "critic.0.height"),
         ("\"environments\"", "\"environment\""),
