@@ -2,8 +2,9 @@
 //!
 //! [`Learner`] is the seam: the trainer acts with its weights, has stored samples scored by it, and
 //! hands it a batch an iteration. [`CpuLearner`] is the one that trains here; a learner on another
-//! device is another implementation. [`run_epochs`] is the loop over epochs and minibatches that
-//! implementations may share.
+//! device is another file beside `cpu.rs`, given to
+//! [`Trainer::with_learner`](crate::trainer::Trainer::with_learner). [`run_epochs`] is the loop
+//! over epochs and minibatches that implementations may share.
 
 mod adaptive_lr;
 mod awake;

@@ -12,8 +12,8 @@ pub struct MinibatchStats {
     pub ratio: RatioStats,
     /// Samples of their actions.
     pub samples: u64,
-    /// Σ over the samples of the [`SampleLoss::distance`] of a flow's velocities from those of the
-    /// policy that acted.
+    /// Σ over the samples of the [`distance`](crate::objective::SampleLoss::distance) of a flow's
+    /// velocities from those of the policy that acted.
     pub moved: f64,
     /// Σ over the actions of the mean penalty of their samples for being outside of the bound on
     /// actions.
