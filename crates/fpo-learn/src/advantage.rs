@@ -7,6 +7,8 @@ mod settings;
 
 pub use group::{GroupAdvantage, UnequalEpisode};
 pub use normalize::{Normalization, STD_FLOOR, mean_std, normalize};
+
+pub(crate) use normalize::mean;
 pub use settings::{
     AdvantageConfig, AdvantageEstimator, AdvantageNormalization, GaeForm, Recompute,
 };

@@ -6,6 +6,11 @@ use crate::rollout::Batch;
 /// Added to the standard deviation that advantages are divided by.
 pub const STD_FLOOR: f64 = 1e-8;
 
+/// Mean of `values`, in f64.
+pub(crate) fn mean(values: &[f32]) -> f64 {
+    values.iter().map(|x| f64::from(*x)).sum::<f64>() / values.len() as f64
+}
+
 /// Mean and (population) standard deviation of `values`, in f64; zeros if there are none.
 pub fn mean_std(values: impl Iterator<Item = f32> + Clone) -> (f64, f64) {
     let n = values.clone().count().max(1) as f64;

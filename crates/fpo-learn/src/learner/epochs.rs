@@ -1,7 +1,7 @@
 //! Epochs over a batch: shuffle, minibatches, gradient steps, and when to end.
 
 use super::{LearnPlan, LearnStats, LearnerSettings, MinibatchStats, Movement};
-use crate::advantage::{AdvantageNormalization, normalize};
+use crate::advantage::{AdvantageNormalization, mean, normalize};
 use crate::reduce::{Reduce, ReduceError};
 use crate::rollout::Batch;
 use crate::trainer::TrainError;
@@ -122,9 +122,4 @@ fn check_first_ratio(stats: &MinibatchStats, iteration: u64) -> Result<f64, Trai
         });
     }
     Ok(deviation)
-}
-
-/// The mean of many numbers.
-fn mean(x: &[f32]) -> f64 {
-    x.iter().map(|x| f64::from(*x)).sum::<f64>() / x.len() as f64
 }

@@ -1,6 +1,7 @@
 //! The metrics of one iteration: their names, and what they are computed from.
 
 use super::Trainer;
+use crate::advantage::mean;
 use crate::learner::{LearnPlan, LearnStats};
 use crate::objective::SampleLoss;
 use fpo_env::{Extras, StepEnd};
@@ -167,9 +168,4 @@ impl Serialize for Named<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().copied())
     }
-}
-
-/// The mean of many numbers.
-fn mean(x: &[f32]) -> f64 {
-    x.iter().map(|x| f64::from(*x)).sum::<f64>() / x.len() as f64
 }
