@@ -48,6 +48,16 @@ pub struct Step {
     pub end: StepEnd,
 }
 
+impl Step {
+    /// A step after which the episode continues, with this reward.
+    pub const fn running(reward: f32) -> Self {
+        Self {
+            reward,
+            end: StepEnd::Running,
+        }
+    }
+}
+
 /// How a transition ends, which determines whether its last observation has a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StepEnd {

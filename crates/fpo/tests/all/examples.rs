@@ -124,7 +124,7 @@ fn a_policy_saved_by_an_own_loop_can_be_loaded_and_acts() {
     let acted = prints(example("load_and_act", &folder).arg("policy.safetensors"));
     let acted = numbers(&acted, "return");
     // An untrained policy has about 350.
-    assert!(learned[0] > 550.0 && acted[0] > 550.0, "{printed}{acted:?}");
+    assert!(learned[0] > 420.0 && acted[0] > 420.0, "{printed}{acted:?}");
 
     let missing = example("load_and_act", &folder)
         .arg("missing")
