@@ -377,29 +377,57 @@ impl Mlp {
             }
             .run();
             if let Some(before) = before.last_mut() {
-                Product {
-                    rows,
-                    columns: layer.inputs,
-                    depth: layer.outputs,
-                    left: Left {
-                        data: d_z,
-                        row: d_stride,
-                        step: 1,
-                    },
-                    right: Right {
-                        data: packed.backward.as_slice(),
-                        panel: PANEL * layer.outputs,
-                        step: PANEL,
-                        bias: false,
-                    },
-                    begun: None,
-                    epilogue: Chain {
-                        derivative: Target::new(before.as_mut_slice(), stride(layer.inputs)),
-                    },
-                }
-                .run();
+                let derivative = Target::new(before.as_mut_slice(), stride(layer.inputs));
+                to_inputs(layer, packed, (d_z, d_stride), rows, Chain { derivative });
             }
         }
+    }
+
+    /// The gradient of the loss with respect to the inputs, [rows, input]: what a policy's gradient
+    /// through a critic needs. Otherwise as [`Mlp::backward`], but the parameters' gradient is not
+    /// computed, which is half of the work. In single precision only.
+    ///
+    /// # Panics
+    /// As [`Mlp::forward`], and if the network computes in bfloat16.
+    pub fn backward_to_inputs<'s>(
+        &self,
+        weights: &Weights,
+        scratch: &'s mut Scratch,
+        rows: usize,
+    ) -> &'s [f32] {
+        assert!(
+            scratch.is_training(),
+            "the scratch was created without training buffers"
+        );
+        self.check(weights, scratch, rows);
+        scratch.make_room_at_input();
+        let Scratch {
+            between,
+            d_output,
+            d_input,
+            ..
+        } = scratch;
+        match (&weights.layers, between) {
+            (Layers::F32(packed), Between::F32 { derivative, .. }) => {
+                for (l, (layer, packed)) in self.layers().iter().zip(packed).enumerate().rev() {
+                    let (before, after) = derivative.split_at_mut(l);
+                    let d_z = match after.first() {
+                        Some(d_z) => (d_z.as_slice(), stride(layer.outputs)),
+                        None => (d_output.as_slice(), layer.outputs),
+                    };
+                    if let Some(before) = before.last_mut() {
+                        let derivative = Target::new(before.as_mut_slice(), stride(layer.inputs));
+                        to_inputs(layer, packed, d_z, rows, Chain { derivative });
+                    } else {
+                        let output = Target::new(d_input.as_mut_slice(), layer.inputs);
+                        to_inputs(layer, packed, d_z, rows, Linear { output });
+                    }
+                }
+            }
+            #[cfg(target_arch = "x86_64")]
+            _ => panic!("gradients at inputs are computed in single precision only"),
+        }
+        &d_input.as_slice()[..rows * self.spec().input]
     }
 
     fn check(&self, weights: &Weights, scratch: &Scratch, rows: usize) {
@@ -423,6 +451,35 @@ fn in_f32(layers: &Layers) -> Option<&[Packed]> {
         #[cfg(target_arch = "x86_64")]
         Layers::Bf16(_) => None,
     }
+}
+
+/// The gradient at a layer's inputs, from that at its outputs: `(d_z, stride)`.
+fn to_inputs(
+    layer: &Layer,
+    packed: &Packed,
+    (d_z, stride): (&[f32], usize),
+    rows: usize,
+    epilogue: impl crate::kernel::Epilogue,
+) {
+    Product {
+        rows,
+        columns: layer.inputs,
+        depth: layer.outputs,
+        left: Left {
+            data: d_z,
+            row: stride,
+            step: 1,
+        },
+        right: Right {
+            data: packed.backward.as_slice(),
+            panel: PANEL * layer.outputs,
+            step: PANEL,
+            bias: false,
+        },
+        begun: None,
+        epilogue,
+    }
+    .run();
 }
 
 /// The biases and weights of a layer.

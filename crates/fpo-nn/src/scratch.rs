@@ -21,6 +21,8 @@ pub struct Scratch {
     pub(crate) output: Aligned,
     /// [rows, output]; empty without training.
     pub(crate) d_output: Aligned,
+    /// [rows, input]; allocated on first use.
+    pub(crate) d_input: Aligned,
 }
 
 /// The first layer's sums over inputs common to many passes, and a buffer for the other inputs;
@@ -106,6 +108,7 @@ impl Mlp {
             },
             output: Aligned::zeros(len(rows, spec.output)),
             d_output: Aligned::zeros(if training { len(rows, spec.output) } else { 0 }),
+            d_input: Aligned::zeros(0),
             spec: spec.clone(),
             precision: self.precision(),
         }
@@ -160,6 +163,14 @@ impl Scratch {
     /// Whether the scratch has the buffers for `forward` and `backward`.
     pub fn is_training(&self) -> bool {
         !self.d_output.as_slice().is_empty()
+    }
+
+    /// Ensures that there is a buffer for the gradient at the input.
+    pub(crate) fn make_room_at_input(&mut self) {
+        let len = len(self.rows, self.spec.input);
+        if self.d_input.as_slice().len() < len {
+            self.d_input = Aligned::zeros(len);
+        }
     }
 
     /// The input of a tile, [rows, input] row-major, for the caller to fill.

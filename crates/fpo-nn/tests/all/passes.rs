@@ -276,3 +276,48 @@ fn prepared_inputs_give_the_same_outputs() {
         }
     }
 }
+
+/// Gradients at the inputs against central differences of the f64 reference, for all shapes.
+#[test]
+fn gradients_at_the_inputs_agree_with_finite_differences() {
+    for activation in ACTIVATIONS {
+        for (input, hidden, output) in SHAPES {
+            let (mlp, parameters) = network(input, hidden, output, activation);
+            let mut weights = mlp.weights();
+            mlp.pack(&parameters, &mut weights);
+            let rows = 11;
+            let (x, d_output) = (normal(90, rows * input), normal(91, rows * output));
+            let mut scratch = mlp.scratch(rows, true);
+            scratch.input_mut(rows).copy_from_slice(&x);
+            mlp.forward(&weights, &mut scratch, rows);
+            scratch
+                .output_and_gradient_mut(rows)
+                .1
+                .copy_from_slice(&d_output);
+            let found = mlp.backward_to_inputs(&weights, &mut scratch, rows);
+
+            let loss = |row: usize, x: &[f64]| -> f64 {
+                let y = forward(&mlp, &wide(&parameters), x).0;
+                let d = &d_output[row * output..][..output];
+                y.iter().zip(d).map(|(y, d)| y * f64::from(*d)).sum()
+            };
+            let mut expected = vec![0.0; rows * input];
+            for row in [0, 7, 10] {
+                for i in 0..input {
+                    let moved = |h: f64| {
+                        let mut x = wide(&x[row * input..][..input]);
+                        x[i] += h;
+                        loss(row, &x)
+                    };
+                    expected[row * input + i] = (moved(1e-5) - moved(-1e-5)) / 2e-5;
+                }
+                let at = row * input..(row + 1) * input;
+                let error = relative_error(&found[at.clone()], &expected[at]);
+                assert!(
+                    error < 1e-4,
+                    "{activation:?} {input} {hidden:?} {output}: {error}"
+                );
+            }
+        }
+    }
+}
