@@ -8,7 +8,7 @@
 pub use crate::advantage::{
     AdvantageConfig, AdvantageEstimator, AdvantageNormalization, GaeForm, Recompute,
 };
-pub use crate::critic::{CriticConfig, ValueScale};
+pub use crate::critic::{CriticConfig, ValueHead, ValueScale};
 pub use crate::learner::OptimizerConfig;
 pub use crate::method::Method;
 pub use crate::objective::{
@@ -99,6 +99,7 @@ impl Config {
             objective: parts.objective,
             pull: parts.pull,
             entropy: parts.entropy,
+            q: parts.q,
             value: ValueLoss {
                 coefficient: self.critic.loss_coefficient,
             },

@@ -39,9 +39,11 @@ use fpo_nn::Weights;
 /// then the first ratio is exactly 1, as the trainer expects.
 pub trait Learner: Send + Sync {
     /// Values of normalized `observations` `[rows, critic_input]` into `out` `[rows]`: the critic's
-    /// own observations or the policy's ([`crate::rollout::BatchDims::critic_input`]). Rollout
-    /// threads call it at the same time.
-    fn values(&self, observations: &[f32], out: &mut [f32]);
+    /// own observations or the policy's ([`crate::rollout::BatchDims::critic_input`]). A critic that
+    /// judges actions ([`MethodParts::q`](crate::method::MethodParts::q)) is given unbounded
+    /// `actions` `[rows, action]`, otherwise they are empty. Rollout threads call it at the same
+    /// time.
+    fn values(&self, observations: &[f32], actions: &[f32], out: &mut [f32]);
 
     /// Scores the stored samples of `part` under the policy as it is: writes their losses, and the
     /// velocities of a flow, into `old_losses` and `old_velocities`. Rollout threads call it at the
@@ -86,4 +88,7 @@ pub struct LearnPlan {
     pub policy_lr: f32,
     /// Learning rate of the critic.
     pub critic_lr: f32,
+    /// Mean |∂Q/∂a| of an action's entry, by which the gradient of Q is divided, where the policy
+    /// follows it; 0 while it is unknown or there is nothing to learn: then it is not followed.
+    pub q_slope: f64,
 }

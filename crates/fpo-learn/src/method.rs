@@ -1,8 +1,8 @@
 //! The methods, and the table of each method's parts.
 
 use crate::objective::{
-    BoundPull, EntropyBonus, LossPull, ObjectiveConfig, PolicyObjective, RatioKind, RatioObjective,
-    SampleLoss, StepLikelihood,
+    ActionSource, AnchorObjective, BoundPull, EntropyBonus, LossPull, ObjectiveConfig,
+    PolicyObjective, QGradient, RatioKind, RatioObjective, SampleLoss, StepLikelihood,
 };
 use crate::rollout::SampleSource;
 use fpo_policy::{PolicyConfig, PolicyKind};
@@ -29,6 +29,15 @@ pub enum Method {
     /// Advantage-weighted flow matching: a flow policy and the samples of fpo, but no ratio; it
     /// minimizes the flow-matching losses of the actions taken, with more weight on better actions.
     Awfm,
+    /// Flow matching along the gradient of a Q-function: a flow policy and the samples of fpo; the
+    /// critic judges actions, and every one-step prediction follows its gradient (the actor's loss
+    /// of QF3, arXiv 2610.08789) while the flow-matching loss holds the rest. Everything is learned
+    /// from the latest rollout, with TD(λ) returns (the critic of REPPO, arXiv 2507.11019).
+    Qfm,
+    /// The same critic with a Gaussian policy, whose samples follow the gradient (after REPPO,
+    /// arXiv 2507.11019, with an entropy bonus and a limit on the KL divergence of fixed size
+    /// instead of learned multipliers).
+    Reppo,
 }
 
 /// The parts of a method.
@@ -49,9 +58,39 @@ pub struct MethodParts {
     pub pull: Option<BoundPull>,
     /// The entropy bonus, for policies whose entropy is known.
     pub entropy: Option<EntropyBonus>,
+    /// How the policy follows the gradient of a critic that judges actions; none where the critic
+    /// judges observations.
+    pub q: Option<QGradient>,
 }
 
 impl Method {
+    /// Its name in settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fpo => "fpo",
+            Self::Ppo => "ppo",
+            Self::Dppo => "dppo",
+            Self::Awfm => "awfm",
+            Self::Qfm => "qfm",
+            Self::Reppo => "reppo",
+        }
+    }
+
+    /// Whether an action's samples are (t, ε) pairs.
+    pub fn draws_pairs(self) -> bool {
+        matches!(self, Self::Fpo | Self::Awfm | Self::Qfm)
+    }
+
+    /// Whether its gradients depend on ratios; without, they are statistics.
+    pub fn uses_ratios(self) -> bool {
+        matches!(self, Self::Fpo | Self::Ppo | Self::Dppo)
+    }
+
+    /// Whether the policy follows the gradient of a critic that judges actions.
+    pub fn follows_q(self) -> bool {
+        matches!(self, Self::Qfm | Self::Reppo)
+    }
+
     /// The parts of this method under these settings.
     pub fn parts(self, policy: &PolicyConfig, objective: &ObjectiveConfig) -> MethodParts {
         match self {
@@ -66,6 +105,7 @@ impl Method {
                     bound: policy.action_bound,
                 }),
                 entropy: None,
+                q: None,
             },
             // As fpo, without a ratio.
             Self::Awfm => MethodParts {
@@ -88,6 +128,35 @@ impl Method {
                     coefficient: objective.entropy,
                     squash: policy.squash,
                 }),
+                q: None,
+            },
+            // As fpo, but along a gradient of Q.
+            Self::Qfm => MethodParts {
+                objective: PolicyObjective::Anchor(objective.anchor_objective()),
+                q: Some(QGradient {
+                    source: ActionSource::OneStep {
+                        clip: match objective.gap_clip {
+                            clip if clip > 0.0 => clip,
+                            _ => f32::INFINITY,
+                        },
+                    },
+                    squash: policy.squash,
+                    bound: policy.action_bound,
+                }),
+                ..Self::Fpo.parts(policy, objective)
+            },
+            // As ppo, but along a gradient of Q.
+            Self::Reppo => MethodParts {
+                objective: PolicyObjective::Anchor(AnchorObjective {
+                    weight: 0.0,
+                    ..objective.anchor_objective()
+                }),
+                q: Some(QGradient {
+                    source: ActionSource::Reparameterized,
+                    squash: policy.squash,
+                    bound: policy.action_bound,
+                }),
+                ..Self::Ppo.parts(policy, objective)
             },
             Self::Dppo => {
                 let steps = match objective.final_steps {
@@ -110,6 +179,7 @@ impl Method {
                     }),
                     pull: None,
                     entropy: None,
+                    q: None,
                 }
             }
         }

@@ -5,9 +5,11 @@
 //! numbers and finite differences. [`SampleLoss`] turns predictions into losses of samples;
 //! [`PolicyObjective`] turns those losses into the objective.
 
+mod anchor;
 mod bound_pull;
 mod gaussian;
 mod knn_entropy;
+mod q_gradient;
 mod ratio;
 mod sample_loss;
 mod settings;
@@ -15,9 +17,11 @@ mod step;
 mod value;
 mod weighted;
 
+pub use anchor::AnchorObjective;
 pub use bound_pull::{BoundPull, Pulled};
 pub use gaussian::EntropyBonus;
 pub use knn_entropy::KnnEntropy;
+pub use q_gradient::{ActionSource, QGradient, QStats, unit_action};
 pub use ratio::{LossPull, RatioObjective, RatioStats};
 pub use sample_loss::SampleLoss;
 pub use settings::{ObjectiveConfig, RatioForm, RatioKind, TimeKind, TrustRegion, WeightKind};
@@ -32,6 +36,8 @@ pub enum PolicyObjective {
     Ratio(RatioObjective),
     /// The losses, weighted.
     Weighted(WeightedObjective),
+    /// The losses, all with the same weight.
+    Anchor(AnchorObjective),
 }
 
 impl PolicyObjective {
@@ -40,8 +46,8 @@ impl PolicyObjective {
         matches!(self, Self::Ratio(o) if o.loss_max.is_finite())
     }
 
-    /// Loss and gradient of n actions with N samples each; see [`RatioObjective::evaluate`] and
-    /// [`WeightedObjective::evaluate`].
+    /// Loss and gradient of n actions with N samples each; see [`RatioObjective::evaluate`],
+    /// [`WeightedObjective::evaluate`] and [`AnchorObjective::evaluate`].
     pub fn evaluate(
         &self,
         losses: &[f32],
@@ -55,6 +61,10 @@ impl PolicyObjective {
             Self::Ratio(o) => o.evaluate(losses, old_losses, advantages, gradient, stats),
             Self::Weighted(o) => {
                 o.evaluate(losses, old_losses, advantages, lowest, gradient, stats)
+            }
+            Self::Anchor(o) => {
+                let samples = losses.len() / advantages.len().max(1);
+                o.evaluate(losses, old_losses, samples, gradient, stats);
             }
         }
     }

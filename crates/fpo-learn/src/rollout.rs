@@ -46,6 +46,8 @@ pub struct RolloutContext<'a> {
     /// The estimator of advantages; without one, values and advantages are left as they are, and
     /// the critic is not asked.
     pub gae: Option<Gae>,
+    /// Whether the critic judges actions.
+    pub judges_actions: bool,
     /// Factor on rewards.
     pub reward_scale: f32,
     /// Seed of the run.
@@ -179,6 +181,11 @@ pub struct RolloutWorker {
     final_observations: Vec<f32>,
     final_transitions: Vec<usize>,
     final_values: Vec<f32>,
+    /// Where the critic judges actions: actions taken and followed by those that would be taken
+    /// next `[S, T + 1, action]`, and those at the final observations, as the policy sees them.
+    value_actions: Vec<f32>,
+    final_seen: Vec<f32>,
+    final_actions: Vec<f32>,
     /// What the worker saw in the latest rollout.
     pub stats: RolloutStats,
 }
@@ -206,6 +213,9 @@ impl RolloutWorker {
             final_observations: Vec::new(),
             final_transitions: Vec::new(),
             final_values: Vec::new(),
+            value_actions: Vec::new(),
+            final_seen: Vec::new(),
+            final_actions: Vec::new(),
             stats: RolloutStats::new(dims),
             stepped: VecStep::new(envs.as_ref()),
             envs,
@@ -226,6 +236,7 @@ impl RolloutWorker {
         self.stepped.extras.clear();
         self.final_observations.clear();
         self.final_transitions.clear();
+        self.final_seen.clear();
 
         // What a reset or a restored state shows; later ones are checked after each step.
         for i in 0..self.envs.len() {
@@ -431,6 +442,14 @@ impl RolloutWorker {
             self.final_observations.resize(start + last.len(), 0.0);
             normalizer.normalize(last, &mut self.final_observations[start..]);
             self.final_transitions.push(transition);
+            if context.judges_actions {
+                let seen = self.stepped.final_observation(i);
+                let start = self.final_seen.len();
+                self.final_seen.resize(start + seen.len(), 0.0);
+                context
+                    .normalizer
+                    .normalize(seen, &mut self.final_seen[start..]);
+            }
         }
         if !finite {
             self.fault(Quantity::Observation, i, at);
@@ -470,14 +489,15 @@ impl RolloutWorker {
     fn estimate_advantages(&mut self, context: &RolloutContext, gae: &Gae, part: &mut BatchSlice) {
         let dims = part.dims;
         let learner = context.learner;
+        self.judged_actions(context, part);
         let observations: &[f32] = match dims.critic_observation {
             0 => part.observations,
             _ => part.critic_observations,
         };
-        learner.values(observations, part.values);
+        learner.values(observations, &self.value_actions, part.values);
         self.final_values.resize(self.final_transitions.len(), 0.0);
         let out = &mut self.final_values;
-        learner.values(&self.final_observations, out);
+        learner.values(&self.final_observations, &self.final_actions, out);
         for (&transition, &value) in self.final_transitions.iter().zip(out.iter()) {
             part.final_values[transition] = value;
         }
@@ -496,6 +516,58 @@ impl RolloutWorker {
                 &mut part.returns[steps],
             );
         }
+    }
+
+    /// The actions that a critic of actions judges: those taken, and after the last step, and at
+    /// the final observations of truncated episodes, actions of the policy that acted.
+    fn judged_actions(&mut self, context: &RolloutContext, part: &BatchSlice) {
+        if !context.judges_actions {
+            return;
+        }
+        let dims = part.dims;
+        let (d, steps) = (dims.action, dims.steps());
+        let last = context.first_step + steps as u64;
+        let next =
+            |env: usize| Key::new(context.seed, Stream::NextAction).index(self.first + env as u32);
+        let keys = (0..dims.envs()).map(|env| next(env).step(2 * last));
+        draw_actions(
+            context,
+            keys,
+            &self.observations,
+            &mut self.actions,
+            &mut self.policy_scratch,
+        );
+        self.value_actions
+            .resize((dims.transitions() + dims.sequences) * d, 0.0);
+        for (s, actions) in self
+            .value_actions
+            .chunks_exact_mut((dims.num_steps + 1) * d)
+            .enumerate()
+        {
+            let (first, env) = (s * dims.num_steps, s / dims.sequences_per_env);
+            let (taken, after) = actions.split_at_mut(dims.num_steps * d);
+            taken.copy_from_slice(&part.actions[first * d..][..dims.num_steps * d]);
+            // What followed, unless the rollout ended there.
+            let following = first + dims.num_steps;
+            after.copy_from_slice(match following % steps {
+                0 => &self.actions[env * d..][..d],
+                _ => &part.actions[following * d..][..d],
+            });
+        }
+
+        let keys = self.final_transitions.iter().map(|transition| {
+            let (env, t) = (transition / steps, transition % steps);
+            next(env).step(2 * (context.first_step + t as u64) + 1)
+        });
+        self.final_actions
+            .resize(self.final_transitions.len() * d, 0.0);
+        draw_actions(
+            context,
+            keys,
+            &self.final_seen,
+            &mut self.final_actions,
+            &mut self.policy_scratch,
+        );
     }
 
     /// The (t, ε) pairs of all transitions.
@@ -519,6 +591,35 @@ impl RolloutWorker {
             );
         }
     }
+}
+
+/// Actions of the policy for normalized `observations`, one a row, from noise with these keys, into
+/// `out`; as many at once as `scratch` was made for environments.
+fn draw_actions(
+    context: &RolloutContext,
+    keys: impl Iterator<Item = Key>,
+    observations: &[f32],
+    out: &mut [f32],
+    scratch: &mut PolicyScratch,
+) {
+    let policy = context.policy;
+    let (od, ad, width) = (
+        policy.observation_dim(),
+        policy.action_dim(),
+        policy.noise_dim(),
+    );
+    let mut noise = vec![0.0; out.len() / ad * width];
+    for (noise, key) in noise.chunks_exact_mut(width).zip(keys) {
+        fill_normal(key, noise);
+    }
+    let rows = scratch.capacity();
+    let pieces = out
+        .chunks_mut(rows * ad)
+        .zip(observations.chunks(rows * od));
+    for ((out, observations), noise) in pieces.zip(noise.chunks(rows * width)) {
+        policy.sample(context.policy_weights, observations, noise, out, scratch);
+    }
+    context.action_map.cut(out);
 }
 
 /// Whether all numbers are finite; without a branch a number.

@@ -60,6 +60,8 @@ pub struct Trainer {
     iteration: u64,
     /// What the adaptive learning rate has made of the policy's, if there is one: 1 at first.
     lr_scale: f64,
+    /// The running mean of |∂Q/∂a| of an action's entry, where the policy follows it; 0 at first.
+    q_slope: f64,
     /// The moving average of the policy's parameters, if it is what is evaluated and exported.
     average: Option<Ema>,
     /// Times that training went back to an earlier state.
@@ -139,6 +141,7 @@ impl Trainer {
             parts: config.parts(),
             iteration: 0,
             lr_scale: 1.0,
+            q_slope: 0.0,
             average,
             rollbacks: 0,
             restarted_episodes: 0,
@@ -226,6 +229,7 @@ impl Trainer {
         if let Some(rule) = self.config.optimizer.adaptive_lr() {
             self.lr_scale = rule.next(self.lr_scale, learned.approx_kl);
         }
+        self.average_q_slope(&learned);
         if self.config.normalizer.enabled {
             // Only now: ℓ_old and the ratios belong to the statistics that the rollout used.
             for seen in &self.seen {
@@ -275,6 +279,20 @@ impl Trainer {
         Ok(group.estimate(steps, &batch.rewards, &batch.ends, &mut batch.advantages)?)
     }
 
+    /// Moves the mean slope of Q towards the latest one.
+    fn average_q_slope(&mut self, learned: &LearnStats) {
+        /// Share of the latest iteration.
+        const SHARE: f64 = 0.1;
+        let q = &learned.minibatches.q;
+        if q.entries > 0 {
+            let latest = q.slope / q.entries as f64;
+            self.q_slope = match self.q_slope {
+                0.0 => latest,
+                mean => mean + SHARE * (latest - mean),
+            };
+        }
+    }
+
     /// Moves the average towards the policy, or keeps it at the policy until it is to begin.
     fn average_parameters(&mut self) {
         let Some(ema) = &mut self.average else { return };
@@ -313,6 +331,7 @@ impl Trainer {
             action_noise: config.policy.action_noise,
             samples: self.parts.samples,
             gae: config.advantage.gae(),
+            judges_actions: self.parts.q.is_some(),
             reward_scale: config.env.reward_scale,
             seed: config.seed,
             first_step: self.iteration * self.batch.dims.steps() as u64,
@@ -349,6 +368,10 @@ impl Trainer {
             iteration: self.iteration,
             policy_lr: optimizer.learning_rate * fraction * factor,
             critic_lr: optimizer.critic_learning_rate * fraction,
+            q_slope: match self.config.advantage.wait_for_reward && self.batch.is_uniform() {
+                true => 0.0,
+                false => self.q_slope,
+            },
         }
     }
 

@@ -230,4 +230,9 @@ impl PolicyScratch {
             embedding: vec![0.0; embedding],
         }
     }
+
+    /// Actions that can be sampled at once.
+    pub fn capacity(&self) -> usize {
+        self.network.capacity()
+    }
 }

@@ -48,6 +48,9 @@ pub enum Stream {
     /// The noises of further actions for an observation, from which the surprisal of the action
     /// taken is estimated; `index` is the environment.
     Particles = 11,
+    /// The noise of an action whose value stands for the rest of an episode that a rollout cuts;
+    /// `index` is the environment.
+    NextAction = 12,
     /// Resamples of results for the intervals of a report; `index` is the statistic, `step` the
     /// resample.
     Bootstrap = 64,

@@ -29,7 +29,7 @@ const TASKS: [&str; 5] = [
 ];
 
 /// Every objective.
-const OBJECTIVES: [(&str, &[&str]); 11] = [
+const OBJECTIVES: [(&str, &[&str]); 13] = [
     (
         "fpo",
         &[
@@ -88,6 +88,22 @@ const OBJECTIVES: [(&str, &[&str]); 11] = [
     ),
     ("dppo", &["objective.method=dppo"]),
     ("awfm", &["objective.method=awfm"]),
+    (
+        "qfm",
+        &[
+            "objective.method=qfm",
+            "optimizer.max_kl=0",
+            "policy.action_noise=0.2",
+        ],
+    ),
+    (
+        "reppo, bins",
+        &[
+            "objective.method=reppo",
+            "critic.head=hl_gauss",
+            "objective.entropy=0.01",
+        ],
+    ),
 ];
 
 /// Iterations before and after the stop.

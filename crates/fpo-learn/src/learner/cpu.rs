@@ -35,6 +35,8 @@ pub struct CpuLearner {
     /// The reduced gradient, the policy's then the critic's.
     gradient: Vec<f32>,
     policy_parameters: usize,
+    /// Of the current iteration ([`LearnPlan::q_slope`]).
+    q_slope: f64,
     scorers: ScorerPool,
 }
 
@@ -53,10 +55,14 @@ impl CpuLearner {
         let parameters = policy_parameters + critic.network.parameter_count();
         Self {
             workers: (0..workers)
-                .map(|_| GradientWorker::new(&policy, &critic, samples, sequence))
+                .map(|_| {
+                    let with_q = settings.q.is_some();
+                    GradientWorker::new(&policy, &critic, samples, sequence, with_q)
+                })
                 .collect(),
             gradient: vec![0.0; parameters],
             policy_parameters,
+            q_slope: 0.0,
             scorers: ScorerPool::default(),
             settings,
             policy,
@@ -128,6 +134,11 @@ impl GradientSteps for CpuLearner {
             objective: settings.objective,
             pull: settings.pull,
             entropy: settings.entropy,
+            q: settings.q,
+            q_weight: match self.q_slope {
+                slope if slope > 0.0 => (1.0 / slope) as f32,
+                _ => 0.0,
+            },
             noise: Key::new(settings.seed, Stream::Entropy).step(self.networks.policy.adam.steps),
             value: settings.value,
             mask_truncated: settings.mask_truncated,
@@ -182,11 +193,11 @@ impl GradientSteps for CpuLearner {
 }
 
 impl Learner for CpuLearner {
-    fn values(&self, observations: &[f32], out: &mut [f32]) {
+    fn values(&self, observations: &[f32], actions: &[f32], out: &mut [f32]) {
         self.scorers.with(self.scored(), |scorer| {
             let weights = &self.networks.critic.weights;
             self.critic
-                .values(weights, observations, &mut scorer.critic, out);
+                .values(weights, observations, actions, &mut scorer.critic, out);
         });
     }
 
@@ -203,6 +214,7 @@ impl Learner for CpuLearner {
         reduce: &dyn Reduce,
     ) -> Result<LearnStats, TrainError> {
         let settings = self.settings;
+        self.q_slope = plan.q_slope;
         // Threads that wait for other ranks had better sleep.
         match reduce.ranks() {
             1 => keep_awake(|| run_epochs(self, &settings, batch, plan, reduce)),

@@ -4,7 +4,10 @@ use super::MinibatchStats;
 use super::forward::{SampleForward, Tile};
 use super::worker::PassContext;
 use crate::advantage::Normalization;
+use crate::critic::Critic;
+use crate::objective::QGradient;
 use crate::rollout::Batch;
+use fpo_nn::Scratch;
 use fpo_policy::Model;
 use fpo_rng::fill_normal;
 
@@ -23,13 +26,22 @@ struct Backward {
     d_losses: Vec<f32>,
     /// Normalized advantages of a tile's transitions.
     advantages: Vec<f32>,
-    /// Noise of the entropy's samples, for a tile's transitions.
+    /// Noise of a Gaussian's samples, for a tile's transitions.
     noise: Vec<f32>,
+    /// Where the policy follows the gradient of Q.
+    q: Option<QBuffers>,
+}
+
+/// For the critic's pass on a tile's actions.
+struct QBuffers {
+    critic: Scratch,
+    /// The actions that it judges.
+    actions: Vec<f32>,
 }
 
 impl PolicyGradient {
-    /// Buffers for actions with `samples` samples each.
-    pub fn new(policy: &Model, samples: usize) -> Self {
+    /// Buffers for actions with `samples` samples each; `critic` where its gradient is followed.
+    pub fn new(policy: &Model, samples: usize, critic: Option<&Critic>) -> Self {
         let forward = SampleForward::new(policy, samples, true);
         let (tile, rows) = (forward.tile(), forward.tile() * samples);
         Self {
@@ -40,6 +52,10 @@ impl PolicyGradient {
                 d_losses: vec![0.0; rows],
                 advantages: vec![0.0; tile],
                 noise: vec![0.0; tile * policy.action_dim()],
+                q: critic.map(|Critic { network, .. }| QBuffers {
+                    critic: network.scratch(rows.min(network.tile_rows()), true),
+                    actions: vec![0.0; rows * policy.action_dim()],
+                }),
             },
         }
     }
@@ -125,15 +141,23 @@ impl Backward {
             stats.pull_loss += pulled.loss / n as f64;
             stats.outside += pulled.outside;
         }
-        if let Some(entropy) = &pass.entropy {
-            let d = batch.dims.action;
+        let d = batch.dims.action;
+        if pass.entropy.is_some() || pass.q.is_some_and(|q| q.needs_noise()) {
             let of_tile = self.noise.chunks_exact_mut(d).take(tile.transitions);
             for (k, noise) in of_tile.enumerate() {
                 fill_normal(pass.noise.index(transition(tile.first + k) as u32), noise);
             }
-            let noise = &self.noise[..tile.transitions * d];
+        }
+        let noise = &self.noise[..tile.transitions * d];
+        if let Some(entropy) = &pass.entropy {
             stats.entropy += entropy.evaluate(tile.predictions, noise, d, pass.scale, gradient);
             stats.std += mean_std(tile.predictions, d);
+        }
+
+        // Gradient of Q at the policy's actions: more gradient at the predictions.
+        if let (Some(q), Some(buffers)) = (&pass.q, &mut self.q) {
+            let predictions = (tile.first, tile.predictions, &mut *gradient);
+            buffers.follow(q, pass, batch, &transition, predictions, noise, stats);
         }
 
         // Backward: through what follows the network, then through the network.
@@ -141,6 +165,81 @@ impl Backward {
         policy
             .network()
             .backward(pass.policy.weights, tile.scratch, rows, &mut self.gradient);
+    }
+}
+
+impl QBuffers {
+    /// Adds the gradient of −Q of a tile's actions at the predictions: given are the tile's first
+    /// transition, the predictions and the gradient at them.
+    #[expect(clippy::too_many_arguments, reason = "what a tile consists of")]
+    fn follow(
+        &mut self,
+        q: &QGradient,
+        pass: &PassContext,
+        batch: &Batch,
+        transition: impl Fn(usize) -> usize,
+        (first_transition, predictions, gradient): (usize, &[f32], &mut [f32]),
+        noise: &[f32],
+        stats: &mut MinibatchStats,
+    ) {
+        let samples = batch.samples();
+        let (n, d, od) = (
+            batch.dims.samples,
+            batch.dims.action,
+            batch.dims.critic_input(),
+        );
+        let width = pass.policy.model.network().spec().output;
+        let rows = predictions.len() / width;
+        let network = &pass.critic.network;
+        let inputs = network.spec().input;
+        let sample = |j: usize| samples.get(transition(first_transition + j / n), j % n);
+        // A sample's share of its action, an entry's of its action, and the unit of the gradient.
+        let gain = pass.policy.model.gain();
+        let upstream = pass.scale * gain * pass.q_weight / (n * d) as f32;
+
+        // The actions to judge. A Gaussian has one sample, with noise of its own.
+        let actions = &mut self.actions[..rows * d];
+        q.actions(predictions, sample, noise, actions, d);
+
+        // In pieces that fit the second-level cache with the critic's activations.
+        let piece = self.critic.capacity();
+        for first in (0..rows).step_by(piece) {
+            let count = piece.min(rows - first);
+
+            // Gather: observations and actions.
+            let input = self.critic.input_mut(count).chunks_exact_mut(inputs);
+            for (k, row) in input.enumerate() {
+                let i = transition(first_transition + (first + k) / n);
+                let observation = &batch.critic_input()[batch.dims.row(i) * od..][..od];
+                let action = || &self.actions[(first + k) * d..][..d];
+                pass.critic.gather(observation, action, row);
+            }
+
+            // Forward, and back to the actions.
+            network.forward(pass.critic_weights, &mut self.critic, count);
+            let (outputs, d_outputs) = self.critic.output_and_gradient_mut(count);
+            pass.critic.prediction_gradient(outputs, 1.0, d_outputs);
+            let d_inputs = network.backward_to_inputs(pass.critic_weights, &mut self.critic, count);
+
+            // On to the predictions.
+            let of_piece = |x: usize| first * x..(first + count) * x;
+            let noise = if q.needs_noise() {
+                &noise[of_piece(d)]
+            } else {
+                &[]
+            };
+            q.backward(
+                &predictions[of_piece(width)],
+                |j| sample(first + j),
+                noise,
+                &self.actions[of_piece(d)],
+                |j| &d_inputs[j * inputs + od..][..d],
+                upstream,
+                &mut gradient[of_piece(width)],
+                d,
+                &mut stats.q,
+            );
+        }
     }
 }
 

@@ -3,7 +3,9 @@
 
 use super::AdaptiveLr;
 use crate::advantage::{AdvantageNormalization, Gae};
-use crate::objective::{BoundPull, EntropyBonus, PolicyObjective, SampleLoss, ValueLoss};
+use crate::objective::{
+    BoundPull, EntropyBonus, PolicyObjective, QGradient, SampleLoss, ValueLoss,
+};
 use crate::rollout::BatchDims;
 use fpo_nn::AdamConfig;
 use schemars::JsonSchema;
@@ -120,6 +122,8 @@ pub struct LearnerSettings {
     pub pull: Option<BoundPull>,
     /// The entropy bonus.
     pub entropy: Option<EntropyBonus>,
+    /// How the policy follows the gradient of Q, where the critic judges actions.
+    pub q: Option<QGradient>,
     /// The critic's loss.
     pub value: ValueLoss,
     /// Whether there is a critic to learn.

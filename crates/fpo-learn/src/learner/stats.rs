@@ -1,6 +1,6 @@
 //! Sums over the transitions of a minibatch.
 
-use crate::objective::RatioStats;
+use crate::objective::{QStats, RatioStats};
 use crate::reduce::{Part, Reader, ReduceError, put_f32s, put_f64s, put_u64s};
 
 /// Sums over a minibatch.
@@ -26,6 +26,8 @@ pub struct MinibatchStats {
     pub entropy: f64,
     /// Σ of its standard deviations' means over the action, where it has any.
     pub std: f64,
+    /// Of the gradient of Q, where the policy follows one.
+    pub q: QStats,
     /// Σ of the gradient norms of the minibatches, before clipping.
     pub grad_norm: f64,
 }
@@ -42,6 +44,7 @@ impl MinibatchStats {
         self.value_loss += other.value_loss;
         self.entropy += other.entropy;
         self.std += other.std;
+        self.q.merge(&other.q);
         self.grad_norm += other.grad_norm;
     }
 
@@ -51,6 +54,7 @@ impl MinibatchStats {
             self.ratio.loss,
             self.pull_loss,
             self.value_loss,
+            self.q.slope,
             self.grad_norm,
         ]
         .iter()
@@ -84,6 +88,7 @@ impl Part for MinibatchStats {
             value_loss,
             entropy,
             std,
+            q,
             grad_norm,
         } = *self;
         let RatioStats {
@@ -96,15 +101,22 @@ impl Part for MinibatchStats {
             max,
             bounded,
         } = ratio;
+        let QStats {
+            entries,
+            inside,
+            slope,
+        } = q;
         put_u64s(out, &[rows, samples, outside, count, clipped, bounded]);
+        put_u64s(out, &[entries, inside]);
         put_f64s(out, &[moved, pull_loss, value_loss, entropy, std]);
-        put_f64s(out, &[grad_norm, loss, sum, divergence]);
+        put_f64s(out, &[grad_norm, loss, sum, divergence, slope]);
         put_f32s(out, &[min, max]);
     }
 
     fn read(&mut self, bytes: &mut Reader) -> Result<(), ReduceError> {
         let [rows, samples, outside, count, clipped, bounded] = bytes.u64s()?;
-        let (mut sums, mut bounds) = ([0.0; 9], [0.0; 2]);
+        let [entries, inside] = bytes.u64s()?;
+        let (mut sums, mut bounds) = ([0.0; 10], [0.0; 2]);
         bytes.f64s(&mut sums)?;
         bytes.f32s(&mut bounds)?;
         let [
@@ -117,6 +129,7 @@ impl Part for MinibatchStats {
             loss,
             sum,
             divergence,
+            slope,
         ] = sums;
         let [min, max] = bounds;
         *self = Self {
@@ -138,6 +151,11 @@ impl Part for MinibatchStats {
             value_loss,
             entropy,
             std,
+            q: QStats {
+                entries,
+                inside,
+                slope,
+            },
             grad_norm,
         };
         Ok(())

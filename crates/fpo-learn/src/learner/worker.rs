@@ -5,7 +5,7 @@ use super::forward::PolicyRef;
 use super::policy_gradient::PolicyGradient;
 use crate::advantage::{Gae, Normalization};
 use crate::critic::Critic;
-use crate::objective::{BoundPull, EntropyBonus, PolicyObjective, ValueLoss};
+use crate::objective::{BoundPull, EntropyBonus, PolicyObjective, QGradient, ValueLoss};
 use crate::reduce::{Part, Reader, ReduceError, put_f32s};
 use crate::rollout::Batch;
 use fpo_env::StepEnd;
@@ -21,7 +21,10 @@ pub(super) struct PassContext<'a> {
     pub objective: PolicyObjective,
     pub pull: Option<BoundPull>,
     pub entropy: Option<EntropyBonus>,
-    /// Of the entropy's samples; the index is the transition's.
+    pub q: Option<QGradient>,
+    /// Factor on the gradient of Q.
+    pub q_weight: f32,
+    /// Of a Gaussian's samples; the index is the transition's.
     pub noise: Key,
     pub value: ValueLoss,
     /// Whether truncated steps have no value target.
@@ -52,13 +55,20 @@ pub(super) struct Estimates {
 }
 
 impl GradientWorker {
-    /// `sequence` is the number of steps of a sequence if advantages are computed per minibatch.
-    pub fn new(policy: &Model, critic: &Critic, samples: usize, sequence: Option<usize>) -> Self {
+    /// `sequence` is the number of steps of a sequence if advantages are computed per minibatch;
+    /// `with_q` tells that the policy follows the gradient of the critic.
+    pub fn new(
+        policy: &Model,
+        critic: &Critic,
+        samples: usize,
+        sequence: Option<usize>,
+        with_q: bool,
+    ) -> Self {
         let rows_per_unit = sequence.map_or(1, |num_steps| num_steps + 1);
         let critic_tile = (critic.network.tile_rows() / rows_per_unit).max(1);
         let critic_rows = critic_tile * rows_per_unit;
         Self {
-            policy: PolicyGradient::new(policy, samples),
+            policy: PolicyGradient::new(policy, samples, with_q.then_some(critic)),
             critic: critic.network.scratch(critic_rows, true),
             critic_tile,
             critic_gradient: vec![0.0; critic.network.parameter_count()],
@@ -114,26 +124,32 @@ impl GradientWorker {
     fn critic_tile_of_transitions(&mut self, pass: &PassContext, batch: &Batch, tile: &[u32]) {
         // Gather.
         let (observations, od) = (batch.critic_input(), batch.dims.critic_input());
+        let (network, ad) = (&pass.critic.network, batch.dims.action);
+        let width = network.spec().input;
         let input = self.critic.input_mut(tile.len());
-        for (row, &i) in input.chunks_exact_mut(od).zip(tile) {
-            row.copy_from_slice(&observations[batch.dims.row(i as usize) * od..][..od]);
+        for (row, &i) in input.chunks_exact_mut(width).zip(tile) {
+            let observation = &observations[batch.dims.row(i as usize) * od..][..od];
+            let action = || &batch.actions[i as usize * ad..][..ad];
+            pass.critic.gather(observation, action, row);
         }
 
         // Forward.
-        let network = &pass.critic.network;
         network.forward(pass.critic_weights, &mut self.critic, tile.len());
-        let (values, gradient) = self.critic.output_and_gradient_mut(tile.len());
+        let (outputs, gradient) = self.critic.output_and_gradient_mut(tile.len());
 
         // Loss, in the critic's units.
         let returns = &mut self.tile_returns[..tile.len()];
-        for ((target, &value), &i) in returns.iter_mut().zip(values).zip(tile) {
+        for (k, (target, &i)) in returns.iter_mut().zip(tile).enumerate() {
             *target = batch.returns[i as usize] / pass.critic.unit;
-            // Brax's form has no target for a truncated step.
+            // Brax's form has no target for a truncated step; validation leaves it scalar critics.
             if pass.mask_truncated && batch.ends[i as usize] == StepEnd::Truncated {
-                *target = value;
+                *target = outputs[k];
             }
         }
-        self.stats.value_loss += pass.value.evaluate(values, returns, pass.scale, gradient);
+        let value_loss = pass
+            .critic
+            .loss(&pass.value, outputs, returns, pass.scale, gradient);
+        self.stats.value_loss += value_loss;
 
         // Backward.
         network.backward(
@@ -166,10 +182,10 @@ impl GradientWorker {
         network.forward(pass.critic_weights, &mut self.critic, rows);
         let (outputs, gradient) = self.critic.output_and_gradient_mut(rows);
         let values = &mut self.values[..rows];
-        values
-            .iter_mut()
-            .zip(outputs)
-            .for_each(|(v, y)| *v = pass.critic.unit * y);
+        let width = network.spec().output;
+        for (value, output) in values.iter_mut().zip(outputs.chunks_exact(width)) {
+            *value = pass.critic.unit * pass.critic.prediction(output);
+        }
 
         // Advantages and returns, and the loss that follows from them, sequence by sequence.
         for (k, &s) in tile.iter().enumerate() {
@@ -193,11 +209,15 @@ impl GradientWorker {
                 .iter_mut()
                 .zip(&self.estimates.returns[at..])
                 .for_each(|(t, v)| *t = v / pass.critic.unit);
-            let (gradient, last) = gradient[first..][..length].split_at_mut(num_steps);
-            let outputs = &outputs[first..][..num_steps];
-            self.stats.value_loss += pass.value.evaluate(outputs, returns, pass.scale, gradient);
+            let gradient = &mut gradient[first * width..][..length * width];
+            let (gradient, last) = gradient.split_at_mut(num_steps * width);
+            let outputs = &outputs[first * width..][..num_steps * width];
+            let value_loss = pass
+                .critic
+                .loss(&pass.value, outputs, returns, pass.scale, gradient);
+            self.stats.value_loss += value_loss;
             // The value after the last step is bootstrapped from, not learned.
-            last[0] = 0.0;
+            last.fill(0.0);
         }
 
         // Backward.

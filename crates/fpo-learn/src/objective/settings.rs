@@ -1,6 +1,6 @@
 //! Settings of the objective: what the policy maximizes.
 
-use super::{KnnEntropy, LossPull, RatioObjective, WeightedObjective};
+use super::{AnchorObjective, KnnEntropy, LossPull, RatioObjective, WeightedObjective};
 use crate::method::Method;
 use crate::rollout::PairSampler;
 use fpo_flow::{CfmLoss, CfmTarget, Penalty, Prediction, Reduction, TimeSampler};
@@ -128,6 +128,13 @@ pub struct ObjectiveConfig {
     pub temperature: f32,
     /// Upper bound on a weight (awfm).
     pub weight_max: f32,
+    /// Weight λ of the flow-matching loss beside the gradient of Q, which is scaled to a mean of 1
+    /// an entry (qfm): at a pair's time t the policy's fixed point is t²/(2λ) from the action
+    /// taken, along the scaled gradient.
+    pub anchor: f32,
+    /// Bound α on the gap v̂ − (ε − a) of an action entry, beyond which the gradient of Q is
+    /// ignored (qfm); 0 for none.
+    pub gap_clip: f32,
     /// How many of the sampler's last steps are learned from (dppo); 0 for all. All add noise.
     pub final_steps: usize,
     /// Weight of a bonus on a flow's entropy (fpo, awfm, dppo); 0 for none. An action's surprisal
@@ -139,7 +146,8 @@ pub struct ObjectiveConfig {
     pub knn_samples: usize,
     /// k of the k-NN estimate: 1 for the nearest neighbor.
     pub knn_k: usize,
-    /// Weight of the policy's entropy (ppo; 0.01 in the published comparison with FPO). With
+    /// Weight of the policy's entropy (ppo, reppo; 0.01 in the published comparison with FPO; with
+    /// reppo beside a gradient of Q that is scaled to a mean of 1 an entry). With
     /// policy.squash = "tanh" it is the entropy of the squashed action, estimated from a fresh
     /// sample, otherwise that of the Gaussian.
     pub entropy: f32,
@@ -170,6 +178,8 @@ impl Default for ObjectiveConfig {
             weight: WeightKind::Exp,
             temperature: 1.0,
             weight_max: 20.0,
+            anchor: 1.0,
+            gap_clip: 1.0,
             final_steps: 0,
             knn_entropy: 0.0,
             knn_samples: 8,
@@ -204,6 +214,14 @@ impl ObjectiveConfig {
             weight: self.weight,
             temperature: self.temperature,
             weight_max: self.weight_max,
+            clip: self.clip,
+        }
+    }
+
+    /// The anchor of a policy that follows a gradient of Q.
+    pub fn anchor_objective(&self) -> AnchorObjective {
+        AnchorObjective {
+            weight: self.anchor,
             clip: self.clip,
         }
     }

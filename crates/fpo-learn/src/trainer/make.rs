@@ -2,7 +2,7 @@
 
 use super::TrainError;
 use crate::config::Config;
-use crate::critic::Critic;
+use crate::critic::{ActionInput, Critic};
 use crate::learner::{ActorCritic, CpuLearner, TrainState};
 use crate::rollout::{BatchDims, RolloutWorker};
 use fpo_env::{Task, VecEnvOptions, make_vec};
@@ -49,8 +49,23 @@ pub(super) fn networks(config: &Config, task: &dyn Task) -> Result<(Model, Criti
     let policy = config
         .model(dims.observation, dims.action)?
         .with_precision(precision.of_policy())?;
-    let mut critic = Critic::new(&config.critic, dims.critic_input(), config.advantage.gamma)?;
-    critic.network = critic.network.with_precision(precision.of_critic())?;
+    let q = config.parts().q;
+    let actions = q.map(|q| ActionInput {
+        dim: dims.action,
+        squash: q.squash,
+        bound: q.bound,
+    });
+    let observations = dims.critic_input();
+    let mut critic = Critic::of_actions(
+        &config.critic,
+        observations,
+        actions,
+        config.advantage.gamma,
+    )?;
+    // Gradients at a critic's inputs are computed in single precision only.
+    if critic.actions.is_none() {
+        critic.network = critic.network.with_precision(precision.of_critic())?;
+    }
     Ok((policy, critic))
 }
 

@@ -101,6 +101,11 @@ impl Trainer {
             values.push(("entropy", stats.entropy / stats.rows as f64));
             values.push(("policy_std", stats.std / stats.rows as f64));
         }
+        if self.parts.q.is_some() {
+            let entries = stats.q.entries as f64;
+            values.push(("q_slope", stats.q.slope / entries));
+            values.push(("q_inside", stats.q.inside as f64 / entries));
+        }
         if self.parts.objective.bounds_losses() {
             // Every epoch counts all samples again.
             let samples = stats.rows * batch.dims.samples as u64;

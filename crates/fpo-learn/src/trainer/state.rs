@@ -37,6 +37,9 @@ struct Counters {
     /// Written where it is not 1.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     lr_scale: f64,
+    /// Written where the policy follows the gradient of Q.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    q_slope: f64,
     /// Absent where there was none.
     #[serde(default, skip_serializing_if = "is_zero")]
     rollbacks: u32,
@@ -128,6 +131,7 @@ impl Trainer {
             normalizer_count: self.normalizer.moments().count,
             critic_normalizer_count: critic_normalizer.map_or(0, |n| n.moments().count),
             lr_scale: self.lr_scale,
+            q_slope: self.q_slope,
             rollbacks: self.rollbacks,
         };
         let text = serde_json::to_string(&counters).map_err(damaged)?;
@@ -215,7 +219,11 @@ impl Trainer {
                 "the factor of its learning rate is not a positive number".into(),
             ));
         }
+        if !(counters.q_slope.is_finite() && counters.q_slope >= 0.0) {
+            return Err(refused("its mean slope of Q is not a number".into()));
+        }
         self.lr_scale = counters.lr_scale;
+        self.q_slope = counters.q_slope;
         self.normalizer = Normalizer::from_moments(self.normalizer.config(), moments);
         if let Some(normalizer) = &mut self.critic_normalizer {
             let (count, dim) = (counters.critic_normalizer_count, normalizer.dim());

@@ -78,7 +78,7 @@ fn scoring_allocates_nothing() {
     let mut parts = batch.parts([40, 24]);
     let count = allocations_of(|| {
         for part in &mut parts {
-            learner.values(part.observations, part.values);
+            learner.values(part.observations, &[], part.values);
             learner.score(part);
         }
     });

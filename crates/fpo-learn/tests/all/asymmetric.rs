@@ -160,7 +160,7 @@ fn final_values_are_of_the_critics_last_observations() {
     let mut value = |observation: [f32; 2]| {
         let mut out = [0.0];
         let weights = &trainer.networks().critic.weights;
-        critic.values(weights, &observation, &mut scratch, &mut out);
+        critic.values(weights, &observation, &[], &mut scratch, &mut out);
         out[0]
     };
     let mut truncated = 0;

@@ -89,7 +89,7 @@ fn two_learners_score_alike() {
             let mut parts = batch.parts([5, 20, 7]);
             parts.iter_mut().for_each(|part| learner.score(part));
             let observations = batch.observations.clone();
-            learner.values(&observations, &mut batch.values);
+            learner.values(&observations, &[], &mut batch.values);
             batch
         };
         let a = scored(&cpu(&config, &task));

@@ -171,7 +171,7 @@ impl GradientSteps for PlainLearner {
 }
 
 impl Learner for PlainLearner {
-    fn values(&self, observations: &[f32], out: &mut [f32]) {
+    fn values(&self, observations: &[f32], _: &[f32], out: &mut [f32]) {
         let rows = observations.chunks_exact(self.critic.network.spec().input);
         for (value, observation) in out.iter_mut().zip(rows) {
             *value = self.critic.unit * self.value(observation).output()[0];

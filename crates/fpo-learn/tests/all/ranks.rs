@@ -126,7 +126,7 @@ fn bits(rows: &[Row]) -> Vec<Vec<(&'static str, u64)>> {
     rows.iter().map(bits).collect()
 }
 
-const SETTINGS: [&[&str]; 7] = [
+const SETTINGS: [&[&str]; 8] = [
     &[],
     // Advantages per minibatch, over whole sequences; none normalized over a minibatch.
     &[
@@ -148,6 +148,11 @@ const SETTINGS: [&[&str]; 7] = [
         "optimizer.max_grad_norm=0.1",
     ],
     &["objective.method=dppo", "train.ema_decay=0.5"],
+    &[
+        "objective.method=qfm",
+        "optimizer.max_kl=0",
+        "critic.head=hl_gauss",
+    ],
     // Fewer groups than some runs have ranks, and fewer parts of a minibatch.
     &["env.num_envs=3", "policy.action_noise=0.1"],
 ];

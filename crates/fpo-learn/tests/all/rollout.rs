@@ -126,6 +126,7 @@ impl Rollout {
             action_noise: self.config.policy.action_noise,
             samples: self.config.parts().samples,
             gae: self.config.advantage.gae(),
+            judges_actions: self.config.parts().q.is_some(),
             reward_scale: self.config.env.reward_scale,
             seed: 9,
             first_step: 0,
@@ -140,6 +141,7 @@ impl Rollout {
         self.critic.values(
             &self.learner.state().critic.weights,
             observation,
+            &[],
             &mut scratch,
             &mut out,
         );

@@ -13,7 +13,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// All methods, with the options that change what is stored or computed.
-const METHODS: [&[&str]; 15] = [
+const METHODS: [&[&str]; 19] = [
     &[],
     &PUBLISHED_FPOPP,
     &["optimizer.max_kl=1e-3"],
@@ -32,6 +32,25 @@ const METHODS: [&[&str]; 15] = [
         "objective.method=awfm",
         "objective.weight=softplus",
         "objective.temperature=0.3",
+    ],
+    &["critic.head=hl_gauss"],
+    &[
+        "objective.method=qfm",
+        "optimizer.max_kl=0",
+        "policy.action_noise=0.1",
+    ],
+    &[
+        "objective.method=qfm",
+        "optimizer.max_kl=0",
+        "policy.squash=clip",
+        "policy.action_bound=1",
+        "policy.action_noise=0.1",
+        "critic.head=hl_gauss",
+    ],
+    &[
+        "objective.method=reppo",
+        "objective.entropy=0.1",
+        "optimizer.max_kl=0",
     ],
 ];
 

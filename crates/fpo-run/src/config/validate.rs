@@ -1,7 +1,10 @@
 //! The range of every number, and conflicts between settings.
 
 use super::layers::{ConfigError, lookup, one_line, table};
-use super::{AdvantageEstimator, AdvantageNormalization, Config, Method, Recompute, TimeKind};
+use super::{
+    AdvantageEstimator, AdvantageNormalization, Config, GaeForm, Method, Recompute, TimeKind,
+    ValueHead,
+};
 use fpo_flow::Sampler;
 use std::fmt;
 use toml::Value;
@@ -77,6 +80,9 @@ const RANGES: &[(&str, Range)] = &[
     ("critic.hidden", list(1, 16, from_to(1.0, 8192.0))),
     ("critic.final_gain", from_to(0.0, 100.0)),
     ("critic.loss_coefficient", above(0.0, 1e6)),
+    ("critic.bins", from_to(2.0, 1024.0)),
+    ("critic.bin_min", from_to(-1e6, 1e6)),
+    ("critic.bin_max", from_to(-1e6, 1e6)),
     ("objective.samples", from_to(1.0, 1024.0)),
     ("objective.huber_delta", from_to(0.0, 1e6)),
     ("objective.clip", above(0.0, 10.0)),
@@ -89,6 +95,8 @@ const RANGES: &[(&str, Range)] = &[
     ("objective.time_beta", above(0.0, 100.0)),
     ("objective.temperature", above(0.0, 1e6)),
     ("objective.weight_max", above(0.0, 1e6)),
+    ("objective.anchor", from_to(0.0, 1e6)),
+    ("objective.gap_clip", from_to(0.0, 1e6)),
     ("objective.final_steps", from_to(0.0, 1000.0)),
     ("objective.knn_entropy", from_to(0.0, 100.0)),
     ("objective.knn_samples", from_to(1.0, 64.0)),
@@ -276,13 +284,49 @@ fn check_conflicts(config: &Config) -> Result<(), ConfigError> {
             advantage.group_size, env.num_envs
         ));
     }
-    if policy.action_noise > 0.0 && !matches!(objective.method, Method::Fpo | Method::Awfm) {
+    if policy.action_noise > 0.0 && !objective.method.draws_pairs() {
         return conflict(format!(
-            "policy.action_noise = {} needs objective.method = \"fpo\" or \"awfm\": with \
+            "policy.action_noise = {} needs objective.method = \"fpo\", \"awfm\" or \"qfm\": with \
             likelihoods the policy has noise of its own \
              (policy.initial_std, policy.step_noise)",
             policy.action_noise
         ));
+    }
+    if critic.head == ValueHead::HlGauss {
+        if critic.bin_max <= critic.bin_min {
+            return conflict(format!(
+                "critic.bin_max = {} must be above critic.bin_min = {}",
+                critic.bin_max, critic.bin_min
+            ));
+        }
+        if advantage.form == GaeForm::Brax {
+            return conflict(
+                "critic.head = \"hl_gauss\" needs advantage.form = \"textbook\": Brax's form leaves \
+                truncated steps without a target"
+                    .into(),
+            );
+        }
+    }
+    if objective.method.follows_q() {
+        let method = objective.method.name();
+        if advantage.estimator != AdvantageEstimator::Gae {
+            return conflict(format!(
+                "objective.method = \"{method}\" needs advantage.estimator = \"gae\": its critic \
+                learns TD(λ) returns"
+            ));
+        }
+        if advantage.schedule() != Recompute::PerIteration {
+            return conflict(format!(
+                "objective.method = \"{method}\" needs advantage.recompute = \"per_iteration\""
+            ));
+        }
+        if objective.knn_entropy > 0.0 {
+            return conflict(format!(
+                "objective.knn_entropy = {} changes advantages, which objective.method = \
+                \"{method}\" does not use",
+                objective.knn_entropy
+            ));
+        }
     }
     if optimizer.max_kl > 0.0 && optimizer.target_kl > optimizer.max_kl {
         return conflict(format!(
@@ -320,17 +364,14 @@ fn check_conflicts(config: &Config) -> Result<(), ConfigError> {
             objective.loss_pull
         ));
     }
-    if objective.entropy > 0.0 && objective.method != Method::Ppo {
+    if objective.entropy > 0.0 && !matches!(objective.method, Method::Ppo | Method::Reppo) {
         return conflict(format!(
-            "objective.entropy = {} needs objective.method = \"ppo\": a flow's entropy is not \
+            "objective.entropy = {} needs objective.method = \"ppo\" or \"reppo\": a flow's entropy is not \
             known",
             objective.entropy
         ));
     }
-    if objective.antithetic
-        && matches!(objective.method, Method::Fpo | Method::Awfm)
-        && objective.samples % 2 != 0
-    {
+    if objective.antithetic && objective.method.draws_pairs() && objective.samples % 2 != 0 {
         return conflict(format!(
             "objective.antithetic needs an even objective.samples, not {}",
             objective.samples
@@ -342,8 +383,8 @@ fn check_conflicts(config: &Config) -> Result<(), ConfigError> {
 /// The key of the number of samples per action.
 fn samples_key(method: Method) -> &'static str {
     match method {
-        Method::Fpo | Method::Awfm => "objective.samples",
-        Method::Ppo => "1",
+        Method::Fpo | Method::Awfm | Method::Qfm => "objective.samples",
+        Method::Ppo | Method::Reppo => "1",
         Method::Dppo => "policy.flow_steps",
     }
 }

@@ -5,7 +5,6 @@ use super::series::median;
 use super::{
     Detector, Finding, FindingKind, Metrics, NormalizerState, Recorded, RunRecord, Severity,
 };
-use crate::config::Method;
 use fpo_learn::trainer::OF_CRITIC;
 
 /// All findings about a run, the worst first. The run is healthy if none of them [is
@@ -168,7 +167,7 @@ fn nulls(record: &RunRecord, present: &[Recorded]) -> Option<Finding> {
 }
 
 fn clipping(record: &RunRecord, present: &[Recorded]) -> Option<Finding> {
-    if record.config.objective.method == Method::Awfm {
+    if !record.config.objective.method.uses_ratios() {
         return None;
     }
     let clipped = recent(present, "clip_fraction")?;

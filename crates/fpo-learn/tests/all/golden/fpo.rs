@@ -66,6 +66,7 @@ fn check(name: &str) {
     critic.values(
         &networks.critic.weights,
         &batch.observations,
+        &[],
         &mut critic.network.scratch(7, false),
         &mut values,
     );

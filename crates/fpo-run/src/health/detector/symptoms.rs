@@ -2,7 +2,7 @@
 
 use super::advice::Advice;
 use super::watch::Watch;
-use crate::config::{Config, Method};
+use crate::config::Config;
 use crate::health::finding::rounded;
 use crate::health::limits::*;
 use crate::health::series::Window;
@@ -27,8 +27,7 @@ pub(super) trait Symptom {
 #[derive(Clone, Debug)]
 pub(super) struct Ratios {
     watch: Watch,
-    /// Whether ratios matter: advantage-weighted flow matching has ratios, but its steps do not
-    /// depend on them.
+    /// Whether ratios matter: some methods have ratios, but their steps do not depend on them.
     matter: bool,
 }
 
@@ -36,7 +35,7 @@ impl Ratios {
     pub(super) fn new(config: &Config) -> Self {
         Self {
             watch: Watch::new(),
-            matter: config.objective.method != Method::Awfm,
+            matter: config.objective.method.uses_ratios(),
         }
     }
 }
