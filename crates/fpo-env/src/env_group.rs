@@ -110,36 +110,6 @@ impl EnvGroup {
             self.envs[i].critic_observation(&mut self.critic_observations[i * c..(i + 1) * c]);
         }
     }
-
-    /// Cuts what [`EnvGroup::save_state`] appended for several environments into their states, for
-    /// observations of this size.
-    ///
-    /// # Errors
-    /// If the bytes are not such states.
-    pub fn states(mut bytes: &[u8], observation_dim: usize) -> Result<Vec<&[u8]>, StateError> {
-        // Counters, limit and reward, the observation; then the length of what the environment
-        // itself keeps.
-        const EPISODE: usize = 8 + 4 + 4 + 8;
-        let mut states = Vec::new();
-        while !bytes.is_empty() {
-            let own = EPISODE + 4 * observation_dim;
-            let length = bytes
-                .get(own..own + 8)
-                .map(|b| u64::from_le_bytes(b.try_into().expect("eight bytes")));
-            let kept = length.map(|n| if n == NO_STATE { 0 } else { n });
-            let end = kept.and_then(|n| usize::try_from(n).ok()?.checked_add(own + 8));
-            let cut = end.and_then(|end| bytes.split_at_checked(end));
-            let (state, rest) = cut.ok_or_else(|| {
-                StateError(format!(
-                    "the state of environment {} is cut short",
-                    states.len()
-                ))
-            })?;
-            states.push(state);
-            bytes = rest;
-        }
-        Ok(states)
-    }
 }
 
 impl VecEnv for EnvGroup {
