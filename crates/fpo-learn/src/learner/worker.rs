@@ -233,7 +233,7 @@ impl GradientWorker {
 
 /// The gradients and the sums.
 impl Part for GradientWorker {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&mut self, out: &mut Vec<u8>) {
         for gradient in self.gradients() {
             put_f32s(out, gradient);
         }
@@ -248,7 +248,7 @@ impl Part for GradientWorker {
 }
 
 impl Part for Estimates {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&mut self, out: &mut Vec<u8>) {
         self.advantages.write(out);
         self.returns.write(out);
     }

@@ -58,7 +58,7 @@ impl EnvStates {
 }
 
 impl Part for EnvStates {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&mut self, out: &mut Vec<u8>) {
         self.bytes.write(out);
         self.sizes.write(out);
     }
