@@ -34,7 +34,7 @@ impl EnvGroup {
     /// Makes the environments `first..first + count` of `task` and resets them.
     ///
     /// # Errors
-    /// If the task's environments cannot be made here, or their episodes may have no step.
+    /// If the task's environments cannot be made here, or as [`Episodes::new`].
     pub fn new(
         task: &(impl Task + ?Sized),
         first: u32,
@@ -42,17 +42,11 @@ impl EnvGroup {
         options: VecEnvOptions,
     ) -> Result<Self, MakeError> {
         let spec = task.spec();
-        if spec.step_limit == Some(0) {
-            let why = format!(
-                "`{}` has a step limit of 0: an episode has at least one step",
-                spec.name
-            );
-            return Err(MakeError(why));
-        }
+        let episodes = Episodes::new(spec, first, count, options)?;
         let (observation_dim, critic_dim) = (spec.observation_dim(), task.critic_observation_dim());
         let mut group = Self {
             envs: (0..count).map(|_| task.make()).collect::<Result<_, _>>()?,
-            episodes: Episodes::new(first, count, spec.step_limit, options),
+            episodes,
             retired: vec![false; count],
             first,
             observation_dim,

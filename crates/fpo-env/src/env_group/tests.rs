@@ -248,9 +248,27 @@ fn without_a_step_limit_only_the_environment_ends_its_episodes() {
     // Neither is a state of the other task.
     assert!(envs(0, 3, false).load(&states).is_err());
     assert!(new().load(&envs(0, 3, false).saved()).is_err());
+}
 
-    let none = EnvGroup::new(&task_of("walk", Some(0)), 0, 1, options(true, 1));
-    assert!(none.err().unwrap().0.contains("at least one step"));
+#[test]
+fn episodes_without_a_step_and_groups_without_an_environment_are_refused() {
+    for (step_limit, group, why) in [
+        (
+            0,
+            1,
+            "`walk` has a step limit of 0: an episode has at least one step",
+        ),
+        (
+            20,
+            0,
+            "`walk` has groups of 0 environments: a group has at least one",
+        ),
+    ] {
+        let (task, options) = (task_of("walk", Some(step_limit)), options(true, group));
+        let alone = EnvGroup::new(&task, 0, 1, options).err().unwrap();
+        let checked = crate::make_vec(&task, 0, 1, options).err().unwrap();
+        assert_eq!([alone.0, checked.0], [why; 2]);
+    }
 }
 
 #[test]
