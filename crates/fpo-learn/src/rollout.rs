@@ -470,10 +470,7 @@ impl RolloutWorker {
     fn estimate_advantages(&mut self, context: &RolloutContext, gae: &Gae, part: &mut BatchSlice) {
         let dims = part.dims;
         let learner = context.learner;
-        let observations: &[f32] = match dims.critic_observation {
-            0 => part.observations,
-            _ => part.critic_observations,
-        };
+        let observations = dims.seen_by_critic(part.observations, part.critic_observations);
         learner.values(observations, part.values);
         self.final_values.resize(self.final_transitions.len(), 0.0);
         let out = &mut self.final_values;
