@@ -4,7 +4,7 @@
 use super::AdaptiveLr;
 use crate::advantage::{AdvantageNormalization, Gae};
 use crate::objective::{BoundPull, EntropyBonus, PolicyObjective, SampleLoss, ValueLoss};
-use crate::rollout::BatchDims;
+use crate::rollout::{Batch, BatchDims};
 use fpo_nn::AdamConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -154,5 +154,11 @@ impl LearnerSettings {
             Some(num_steps) => (dims.sequences, num_steps),
             None => (dims.transitions(), 1),
         }
+    }
+
+    /// Whether advantages count as 0 while learning from `batch`, since no reward of it tells one
+    /// action from another.
+    pub fn waits(&self, batch: &Batch) -> bool {
+        self.wait_for_reward && batch.is_uniform()
     }
 }

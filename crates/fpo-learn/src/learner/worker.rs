@@ -220,7 +220,7 @@ impl GradientWorker {
 
     /// Writes the advantages and returns that the critic pass computed for its sequences `indices`
     /// into the batch.
-    pub fn hand_over_returns(&self, batch: &mut Batch, indices: &[u32]) {
+    pub fn hand_over_estimates(&self, batch: &mut Batch, indices: &[u32]) {
         let num_steps = batch.dims.num_steps;
         for (k, &s) in indices.iter().enumerate() {
             let (from, to) = (k * num_steps..(k + 1) * num_steps, s as usize * num_steps);

@@ -99,13 +99,17 @@ fn policy_parameters(trainer: &Trainer) -> Vec<(String, Vec<u8>)> {
 #[test]
 fn a_policy_waits_for_a_reward() {
     for method in [
-        &["objective.method=fpo"],
-        &["objective.method=ppo"],
-        &["objective.method=dppo"],
+        ["objective.method=fpo", "advantage.recompute=per_iteration"],
+        ["objective.method=ppo", "advantage.recompute=per_iteration"],
+        ["objective.method=dppo", "advantage.recompute=per_iteration"],
+        ["objective.method=fpo", "advantage.recompute=per_minibatch"],
+        ["objective.method=ppo", "advantage.recompute=per_minibatch"],
     ] {
         let parameters = |wait: &str, silent: u32| {
+            let [method, recompute] = method;
             let sets = [
-                method[0],
+                method,
+                recompute,
                 "objective.bound_pull=0",
                 "objective.entropy=0",
                 wait,
