@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 
 import checks
-import inputs
 import machine
 import stats
 import table
@@ -72,13 +71,15 @@ def prepare(
 
 
 def check(workload: Workload, answers: dict[str, dict]) -> None:
-    """Rejects contenders whose work differs from that of the first."""
-    able = [c for c in workload.contenders if "check" in answers[c.name]]
-    for contender in able[1:]:
-        first, other = answers[able[0].name]["check"], answers[contender.name]["check"]
-        if found := checks.differences(first, other, contender.tolerance):
+    """Rejects contenders whose work differs from that of the first, which must do it."""
+    first, *others = workload.contenders
+    if why := answers[first.name].get("unavailable"):
+        raise WorkerFailed(f"{workload.name}: {first.name}: {why}")
+    for contender in (c for c in others if "check" in answers[c.name]):
+        ours, theirs = answers[first.name]["check"], answers[contender.name]["check"]
+        if found := checks.differences(ours, theirs, contender.tolerance):
             raise NotTheSameWork(
-                f"{workload.name}: {contender.name} does not do the work of {able[0].name}: "
+                f"{workload.name}: {contender.name} does not do the work of {first.name}: "
                 f"{'; '.join(found)}"
             )
 
@@ -181,6 +182,9 @@ def main() -> None:
         return
     if not chosen:
         sys.exit(f"no workload begins with {' or '.join(options.only)}; --list lists them")
+    # The only part that needs numpy; the tests of the others do without.
+    import inputs
+
     record = {"machine": machine.describe(), "quick": options.quick, "workloads": []}
     cores = record["machine"]["cores"]
     started, busy = time.monotonic(), machine.busy_seconds()

@@ -163,7 +163,7 @@ def ppo() -> Workload:
         "critic.activation=tanh",
         "critic.loss_coefficient=0.5",
         "advantage.gamma=0.99",
-        "advantage.recompute=once",
+        "advantage.recompute=per_iteration",
         "advantage.form=textbook",
         "advantage.normalize=minibatch",
         "optimizer.max_grad_norm=0.5",
