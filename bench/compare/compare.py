@@ -11,11 +11,10 @@ import time
 from pathlib import Path
 
 import checks
-import inputs
 import machine
 import stats
 import table
-from contenders import WORKLOADS, Contender, Workload
+from contenders import WORKLOADS, Contender, Workload, beside_baseline
 from worker import Worker, WorkerFailed, python
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,6 +32,11 @@ MISSING = re.compile(
 QUICK_ROUNDS, QUICK_FRACTION = 3, 0.3
 
 
+#: The programs of this project's worker ("fpo") and, if builds are compared, of the other build's
+#: ("baseline").
+Programs = dict[str, Path]
+
+
 class NotTheSameWork(Exception):
     """Contenders whose results differ."""
 
@@ -42,13 +46,12 @@ def say(text: str) -> None:
 
 
 def prepare(
-    contender: Contender, threads: int, longest: float, numbers: Path, ours: Path
+    contender: Contender, threads: int, longest: float, numbers: Path, programs: Programs
 ) -> tuple[Worker, dict]:
     """A worker that has done the work once, and its answer."""
     started = time.monotonic()
-    worker = Worker(
-        [str(ours.absolute())] if contender.worker == "fpo" else python(contender.worker), threads
-    )
+    program = programs.get(contender.worker)
+    worker = Worker([str(program.absolute())] if program else python(contender.worker), threads)
     request = {
         "cmd": "prepare",
         "threads": threads,
@@ -59,9 +62,13 @@ def prepare(
     try:
         answer = worker.ask(request)
     except WorkerFailed as reason:
-        if found := MISSING.fullmatch((str(reason).strip().splitlines() or [""])[-1]):
-            say(f"    {contender.name}: {found[1]} is not installed")
-            return worker, {"unavailable": f"{found[1]} is not installed"}
+        last = (str(reason).strip().splitlines() or ["it ended without a word"])[-1]
+        found = MISSING.fullmatch(last)
+        # Another build may not know the work.
+        if found or contender.worker == "baseline":
+            why = f"{found[1]} is not installed" if found else last
+            say(f"    {contender.name}: {why}")
+            return worker, {"unavailable": why}
         worker.end()
         raise WorkerFailed(f"{contender.name}: {reason}") from None
     say(
@@ -71,29 +78,41 @@ def prepare(
     return worker, answer
 
 
-def check(workload: Workload, answers: dict[str, dict]) -> None:
-    """Rejects contenders whose work differs from that of the first."""
-    able = [c for c in workload.contenders if "check" in answers[c.name]]
-    for contender in able[1:]:
-        first, other = answers[able[0].name]["check"], answers[contender.name]["check"]
-        if found := checks.differences(first, other, contender.tolerance):
-            raise NotTheSameWork(
-                f"{workload.name}: {contender.name} does not do the work of {able[0].name}: "
-                f"{'; '.join(found)}"
+def differences(workload: Workload, answers: dict[str, dict]) -> list[str]:
+    """The contenders that do other work than the first, or, from another build, than this build's:
+    a sentence for each. The first must do it."""
+    first, *others = workload.contenders
+    if why := answers[first.name].get("unavailable"):
+        raise WorkerFailed(f"{workload.name}: {first.name}: {why}")
+    sentences = []
+    for contender in others:
+        reference = contender.against if contender.worker == "baseline" else first.name
+        ours, theirs = (answers[name].get("check") for name in (reference, contender.name))
+        if ours is None or theirs is None:
+            continue
+        if found := checks.differences(ours, theirs, contender.tolerance):
+            sentences.append(
+                f"{contender.name} does not do the work of {reference}: {'; '.join(found)}"
             )
+    return sentences
 
 
 def measure(
-    workload: Workload, threads: int, numbers: Path, ours: Path, quick: bool
-) -> dict[str, dict]:
-    """Results by contender: its report and the seconds of an item, round by round."""
+    workload: Workload, threads: int, numbers: Path, programs: Programs, quick: bool
+) -> tuple[dict[str, dict], list[str]]:
+    """Results by contender: its report and the seconds of an item, round by round. Also how other
+    builds' results differ from this build's; peers' must not."""
     workers, results = {}, {}
     try:
         for contender in workload.contenders:
             workers[contender.name], results[contender.name] = prepare(
-                contender, threads, workload.longest, numbers, ours
+                contender, threads, workload.longest, numbers, programs
             )
-        check(workload, results)
+        differing = differences(workload, results)
+        if differing and "baseline" not in programs:
+            raise NotTheSameWork(f"{workload.name}: {differing[0]}")
+        for sentence in differing:
+            say(f"    {sentence}")
         running = [c.name for c in workload.contenders if "check" in results[c.name]]
         rounds, seconds = workload.rounds, workload.seconds
         if quick:
@@ -111,7 +130,7 @@ def measure(
     finally:
         for worker in workers.values():
             worker.end()
-    return results
+    return results, differing
 
 
 def summarize(workload: Workload, contender: Contender, results: dict[str, dict]) -> dict:
@@ -131,13 +150,17 @@ def summarize(workload: Workload, contender: Contender, results: dict[str, dict]
     return summary
 
 
-def compare(workload: Workload, threads: list[int], numbers: Path, ours: Path, quick: bool) -> dict:
+def compare(
+    workload: Workload, threads: list[int], numbers: Path, programs: Programs, quick: bool
+) -> dict:
     """The record of a workload."""
-    by_threads = {}
+    by_threads, differing = {}, {}
     for n in threads:
         say(f"{workload.name}, {n} thread{'s' if n > 1 else ''}")
-        by_threads[n] = measure(workload, n, numbers, ours, quick)
-    return {
+        by_threads[n], found = measure(workload, n, numbers, programs, quick)
+        # Mostly the same for any number of threads.
+        differing |= dict.fromkeys(found)
+    record = {
         "name": workload.name,
         "title": workload.title,
         "unit": workload.unit.name,
@@ -152,6 +175,7 @@ def compare(workload: Workload, threads: list[int], numbers: Path, ours: Path, q
             for contender in workload.contenders
         ],
     }
+    return record | ({"differences": list(differing)} if differing else {})
 
 
 def arguments() -> argparse.Namespace:
@@ -169,8 +193,18 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--list", action="store_true", help="list the workloads")
     parser.add_argument("--threads", type=int, help="only this number of threads")
+    parser.add_argument(
+        "--baseline",
+        metavar="PATH",
+        type=Path,
+        help="compare with another build instead: PATH is its program fpo-compare",
+    )
     parser.add_argument("--worker", type=Path, required=True, help=argparse.SUPPRESS)
-    return parser.parse_args()
+    options = parser.parse_args()
+    baseline = options.baseline
+    if baseline and not (baseline.is_file() and os.access(baseline, os.X_OK)):
+        parser.error(f"argument --baseline: {baseline} is not a program")
+    return options
 
 
 def main() -> None:
@@ -181,7 +215,15 @@ def main() -> None:
         return
     if not chosen:
         sys.exit(f"no workload begins with {' or '.join(options.only)}; --list lists them")
+    # The only part that needs numpy; the tests of the others do without.
+    import inputs
+
+    programs = {"fpo": options.worker}
     record = {"machine": machine.describe(), "quick": options.quick, "workloads": []}
+    if options.baseline:
+        programs["baseline"] = options.baseline
+        record["baseline"] = str(options.baseline)
+        chosen = [beside_baseline(workload) for workload in chosen]
     cores = record["machine"]["cores"]
     started, busy = time.monotonic(), machine.busy_seconds()
     with tempfile.TemporaryDirectory() as folder:
@@ -191,15 +233,15 @@ def main() -> None:
             threads = [n for n in workload.threads if n <= cores and options.threads in (None, n)]
             if threads:
                 record["workloads"].append(
-                    compare(workload, threads, numbers, options.worker, options.quick)
+                    compare(workload, threads, numbers, programs, options.quick)
                 )
     seconds = time.monotonic() - started
     others = machine.busy_seconds() - busy - Worker.spent - time.process_time()
     record["machine"]["others"] = max(others, 0) / (seconds * os.cpu_count())
     say(f"took {seconds / 60:.1f} minutes")
     print(table.markdown(record))
-    if options.quick or options.only or options.threads:
-        say("not recorded: only full runs are")
+    if options.quick or options.only or options.threads or options.baseline:
+        say("not recorded: only full runs beside peers are")
         return
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")

@@ -1,7 +1,7 @@
 """The workloads, the contenders of each, and this project's targets."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 #: Relative tolerances of contenders' reports.
 F32, BF16 = 1e-3, 2e-2
@@ -12,7 +12,8 @@ class Contender:
     """A contender of a workload."""
 
     name: str
-    #: "fpo" for this project's worker, otherwise the Python worker's name.
+    #: "fpo" for this project's worker, "baseline" for that of another build, otherwise the Python
+    #: worker's name.
     worker: str
     #: The arguments of `prepare`.
     request: dict
@@ -52,6 +53,16 @@ class Workload:
     #: measure changes of the machine's load: on a processor without bfloat16, an update of PyTorch
     #: in bfloat16 takes half a minute.
     longest: float = 10.0
+
+
+def beside_baseline(workload: Workload) -> Workload:
+    """The workload without peers: each of this project's contenders from this build, and from
+    another."""
+    contenders = []
+    for ours in (c for c in workload.contenders if c.worker == "fpo"):
+        name = f"{ours.name}, baseline"
+        contenders += [ours, replace(ours, name=name, worker="baseline", against=ours.name)]
+    return replace(workload, contenders=contenders)
 
 
 MILLISECONDS = Unit("ms", lambda seconds: 1e3 * seconds)
@@ -163,7 +174,7 @@ def ppo() -> Workload:
         "critic.activation=tanh",
         "critic.loss_coefficient=0.5",
         "advantage.gamma=0.99",
-        "advantage.recompute=once",
+        "advantage.recompute=per_iteration",
         "advantage.form=textbook",
         "advantage.normalize=minibatch",
         "optimizer.max_grad_norm=0.5",

@@ -27,18 +27,18 @@ def verdict(target: float, rate: bool, ratios: list[float]) -> str:
     return f"{text}, {'met' if met else '**missed**'}"
 
 
-def section(workload: dict) -> str:
+def section(workload: dict, builds: bool = False) -> str:
     """One workload: a row per contender, with its value and this project's ratio to it for each
-    number of threads."""
+    number of threads. With `builds` contenders are of two builds: ratios are of the new to the old
+    one, with their spread, since they tend to be next to 1, and there are no targets."""
     unit, rate = workload["unit"], workload["rate"]
     threads = [str(n) for n in workload["threads"]]
-    head = ["", *(x for n in threads for x in (f"{unit}, {plural(n)}", "fpo / it")), "target"]
-    lines = [
-        f"### {workload['title']}",
-        "",
-        row(head),
-        row(["---"] + ["---:"] * (len(head) - 2) + ["---"]),
-    ]
+    name = "new / old" if builds else "fpo / it"
+    head = ["", *(x for n in threads for x in (f"{unit}, {plural(n)}", name))]
+    rule = ["---"] + ["---:"] * (len(head) - 1)
+    if not builds:
+        head, rule = [*head, "target"], [*rule, "---"]
+    lines = [f"### {workload['title']}", "", row(head), row(rule)]
     missing = {}
     for contender in workload["contenders"]:
         cells, ratios = [], []
@@ -48,10 +48,12 @@ def section(workload: dict) -> str:
                 missing[contender["name"]] = result["unavailable"]
             ratio = result.get("ratio")
             cells.append(spread(result["figure"]) if "figure" in result else "–")
-            cells.append(number(ratio["median"]) if ratio else "")
+            shown = spread if builds else lambda ratio: number(ratio["median"])
+            cells.append(shown(ratio) if ratio else "")
             ratios += [ratio["median"]] if ratio else []
         target = contender["target"]
-        cells.append(verdict(target, rate, ratios) if target is not None else "")
+        if not builds:
+            cells.append(verdict(target, rate, ratios) if target is not None else "")
         lines.append(row([contender["name"], *cells]))
     if len(workload["contenders"]) == 1 and len(threads) > 1:
         first, last = (
@@ -63,6 +65,7 @@ def section(workload: dict) -> str:
     if missing:
         reasons = (f"{name} ({reason})" for name, reason in missing.items())
         lines += ["", f"Not measured: {'; '.join(reasons)}."]
+    lines += [line for difference in workload.get("differences", []) for line in ("", difference)]
     return "\n".join(lines)
 
 
@@ -89,8 +92,16 @@ def facts(machine: dict) -> str:
 
 
 def markdown(results: dict) -> str:
-    """Everything between the markers."""
-    return "\n\n".join([facts(results["machine"]), *map(section, results["workloads"])])
+    """Everything between the markers; or, of a run beside another build, everything."""
+    builds = "baseline" in results
+    parts = [facts(results["machine"])]
+    if builds:
+        text = (
+            f"New is this build, old, the baseline, is {results['baseline']}. "
+            "A ratio of times above 1, or of rates below 1, says that the new one is slower."
+        )
+        parts.append(textwrap.fill(text, 138, break_long_words=False, break_on_hyphens=False))
+    return "\n\n".join(parts + [section(workload, builds) for workload in results["workloads"]])
 
 
 def insert(path: Path, text: str) -> None:

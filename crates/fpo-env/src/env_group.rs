@@ -34,7 +34,7 @@ impl EnvGroup {
     /// Makes the environments `first..first + count` of `task` and resets them.
     ///
     /// # Errors
-    /// If the task's environments cannot be made here, or their episodes may have no step.
+    /// If the task's environments cannot be made here, or as [`Episodes::new`].
     pub fn new(
         task: &(impl Task + ?Sized),
         first: u32,
@@ -42,17 +42,11 @@ impl EnvGroup {
         options: VecEnvOptions,
     ) -> Result<Self, MakeError> {
         let spec = task.spec();
-        if spec.step_limit == Some(0) {
-            let why = format!(
-                "`{}` has a step limit of 0: an episode has at least one step",
-                spec.name
-            );
-            return Err(MakeError(why));
-        }
+        let episodes = Episodes::new(spec, first, count, options)?;
         let (observation_dim, critic_dim) = (spec.observation_dim(), task.critic_observation_dim());
         let mut group = Self {
             envs: (0..count).map(|_| task.make()).collect::<Result<_, _>>()?,
-            episodes: Episodes::new(first, count, spec.step_limit, options),
+            episodes,
             retired: vec![false; count],
             first,
             observation_dim,
@@ -109,36 +103,6 @@ impl EnvGroup {
         if c > 0 {
             self.envs[i].critic_observation(&mut self.critic_observations[i * c..(i + 1) * c]);
         }
-    }
-
-    /// Cuts what [`EnvGroup::save_state`] appended for several environments into their states, for
-    /// observations of this size.
-    ///
-    /// # Errors
-    /// If the bytes are not such states.
-    pub fn states(mut bytes: &[u8], observation_dim: usize) -> Result<Vec<&[u8]>, StateError> {
-        // Counters, limit and reward, the observation; then the length of what the environment
-        // itself keeps.
-        const EPISODE: usize = 8 + 4 + 4 + 8;
-        let mut states = Vec::new();
-        while !bytes.is_empty() {
-            let own = EPISODE + 4 * observation_dim;
-            let length = bytes
-                .get(own..own + 8)
-                .map(|b| u64::from_le_bytes(b.try_into().expect("eight bytes")));
-            let kept = length.map(|n| if n == NO_STATE { 0 } else { n });
-            let end = kept.and_then(|n| usize::try_from(n).ok()?.checked_add(own + 8));
-            let cut = end.and_then(|end| bytes.split_at_checked(end));
-            let (state, rest) = cut.ok_or_else(|| {
-                StateError(format!(
-                    "the state of environment {} is cut short",
-                    states.len()
-                ))
-            })?;
-            states.push(state);
-            bytes = rest;
-        }
-        Ok(states)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The account of a batch's episodes: random numbers to begin with, step limits, lengths, returns.
 
-use crate::{StateError, StepEnd, VecEnvOptions};
+use crate::{EnvSpec, MakeError, StateError, StepEnd, VecEnvOptions};
 use fpo_rng::{Key, Philox, Stream};
 use rand::RngExt;
 
@@ -65,9 +65,24 @@ pub struct Episodes {
 }
 
 impl Episodes {
-    /// The account of environments `first..first + count`, before their first episodes.
-    /// `step_limit` is the task's, at least 1.
-    pub fn new(first: u32, count: usize, step_limit: Option<u32>, options: VecEnvOptions) -> Self {
+    /// The account of environments `first..first + count` of the task with `spec`, before their
+    /// first episodes.
+    ///
+    /// # Errors
+    /// If episodes may have no step, or groups no environment.
+    pub fn new(
+        spec: &EnvSpec,
+        first: u32,
+        count: usize,
+        options: VecEnvOptions,
+    ) -> Result<Self, MakeError> {
+        let refused = |why| Err(MakeError(format!("`{}` has {why}", spec.name)));
+        if spec.step_limit == Some(0) {
+            return refused("a step limit of 0: an episode has at least one step");
+        }
+        if options.group == 0 {
+            return refused("groups of 0 environments: a group has at least one");
+        }
         let current = Current {
             resets: 0,
             length: 0,
@@ -75,12 +90,12 @@ impl Episodes {
             total_reward: 0.0,
             random_length: options.random_initial_length,
         };
-        Self {
+        Ok(Self {
             current: vec![current; count],
             first,
-            step_limit,
+            step_limit: spec.step_limit,
             options,
-        }
+        })
     }
 
     /// Begins the next episode of environment `i` and returns the generator of its initial state.

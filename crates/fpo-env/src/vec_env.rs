@@ -161,12 +161,6 @@ pub fn make_vec(
     options: VecEnvOptions,
 ) -> Result<Box<dyn VecEnv>, MakeError> {
     let spec = task.spec();
-    if options.group == 0 || spec.step_limit == Some(0) {
-        return Err(MakeError(format!(
-            "`{}` cannot be made: groups and step limits are of at least 1",
-            spec.name
-        )));
-    }
     let envs = task.make_vec(first, count, options)?;
     let sizes = [
         ("environments", envs.len(), count),

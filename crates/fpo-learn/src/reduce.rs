@@ -128,7 +128,8 @@ pub fn complete<'p, P: Part + 'p>(
     }
     let mut parts: Vec<_> = parts.collect();
     let mut mine = Vec::new();
-    for part in &parts[share(reduce, parts.len())] {
+    let own = share(reduce, parts.len());
+    for part in &mut parts[own] {
         part.write(&mut mine);
     }
     let all = reduce.all_gather(mine)?;

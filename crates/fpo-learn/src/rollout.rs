@@ -490,10 +490,7 @@ impl RolloutWorker {
         let dims = part.dims;
         let learner = context.learner;
         self.judged_actions(context, part);
-        let observations: &[f32] = match dims.critic_observation {
-            0 => part.observations,
-            _ => part.critic_observations,
-        };
+        let observations = dims.seen_by_critic(part.observations, part.critic_observations);
         learner.values(observations, &self.value_actions, part.values);
         self.final_values.resize(self.final_transitions.len(), 0.0);
         let out = &mut self.final_values;

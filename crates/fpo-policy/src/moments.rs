@@ -19,18 +19,6 @@ fn names(name: &str) -> [String; 2] {
     [format!("{name}.mean"), format!("{name}.m2")]
 }
 
-/// The number of columns of the normalizer called `name`.
-///
-/// # Errors
-/// If there are none.
-pub fn dim(file: &SafeTensors, name: &str) -> Result<usize, &'static str> {
-    let [mean, _] = names(name);
-    let mean = file
-        .tensor(&mean)
-        .map_err(|_| "a column of the normalizer is missing")?;
-    Ok(mean.shape().iter().product())
-}
-
 /// Reads what [`columns`] gave for `name`, for `dim` columns and `count` rows seen. What the file
 /// claims allocates nothing.
 ///

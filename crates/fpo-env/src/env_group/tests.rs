@@ -96,7 +96,7 @@ fn task_of(name: &str, step_limit: Option<u32>) -> WalkTask {
     WalkTask(spec, vec![("x and its mirror image".into(), 2)])
 }
 
-/// A group and what its latest steps gave; states are those of the whole group.
+/// A group and what its latest steps gave.
 struct Walks {
     group: EnvGroup,
     out: VecStep,
@@ -113,23 +113,33 @@ impl Walks {
         self.group.step_env(i, action, &mut self.out)
     }
 
-    fn saved(&self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        for i in 0..self.len() {
+    /// The state of each environment.
+    fn saved(&self) -> Vec<Vec<u8>> {
+        let state = |i| {
+            let mut bytes = Vec::new();
             self.save_state(i, &mut bytes).unwrap();
-        }
-        bytes
+            bytes
+        };
+        (0..self.len()).map(state).collect()
     }
 
     /// Returns the number of environments that began anew.
-    fn load(&mut self, bytes: &[u8]) -> Result<usize, StateError> {
-        let states = EnvGroup::states(bytes, 1)?;
+    fn load(&mut self, states: &[Vec<u8>]) -> Result<usize, StateError> {
         let mut anew = 0;
-        for i in 0..self.len() {
-            let state = states.get(i).copied().unwrap_or_default();
+        for (i, state) in states.iter().enumerate() {
             anew += usize::from(self.load_state(i, state)? == Resumed::NewEpisode);
         }
         Ok(anew)
+    }
+
+    /// Loads less and more than each of `states`.
+    fn refuses_damaged(&mut self, states: &[Vec<u8>]) {
+        for (i, state) in states.iter().enumerate() {
+            for cut in 0..state.len() {
+                assert!(self.load_state(i, &state[..cut]).is_err());
+            }
+            assert!(self.load_state(i, &[state, &[0][..]].concat()).is_err());
+        }
     }
 }
 
@@ -225,10 +235,10 @@ fn without_a_step_limit_only_the_environment_ends_its_episodes() {
     for _ in 0..10_000 {
         (0..3).for_each(|i| assert_eq!(s.step(i, &[0.0]).ended, None));
     }
-    let bytes = s.saved();
+    let states = s.saved();
     let mut copy = new();
-    assert_eq!(copy.load(&bytes), Ok(0));
-    assert_eq!(copy.saved(), bytes);
+    assert_eq!(copy.load(&states), Ok(0));
+    assert_eq!(copy.saved(), states);
     for s in [&mut s, &mut copy] {
         s.step(2, &[9.0]);
         let episode = s.step(2, &[9.0]).ended.unwrap();
@@ -236,11 +246,29 @@ fn without_a_step_limit_only_the_environment_ends_its_episodes() {
         assert_eq!((episode.end, episode.length, episode.whole), expected);
     }
     // Neither is a state of the other task.
-    assert!(envs(0, 3, false).load(&bytes).is_err());
+    assert!(envs(0, 3, false).load(&states).is_err());
     assert!(new().load(&envs(0, 3, false).saved()).is_err());
+}
 
-    let none = EnvGroup::new(&task_of("walk", Some(0)), 0, 1, options(true, 1));
-    assert!(none.err().unwrap().0.contains("at least one step"));
+#[test]
+fn episodes_without_a_step_and_groups_without_an_environment_are_refused() {
+    for (step_limit, group, why) in [
+        (
+            0,
+            1,
+            "`walk` has a step limit of 0: an episode has at least one step",
+        ),
+        (
+            20,
+            0,
+            "`walk` has groups of 0 environments: a group has at least one",
+        ),
+    ] {
+        let (task, options) = (task_of("walk", Some(step_limit)), options(true, group));
+        let alone = EnvGroup::new(&task, 0, 1, options).err().unwrap();
+        let checked = crate::make_vec(&task, 0, 1, options).err().unwrap();
+        assert_eq!([alone.0, checked.0], [why; 2]);
+    }
 }
 
 #[test]
@@ -253,12 +281,11 @@ fn an_environment_without_a_state_begins_a_new_episode() {
             a.step(i, &[(k % 3) as f32 - 1.0]);
         }
     }
-    let bytes = a.saved();
-    assert_eq!(EnvGroup::states(&bytes, 1).unwrap().concat(), bytes);
+    let states = a.saved();
     let resets = a.episodes.resets();
     let restored = || {
         let mut envs = new();
-        assert_eq!(envs.load(&bytes), Ok(3));
+        assert_eq!(envs.load(&states), Ok(3));
         envs
     };
     let (mut b, mut c) = (restored(), restored());
@@ -277,14 +304,10 @@ fn an_environment_without_a_state_begins_a_new_episode() {
     }
     // An environment that has learnt to save its state goes on from the mark, too; the other
     // way round there is no way.
-    assert_eq!(envs(4, 3, true).load(&bytes), Ok(3));
+    assert_eq!(envs(4, 3, true).load(&states), Ok(3));
     let error = new().load(&envs(4, 3, true).saved()).unwrap_err();
     assert_eq!(error.0, "the state of environment 4: it takes none");
-    for cut in 0..bytes.len() {
-        assert!(b.load(&bytes[..cut]).is_err());
-        let whole = cut.is_multiple_of(bytes.len() / 3);
-        assert_eq!(EnvGroup::states(&bytes[..cut], 1).is_ok(), whole);
-    }
+    b.refuses_damaged(&states);
 }
 
 #[test]
@@ -292,8 +315,8 @@ fn episodes_that_begin_anew_together_do_not_end_together() {
     let secretive = task_of(SECRETIVE, Some(20));
     let mut s = Walks::new(&secretive, 0, 64, options(true, 1));
     let first = s.episodes.limits();
-    let state = s.saved();
-    s.load(&state).unwrap();
+    let states = s.saved();
+    s.load(&states).unwrap();
     let limits: Vec<_> = s.episodes.limits().into_iter().flatten().collect();
     let mean = limits.iter().sum::<u32>() as f32 / 64.0;
     assert!(
@@ -312,19 +335,6 @@ fn dividing_into_groups_changes_nothing() {
     );
     let limits = |s: &EnvGroup| s.episodes.limits();
     assert_eq!(limits(&whole), [limits(&left), limits(&right)].concat());
-}
-
-#[test]
-fn states_are_cut_where_environments_begin() {
-    let (mut a, mut b) = (envs(0, 3, true), envs(0, 3, true));
-    a.step(1, &[0.5]);
-    b.step(1, &[0.25]);
-    let [a, b] = [a, b].map(|envs| envs.saved());
-    let [of_a, of_b] = [&a, &b].map(|bytes| EnvGroup::states(bytes, 1).unwrap());
-    assert_eq!((of_a.len(), of_a.concat()), (3, a.clone()));
-    let same: Vec<_> = of_a.iter().zip(&of_b).map(|(a, b)| a == b).collect();
-    assert_eq!(same, [true, false, true]);
-    assert!(EnvGroup::states(&a[..a.len() - 1], 1).is_err());
 }
 
 /// Each episode anew, however the environments are divided into groups, and after a state was taken
@@ -347,9 +357,9 @@ fn environments_of_a_group_begin_alike() {
         );
         assert!(!starts.contains(&o[0]), "a fresh start");
         starts.push(o[0]);
-        let state = whole.saved();
+        let states = whole.saved();
         whole = grouped(0, 6, false, 3);
-        whole.load(&state).unwrap();
+        whole.load(&states).unwrap();
         whole.reset_all();
         parts.iter_mut().for_each(|part| part.reset_all());
     }
@@ -376,16 +386,14 @@ fn a_saved_state_continues_alike_and_damage_is_refused() {
             a.step(i, &[(k % 5) as f32 - 2.0]);
         }
     }
-    let bytes = a.saved();
+    let states = a.saved();
     let mut b = envs(0, 3, true);
-    assert_eq!(b.load(&bytes), Ok(0));
+    assert_eq!(b.load(&states), Ok(0));
     for _ in 0..40 {
         (0..3).for_each(|i| assert_eq!(a.step(i, &[1.5]), b.step(i, &[1.5])));
         assert_eq!(a.observations(), b.observations());
     }
-    for cut in 0..bytes.len() {
-        assert!(b.load(&bytes[..cut]).is_err());
-    }
+    b.refuses_damaged(&states);
 }
 
 /// Stepped at once, they do what they do one by one; what is retired stands still.

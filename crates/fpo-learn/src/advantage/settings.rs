@@ -70,8 +70,8 @@ pub struct AdvantageConfig {
     /// Over which transitions advantages are normalized (gae).
     pub normalize: AdvantageNormalization,
     /// Set advantages to 0 in an iteration whose rewards are all equal and in which no episode ends
-    /// early (gae, with recompute = "per_iteration"). Such advantages are only the critic's errors,
-    /// which normalization would make as large as any others.
+    /// early (gae). Such advantages are only the critic's errors, which normalization would make as
+    /// large as any others.
     pub wait_for_reward: bool,
 }
 

@@ -307,7 +307,13 @@ fn passes_in_turn(
         if !worker.has_estimates_of(length * indices.len()) {
             return Err(ReduceError("estimates of another minibatch".into()));
         }
-        worker.hand_over_returns(batch, indices);
+        worker.hand_over_estimates(batch, indices);
+    }
+    // As before the epochs where advantages are estimated once.
+    if settings.waits(batch) {
+        for &s in partition.indices {
+            batch.advantages[s as usize * length..][..length].fill(0.0);
+        }
     }
     let batch = &*batch;
     let normalization = normalization(settings, batch, partition.indices);

@@ -16,8 +16,9 @@ pub trait GradientSteps {
     /// Finds the gradient of a minibatch and keeps it for [`GradientSteps::step`].
     ///
     /// `indices` are transitions of `batch`, or its sequences where advantages are computed per
-    /// minibatch; advantages and returns of the latter are written into the batch. Ranks may share
-    /// the work; all of them are left with the same gradient and the same sums.
+    /// minibatch; advantages (zeros where [`LearnerSettings::waits`]) and returns of the latter are
+    /// written into the batch. Ranks may share the work; all of them are left with the same
+    /// gradient and the same sums.
     ///
     /// # Errors
     /// If a rank is gone.
@@ -84,7 +85,7 @@ pub fn shuffle(settings: &LearnerSettings, iteration: u64, epoch: u64, order: &m
 
 /// What is done to advantages once an iteration.
 fn prepare_advantages(settings: &LearnerSettings, batch: &mut Batch) {
-    if settings.wait_for_reward && batch.is_uniform() {
+    if settings.waits(batch) {
         batch.advantages.fill(0.0);
     }
     if settings.normalize == AdvantageNormalization::Batch {

@@ -6,7 +6,7 @@ use crate::advantage::{AdvantageNormalization, Gae};
 use crate::objective::{
     BoundPull, EntropyBonus, PolicyObjective, QGradient, SampleLoss, ValueLoss,
 };
-use crate::rollout::BatchDims;
+use crate::rollout::{Batch, BatchDims};
 use fpo_nn::AdamConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -158,5 +158,11 @@ impl LearnerSettings {
             Some(num_steps) => (dims.sequences, num_steps),
             None => (dims.transitions(), 1),
         }
+    }
+
+    /// Whether advantages count as 0 while learning from `batch`, since no reward of it tells one
+    /// action from another.
+    pub fn waits(&self, batch: &Batch) -> bool {
+        self.wait_for_reward && batch.is_uniform()
     }
 }

@@ -77,7 +77,7 @@ pub struct LearnStats {
 
 // Fields are named one by one, so that one that is added is not forgotten here.
 impl Part for MinibatchStats {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&mut self, out: &mut Vec<u8>) {
         let Self {
             rows,
             ratio,

@@ -240,7 +240,7 @@ impl GradientWorker {
 
     /// Writes the advantages and returns that the critic pass computed for its sequences `indices`
     /// into the batch.
-    pub fn hand_over_returns(&self, batch: &mut Batch, indices: &[u32]) {
+    pub fn hand_over_estimates(&self, batch: &mut Batch, indices: &[u32]) {
         let num_steps = batch.dims.num_steps;
         for (k, &s) in indices.iter().enumerate() {
             let (from, to) = (k * num_steps..(k + 1) * num_steps, s as usize * num_steps);
@@ -253,7 +253,7 @@ impl GradientWorker {
 
 /// The gradients and the sums.
 impl Part for GradientWorker {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&mut self, out: &mut Vec<u8>) {
         for gradient in self.gradients() {
             put_f32s(out, gradient);
         }
@@ -268,7 +268,7 @@ impl Part for GradientWorker {
 }
 
 impl Part for Estimates {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&mut self, out: &mut Vec<u8>) {
         self.advantages.write(out);
         self.returns.write(out);
     }

@@ -5,8 +5,9 @@ use fpo_env::StepEnd;
 
 /// One of the parts that work is cut into, as it travels between ranks.
 pub trait Part {
-    /// Appends what the rank that computed the part has found.
-    fn write(&self, out: &mut Vec<u8>);
+    /// Appends what the rank that computed the part has found. It changes nothing; with `&mut self`
+    /// one list of what travels can serve both directions.
+    fn write(&mut self, out: &mut Vec<u8>);
 
     /// Takes over what [`Part::write`] of an equal part appended.
     ///
@@ -153,9 +154,9 @@ pub(crate) fn end_of_code(code: u8) -> Result<StepEnd, ReduceError> {
 }
 
 impl Part for Vec<u8> {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&mut self, out: &mut Vec<u8>) {
         put_u64s(out, &[self.len() as u64]);
-        out.extend(self);
+        out.extend_from_slice(self);
     }
 
     fn read(&mut self, bytes: &mut Reader) -> Result<(), ReduceError> {
@@ -166,7 +167,7 @@ impl Part for Vec<u8> {
 
 /// Any number of numbers.
 impl Part for Vec<f32> {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&mut self, out: &mut Vec<u8>) {
         put_u64s(out, &[4 * self.len() as u64]);
         put_f32s(out, self);
     }

@@ -51,6 +51,15 @@ impl BatchDims {
         }
     }
 
+    /// Which of a batch's observations the critic sees: its `own`, or the `policy`'s where it has
+    /// none.
+    pub(super) fn seen_by_critic<'a>(&self, policy: &'a [f32], own: &'a [f32]) -> &'a [f32] {
+        match self.critic_observation {
+            0 => policy,
+            _ => own,
+        }
+    }
+
     /// The observation row before transition `i`: sequences have T + 1 observations.
     pub fn row(&self, transition: usize) -> usize {
         transition + transition / self.num_steps
@@ -183,10 +192,8 @@ impl Batch {
 
     /// What the critic sees `[S, T + 1, critic_input]`: its own observations or the policy's.
     pub fn critic_input(&self) -> &[f32] {
-        match self.dims.critic_observation {
-            0 => &self.observations,
-            _ => &self.critic_observations,
-        }
+        self.dims
+            .seen_by_critic(&self.observations, &self.critic_observations)
     }
 
     /// What a flow's network answered to sample `n` of `transition` when it acted; empty for a

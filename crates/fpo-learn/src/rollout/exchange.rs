@@ -3,12 +3,13 @@
 use super::{BatchSlice, NonFinite, Quantity, RolloutStats};
 use crate::reduce::wire::{end_code, end_of_code};
 use crate::reduce::{Part, Reader, ReduceError, put_f32s, put_f64s, put_u64s};
-use fpo_env::Episode;
+use fpo_env::{Episode, StepEnd};
 
 // Fields are named one by one, so that one that is added is not forgotten here.
 
-impl Part for BatchSlice<'_> {
-    fn write(&self, out: &mut Vec<u8>) {
+impl BatchSlice<'_> {
+    /// All columns, in the order in which they travel: those of numbers, then the ends of steps.
+    fn columns(&mut self) -> ([&mut [f32]; 14], &mut [StepEnd]) {
         let Self {
             dims: _,
             observations,
@@ -27,7 +28,7 @@ impl Part for BatchSlice<'_> {
             old_losses,
             old_velocities,
         } = self;
-        for numbers in [
+        let numbers = [
             observations,
             critic_observations,
             actions,
@@ -42,48 +43,24 @@ impl Part for BatchSlice<'_> {
             sample_times,
             old_losses,
             old_velocities,
-        ] {
-            put_f32s(out, numbers);
+        ];
+        (numbers.map(|column| &mut **column), ends)
+    }
+}
+
+impl Part for BatchSlice<'_> {
+    fn write(&mut self, out: &mut Vec<u8>) {
+        let (numbers, ends) = self.columns();
+        for column in numbers {
+            put_f32s(out, column);
         }
         out.extend(ends.iter().map(|end| end_code(*end)));
     }
 
     fn read(&mut self, bytes: &mut Reader) -> Result<(), ReduceError> {
-        let Self {
-            dims: _,
-            observations,
-            critic_observations,
-            actions,
-            rewards,
-            ends,
-            final_values,
-            values,
-            advantages,
-            returns,
-            surprisals,
-            sample_inputs,
-            sample_targets,
-            sample_times,
-            old_losses,
-            old_velocities,
-        } = self;
-        for numbers in [
-            observations,
-            critic_observations,
-            actions,
-            rewards,
-            final_values,
-            values,
-            advantages,
-            returns,
-            surprisals,
-            sample_inputs,
-            sample_targets,
-            sample_times,
-            old_losses,
-            old_velocities,
-        ] {
-            bytes.f32s(numbers)?;
+        let (numbers, ends) = self.columns();
+        for column in numbers {
+            bytes.f32s(column)?;
         }
         let codes = bytes.bytes(ends.len())?;
         for (end, code) in ends.iter_mut().zip(codes) {
@@ -94,7 +71,7 @@ impl Part for BatchSlice<'_> {
 }
 
 impl Part for RolloutStats {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&mut self, out: &mut Vec<u8>) {
         let Self {
             episodes,
             moments,

@@ -2,7 +2,7 @@
 
 use crate::reduce::{Part, Reader, ReduceError};
 use crate::rollout::RolloutWorker;
-use fpo_env::{EnvGroup, NoState, Resumed, StateError};
+use fpo_env::{NoState, Resumed, StateError};
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 
@@ -58,7 +58,7 @@ impl EnvStates {
 }
 
 impl Part for EnvStates {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&mut self, out: &mut Vec<u8>) {
         self.bytes.write(out);
         self.sizes.write(out);
     }
@@ -69,22 +69,14 @@ impl Part for EnvStates {
     }
 }
 
-/// The state of each environment in `file`; none of one that gave none. States that were written
-/// before there were sizes are those of [`EnvGroup`]s, whose observations have `observation_dim`
-/// entries.
+/// The state of each environment in `file`; none of one that gave none.
 ///
 /// # Errors
 /// If the tensors are no such states.
-pub(super) fn read<'a>(
-    file: &SafeTensors<'a>,
-    observation_dim: usize,
-) -> Result<Vec<Option<&'a [u8]>>, StateError> {
-    let [bytes, sizes] = TENSORS.map(|name| file.tensor(name));
-    let mut bytes = bytes.map_err(|e| StateError(e.to_string()))?.data();
-    let Ok(sizes) = sizes else {
-        let states = EnvGroup::states(bytes, observation_dim)?;
-        return Ok(states.into_iter().map(Some).collect());
-    };
+pub(super) fn read<'a>(file: &SafeTensors<'a>) -> Result<Vec<Option<&'a [u8]>>, StateError> {
+    let tensor = |name| file.tensor(name).map_err(|e| StateError(e.to_string()));
+    let [bytes, sizes] = TENSORS;
+    let (mut bytes, sizes) = (tensor(bytes)?.data(), tensor(sizes)?);
     let wrong = || StateError("the sizes of environments' states are not those".into());
     if sizes.dtype() != Dtype::U64 {
         return Err(wrong());

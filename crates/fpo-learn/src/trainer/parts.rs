@@ -3,7 +3,6 @@
 use super::TrainError;
 use super::env_states;
 use super::state::METADATA;
-use fpo_policy::moments::{self, NORMALIZER};
 use safetensors::SafeTensors;
 use std::collections::BTreeMap;
 
@@ -37,8 +36,7 @@ pub fn part_digests(state: &[u8]) -> Result<BTreeMap<String, String>, TrainError
             parts.insert(name, digest(tensor.data()));
         }
     }
-    let dim = moments::dim(&file, NORMALIZER).map_err(|e| refused(&e))?;
-    let states = env_states::read(&file, dim).map_err(|e| refused(&e))?;
+    let states = env_states::read(&file).map_err(|e| refused(&e))?;
     for (k, bytes) in states.iter().enumerate() {
         if let Some(bytes) = bytes {
             parts.insert(format!("environment {k}"), digest(bytes));

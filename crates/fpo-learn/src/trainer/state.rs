@@ -231,7 +231,7 @@ impl Trainer {
             *normalizer = Normalizer::from_moments(normalizer.config(), moments);
         }
         let steps = counters.iteration * self.batch.dims.steps() as u64;
-        let states = env_states::read(&file, dim).map_err(damaged)?;
+        let states = env_states::read(&file).map_err(damaged)?;
         self.load_environments(&states, steps)
     }
 

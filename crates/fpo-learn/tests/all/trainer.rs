@@ -118,13 +118,17 @@ fn policy_parameters(trainer: &Trainer) -> Vec<(String, Vec<u8>)> {
 #[test]
 fn a_policy_waits_for_a_reward() {
     for method in [
-        &["objective.method=fpo"],
-        &["objective.method=ppo"],
-        &["objective.method=dppo"],
+        ["objective.method=fpo", "advantage.recompute=per_iteration"],
+        ["objective.method=ppo", "advantage.recompute=per_iteration"],
+        ["objective.method=dppo", "advantage.recompute=per_iteration"],
+        ["objective.method=fpo", "advantage.recompute=per_minibatch"],
+        ["objective.method=ppo", "advantage.recompute=per_minibatch"],
     ] {
         let parameters = |wait: &str, silent: u32| {
+            let [method, recompute] = method;
             let sets = [
-                method[0],
+                method,
+                recompute,
                 "objective.bound_pull=0",
                 "objective.entropy=0",
                 wait,
@@ -329,18 +333,22 @@ fn states_of_other_runs_are_refused() {
     }
 }
 
-/// States once had no sizes of the environments' states.
 #[test]
-fn a_state_without_sizes_of_environments_is_restored() {
+fn a_state_that_lacks_a_tensor_of_the_environments_is_refused() {
     let state = trainer().state().unwrap();
     let (_, header) = SafeTensors::read_metadata(&state).unwrap();
     let tensors = SafeTensors::deserialize(&state).unwrap();
-    let tensors = tensors.tensors().into_iter();
-    let older = tensors.filter(|(name, _)| name != "environment_sizes");
-    let older = safetensors::serialize(older, header.metadata().clone()).unwrap();
-    assert!(older.len() < state.len());
-    let restored = Trainer::restore(&config(), Arc::new(Toy::new(20)), 1, &older).unwrap();
-    assert!(restored.state().unwrap() == state);
+    for missing in ["environments", "environment_sizes"] {
+        let others = tensors.tensors().into_iter();
+        let others = others.filter(|(name, _)| name != missing);
+        let damaged = safetensors::serialize(others, header.metadata().clone()).unwrap();
+        let task = Arc::new(Toy::new(20));
+        let refused = Trainer::restore(&config(), task, 1, &damaged).err();
+        let Some(TrainError::State(why)) = refused else {
+            panic!("{missing}: {refused:?}")
+        };
+        assert!(why.contains(missing), "{why}");
+    }
 }
 
 /// Environments that cannot save their state begin a new episode, deterministically; everything

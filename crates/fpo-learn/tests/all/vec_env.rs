@@ -101,8 +101,8 @@ impl Task for Points {
     ) -> Result<Box<dyn VecEnv>, MakeError> {
         Ok(match self.kind {
             Kind::Single => Box::new(EnvGroup::new(self, first, count, options)?),
-            Kind::Batched => Box::new(PointBatch::new(first, count, options)),
-            Kind::Wrong => Box::new(PointBatch::new(first, count + 1, options)),
+            Kind::Batched => Box::new(PointBatch::new(&self.spec, first, count, options)?),
+            Kind::Wrong => Box::new(PointBatch::new(&self.spec, first, count + 1, options)?),
         })
     }
 }
@@ -156,16 +156,21 @@ struct PointBatch {
 }
 
 impl PointBatch {
-    fn new(first: u32, count: usize, options: VecEnvOptions) -> Self {
+    fn new(
+        spec: &EnvSpec,
+        first: u32,
+        count: usize,
+        options: VecEnvOptions,
+    ) -> Result<Self, MakeError> {
         let mut batch = Self {
-            episodes: Episodes::new(first, count, None, options),
+            episodes: Episodes::new(spec, first, count, options)?,
             x: vec![0.0; count],
             target: vec![0.0; count],
             steps: vec![0; count],
             observations: vec![0.0; 3 * count],
         };
         (0..count).for_each(|i| batch.reset(i));
-        batch
+        Ok(batch)
     }
 
     fn reset(&mut self, i: usize) {

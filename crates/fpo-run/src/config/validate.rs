@@ -129,9 +129,13 @@ const RANGES: &[(&str, Range)] = &[
     ("train.keep", from_to(1.0, 1_000_000.0)),
 ];
 
-/// Bound on the f32 numbers of a batch (16 GiB): the samples' times, noises, losses and velocities,
-/// with room for 32 actions.
+/// Bound on the f32 numbers of a batch (16 GiB).
 const LARGEST_BATCH: f64 = 4.0 * 1024.0 * 1024.0 * 1024.0;
+/// Entries of an action that there is room for in such a batch. Validation does not know the task.
+const ROOM_FOR_ACTIONS: usize = 32;
+/// Numbers of a transition besides its samples, such as observations and the action, that there is
+/// room for.
+const ROOM_FOR_TRANSITION: usize = 256;
 
 /// Bound on the weights between a network's hidden layers.
 const LARGEST_NETWORK: f64 = 50e6;
@@ -211,7 +215,7 @@ fn check_conflicts(config: &Config) -> Result<(), ConfigError> {
         samples_key(objective.method),
     );
     let sizes = [env.num_envs, env.sequences, env.num_steps].map(|n| n as f64);
-    if sizes.iter().product::<f64>() * (samples as f64 * 66.0 + 256.0) > LARGEST_BATCH {
+    if sizes.iter().product::<f64>() * numbers_per_transition(config) > LARGEST_BATCH {
         return conflict(format!(
             "env.num_envs × env.sequences × env.num_steps × {samples_key} = {} × {} × {} × \
             {samples} needs more than 16 GiB for one batch",
@@ -378,6 +382,17 @@ fn check_conflicts(config: &Config) -> Result<(), ConfigError> {
         ));
     }
     Ok(())
+}
+
+/// Numbers that a batch stores for a transition.
+fn numbers_per_transition(config: &Config) -> f64 {
+    let (parts, action) = (config.parts(), ROOM_FOR_ACTIONS);
+    let input = parts.policy.sample_input_dim(&config.policy, action);
+    // A target is a noise or a velocity; there is a velocity of the policy that acted beside it.
+    let targets = 2 * parts.policy.target_dim(action);
+    let time_and_loss = 2;
+    let sample = input + targets + time_and_loss;
+    (parts.samples_per_action * sample + ROOM_FOR_TRANSITION) as f64
 }
 
 /// The key of the number of samples per action.

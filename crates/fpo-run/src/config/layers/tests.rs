@@ -406,6 +406,17 @@ fn errors_of_ranges_give_the_range() {
         .unwrap_err()
         .to_string();
     assert!(message.contains("16 GiB"), "{message}");
+    // Networks' inputs are stored, too: 40 numbers a sample, or 34 with a small embedding. Without
+    // them, and with a small embedding, these samples have less than 16 GiB.
+    let many = [
+        "env.num_envs=4096",
+        "env.num_steps=128",
+        "objective.samples=76",
+    ];
+    let message = sets(&many).unwrap_err().to_string();
+    assert!(message.contains("16 GiB"), "{message}");
+    let small = [&many[..], &["policy.time_embedding=2"]].concat();
+    assert!(sets(&small).is_ok());
     for (conflict, part) in [
         (
             &["policy.hidden=[8192,8192,8192]"][..],
