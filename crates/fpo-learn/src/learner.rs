@@ -39,8 +39,8 @@ use fpo_nn::Weights;
 /// then the first ratio is exactly 1, as the trainer expects.
 pub trait Learner: Send + Sync {
     /// Values of normalized `observations` `[rows, critic_input]` into `out` `[rows]`: the critic's
-    /// own observations or the policy's ([`crate::rollout::BatchDims::critic_input`]). A critic that
-    /// judges actions ([`MethodParts::q`](crate::method::MethodParts::q)) is given unbounded
+    /// own observations or the policy's ([`crate::rollout::BatchDims::critic_input`]). A critic
+    /// that judges actions ([`MethodParts::q`](crate::method::MethodParts::q)) is given unbounded
     /// `actions` `[rows, action]`, otherwise they are empty. Rollout threads call it at the same
     /// time.
     fn values(&self, observations: &[f32], actions: &[f32], out: &mut [f32]);

@@ -328,7 +328,7 @@ impl Trainer {
             normalizer: &self.normalizer,
             critic_normalizer: self.critic_normalizer.as_ref(),
             action_map: &self.action_map,
-            action_noise: config.policy.action_noise,
+            action_noise: self.action_noise(),
             samples: self.parts.samples,
             gae: config.advantage.gae(),
             judges_actions: self.parts.q.is_some(),
@@ -354,6 +354,13 @@ impl Trainer {
         complete(self.reduce.as_ref(), parts.iter_mut())?;
         complete(self.reduce.as_ref(), self.seen.iter_mut())?;
         Ok(())
+    }
+
+    /// Standard deviation of the noise on the actions of the next iteration.
+    fn action_noise(&self) -> f32 {
+        let policy = &self.config.policy;
+        let progress = self.iteration as f32 / self.total_iterations().max(1) as f32;
+        policy.action_noise * (1.0 - (1.0 - policy.final_noise_fraction) * progress.min(1.0))
     }
 
     /// What the next iteration learns with.

@@ -53,9 +53,12 @@ pub struct PolicyConfig {
     /// Initial standard deviation with std = "state_independent" (Gaussian). The other kind starts
     /// near softplus(0) = 0.69.
     pub initial_std: f32,
-    /// Standard deviation of noise that is added to the unbounded action in training (fpo, awfm;
-    /// FPO++: 0.02); 0 for none. What is learned from is the action with its noise.
+    /// Standard deviation of noise that is added to the unbounded action in training (fpo, awfm,
+    /// qfm; FPO++: 0.02); 0 for none. What is learned from is the action with its noise.
     pub action_noise: f32,
+    /// The action noise decreases linearly to this fraction at the end of the run; 1 keeps it
+    /// constant.
+    pub final_noise_fraction: f32,
     /// How the action reaches the environment's range.
     pub squash: Squash,
     /// Entries of the unbounded action are clipped to ± this before squashing; 0 for no bound. A
@@ -80,6 +83,7 @@ impl Default for PolicyConfig {
             std: StdKind::StateDependent,
             initial_std: 1.0,
             action_noise: 0.0,
+            final_noise_fraction: 1.0,
             squash: Squash::Tanh,
             action_bound: 0.0,
         }

@@ -77,23 +77,23 @@ pub enum TimeKind {
 pub struct ObjectiveConfig {
     /// The method, which also decides the kind of policy.
     pub method: Method,
-    /// (t, ε) pairs drawn for each action (fpo, awfm).
+    /// (t, ε) pairs drawn for each action (fpo, awfm, qfm).
     pub samples: usize,
-    /// What the flow-matching loss compares: velocities or noises (fpo, awfm).
+    /// What the flow-matching loss compares: velocities or noises (fpo, awfm, qfm).
     pub target: CfmTarget,
-    /// How the squared errors of the action entries become one number (fpo, awfm).
+    /// How the squared errors of the action entries become one number (fpo, awfm, qfm).
     pub reduction: Reduction,
-    /// Huber loss: errors of an action entry beyond this count linearly (fpo, awfm; FPO++ uses it
-    /// in fine-tuning); 0: all are squared. In the units of objective.target.
+    /// Huber loss: errors of an action entry beyond this count linearly (fpo, awfm, qfm; FPO++ uses
+    /// it in fine-tuning); 0: all are squared. In the units of objective.target.
     pub huber_delta: f32,
     /// One ratio per action or per pair (fpo; dppo has one per step, ppo one per action).
     pub ratio: RatioKind,
-    /// How the ratio follows from the difference of losses (not awfm).
+    /// How the ratio follows from the difference of losses (fpo, ppo, dppo).
     pub ratio_form: RatioForm,
-    /// How a ratio is kept near 1 (not awfm).
+    /// How a ratio is kept near 1 (fpo, ppo, dppo).
     pub trust_region: TrustRegion,
-    /// Range of the trust region around 1; with awfm, of the ratios that are not counted as
-    /// clipped.
+    /// Range of the trust region around 1; with other methods, of the ratios that are not counted
+    /// as clipped.
     pub clip: f32,
     /// Bound on |ℓ_old − ℓ| before exp, with zero gradient beyond; 0 for none.
     pub log_ratio_clamp: f32,
@@ -110,17 +110,17 @@ pub struct ObjectiveConfig {
     /// an untrained flow's losses are 2 on average.
     pub loss_pull_from: f32,
     /// Weight of a penalty on one-step predictions â = x_t − t·v̂ beyond ± policy.action_bound
-    /// (fpo, awfm); 0 for none. Without it a flow may leave the bound for good: beyond it, changes
-    /// of the flow no longer change the action that the environment receives.
+    /// (fpo, awfm, qfm); 0 for none. Without it a flow may leave the bound for good: beyond it,
+    /// changes of the flow no longer change the action that the environment receives.
     pub bound_pull: f32,
-    /// Distribution of the times of the pairs (fpo, awfm).
+    /// Distribution of the times of the pairs (fpo, awfm, qfm).
     pub time: TimeKind,
     /// β of `time = "beta"`.
     pub time_beta: f32,
     /// Stratified sampling: spread the times of an action's pairs evenly over their distribution
-    /// instead of drawing them independently (fpo, awfm).
+    /// instead of drawing them independently (fpo, awfm, qfm).
     pub stratified: bool,
-    /// Antithetic sampling: draw the noises of an action's pairs as couples ε, −ε (fpo, awfm).
+    /// Antithetic sampling: draw the noises of an action's pairs as couples ε, −ε (fpo, awfm, qfm).
     pub antithetic: bool,
     /// How an advantage becomes a weight (awfm).
     pub weight: WeightKind,

@@ -76,6 +76,7 @@ const RANGES: &[(&str, Range)] = &[
     ("policy.time_embedding", from_to(2.0, 32.0)),
     ("policy.initial_std", above(0.0, 1e3)),
     ("policy.action_noise", from_to(0.0, 100.0)),
+    ("policy.final_noise_fraction", from_to(0.0, 1.0)),
     ("policy.action_bound", from_to(0.0, 1e6)),
     ("critic.hidden", list(1, 16, from_to(1.0, 8192.0))),
     ("critic.final_gain", from_to(0.0, 100.0)),
@@ -305,8 +306,8 @@ fn check_conflicts(config: &Config) -> Result<(), ConfigError> {
         }
         if advantage.form == GaeForm::Brax {
             return conflict(
-                "critic.head = \"hl_gauss\" needs advantage.form = \"textbook\": Brax's form leaves \
-                truncated steps without a target"
+                "critic.head = \"hl_gauss\" needs advantage.form = \"textbook\": with Brax's form \
+                truncated steps have no target"
                     .into(),
             );
         }
@@ -370,8 +371,8 @@ fn check_conflicts(config: &Config) -> Result<(), ConfigError> {
     }
     if objective.entropy > 0.0 && !matches!(objective.method, Method::Ppo | Method::Reppo) {
         return conflict(format!(
-            "objective.entropy = {} needs objective.method = \"ppo\" or \"reppo\": a flow's entropy is not \
-            known",
+            "objective.entropy = {} needs objective.method = \"ppo\" or \"reppo\": \
+            a flow's entropy is not known",
             objective.entropy
         ));
     }

@@ -40,7 +40,9 @@ const FPO: &str = "objective.method=fpo";
 const PPO: &str = "objective.method=ppo";
 const DPPO: &str = "objective.method=dppo";
 const AWFM: &str = "objective.method=awfm";
-const METHODS: [&str; 4] = [FPO, PPO, DPPO, AWFM];
+const QFM: &str = "objective.method=qfm";
+const REPPO: &str = "objective.method=reppo";
+const METHODS: [&str; 6] = [FPO, PPO, DPPO, AWFM, QFM, REPPO];
 
 /// The path of the program.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_fpo");

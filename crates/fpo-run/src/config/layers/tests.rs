@@ -185,10 +185,37 @@ fn tables_of_unknown_methods_and_conflicts_are_rejected() {
         ),
         (
             "policy.action_noise=0.02",
-            "needs objective.method = \"fpo\" or \"awfm\"",
+            "needs objective.method = \"fpo\", \"awfm\" or \"qfm\"",
         ),
     ] {
         let message = sets(&["objective.method=dppo", set])
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains(part), "{message}");
+    }
+}
+
+#[test]
+fn methods_that_follow_q_refuse_what_they_do_not_use() {
+    for (set, part) in [
+        ("advantage.estimator=group", "advantage.estimator = \"gae\""),
+        (
+            "advantage.recompute=per_minibatch",
+            "advantage.recompute = \"per_iteration\"",
+        ),
+        ("objective.knn_entropy=0.1", "does not use"),
+        ("policy.action_noise=0.1", "\"qfm\""),
+    ] {
+        let message = sets(&["objective.method=reppo", set])
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains(part), "{message}");
+    }
+    for (set, part) in [
+        ("critic.bin_max=-0.2", "must be above critic.bin_min"),
+        ("advantage.form=brax", "truncated steps have no target"),
+    ] {
+        let message = sets(&["critic.head=hl_gauss", set])
             .unwrap_err()
             .to_string();
         assert!(message.contains(part), "{message}");
