@@ -55,7 +55,8 @@ pub(crate) struct Train {
     /// Task to learn (`fpo tasks` lists them); not needed to resume a folder
     pub(crate) task: Option<String>,
     /// Base settings: fast (best return per minute on a CPU) or paper (as published); ppo-fast and
-    /// ppo are the same with Gaussian PPO, dppo-fast and dppo with DPPO [default: fast]
+    /// ppo are the same with Gaussian PPO, dppo-fast and dppo with DPPO; qfm-fast and reppo-fast
+    /// follow the gradient of a critic of actions [default: fast]
     #[arg(long, value_name = "NAME")]
     pub(crate) preset: Option<String>,
     /// TOML file of settings, which override the preset

@@ -24,10 +24,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 /// The built-in suites: name and TOML text.
-pub(crate) const SUITES: [(&str, &str); 3] = [
+pub(crate) const SUITES: [(&str, &str); 4] = [
     ("ablations", include_str!("../suites/ablations.toml")),
     ("dmc10", include_str!("../suites/dmc10.toml")),
     ("gridworld", include_str!("../suites/gridworld.toml")),
+    ("q_gradients", include_str!("../suites/q_gradients.toml")),
 ];
 
 /// Trains the missing runs of a suite and reports on all.

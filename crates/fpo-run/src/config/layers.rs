@@ -19,13 +19,15 @@ use std::path::Path;
 use toml::{Table, Value};
 
 /// The built-in presets: name and TOML text.
-pub const PRESETS: [(&str, &str); 6] = [
+pub const PRESETS: [(&str, &str); 8] = [
     ("dppo", include_str!("../../presets/dppo.toml")),
     ("dppo-fast", include_str!("../../presets/dppo-fast.toml")),
     ("fast", include_str!("../../presets/fast.toml")),
     ("paper", include_str!("../../presets/paper.toml")),
     ("ppo", include_str!("../../presets/ppo.toml")),
     ("ppo-fast", include_str!("../../presets/ppo-fast.toml")),
+    ("qfm-fast", include_str!("../../presets/qfm-fast.toml")),
+    ("reppo-fast", include_str!("../../presets/reppo-fast.toml")),
 ];
 
 /// The default preset.

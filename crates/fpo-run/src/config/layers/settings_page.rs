@@ -26,9 +26,11 @@ setting; the others stay as they were when the run began.
 
 /// The presets that have a column, and those that are compared with one of them.
 const SHOWN: [&str; 2] = ["fast", "paper"];
-const DERIVED: [(&str, &str); 4] = [
+const DERIVED: [(&str, &str); 6] = [
     ("ppo-fast", "fast"),
     ("dppo-fast", "fast"),
+    ("qfm-fast", "fast"),
+    ("reppo-fast", "fast"),
     ("ppo", "paper"),
     ("dppo", "paper"),
 ];

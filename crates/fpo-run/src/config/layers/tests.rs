@@ -83,6 +83,8 @@ fn a_method_applies_its_settings_in_whichever_layer_it_is_set() {
         ("ppo-fast", "fast", Method::Ppo),
         ("dppo", "paper", Method::Dppo),
         ("dppo-fast", "fast", Method::Dppo),
+        ("qfm-fast", "fast", Method::Qfm),
+        ("reppo-fast", "fast", Method::Reppo),
     ] {
         let named = preset(name, &[]);
         let word = name.split('-').next().unwrap();
@@ -529,7 +531,8 @@ fn files_that_are_not_configurations() {
         .to_string();
     assert_eq!(
         message,
-        "unknown preset `quick`; there are: dppo, dppo-fast, fast, paper, ppo, ppo-fast"
+        "unknown preset `quick`; there are: dppo, dppo-fast, fast, paper, ppo, ppo-fast, \
+         qfm-fast, reppo-fast"
     );
 }
 
