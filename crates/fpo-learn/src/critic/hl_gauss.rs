@@ -36,6 +36,11 @@ impl HlGauss {
         self.bins
     }
 
+    /// Whether `y` lies between the first center and the last.
+    pub fn covers(&self, y: f32) -> bool {
+        (self.min..=self.center(self.bins - 1)).contains(&y)
+    }
+
     fn center(&self, i: usize) -> f32 {
         self.min + self.width * i as f32
     }

@@ -101,6 +101,12 @@ impl Trainer {
             values.push(("entropy", stats.entropy / stats.rows as f64));
             values.push(("policy_std", stats.std / stats.rows as f64));
         }
+        if let Some(bins) = &self.critic.bins {
+            let returns = batch.returns.iter();
+            let outside = returns.filter(|y| !bins.covers(**y / self.critic.unit));
+            let share = outside.count() as f64 / transitions as f64;
+            values.push(("outside_bins", share));
+        }
         if self.parts.q.is_some() {
             let entries = stats.q.entries as f64;
             values.push(("q_slope", stats.q.slope / entries));

@@ -8,6 +8,7 @@ mod golden;
 mod group;
 mod learner;
 mod plain;
+mod q_gradient;
 mod ranks;
 mod rollout;
 mod stays_in_its_box;

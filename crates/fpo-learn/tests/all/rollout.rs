@@ -5,7 +5,7 @@
 use crate::toy::Toy;
 use fpo_env::{EnvGroup, StepEnd, VecEnv, VecEnvOptions, VecStep};
 use fpo_learn::config::{Config, GaeForm, Method, Recompute, ValueScale};
-use fpo_learn::critic::Critic;
+use fpo_learn::critic::{ActionInput, Critic};
 use fpo_learn::learner::{ActorCritic, CpuLearner, GradientSteps, Learner, TrainState};
 use fpo_learn::reduce::Alone;
 use fpo_learn::rollout::Batch;
@@ -85,7 +85,12 @@ fn rollout_with(method: Method, task: &Toy, action_bound: f32, action_noise: f32
     config.advantage.recompute = Recompute::PerIteration;
     config.optimizer.minibatches = 1;
     let policy = config.model(2, 1).unwrap();
-    let critic = Critic::new(&config.critic, 2, config.advantage.gamma).unwrap();
+    let actions = config.parts().q.map(|q| ActionInput {
+        dim: 1,
+        squash: q.squash,
+        bound: q.bound,
+    });
+    let critic = Critic::of_actions(&config.critic, 2, actions, config.advantage.gamma).unwrap();
     let networks = ActorCritic {
         policy: trained(&config, policy.network(), 0),
         critic: trained(&config, &critic.network, 1),
@@ -136,12 +141,16 @@ impl Rollout {
     }
 
     fn value(&self, observation: &[f32]) -> f32 {
+        self.value_of(observation, &[])
+    }
+
+    fn value_of(&self, observation: &[f32], action: &[f32]) -> f32 {
         let mut out = [0.0];
         let mut scratch = self.critic.network.scratch(1, false);
         self.critic.values(
             &self.learner.state().critic.weights,
             observation,
-            &[],
+            action,
             &mut scratch,
             &mut out,
         );
@@ -254,6 +263,55 @@ fn a_truncation_by_the_environment_bootstraps_and_a_termination_does_not() {
         }
     }
     assert!(values_of_ends.iter().any(|value| value.abs() > 1e-3));
+}
+
+/// A critic of actions judges the actions that were taken, also after the end of a sequence; where
+/// the rollout or a time limit ends, fresh actions of the policy that acted.
+#[test]
+fn values_of_actions_are_those_of_actions_taken_or_to_be_taken() {
+    const LENGTH: u32 = 3;
+    let task = Toy::ending(LENGTH, StepEnd::Truncated);
+    let r = rollout_with(Method::Qfm, &task, 1.0, 0.1);
+    let (b, steps) = (&r.batch, SEQUENCES * UNROLL);
+    let fresh = |observation: &[f32], env: usize, step: u64| {
+        let key = Key::new(9, Stream::NextAction).index(env as u32).step(step);
+        let (mut noise, mut action) = ([0.0], [0.0]);
+        fpo_rng::fill_normal(key, &mut noise);
+        let mut scratch = r.policy.scratch(1);
+        let weights = r.learner.actor_weights();
+        r.policy
+            .sample(weights, observation, &noise, &mut action, &mut scratch);
+        r.map.cut(&mut action);
+        action
+    };
+    let mut twin = EnvGroup::new(&task, 0, ENVS, options()).unwrap();
+    let mut stepped = VecStep::new(&twin);
+    let (mut action, mut truncated) = ([0.0], 0);
+    for env in 0..ENVS {
+        for t in 0..steps {
+            let i = env * steps + t;
+            let row = b.dims.row(i);
+            let observation = |row: usize| &b.observations[2 * row..][..2];
+            let taken = &b.actions[i..=i];
+            assert_eq!(b.values[row], r.value_of(observation(row), taken));
+            r.map.apply(taken, &mut action);
+            twin.step_env(env, &action, &mut stepped);
+            if (t + 1) % UNROLL == 0 {
+                let next = match t + 1 == steps {
+                    true => fresh(observation(row + 1), env, 2 * steps as u64),
+                    false => [b.actions[i + 1]],
+                };
+                assert_eq!(b.values[row + 1], r.value_of(observation(row + 1), &next));
+            }
+            if b.ends[i] == StepEnd::Truncated {
+                let last = r.normalized(stepped.final_observation(env));
+                let next = fresh(&last, env, 2 * t as u64 + 1);
+                assert_eq!(b.final_values[i], r.value_of(&last, &next));
+                truncated += 1;
+            }
+        }
+    }
+    assert!(truncated > ENVS, "{truncated}");
 }
 
 #[test]

@@ -309,6 +309,21 @@ const SHOWN: [Shown; 17] = [
         &[("", "explained_variance", Merge::Mean)],
     ),
     (
+        "share of returns beyond the critic's bins",
+        Unit::Share,
+        &[("", "outside_bins", Merge::Mean)],
+    ),
+    (
+        "size of the gradient of Q at actions",
+        Unit::Plain,
+        &[("", "q_slope", Merge::Mean)],
+    ),
+    (
+        "share of action entries that follow it",
+        Unit::Share,
+        &[("", "q_inside", Merge::Mean)],
+    ),
+    (
         "saturation of actions",
         Unit::Share,
         &[("", "action_saturation", Merge::Mean)],

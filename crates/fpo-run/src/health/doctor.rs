@@ -36,6 +36,7 @@ pub fn examine(record: &RunRecord) -> Vec<Finding> {
         found.extend(nulls(record, present));
         found.extend(clipping(record, present));
         found.extend(critic(record, present, &detector));
+        found.extend(bins(record, present));
         found.extend(saturation(present));
         found.extend(diverged(present));
         found.extend(evaluations(record));
@@ -227,6 +228,28 @@ fn critic(record: &RunRecord, present: &[Recorded], detector: &Detector) -> Opti
             statement,
             "change optimizer.critic_learning_rate, or start a new run with \
             critic.value_scale=\"horizon\" or a larger critic",
+        )
+    })
+}
+
+/// Returns that a critic's bins do not cover count as the nearest end.
+fn bins(record: &RunRecord, present: &[Recorded]) -> Option<Finding> {
+    let share = recent(present, "outside_bins")?;
+    let critic = &record.config.critic;
+    (share > BINS_MISSED).then(|| {
+        Finding::new(
+            FindingKind::CriticBins,
+            Severity::Warning,
+            format!(
+                "{:.0} % of returns lie beyond the critic's bins, {} to {}: it cannot tell them \
+                apart",
+                100.0 * share,
+                critic.bin_min,
+                critic.bin_max
+            ),
+            "begin a new run with critic.bin_min and critic.bin_max beyond the least and the \
+            greatest reward of a step (with critic.value_scale=horizon), or with \
+            critic.head=scalar",
         )
     })
 }

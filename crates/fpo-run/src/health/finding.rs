@@ -36,6 +36,8 @@ pub enum FindingKind {
     ClipFraction,
     /// The critic explains nothing.
     ExplainedVariance,
+    /// Returns lie beyond the bins of the critic.
+    CriticBins,
     /// The normalizer's statistics are extreme, or have moved far.
     Normalizer,
     /// Actions are at the bounds of their range.

@@ -68,6 +68,8 @@ pub const MAX_ROLLBACKS: u32 = 3;
 pub const PRESENT: usize = 50;
 /// Iterations before `fpo doctor` reports that something has not happened yet.
 pub const YOUNG: usize = 100;
+/// Share of returns beyond the critic's bins above which it cannot tell them apart.
+pub const BINS_MISSED: f64 = 0.05;
 /// Share of ratios outside the trust region above which steps are too large. Healthy runs: up to
 /// 0.65 temporarily, at most 0.32 in the end.
 pub const CLIPPED_MOST: f64 = 0.5;

@@ -246,6 +246,7 @@ fn each_kind_of_problem_is_found() {
         ("clip_fraction", "0.9", "clip_fraction"),
         ("action_saturation", "0.99", "saturation"),
         ("diverged", "3.0", "diverged"),
+        ("outside_bins", "0.4", "critic_bins"),
         ("value_loss", "null", "non_finite"),
         ("ratio_max", "1e9", "ratio_tails"),
     ] {
