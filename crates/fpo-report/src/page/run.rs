@@ -238,7 +238,7 @@ type Shown = (
     &'static [(&'static str, &'static str, Merge)],
 );
 
-const SHOWN: [Shown; 17] = [
+const SHOWN: [Shown; 20] = [
     (
         "return of training episodes",
         Unit::Plain,
