@@ -88,7 +88,8 @@ pub struct LearnPlan {
     pub policy_lr: f32,
     /// Learning rate of the critic.
     pub critic_lr: f32,
-    /// Mean |∂Q/∂a| of an action's entry, by which the gradient of Q is divided, where the policy
-    /// follows it; 0 while it is unknown or there is nothing to learn: then it is not followed.
-    pub q_slope: f64,
+    /// Mean |∂Q/∂a| of an action's entry so far, by which the gradient of Q is divided where the
+    /// policy follows it; 0 while it is unknown: then it is only measured. None where the batch
+    /// holds nothing to learn for such a policy: only the critic learns.
+    pub q_slope: Option<f64>,
 }

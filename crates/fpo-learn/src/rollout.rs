@@ -436,7 +436,9 @@ impl RolloutWorker {
             Some(normalizer) => (normalizer, self.stepped.final_critic_observation(i)),
             None => (context.normalizer, self.stepped.final_observation(i)),
         };
-        let finite = all_finite(last);
+        // Where the critic judges actions, the policy acts on its own last observation.
+        let seen = self.stepped.final_observation(i);
+        let finite = all_finite(last) && (!context.judges_actions || all_finite(seen));
         if episode.end == StepEnd::Truncated {
             let start = self.final_observations.len();
             self.final_observations.resize(start + last.len(), 0.0);

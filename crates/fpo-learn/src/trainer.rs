@@ -283,9 +283,7 @@ impl Trainer {
     fn average_q_slope(&mut self, learned: &LearnStats) {
         /// Share of the latest iteration.
         const SHARE: f64 = 0.1;
-        let q = &learned.minibatches.q;
-        if q.entries > 0 {
-            let latest = q.slope / q.entries as f64;
+        if let Some(latest) = learned.minibatches.q.mean_slope() {
             self.q_slope = match self.q_slope {
                 0.0 => latest,
                 mean => mean + SHARE * (latest - mean),
@@ -375,10 +373,7 @@ impl Trainer {
             iteration: self.iteration,
             policy_lr: optimizer.learning_rate * fraction * factor,
             critic_lr: optimizer.critic_learning_rate * fraction,
-            q_slope: match self.config.advantage.wait_for_reward && self.batch.is_uniform() {
-                true => 0.0,
-                false => self.q_slope,
-            },
+            q_slope: (!self.config.learner().waits(&self.batch)).then_some(self.q_slope),
         }
     }
 

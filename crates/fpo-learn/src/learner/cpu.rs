@@ -9,6 +9,7 @@ use super::worker::{GradientWorker, PassContext};
 use super::{ActorCritic, LearnPlan, LearnStats, Learner, LearnerSettings, MinibatchStats};
 use crate::advantage::Normalization;
 use crate::critic::Critic;
+use crate::objective::{AnchorObjective, EntropyBonus, PolicyObjective};
 use crate::reduce::{Reduce, ReduceError, complete, share};
 use crate::rollout::{Batch, BatchSlice};
 use crate::trainer::TrainError;
@@ -21,6 +22,8 @@ use std::ops::Range;
 /// Parts that a minibatch's gradient is computed in, at most; the number of threads changes nothing
 /// about them.
 const MAX_WORKERS: usize = 8;
+/// A mean slope of Q from which on its gradient is followed; below, it is nothing but rounding.
+const LEAST_SLOPE: f64 = 1e-12;
 /// Transitions that a part has at least: below, its reduction costs more than its share of the work
 /// is worth.
 const MIN_WORKER_ROWS: usize = 128;
@@ -35,8 +38,8 @@ pub struct CpuLearner {
     /// The reduced gradient, the policy's then the critic's.
     gradient: Vec<f32>,
     policy_parameters: usize,
-    /// Of the current iteration ([`LearnPlan::q_slope`]).
-    q_slope: f64,
+    /// Of the current iteration ([`LearnPlan::q_slope`]), and at least that of the minibatch before.
+    q_slope: Option<f64>,
     scorers: ScorerPool,
 }
 
@@ -62,7 +65,7 @@ impl CpuLearner {
                 .collect(),
             gradient: vec![0.0; parameters],
             policy_parameters,
-            q_slope: 0.0,
+            q_slope: None,
             scorers: ScorerPool::default(),
             settings,
             policy,
@@ -123,6 +126,8 @@ impl GradientSteps for CpuLearner {
         let settings = &self.settings;
         let partition = Partition::new(indices, self.workers.len(), reduce);
         let rows = indices.len() * settings.sequence.unwrap_or(1);
+        // A policy that follows Q, in an iteration that holds nothing to learn for it.
+        let waits = settings.q.is_some() && self.q_slope.is_none();
         let pass = PassContext {
             policy: PolicyRef {
                 model: &self.policy,
@@ -131,12 +136,23 @@ impl GradientSteps for CpuLearner {
             },
             critic: &self.critic,
             critic_weights: &self.networks.critic.weights,
-            objective: settings.objective,
+            objective: match settings.objective {
+                PolicyObjective::Anchor(anchor) if waits => {
+                    PolicyObjective::Anchor(AnchorObjective {
+                        weight: 0.0,
+                        ..anchor
+                    })
+                }
+                objective => objective,
+            },
             pull: settings.pull,
-            entropy: settings.entropy,
-            q: settings.q,
+            entropy: settings.entropy.map(|entropy| EntropyBonus {
+                coefficient: if waits { 0.0 } else { entropy.coefficient },
+                ..entropy
+            }),
+            q: settings.q.filter(|_| !waits),
             q_weight: match self.q_slope {
-                slope if slope > 0.0 => (1.0 / slope) as f32,
+                Some(slope) if slope > LEAST_SLOPE => (1.0 / slope) as f32,
                 _ => 0.0,
             },
             noise: Key::new(settings.seed, Stream::Entropy).step(self.networks.policy.adam.steps),
@@ -170,13 +186,26 @@ impl GradientSteps for CpuLearner {
             stats.merge(&worker.stats);
         }
         stats.rows = rows as u64;
+        if let (Some(slope), Some(latest)) = (&mut self.q_slope, stats.q.mean_slope())
+            && *slope > 0.0
+        {
+            // The mean of iterations lags behind where the critic's view changes at once.
+            *slope = slope.max(latest);
+        }
         stats.grad_norm = global_norm(&[&self.gradient]);
         Ok(stats)
     }
 
     fn step(&mut self, norm: f64, [policy_lr, critic_lr]: [f32; 2]) {
         let limit = f64::from(self.settings.max_grad_norm);
-        if limit > 0.0 {
+        if limit > 0.0 && self.settings.q.is_some() {
+            // A steep Q must not take the critic's gradient away.
+            let (policy, critic) = self.gradient.split_at_mut(self.policy_parameters);
+            for part in [policy, critic] {
+                let norm = global_norm(&[part]);
+                clip_to_norm(part, norm, limit);
+            }
+        } else if limit > 0.0 {
             clip_to_norm(&mut self.gradient, norm, limit);
         }
         let (for_policy, for_critic) = self.gradient.split_at(self.policy_parameters);

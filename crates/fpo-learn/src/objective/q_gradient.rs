@@ -65,6 +65,11 @@ pub struct QStats {
 }
 
 impl QStats {
+    /// The mean size of the slope of an entry, if any was measured.
+    pub fn mean_slope(&self) -> Option<f64> {
+        (self.entries > 0).then(|| self.slope / self.entries as f64)
+    }
+
     /// Adds another part's.
     pub fn merge(&mut self, other: &Self) {
         self.entries += other.entries;

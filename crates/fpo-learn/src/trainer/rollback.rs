@@ -54,6 +54,7 @@ impl Trainer {
         self.average = make::average(config, &initial.policy);
         self.learner.load_state(initial);
         self.lr_scale = 1.0;
+        self.q_slope = 0.0;
         Ok(())
     }
 }

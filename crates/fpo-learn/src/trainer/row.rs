@@ -108,9 +108,10 @@ impl Trainer {
             values.push(("outside_bins", share));
         }
         if self.parts.q.is_some() {
-            let entries = stats.q.entries as f64;
-            values.push(("q_slope", stats.q.slope / entries));
-            values.push(("q_inside", stats.q.inside as f64 / entries));
+            // 0 where nothing was followed.
+            let inside = stats.q.inside as f64 / stats.q.entries.max(1) as f64;
+            values.push(("q_slope", stats.q.mean_slope().unwrap_or(0.0)));
+            values.push(("q_inside", inside));
         }
         if self.parts.objective.bounds_losses() {
             // Every epoch counts all samples again.

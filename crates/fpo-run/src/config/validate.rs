@@ -5,7 +5,7 @@ use super::{
     AdvantageEstimator, AdvantageNormalization, Config, GaeForm, Method, Recompute, TimeKind,
     ValueHead,
 };
-use fpo_flow::Sampler;
+use fpo_flow::{CfmTarget, Sampler};
 use std::fmt;
 use toml::Value;
 
@@ -304,6 +304,16 @@ fn check_conflicts(config: &Config) -> Result<(), ConfigError> {
                 critic.bin_max, critic.bin_min
             ));
         }
+        // Distances that f32 can hold.
+        let largest = critic.bin_min.abs().max(critic.bin_max.abs()).max(1e-30);
+        let width = (critic.bin_max - critic.bin_min) / (critic.bins - 1) as f32;
+        if width < 1e-5 * largest {
+            return conflict(format!(
+                "critic.bins = {} from critic.bin_min = {} to critic.bin_max = {} are too narrow \
+                for single precision",
+                critic.bins, critic.bin_min, critic.bin_max
+            ));
+        }
         if advantage.form == GaeForm::Brax {
             return conflict(
                 "critic.head = \"hl_gauss\" needs advantage.form = \"textbook\": with Brax's form \
@@ -324,6 +334,15 @@ fn check_conflicts(config: &Config) -> Result<(), ConfigError> {
             return conflict(format!(
                 "objective.method = \"{method}\" needs advantage.recompute = \"per_iteration\""
             ));
+        }
+        if objective.method == Method::Qfm
+            && (objective.target != CfmTarget::Velocity || objective.huber_delta > 0.0)
+        {
+            return conflict(
+                "objective.method = \"qfm\" needs objective.target = \"velocity\" and \
+                objective.huber_delta = 0: other losses do not hold the flow at all times t"
+                    .into(),
+            );
         }
         if objective.knn_entropy > 0.0 {
             return conflict(format!(

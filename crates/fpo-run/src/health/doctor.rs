@@ -5,6 +5,7 @@ use super::series::median;
 use super::{
     Detector, Finding, FindingKind, Metrics, NormalizerState, Recorded, RunRecord, Severity,
 };
+use fpo_learn::config::Squash;
 use fpo_learn::trainer::OF_CRITIC;
 
 /// All findings about a run, the worst first. The run is healthy if none of them [is
@@ -37,7 +38,7 @@ pub fn examine(record: &RunRecord) -> Vec<Finding> {
         found.extend(clipping(record, present));
         found.extend(critic(record, present, &detector));
         found.extend(bins(record, present));
-        found.extend(saturation(present));
+        found.extend(saturation(record, present));
         found.extend(diverged(present));
         found.extend(evaluations(record));
         found.extend(progress(record, &detector));
@@ -254,7 +255,7 @@ fn bins(record: &RunRecord, present: &[Recorded]) -> Option<Finding> {
     })
 }
 
-fn saturation(present: &[Recorded]) -> Option<Finding> {
+fn saturation(record: &RunRecord, present: &[Recorded]) -> Option<Finding> {
     let size = recent(present, "action_saturation")?;
     (size > SATURATED).then(|| {
         Finding::new(
@@ -264,9 +265,17 @@ fn saturation(present: &[Recorded]) -> Option<Finding> {
                 "nearly all actions are at the bounds of their range (saturation {size:.2} of \
                 1)"
             ),
-            "the policy drifts beyond tanh; start a new run with policy.action_bound=3 (a flow: \
-            and objective.bound_pull=1), and lower \
-             optimizer.learning_rate",
+            match record.config.policy.squash {
+                Squash::Tanh => {
+                    "the policy drifts beyond tanh; start a new run with policy.action_bound=3 (a \
+                    flow: and objective.bound_pull=1), and lower optimizer.learning_rate"
+                }
+                Squash::Clip => {
+                    "the policy drifts beyond its range; start a new run with \
+                    policy.action_bound=1 (a flow: and objective.bound_pull=1), and lower \
+                    optimizer.learning_rate"
+                }
+            },
         )
     })
 }
