@@ -39,7 +39,7 @@ pub struct Config {
     pub seed: u64,
     /// Environments and rollout.
     pub env: EnvConfig,
-    /// The policy: a flow, or a Gaussian with objective.method = "ppo".
+    /// The policy: a flow, or a Gaussian with objective.method = "ppo" or "reppo".
     pub policy: PolicyConfig,
     /// The value network.
     pub critic: CriticConfig,

@@ -26,7 +26,7 @@ pub enum StdKind {
     StateIndependent,
 }
 
-/// The policy: a flow, or a Gaussian with objective.method = "ppo".
+/// The policy: a flow, or a Gaussian with objective.method = "ppo" or "reppo".
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PolicyConfig {
@@ -56,15 +56,15 @@ pub struct PolicyConfig {
     /// Standard deviation of noise that is added to the unbounded action in training (fpo, awfm,
     /// qfm; FPO++: 0.02); 0 for none. What is learned from is the action with its noise.
     pub action_noise: f32,
-    /// The action noise decreases linearly to this fraction at the end of the run; 1 keeps it
-    /// constant.
+    /// The action noise decreases linearly to this fraction at the end of the run (fpo, awfm, qfm);
+    /// 1 keeps it constant.
     pub final_noise_fraction: f32,
     /// How the action reaches the environment's range.
     pub squash: Squash,
     /// Entries of the unbounded action are clipped to ± this before squashing; 0 for no bound. A
     /// flow learns from the clipped action: beyond a few units squashed actions hardly differ, but
     /// their flow-matching losses grow. Methods with likelihoods (ppo, dppo) learn from the
-    /// unclipped sample.
+    /// unclipped sample; a critic of actions (qfm, reppo) sees the clipped one.
     pub action_bound: f32,
 }
 

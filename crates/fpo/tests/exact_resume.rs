@@ -94,6 +94,7 @@ const OBJECTIVES: [(&str, &[&str]); 13] = [
             "objective.method=qfm",
             "optimizer.max_kl=0",
             "policy.action_noise=0.2",
+            "policy.final_noise_fraction=0.5",
         ],
     ),
     (

@@ -38,7 +38,7 @@ pub struct CpuLearner {
     /// The reduced gradient, the policy's then the critic's.
     gradient: Vec<f32>,
     policy_parameters: usize,
-    /// Of the current iteration ([`LearnPlan::q_slope`]), and at least that of the minibatch before.
+    /// Of the current iteration ([`LearnPlan::q_slope`]), and at least that of each minibatch.
     q_slope: Option<f64>,
     scorers: ScorerPool,
 }

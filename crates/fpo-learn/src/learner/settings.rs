@@ -41,7 +41,7 @@ pub struct OptimizerConfig {
     pub eps: f32,
     /// Decoupled weight decay (AdamW).
     pub weight_decay: f32,
-    /// Bound on the norm of the gradient over both networks; 0 for none.
+    /// Bound on the norm of the gradient, over both networks (of each with qfm, reppo); 0 for none.
     pub max_grad_norm: f32,
     /// Passes over an iteration's batch.
     pub epochs: usize,
@@ -140,7 +140,7 @@ pub struct LearnerSettings {
     pub wait_for_reward: bool,
     /// Weight of an action's surprisal.
     pub bonus: f32,
-    /// Bound on the norm of the gradient over both networks; 0 for none.
+    /// Bound on the norm of the gradient, over both networks (of each with qfm, reppo); 0 for none.
     pub max_grad_norm: f32,
     /// Passes over a batch.
     pub epochs: usize,

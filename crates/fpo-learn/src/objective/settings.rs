@@ -146,8 +146,9 @@ pub struct ObjectiveConfig {
     pub knn_samples: usize,
     /// k of the k-NN estimate: 1 for the nearest neighbor.
     pub knn_k: usize,
-    /// Weight of the policy's entropy (ppo, reppo; 0.01 in the published comparison with FPO; with
-    /// reppo beside a gradient of Q that is scaled to a mean of 1 an entry). With
+    /// Weight of the policy's entropy, a sum over the action's entries (ppo, reppo; 0.01 in the
+    /// published comparison with FPO; with reppo beside a gradient of Q that is scaled to a mean of
+    /// 1 an entry and averaged over entries). With
     /// policy.squash = "tanh" it is the entropy of the squashed action, estimated from a fresh
     /// sample, otherwise that of the Gaussian.
     pub entropy: f32,

@@ -3,13 +3,17 @@
 #[path = "../../../fpo-env/tests/counting/mod.rs"]
 mod counting;
 
+use crate::toy::Toy;
 use counting::{allocations_in, count_this_thread};
 use fpo_learn::config::{Config, Recompute};
 use fpo_learn::critic::Critic;
-use fpo_learn::learner::{ActorCritic, CpuLearner, GradientSteps, Learner, TrainState};
+use fpo_learn::learner::{ActorCritic, CpuLearner, GradientSteps, LearnPlan, Learner, TrainState};
 use fpo_learn::reduce::Alone;
 use fpo_learn::rollout::Batch;
+use fpo_learn::trainer::{Trainer, cpu_learner};
 use fpo_rng::{Key, Stream, fill_normal};
+use fpo_run::config::resolve;
+use std::sync::Arc;
 
 /// A learner and a batch of 64 sequences of 10 steps.
 fn setup(recompute: Recompute) -> (CpuLearner, Batch) {
@@ -54,6 +58,7 @@ fn gradient_steps_and_scoring_allocate_nothing() {
         .unwrap();
     pool.install(|| {
         a_gradient_step_allocates_nothing();
+        following_q_allocates_nothing();
         scoring_allocates_nothing();
     });
 }
@@ -71,6 +76,36 @@ fn a_gradient_step_allocates_nothing() {
         });
         assert_eq!(count, 0, "{recompute:?}");
     }
+}
+
+fn following_q_allocates_nothing() {
+    let sets = [
+        "objective.method=qfm",
+        "critic.head=hl_gauss",
+        "env.num_envs=64",
+        "env.num_steps=10",
+        "optimizer.minibatches=1",
+    ];
+    let config = resolve("toy", Some("fast"), None, &sets.map(String::from), Some(1)).unwrap();
+    let task = Toy::new(20);
+    let mut learner = cpu_learner(&config, &task).unwrap();
+    let mut trainer = Trainer::new(&config, Arc::new(task), 1).unwrap();
+    trainer.iterate().unwrap();
+    let mut batch = trainer.batch().clone();
+    let plan = LearnPlan {
+        iteration: 0,
+        policy_lr: 0.0,
+        critic_lr: 0.0,
+        q_slope: Some(1.0),
+    };
+    learner.learn(&mut batch, &plan, &Alone).unwrap();
+    let indices: Vec<u32> = (0..640).collect();
+    let count = allocations_of(|| {
+        let stats = learner.differentiate(&mut batch, &indices, &Alone).unwrap();
+        assert!(stats.q.entries > 0);
+        learner.step(stats.grad_norm, [1e-3; 2]);
+    });
+    assert_eq!(count, 0);
 }
 
 fn scoring_allocates_nothing() {

@@ -42,6 +42,7 @@ const METHODS: [&[&str]; 19] = [
     &[
         "objective.method=qfm",
         "optimizer.max_kl=0",
+        "policy.final_noise_fraction=0.3",
         "policy.squash=clip",
         "policy.action_bound=1",
         "policy.action_noise=0.1",
@@ -123,6 +124,8 @@ fn a_policy_waits_for_a_reward() {
         ["objective.method=dppo", "advantage.recompute=per_iteration"],
         ["objective.method=fpo", "advantage.recompute=per_minibatch"],
         ["objective.method=ppo", "advantage.recompute=per_minibatch"],
+        ["objective.method=qfm", "objective.anchor=1"],
+        ["objective.method=reppo", "critic.head=hl_gauss"],
     ] {
         let parameters = |wait: &str, silent: u32| {
             let [method, recompute] = method;
@@ -148,6 +151,34 @@ fn a_policy_waits_for_a_reward() {
         let (before, after) = parameters("advantage.wait_for_reward=true", 40);
         assert!(before != after, "{method:?} never starts to learn");
     }
+}
+
+/// The scale of the gradient of Q belongs to the critic that a rollback takes away.
+#[test]
+fn a_rollback_to_the_beginning_forgets_the_slope_of_q() {
+    let mut trainer = trainer_of(&["objective.method=qfm", "optimizer.max_kl=0"]);
+    let slope = |trainer: &Trainer| {
+        let state = trainer.state().unwrap();
+        let (_, header) = SafeTensors::read_metadata(&state).unwrap();
+        let counters = &header.metadata().as_ref().unwrap()["fpo_state"];
+        let counters: serde_json::Value = serde_json::from_str(counters).unwrap();
+        counters["q_slope"].as_f64()
+    };
+    let begun = trainer.state().unwrap();
+    assert_eq!(slope(&trainer), None);
+    (0..3).for_each(|_| drop(trainer.iterate().unwrap()));
+    let (middle, at_middle) = (trainer.state().unwrap(), slope(&trainer));
+    assert!(at_middle.unwrap() > 0.0);
+    (0..3).for_each(|_| drop(trainer.iterate().unwrap()));
+    assert_ne!(slope(&trainer), at_middle);
+    trainer.roll_back(Some(&middle), 6).unwrap();
+    assert_eq!(slope(&trainer), at_middle);
+    trainer.roll_back(None, 6).unwrap();
+    assert_eq!(slope(&trainer), None);
+    assert!(trainer.state().unwrap() != begun, "it counts iterations");
+    let critic = &Trainer::restore(trainer.config(), Arc::new(Toy::new(20)), 1, &begun).unwrap();
+    let critic = &critic.networks().critic;
+    assert_eq!(critic.parameters, trainer.networks().critic.parameters);
 }
 
 /// On one thread without interruption, and on two with a restored state half-way.
