@@ -121,7 +121,7 @@ fn recorded(origin: &str, table: Table, sets: &[String]) -> Result<Config, Confi
 /// precision, which another machine may lack; and settings that stabilize training, so that a
 /// diverged run can be resumed from its last checkpoint with safer ones. None of them changes the
 /// meaning of a saved state.
-const CHANGEABLE: [&str; 23] = [
+const CHANGEABLE: [&str; 19] = [
     "train.*",
     "eval.*",
     "optimizer.learning_rate",
@@ -141,10 +141,6 @@ const CHANGEABLE: [&str; 23] = [
     "objective.loss_pull_from",
     "objective.bound_pull",
     "objective.entropy",
-    "objective.anchor",
-    "objective.gap_clip",
-    "policy.action_noise",
-    "policy.final_noise_fraction",
 ];
 
 /// Whether a resumed run can change the setting `path`.
