@@ -5,7 +5,7 @@ mod hl_gauss;
 
 pub use hl_gauss::HlGauss;
 
-use crate::objective::{ValueLoss, unit_action};
+use crate::objective::ValueLoss;
 use fpo_nn::{Activation, Initialization, Mlp, MlpError, MlpSpec, Scratch, Weights};
 use fpo_policy::Squash;
 use schemars::JsonSchema;
@@ -91,7 +91,7 @@ impl ActionInput {
     /// Writes `action` `[dim]` as the critic sees it.
     pub fn write(&self, action: &[f32], out: &mut [f32]) {
         for (o, a) in out.iter_mut().zip(action) {
-            *o = unit_action(self.squash, self.bound, *a);
+            *o = self.squash.apply(self.bound, *a);
         }
     }
 }
@@ -231,16 +231,14 @@ impl Critic {
         sum
     }
 
-    /// Σ over rows of what `outputs` predict; writes `scale` × the gradient of each prediction
-    /// at its row of outputs.
-    pub fn prediction_gradient(&self, outputs: &[f32], scale: f32, gradient: &mut [f32]) -> f64 {
+    /// Writes the gradient of each row's prediction at its row of `outputs`.
+    pub fn prediction_gradient(&self, outputs: &[f32], gradient: &mut [f32]) {
         let Some(bins) = &self.bins else {
-            gradient.fill(scale);
-            return outputs.iter().map(|y| f64::from(*y)).sum();
+            return gradient.fill(1.0);
         };
         let rows = outputs.chunks_exact(bins.bins());
-        let rows = rows.zip(gradient.chunks_exact_mut(bins.bins()));
-        rows.map(|(output, gradient)| f64::from(bins.value_gradient(output, scale, gradient)))
-            .sum()
+        for (output, gradient) in rows.zip(gradient.chunks_exact_mut(bins.bins())) {
+            bins.value_gradient(output, 1.0, gradient);
+        }
     }
 }

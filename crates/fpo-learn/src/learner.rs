@@ -23,6 +23,7 @@ pub use adaptive_lr::AdaptiveLr;
 pub use cpu::CpuLearner;
 pub use epochs::{GradientSteps, run_epochs, shuffle};
 pub use movement::Movement;
+pub(crate) use settings::linear_fraction;
 pub use settings::{LearnerSettings, OptimizerConfig};
 pub use stats::{LearnStats, MinibatchStats};
 pub use train_state::{ActorCritic, TrainState};
@@ -89,7 +90,6 @@ pub struct LearnPlan {
     /// Learning rate of the critic.
     pub critic_lr: f32,
     /// Mean |∂Q/∂a| of an action's entry so far, by which the gradient of Q is divided where the
-    /// policy follows it; 0 while it is unknown: then it is only measured. None where the batch
-    /// holds nothing to learn for such a policy: only the critic learns.
-    pub q_slope: Option<f64>,
+    /// policy follows it; 0 while it is unknown: then it is only measured.
+    pub q_slope: f64,
 }

@@ -21,7 +21,7 @@ pub use anchor::AnchorObjective;
 pub use bound_pull::{BoundPull, Pulled};
 pub use gaussian::EntropyBonus;
 pub use knn_entropy::KnnEntropy;
-pub use q_gradient::{ActionSource, QGradient, QStats, unit_action};
+pub use q_gradient::{ActionSource, QGradient, QStats};
 pub use ratio::{LossPull, RatioObjective, RatioStats};
 pub use sample_loss::SampleLoss;
 pub use settings::{ObjectiveConfig, RatioForm, RatioKind, TimeKind, TrustRegion, WeightKind};

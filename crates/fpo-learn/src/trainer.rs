@@ -22,7 +22,7 @@ use crate::advantage::{AdvantageEstimator, mean_std};
 use crate::config::Config;
 use crate::critic::Critic;
 use crate::evaluate::{Evaluation, evaluate_both};
-use crate::learner::{ActorCritic, LearnPlan, LearnStats, Learner};
+use crate::learner::{ActorCritic, LearnPlan, LearnStats, Learner, linear_fraction};
 use crate::method::MethodParts;
 use crate::reduce::{Alone, Reduce, check_equal, complete, share};
 use crate::rollout::{Batch, RolloutContext, RolloutStats, RolloutWorker};
@@ -357,8 +357,9 @@ impl Trainer {
     /// Standard deviation of the noise on the actions of the next iteration.
     fn action_noise(&self) -> f32 {
         let policy = &self.config.policy;
-        let progress = self.iteration as f32 / self.total_iterations().max(1) as f32;
-        policy.action_noise * (1.0 - (1.0 - policy.final_noise_fraction) * progress.min(1.0))
+        let (iteration, iterations) = (self.iteration, self.total_iterations());
+        let fraction = linear_fraction(policy.final_noise_fraction, iteration, iterations);
+        policy.action_noise * fraction as f32
     }
 
     /// What the next iteration learns with.
@@ -373,7 +374,7 @@ impl Trainer {
             iteration: self.iteration,
             policy_lr: optimizer.learning_rate * fraction * factor,
             critic_lr: optimizer.critic_learning_rate * fraction,
-            q_slope: (!self.config.learner().waits(&self.batch)).then_some(self.q_slope),
+            q_slope: self.q_slope,
         }
     }
 

@@ -115,10 +115,7 @@ impl Mlp {
         scratch: &'s mut Scratch,
         rows: usize,
     ) -> &'s [f32] {
-        assert!(
-            scratch.is_training(),
-            "the scratch was created without training buffers"
-        );
+        check_training(scratch);
         self.walk(weights, scratch, rows, true, None);
         scratch.output(rows)
     }
@@ -267,10 +264,7 @@ impl Mlp {
         rows: usize,
         gradient: &mut [f32],
     ) {
-        assert!(
-            scratch.is_training(),
-            "the scratch was created without training buffers"
-        );
+        check_training(scratch);
         assert_eq!(
             gradient.len(),
             self.parameter_count(),
@@ -395,10 +389,7 @@ impl Mlp {
         scratch: &'s mut Scratch,
         rows: usize,
     ) -> &'s [f32] {
-        assert!(
-            scratch.is_training(),
-            "the scratch was created without training buffers"
-        );
+        check_training(scratch);
         self.check(weights, scratch, rows);
         scratch.make_room_at_input();
         let Scratch {
@@ -451,6 +442,13 @@ fn in_f32(layers: &Layers) -> Option<&[Packed]> {
         #[cfg(target_arch = "x86_64")]
         Layers::Bf16(_) => None,
     }
+}
+
+fn check_training(scratch: &Scratch) {
+    assert!(
+        scratch.is_training(),
+        "the scratch was created without training buffers"
+    );
 }
 
 /// The gradient at a layer's inputs, from that at its outputs: `(d_z, stride)`.

@@ -4,6 +4,27 @@ use crate::Squash;
 use fpo_env::EnvSpec;
 use serde::{Deserialize, Serialize};
 
+impl Squash {
+    /// The unbounded action entry `a` in [−1, 1]: clipped to ± `bound` unless that is 0, and
+    /// squashed.
+    pub fn apply(self, bound: f32, a: f32) -> f32 {
+        let a = clip(bound, a);
+        match self {
+            Self::Tanh => a.tanh(),
+            Self::Clip => a.clamp(-1.0, 1.0),
+        }
+    }
+}
+
+/// `a` within ± `bound`, or as it is with a bound of 0.
+fn clip(bound: f32, a: f32) -> f32 {
+    if bound > 0.0 {
+        a.clamp(-bound, bound)
+    } else {
+        a
+    }
+}
+
 /// Clips a policy's action to a bound, squashes it into [−1, 1] and maps it linearly onto the
 /// environment's range.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,24 +50,14 @@ impl ActionMap {
 
     /// Clips actions to the bound.
     pub fn cut(&self, actions: &mut [f32]) {
-        if self.bound > 0.0 {
-            actions
-                .iter_mut()
-                .for_each(|a| *a = a.clamp(-self.bound, self.bound));
-        }
+        actions.iter_mut().for_each(|a| *a = clip(self.bound, *a));
     }
 
     /// Squashes actions into [−1, 1], whatever the environment's range.
     pub fn squash(&self, actions: &mut [f32]) {
-        self.cut(actions);
-        actions.iter_mut().for_each(|a| *a = self.unit(*a));
-    }
-
-    fn unit(&self, a: f32) -> f32 {
-        match self.squash {
-            Squash::Tanh => a.tanh(),
-            Squash::Clip => a.clamp(-1.0, 1.0),
-        }
+        actions
+            .iter_mut()
+            .for_each(|a| *a = self.squash.apply(self.bound, *a));
     }
 
     /// Maps one `action` to `out`, both `[action_dim]`.
@@ -57,9 +68,8 @@ impl ActionMap {
 
     /// Maps one action, `[action_dim]`, in place.
     pub fn apply_in_place(&self, action: &mut [f32]) {
-        self.cut(action);
         for ((a, middle), half) in action.iter_mut().zip(&self.middle).zip(&self.half_range) {
-            *a = half.mul_add(self.unit(*a), *middle);
+            *a = half.mul_add(self.squash.apply(self.bound, *a), *middle);
         }
     }
 

@@ -59,7 +59,7 @@ impl HlGauss {
 
     /// The value, and its gradient times `upstream` at the logits: ∂Q/∂lᵢ = qᵢ·(zᵢ − Q).
     pub fn value_gradient(&self, logits: &[f32], upstream: f32, gradient: &mut [f32]) -> f32 {
-        let sum = exponentials(logits, gradient);
+        let (_, sum) = exponentials(logits, gradient);
         let moment: f32 = (0..self.bins).map(|i| gradient[i] * self.center(i)).sum();
         let value = moment / sum;
         for (i, g) in gradient.iter_mut().enumerate() {
@@ -71,8 +71,7 @@ impl HlGauss {
     /// The cross-entropy of a row of `logits` `[n]` to the distribution of the target `y`, which is
     /// clipped to the bins; its gradient times `upstream` at the logits, qᵢ − pᵢ, into `gradient`.
     pub fn loss(&self, logits: &[f32], y: f32, upstream: f32, gradient: &mut [f32]) -> f32 {
-        let largest = largest(logits);
-        let sum = exponentials(logits, gradient);
+        let (largest, sum) = exponentials(logits, gradient);
         let scale = upstream / sum;
         gradient.iter_mut().for_each(|g| *g *= scale);
         let log_sum = largest + sum.ln();
@@ -107,15 +106,15 @@ fn largest(logits: &[f32]) -> f32 {
     logits.iter().copied().fold(f32::NEG_INFINITY, f32::max)
 }
 
-/// Writes exp(l − max l) into `out`; returns the sum.
-fn exponentials(logits: &[f32], out: &mut [f32]) -> f32 {
+/// Writes exp(l − max l) into `out`; returns max l and the sum.
+fn exponentials(logits: &[f32], out: &mut [f32]) -> (f32, f32) {
     let largest = largest(logits);
     let mut sum = 0.0;
     for (o, l) in out.iter_mut().zip(logits) {
         *o = (l - largest).exp();
         sum += *o;
     }
-    sum
+    (largest, sum)
 }
 
 #[cfg(test)]

@@ -38,7 +38,8 @@ pub struct CpuLearner {
     /// The reduced gradient, the policy's then the critic's.
     gradient: Vec<f32>,
     policy_parameters: usize,
-    /// Of the current iteration ([`LearnPlan::q_slope`]), and at least that of each minibatch.
+    /// Of the current iteration ([`LearnPlan::q_slope`]), and at least that of each minibatch; none
+    /// in one that holds nothing to learn for a policy that follows Q.
     q_slope: Option<f64>,
     scorers: ScorerPool,
 }
@@ -243,7 +244,8 @@ impl Learner for CpuLearner {
         reduce: &dyn Reduce,
     ) -> Result<LearnStats, TrainError> {
         let settings = self.settings;
-        self.q_slope = plan.q_slope;
+        // A policy that follows Q rests where a batch holds nothing to learn for it.
+        self.q_slope = (!settings.waits(batch)).then_some(plan.q_slope);
         // Threads that wait for other ranks had better sleep.
         match reduce.ranks() {
             1 => keep_awake(|| run_epochs(self, &settings, batch, plan, reduce)),

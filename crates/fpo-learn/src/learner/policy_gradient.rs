@@ -218,7 +218,7 @@ impl QBuffers {
             // Forward, and back to the actions.
             network.forward(pass.critic_weights, &mut self.critic, count);
             let (outputs, d_outputs) = self.critic.output_and_gradient_mut(count);
-            pass.critic.prediction_gradient(outputs, 1.0, d_outputs);
+            pass.critic.prediction_gradient(outputs, d_outputs);
             let d_inputs = network.backward_to_inputs(pass.critic_weights, &mut self.critic, count);
 
             // On to the predictions.

@@ -49,11 +49,16 @@ pub struct OptimizerConfig {
     pub minibatches: usize,
 }
 
+/// The factor of a linear schedule in `iteration` of `iterations`: from 1 to `last`.
+pub(crate) fn linear_fraction(last: f32, iteration: u64, iterations: u64) -> f64 {
+    let progress = iteration as f64 / iterations.max(1) as f64;
+    1.0 - (1.0 - f64::from(last)) * progress.min(1.0)
+}
+
 impl OptimizerConfig {
     /// The factor of the linear schedule on the learning rates in `iteration` of `iterations`.
     pub fn lr_fraction(&self, iteration: u64, iterations: u64) -> f64 {
-        let progress = iteration as f64 / iterations.max(1) as f64;
-        1.0 - (1.0 - f64::from(self.final_lr_fraction)) * progress.min(1.0)
+        linear_fraction(self.final_lr_fraction, iteration, iterations)
     }
 
     /// The adaptation of the policy's learning rate, if there is one.

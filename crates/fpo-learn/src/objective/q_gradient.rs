@@ -17,19 +17,6 @@
 use crate::rollout::LossSample;
 use fpo_policy::Squash;
 
-/// The unbounded action entry `a` in [−1, 1]: clipped to ± `bound` unless that is 0, and squashed.
-pub fn unit_action(squash: Squash, bound: f32, a: f32) -> f32 {
-    let a = if bound > 0.0 {
-        a.clamp(-bound, bound)
-    } else {
-        a
-    };
-    match squash {
-        Squash::Tanh => a.tanh(),
-        Squash::Clip => a.clamp(-1.0, 1.0),
-    }
-}
-
 /// Where the policy's actions come from that the critic judges.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ActionSource {
@@ -185,7 +172,7 @@ impl QGradient {
         }
         match self.squash {
             Squash::Tanh => {
-                let y = unit_action(self.squash, self.bound, a);
+                let y = self.squash.apply(self.bound, a);
                 1.0 - y * y
             }
             Squash::Clip => 1.0,
@@ -219,7 +206,7 @@ mod tests {
     fn evaluate(q_gradient: QGradient, predictions: &[f32], noise: &[f32]) -> (f64, Vec<f32>) {
         let mut actions = [0.0; D];
         q_gradient.actions(predictions, sample, noise, &mut actions, D);
-        let units = actions.map(|a| unit_action(q_gradient.squash, q_gradient.bound, a));
+        let units = actions.map(|a| q_gradient.squash.apply(q_gradient.bound, a));
         let (value, slopes) = q(&units);
         let mut gradient = vec![0.0; predictions.len()];
         let mut stats = QStats::default();

@@ -96,7 +96,7 @@ fn following_q_allocates_nothing() {
         iteration: 0,
         policy_lr: 0.0,
         critic_lr: 0.0,
-        q_slope: Some(1.0),
+        q_slope: 1.0,
     };
     learner.learn(&mut batch, &plan, &Alone).unwrap();
     let indices: Vec<u32> = (0..640).collect();

@@ -114,7 +114,7 @@ fn the_gradient_at_the_parameters_equals_differences_of_the_loss() {
             iteration: 0,
             policy_lr: 0.0,
             critic_lr: 0.0,
-            q_slope: Some(SLOPE),
+            q_slope: SLOPE,
         };
         let stats = learner.learn(&mut batch, &plan, &Alone).unwrap();
         assert!(stats.minibatches.q.slope > 0.0);
