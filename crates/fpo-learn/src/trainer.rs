@@ -62,6 +62,8 @@ pub struct Trainer {
     lr_scale: f64,
     /// The running mean of |∂Q/∂a| of an action's entry, where the policy follows it; 0 at first.
     q_slope: f64,
+    /// The policy's parameters before the latest iteration.
+    previous: Vec<f32>,
     /// The moving average of the policy's parameters, if it is what is evaluated and exported.
     average: Option<Ema>,
     /// Times that training went back to an earlier state.
@@ -142,6 +144,7 @@ impl Trainer {
             iteration: 0,
             lr_scale: 1.0,
             q_slope: 0.0,
+            previous: Vec::new(),
             average,
             rollbacks: 0,
             restarted_episodes: 0,
@@ -224,6 +227,9 @@ impl Trainer {
         // Before the epochs, which may estimate targets anew with a critic that has moved on.
         let explained_variance = explained_variance(&self.batch);
         let collected = clock.elapsed();
+        self.previous.clear();
+        let before = &self.learner.state().policy.parameters;
+        self.previous.extend(before);
         let plan = self.plan();
         let learned = self.learn(&plan)?;
         if let Some(rule) = self.config.optimizer.adaptive_lr() {

@@ -332,7 +332,7 @@ impl Session {
 
     /// Whether the run is unhealthy at present; always false without rollback.
     fn is_warned(&self) -> bool {
-        self.config.train.rollback && !self.detector.present().is_empty()
+        self.config.train.rollback && !self.detector.unstable().is_empty()
     }
 
     /// Records a finding of an iteration, and reports it to the observer.

@@ -282,6 +282,10 @@ fn check_conflicts(config: &Config) -> Result<(), ConfigError> {
             optimizer.minibatches
         ));
     }
+    let together = advantage.normalized_together(env.transitions(), optimizer.minibatches);
+    if together == Some(1) && !objective.method.follows_q() {
+        return conflict(one_advantage(config));
+    }
     if advantage.estimator == AdvantageEstimator::Group && env.num_envs % advantage.group_size != 0
     {
         return conflict(format!(
@@ -402,6 +406,26 @@ fn check_conflicts(config: &Config) -> Result<(), ConfigError> {
         ));
     }
     Ok(())
+}
+
+/// Why nothing is learned from a single advantage: its own mean is all that it is compared with.
+fn one_advantage(config: &Config) -> String {
+    let Config { env, optimizer, .. } = config;
+    let (set, instead) = match config.advantage.normalization() {
+        AdvantageNormalization::Batch => ("batch", "set advantage.normalize = \"none\""),
+        _ if env.transitions() == 1 => ("minibatch", "set advantage.normalize = \"none\""),
+        _ => (
+            "minibatch",
+            "lower optimizer.minibatches, or set advantage.normalize = \"none\"",
+        ),
+    };
+    format!(
+        "advantage.normalize = \"{set}\" makes every advantage 0 where a {set} has one transition \
+        (env.num_envs × env.sequences × env.num_steps = {}, optimizer.minibatches = {}), so nothing \
+        would be learned: {instead}",
+        env.transitions(),
+        optimizer.minibatches
+    )
 }
 
 /// Numbers that a batch stores for a transition.

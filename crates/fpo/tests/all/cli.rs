@@ -33,7 +33,7 @@ const TINY: [&str; 12] = [
     "train.keep=2",
 ];
 const TASK: &str = "cartpole-balance";
-const STATE: &str = "checkpoints/step-1280/state.safetensors";
+const STATE: &str = "checkpoints/step-000000001280/state.safetensors";
 
 /// The `--set` of a method.
 const FPO: &str = "objective.method=fpo";

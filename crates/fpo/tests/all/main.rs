@@ -7,6 +7,8 @@
 mod cli;
 mod documents;
 mod examples;
+#[cfg(target_os = "linux")]
+mod functions;
 mod result_tables;
 mod same_numbers;
 mod unsafe_code;
