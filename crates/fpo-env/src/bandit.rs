@@ -50,8 +50,9 @@ impl Bumps {
 
     /// The reward of `action`.
     pub fn reward(&self, action: &[f32]) -> f32 {
-        let bump =
-            |mode: &Vec<f32>| libm::expf(-distance2(mode, action) / (2.0 * self.sigma * self.sigma));
+        let bump = |mode: &Vec<f32>| {
+            libm::expf(-distance2(mode, action) / (2.0 * self.sigma * self.sigma))
+        };
         self.modes.iter().map(bump).sum()
     }
 

@@ -141,7 +141,9 @@ fn parts_fault(field: &str, parts: &[(String, usize)]) -> Option<String> {
             return Some(format!("`{field}` has two parts called `{name}`"));
         }
         if *size == 0 {
-            return Some(format!("`{field}[{i}]`, `{name}`, has 0 entries: it must have some"));
+            return Some(format!(
+                "`{field}[{i}]`, `{name}`, has 0 entries: it must have some"
+            ));
         }
         sum = sum.saturating_add(*size);
     }
@@ -160,7 +162,10 @@ fn bounds_fault(min: &[f32], max: &[f32]) -> Option<String> {
         return Some("`action_min` is empty: an action must have at least one entry".into());
     }
     if min.len() > MOST_ENTRIES {
-        return Some(format!("`action_min` has {} entries: at most {MOST_ENTRIES}", min.len()));
+        return Some(format!(
+            "`action_min` has {} entries: at most {MOST_ENTRIES}",
+            min.len()
+        ));
     }
     for (i, (lo, hi)) in min.iter().zip(max).enumerate() {
         for (field, bound) in [("action_min", lo), ("action_max", hi)] {

@@ -74,6 +74,18 @@ pub enum StepEnd {
     Diverged,
 }
 
+impl StepEnd {
+    /// It in a word, as data for other programs.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Terminated => "terminated",
+            Self::Truncated => "truncated",
+            Self::Diverged => "diverged",
+        }
+    }
+}
+
 /// One environment: a state that can be reset and stepped.
 ///
 /// It holds no random generator: the caller passes one to `reset`, so an episode is a pure function

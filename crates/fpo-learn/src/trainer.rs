@@ -120,6 +120,8 @@ impl Trainer {
         mut learner: Box<dyn Learner>,
         reduce: Arc<dyn Reduce>,
     ) -> Result<Self, TrainError> {
+        let task = config.env.adaptation().apply(task)?;
+        fpo_env::check_task(task.as_ref())?;
         let threads = Threads::new(threads)?;
         check_equal(reduce.as_ref(), "settings", settings(config)?)?;
         let spec = task.spec();
@@ -163,6 +165,11 @@ impl Trainer {
     /// The configuration it was made with.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// The task, with the changes of its episodes that the settings ask for.
+    pub fn task(&self) -> &dyn Task {
+        self.task.as_ref()
     }
 
     /// What the policy is made of, without its parameters.
@@ -406,6 +413,7 @@ impl Trainer {
             self.normalizer.clone(),
             self.action_map.clone(),
         )
+        .with_adaptation(self.config.env.adaptation())
     }
 
     /// Evaluates the current policy on `eval.episodes` episodes a column.

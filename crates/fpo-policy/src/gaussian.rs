@@ -78,9 +78,7 @@ impl GaussianPolicy {
     fn sigma(&self, s: f32) -> f32 {
         match self.std {
             // ln(1 + eˢ), without overflow.
-            StdKind::StateDependent => {
-                s.max(0.0) + libm::log1pf(libm::expf(-s.abs())) + STD_FLOOR
-            },
+            StdKind::StateDependent => s.max(0.0) + libm::log1pf(libm::expf(-s.abs())) + STD_FLOOR,
             StdKind::StateIndependent => libm::expf(s),
         }
     }

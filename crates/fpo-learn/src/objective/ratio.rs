@@ -225,7 +225,11 @@ impl RatioObjective {
                 (likelihood, likelihood, likelihood)
             }
             // The gradient does not depend on exp here, so its overflow must not fail the run.
-            RatioForm::Linear => (libm::expf(log_ratio.min(LARGEST_EXPONENT)), 1.0 + log_ratio, 1.0),
+            RatioForm::Linear => (
+                libm::expf(log_ratio.min(LARGEST_EXPONENT)),
+                1.0 + log_ratio,
+                1.0,
+            ),
         };
         let (psi, slope) = match self.trust_region {
             TrustRegion::Ppo => self.ppo(ratio, advantage),

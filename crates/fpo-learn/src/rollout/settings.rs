@@ -1,5 +1,6 @@
 //! Settings of environments, rollout and observations.
 
+use fpo_env::Adaptation;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,11 @@ pub struct EnvConfig {
     /// Truncate first episodes at random lengths, so that environments do not all end in the same
     /// iteration; without effect on a task without a step limit.
     pub random_initial_length: bool,
+    /// Steps of the policy after which an episode is truncated; 0: the task's own limit.
+    pub step_limit: u32,
+    /// Steps of the task for which each action is held, their rewards summed. The task's own step
+    /// limit counts its own steps; everything else here counts actions.
+    pub action_repeat: u32,
 }
 
 /// Observation normalizer.
@@ -36,6 +42,14 @@ impl EnvConfig {
     pub fn transitions(&self) -> usize {
         self.num_envs * self.sequences * self.num_steps
     }
+
+    /// What is changed about the task's episodes.
+    pub fn adaptation(&self) -> Adaptation {
+        Adaptation {
+            step_limit: self.step_limit,
+            action_repeat: self.action_repeat,
+        }
+    }
 }
 
 impl Default for EnvConfig {
@@ -46,6 +60,8 @@ impl Default for EnvConfig {
             sequences: 16,
             reward_scale: 10.0,
             random_initial_length: true,
+            step_limit: 0,
+            action_repeat: 1,
         }
     }
 }

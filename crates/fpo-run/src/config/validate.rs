@@ -68,6 +68,8 @@ const RANGES: &[(&str, Range)] = &[
     ("env.num_steps", from_to(1.0, 65_536.0)),
     ("env.sequences", from_to(1.0, 65_536.0)),
     ("env.reward_scale", above(0.0, 1e6)),
+    ("env.step_limit", from_to(0.0, 1e9)),
+    ("env.action_repeat", from_to(1.0, 1000.0)),
     ("policy.hidden", list(1, 16, from_to(1.0, 8192.0))),
     ("policy.final_gain", from_to(0.0, 100.0)),
     ("policy.output_scale", above(0.0, 100.0)),
@@ -123,7 +125,9 @@ const RANGES: &[(&str, Range)] = &[
     ("normalizer.clip", from_to(0.0, 1e6)),
     ("eval.every", from_to(0.0, 1e15)),
     ("eval.episodes", from_to(1.0, 65_536.0)),
-    ("train.steps", from_to(1.0, 1e15)),
+    // Names of checkpoints have room for 12 digits, with the last iteration.
+    ("train.steps", from_to(1.0, 9e11)),
+    ("train.stop_at", from_to(-1e9, 1e9)),
     ("train.ema_decay", below(0.0, 1.0)),
     ("train.ema_after", from_to(0.0, 1e15)),
     ("train.checkpoint_every", from_to(0.0, 1e15)),
@@ -369,6 +373,12 @@ fn check_conflicts(config: &Config) -> Result<(), ConfigError> {
             training: set eval.every"
                 .into(),
         );
+    }
+    if config.train.stop_at != 0.0 && config.eval.every == 0 {
+        return conflict(format!(
+            "train.stop_at = {} is compared with evaluations while training: set eval.every",
+            config.train.stop_at
+        ));
     }
     if objective.knn_entropy > 0.0 {
         if objective.method == Method::Ppo {

@@ -85,10 +85,7 @@ impl Detector {
         if !before && self.has_collapsed() {
             found.push(self.collapse());
         }
-        found.extend(
-            self.idle
-                .observe(row, &self.returns, &self.evaluations),
-        );
+        found.extend(self.idle.observe(row, &self.returns, &self.evaluations));
         self.has_healthy |= has_evaluation(row) && self.unstable().is_empty();
         found
     }

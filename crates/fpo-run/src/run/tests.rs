@@ -27,8 +27,12 @@ fn a_run_that_cannot_start_does_not_replace_another() {
         step_limit: Some(10),
     }));
     let path = tempfile::TempDir::new().unwrap();
-    let files = [CONFIG, "metrics.jsonl", "checkpoints/step-000000000010/manifest.json"]
-        .map(|name| path.path().join(name));
+    let files = [
+        CONFIG,
+        "metrics.jsonl",
+        "checkpoints/step-000000000010/manifest.json",
+    ]
+    .map(|name| path.path().join(name));
     fs::create_dir_all(path.path().join("checkpoints/step-000000000010")).unwrap();
     files
         .iter()

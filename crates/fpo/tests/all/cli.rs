@@ -6,10 +6,13 @@ mod bench;
 mod commands;
 mod crashes;
 mod doctor;
+mod episodes;
 mod gridworld;
+mod learns_nothing;
 mod runs;
 #[cfg(target_os = "linux")]
 mod shim;
+mod together;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -28,9 +28,20 @@ fn other_libm() -> &'static Path {
         let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join("other_libm.so");
         // Under a temporary name first: another process may be running the same tests.
         let partial = library.with_extension(std::process::id().to_string());
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/all/functions/other_libm.c");
+        let source = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/all/functions/other_libm.c"
+        );
         let output = Command::new("cc")
-            .args(["-shared", "-fPIC", "-O1", "-fno-builtin", "-Wall", "-Werror", "-o"])
+            .args([
+                "-shared",
+                "-fPIC",
+                "-O1",
+                "-fno-builtin",
+                "-Wall",
+                "-Werror",
+                "-o",
+            ])
             .arg(&partial)
             .args([source, "-ldl", "-lm"])
             .output()
@@ -55,14 +66,19 @@ fn two_runs(task: &str, sets: &[&str], of_all: bool) -> TempDir {
             command.env("OTHER_LIBM", if of_all { "all" } else { "" });
         }
         let output = command.output().unwrap();
-        assert!(output.status.success(), "{task} {sets:?}: {}", stderr(&output));
+        assert!(
+            output.status.success(),
+            "{task} {sets:?}: {}",
+            stderr(&output)
+        );
     }
     folder
 }
 
 fn assert_equal_runs(task: &str, sets: &[&str], of_all: bool) {
     let folder = two_runs(task, sets, of_all);
-    let [system, other] = ["system", "other"].map(|name| record(&folder.path().join("runs").join(name)));
+    let [system, other] =
+        ["system", "other"].map(|name| record(&folder.path().join("runs").join(name)));
     assert_same(&system, &other);
 }
 
@@ -87,8 +103,13 @@ fn methods_do_not_depend_on_the_math_library() {
 #[test]
 fn tasks_do_not_depend_on_the_math_library() {
     for task in [
-        "humanoid-run", "reacher-easy", "fish-swim", "pendulum-swingup", "point_mass-hard",
-        "hopper-hop", "HalfCheetah-v5",
+        "humanoid-run",
+        "reacher-easy",
+        "fish-swim",
+        "pendulum-swingup",
+        "point_mass-hard",
+        "hopper-hop",
+        "HalfCheetah-v5",
     ] {
         assert_equal_runs(task, &["train.steps=128"], false);
     }
@@ -118,7 +139,9 @@ fn evaluations_do_not_depend_on_the_math_library() {
     let output = |args: &[&str], other: bool| {
         let mut command = fpo(&folder, args);
         if other {
-            command.env("LD_PRELOAD", other_libm()).env("OTHER_LIBM", "all");
+            command
+                .env("LD_PRELOAD", other_libm())
+                .env("OTHER_LIBM", "all");
         }
         let output = command.output().unwrap();
         assert!(output.status.success(), "{args:?}: {}", stderr(&output));
@@ -142,23 +165,38 @@ fn evaluations_do_not_depend_on_the_math_library() {
 #[test]
 fn sources_call_no_function_of_the_system() {
     let mut found = Vec::new();
-    let crates = fs::read_dir("..").unwrap().map(|entry| entry.unwrap().path());
-    for folder in crates.map(|path| path.join("src")).filter(|path| path.is_dir()) {
+    let crates = fs::read_dir("..")
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    for folder in crates
+        .map(|path| path.join("src"))
+        .filter(|path| path.is_dir())
+    {
         let mut files = Vec::new();
         sources(&folder, &mut files);
         for file in files {
             let text = fs::read_to_string(&file).unwrap();
             // Tests compare with the system's functions.
-            let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+            let text = text
+                .split("#[cfg(test)]\nmod tests {")
+                .next()
+                .unwrap_or_default();
             for (number, line) in text.lines().enumerate() {
                 let code = line.split("//").next().unwrap_or_default();
                 let calls = |name: &&str| {
                     let name = *name;
                     code.contains(&format!(".{name}("))
-                        || ["f32", "f64"].iter().any(|kind| code.contains(&format!("{kind}::{name}")))
+                        || ["f32", "f64"]
+                            .iter()
+                            .any(|kind| code.contains(&format!("{kind}::{name}")))
                 };
                 if FUNCTIONS.iter().any(|name| calls(&name)) {
-                    found.push(format!("{}:{}: {}", file.display(), number + 1, line.trim()));
+                    found.push(format!(
+                        "{}:{}: {}",
+                        file.display(),
+                        number + 1,
+                        line.trim()
+                    ));
                 }
             }
         }
@@ -174,7 +212,11 @@ fn sources_call_no_function_of_the_system() {
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         if path.is_dir() && name != "tests" {
             sources(&path, found);
         } else if name.ends_with(".rs") && name != "tests.rs" {

@@ -9,6 +9,9 @@ mod documents;
 mod examples;
 #[cfg(target_os = "linux")]
 mod functions;
+mod policy_format;
+#[cfg(target_os = "linux")]
+mod requirements;
 mod result_tables;
 mod same_numbers;
 mod unsafe_code;

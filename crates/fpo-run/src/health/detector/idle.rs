@@ -9,6 +9,9 @@ use crate::health::finding::rounded;
 use crate::health::limits::*;
 use crate::health::{Finding, FindingKind, Metrics, Severity};
 
+#[cfg(test)]
+mod tests;
+
 /// Watches a run for learning nothing. Unlike the other symptoms these are no reason to go back to
 /// an earlier state.
 #[derive(Clone, Debug)]
@@ -193,9 +196,7 @@ fn no_progress(returns: &Returns) -> Finding {
 fn saturated(size: f64, squash: Squash) -> Finding {
     warning(
         FindingKind::Saturation,
-        format!(
-            "nearly all actions are at the bounds of their range (saturation {size:.2} of 1)"
-        ),
+        format!("nearly all actions are at the bounds of their range (saturation {size:.2} of 1)"),
         match squash {
             Squash::Tanh => {
                 "the policy drifts beyond tanh; start a new run with policy.action_bound=3 (a \

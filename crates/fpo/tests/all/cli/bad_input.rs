@@ -379,7 +379,9 @@ fn damaged_and_foreign_checkpoints() {
     succeeds(&folder, &tiny("wide", &["--set", "policy.hidden=[17]"]));
     fs::remove_dir_all(run.join("checkpoints/step-000000001280")).unwrap();
     fs::rename(
-        folder.path().join("runs/wide/checkpoints/step-000000001280"),
+        folder
+            .path()
+            .join("runs/wide/checkpoints/step-000000001280"),
         run.join("checkpoints/step-000000001280"),
     )
     .unwrap();

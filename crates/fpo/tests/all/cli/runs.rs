@@ -394,7 +394,11 @@ fn a_second_ctrl_c_quits_at_once_without_damage() {
         .unwrap()
         .map(|entry| entry.unwrap().file_name())
         .collect();
-    assert_eq!(saved, ["step-000000000896"], "the iteration was not finished");
+    assert_eq!(
+        saved,
+        ["step-000000000896"],
+        "the iteration was not finished"
+    );
     succeeds(&folder, &["train", "--resume", "runs/run"]);
     succeeds(&folder, &tiny("straight", &LONG));
     assert_same(&record(&run), &record(&folder.path().join("runs/straight")));
@@ -412,7 +416,10 @@ fn a_signal_at_the_start_leaves_a_run_that_can_be_resumed() {
     let output = held.end();
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(
-        folder.path().join("runs/run/checkpoints/step-000000000000").is_dir(),
+        folder
+            .path()
+            .join("runs/run/checkpoints/step-000000000000")
+            .is_dir(),
         "{}",
         stderr(&output)
     );
