@@ -141,7 +141,7 @@ fn a_valid_task_is_made() {
     assert!(make_vec(&valid(), 0, 2, OPTIONS).is_ok());
     task.spec.step_limit = None;
     task.spec.summary.clear();
-    (task.spec.action_min[0], task.spec.action_max[0]) = (-3e38, -1e38);
+    (task.spec.action_min[0], task.spec.action_max[0]) = (-1e38, -1e37);
     assert_eq!(task.spec.check(), Ok(()));
 }
 

@@ -49,14 +49,12 @@ pub fn gather(name: &str, folder: &Path, records: Vec<Record>) -> (Results, Vec<
             .collect(),
     };
     suite.tasks.sort();
+    let methods: Vec<String> = suite.methods.iter().map(|m| m.label.clone()).collect();
     let (mut runs, mut remarks): (Vec<Run>, _) = (Vec::new(), Vec::new());
     for (record, label) in records.into_iter().zip(labels) {
-        let position = |names: &mut dyn Iterator<Item = &String>, name: &str| {
-            names.position(|other| other == name).unwrap_or(0)
-        };
         let run = Run {
-            method: position(&mut suite.methods.iter().map(|m| &m.label), &label),
-            task: position(&mut suite.tasks.iter(), record.text_setting("task")),
+            method: position(&methods, &label),
+            task: position(&suite.tasks, record.text_setting("task")),
             seed: seed(&record),
             status: Status::of(&record),
             record: Some(record),
@@ -80,6 +78,10 @@ pub fn gather(name: &str, folder: &Path, records: Vec<Record>) -> (Results, Vec<
         runs,
     };
     (results, remarks)
+}
+
+fn position(names: &[String], name: &str) -> usize {
+    names.iter().position(|other| other == name).unwrap_or(0)
 }
 
 fn seed(record: &Record) -> u64 {

@@ -7,6 +7,8 @@ mod commands;
 mod crashes;
 mod doctor;
 mod episodes;
+#[cfg(target_os = "linux")]
+mod functions;
 mod gridworld;
 mod learns_nothing;
 mod runs;

@@ -7,8 +7,6 @@
 mod cli;
 mod documents;
 mod examples;
-#[cfg(target_os = "linux")]
-mod functions;
 mod policy_format;
 #[cfg(target_os = "linux")]
 mod requirements;

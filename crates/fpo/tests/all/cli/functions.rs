@@ -30,7 +30,7 @@ fn other_libm() -> &'static Path {
         let partial = library.with_extension(std::process::id().to_string());
         let source = concat!(
             env!("CARGO_MANIFEST_DIR"),
-            "/tests/all/functions/other_libm.c"
+            "/tests/all/cli/functions/other_libm.c"
         );
         let output = Command::new("cc")
             .args([
