@@ -76,6 +76,7 @@ fn a_report_puts_seeds_together() {
         fs::read_to_string(folder.path().join("report.html")).unwrap(),
         "my own report"
     );
+    fs::remove_file(folder.path().join("report.html")).unwrap();
     // What is no run is named.
     fs::create_dir(folder.path().join("empty")).unwrap();
     for wrong in ["empty", "nowhere"] {
