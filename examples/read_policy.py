@@ -1,4 +1,4 @@
-"""Reads a policy file and acts with it, with NumPy alone; docs/policy-format.md explains every step.
+"""Reads a policy file and acts with it, with NumPy alone: docs/policy-format.md has every step.
 
     python3 examples/read_policy.py POLICY < LINES
 

@@ -19,7 +19,8 @@ impl EnvSpec {
     /// use fpo_env::EnvSpec;
     ///
     /// let spec = EnvSpec {
-    ///     name: "cart".into(), summary: "a cart".into(), observation: vec![("position".into(), 1)],
+    ///     name: "cart".into(), summary: "a cart".into(),
+    ///     observation: vec![("position".into(), 1)],
     ///     action_min: vec![-1.0], action_max: vec![f32::INFINITY],
     ///     control_timestep: 0.1, step_limit: None,
     /// };

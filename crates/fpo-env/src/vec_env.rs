@@ -153,8 +153,8 @@ impl VecStep {
 /// Makes environments `first..first + count` of `task` and checks that their sizes are the task's.
 ///
 /// # Errors
-/// If the task is not valid ([`crate::check_task`]), they cannot be made, or a batch of another size
-/// was made: one clear sentence.
+/// If the task is not valid ([`crate::check_task`]), they cannot be made, or a batch of another
+/// size was made: one clear sentence.
 pub fn make_vec(
     task: &dyn Task,
     first: u32,

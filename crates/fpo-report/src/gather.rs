@@ -19,9 +19,9 @@ const OF_A_RUN: [&str; 7] = [
     "train.precision",
 ];
 
-/// The results of `records`, in `folder`, and remarks for their readers. Runs of one method and task
-/// that differ in settings other than the seed are shown as different methods. Of runs that are
-/// equal but for their folder, the first counts.
+/// The results of `records`, in `folder`, and remarks for their readers. Runs of one method and
+/// task that differ in settings other than the seed are shown as different methods. Of runs that
+/// are equal but for their folder, the first counts.
 pub fn gather(name: &str, folder: &Path, records: Vec<Record>) -> (Results, Vec<String>) {
     let labels: Vec<String> = records
         .iter()

@@ -21,10 +21,10 @@ pub struct EnvConfig {
     /// iteration; without effect on a task without a step limit.
     pub random_initial_length: bool,
     /// Steps of the policy after which an episode is truncated; 0: the task's own limit.
-    pub step_limit: u32,
+    pub step_limit: usize,
     /// Steps of the task for which each action is held, their rewards summed. The task's own step
     /// limit counts its own steps; everything else here counts actions.
-    pub action_repeat: u32,
+    pub action_repeat: usize,
 }
 
 /// Observation normalizer.
@@ -45,9 +45,10 @@ impl EnvConfig {
 
     /// What is changed about the task's episodes.
     pub fn adaptation(&self) -> Adaptation {
+        let whole = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         Adaptation {
-            step_limit: self.step_limit,
-            action_repeat: self.action_repeat,
+            step_limit: whole(self.step_limit),
+            action_repeat: whole(self.action_repeat),
         }
     }
 }

@@ -63,8 +63,8 @@ pub struct TrainConfig {
     pub precision: LearningPrecision,
     /// Environment steps of the run, rounded up to whole iterations.
     pub steps: u64,
-    /// End the run after an evaluation during it whose mean return from zero noise is at least this;
-    /// 0: never (for a return of 0 write a number next to it). Needs eval.every.
+    /// End the run after an evaluation whose mean return from zero noise is at least this; 0: never
+    /// (for a return of 0 write a number next to it). Needs eval.every.
     pub stop_at: f64,
     /// Evaluate and export a moving average of the policy's parameters, of which each iteration
     /// keeps this share (FPO++: 0.95); 0: the policy itself, which acts in training either way.

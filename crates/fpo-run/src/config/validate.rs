@@ -431,8 +431,8 @@ fn one_advantage(config: &Config) -> String {
     };
     format!(
         "advantage.normalize = \"{set}\" makes every advantage 0 where a {set} has one transition \
-        (env.num_envs × env.sequences × env.num_steps = {}, optimizer.minibatches = {}), so nothing \
-        would be learned: {instead}",
+        (env.num_envs × env.sequences × env.num_steps = {}, optimizer.minibatches = {}), so \
+        nothing would be learned: {instead}",
         env.transitions(),
         optimizer.minibatches
     )

@@ -17,11 +17,14 @@ fn readelf(option: &str, file: &Path) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// `2.34` as numbers that compare.
+/// `2.34` as numbers that compare: zeros at the end count for nothing.
 fn version(text: &str) -> Vec<u32> {
-    text.split('.')
-        .filter_map(|part| part.parse().ok())
-        .collect()
+    let parts = text.split('.').filter_map(|part| part.parse().ok());
+    let mut parts: Vec<u32> = parts.collect();
+    while parts.last() == Some(&0) {
+        parts.pop();
+    }
+    parts
 }
 
 /// The newest version of the symbols `PREFIX_…` that `file` requires.

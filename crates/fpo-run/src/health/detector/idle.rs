@@ -166,7 +166,7 @@ fn standing_normalizer() -> Finding {
             "the normalizer has seen no new observation in {LEVEL_WINDOW} iterations: its \
              statistics stand still"
         ),
-        "the policy's inputs drift away from them; begin a new run, or set normalizer.enabled=false",
+        "the policy's inputs drift away from them; begin a new run",
     )
 }
 

@@ -316,7 +316,8 @@ fn damaged_and_foreign_checkpoints() {
         &resume,
         &[
             "step-000000001280 is damaged: the hash of state.safetensors differs",
-            "step-000000001152 is valid: delete runs/run/checkpoints/step-000000001280 to resume from there",
+            "step-000000001152 is valid: delete runs/run/checkpoints/step-000000001280 to \
+             resume from there",
         ],
     );
     undo();

@@ -1,6 +1,7 @@
-//! The kind: numbers that depend on the machine because a function is the system's. IEEE 754 defines
-//! sums, products, quotients, roots and fused multiply-adds to the last bit; exp, ln, sin, tanh and
-//! the like differ between math libraries. Training computes them itself, or with the crate `libm`.
+//! The kind: numbers that depend on the machine because a function is the system's. IEEE 754
+//! defines sums, products, quotients, roots and fused multiply-adds to the last bit; exp, ln, sin,
+//! tanh and the like differ between math libraries. Training computes them itself, or with the
+//! crate `libm`.
 //!
 //! Runs of every method and family of tasks with another math library ([`other_libm.c`]) have the
 //! same bytes, as far as this program computes them: MuJoCo calls the system's library itself.
@@ -118,7 +119,8 @@ fn tasks_do_not_depend_on_the_math_library() {
     }
 }
 
-/// What docs/stability.md says of MuJoCo; and the library of this test does move what it is meant to.
+/// What docs/stability.md says of MuJoCo; and the library of this test does move what it is meant
+/// to.
 #[test]
 fn mujoco_depends_on_the_math_library() {
     let folder = two_runs("cartpole-balance", &["train.steps=128"], true);
