@@ -10,6 +10,8 @@ pub struct MinibatchStats {
     pub rows: u64,
     /// Σ over the transitions of |A|, as the objective sees the advantage.
     pub advantage: f64,
+    /// Those that the policy learned from as well.
+    pub policy_rows: u64,
     /// The policy's: Σ −ψ and the ratios.
     pub ratio: RatioStats,
     /// Samples of their actions.
@@ -39,6 +41,7 @@ impl MinibatchStats {
     pub fn merge(&mut self, other: &Self) {
         self.rows += other.rows;
         self.advantage += other.advantage;
+        self.policy_rows += other.policy_rows;
         self.ratio.merge(&other.ratio);
         self.samples += other.samples;
         self.moved += other.moved;
@@ -84,6 +87,7 @@ impl Part for MinibatchStats {
         let Self {
             rows,
             advantage,
+            policy_rows,
             ratio,
             samples,
             moved,
@@ -110,16 +114,16 @@ impl Part for MinibatchStats {
             inside,
             slope,
         } = q;
-        put_u64s(out, &[rows, samples, outside, count, clipped, bounded]);
-        put_u64s(out, &[entries, inside]);
+        put_u64s(out, &[rows, policy_rows, samples, outside]);
+        put_u64s(out, &[count, clipped, bounded, entries, inside]);
         put_f64s(out, &[moved, pull_loss, value_loss, entropy, std]);
         put_f64s(out, &[grad_norm, loss, sum, divergence, slope, advantage]);
         put_f32s(out, &[min, max]);
     }
 
     fn read(&mut self, bytes: &mut Reader) -> Result<(), ReduceError> {
-        let [rows, samples, outside, count, clipped, bounded] = bytes.u64s()?;
-        let [entries, inside] = bytes.u64s()?;
+        let [rows, policy_rows, samples, outside] = bytes.u64s()?;
+        let [count, clipped, bounded, entries, inside] = bytes.u64s()?;
         let (mut sums, mut bounds) = ([0.0; 11], [0.0; 2]);
         bytes.f64s(&mut sums)?;
         bytes.f32s(&mut bounds)?;
@@ -140,6 +144,7 @@ impl Part for MinibatchStats {
         *self = Self {
             rows,
             advantage,
+            policy_rows,
             ratio: RatioStats {
                 loss,
                 count,

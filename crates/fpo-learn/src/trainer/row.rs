@@ -52,6 +52,7 @@ impl Trainer {
             .count();
         let (transitions, ratios) = (batch.dims.transitions(), stats.ratio.count as f64);
         let saturation: f64 = self.seen.iter().map(|s| s.saturation).sum();
+        let policy_rows = stats.policy_rows as f64;
         // Not numbers where there is no critic; `OF_CRITIC` lists them.
         let of_critic = |x: f64| {
             if self.config.advantage.has_critic() {
@@ -76,10 +77,10 @@ impl Trainer {
                 "reward",
                 mean(&batch.rewards) / f64::from(self.config.env.reward_scale),
             ),
-            ("advantage_size", stats.advantage / stats.rows as f64),
+            ("advantage_size", stats.advantage / policy_rows),
             (
                 "policy_loss",
-                (stats.ratio.loss + stats.pull_loss) / stats.rows as f64,
+                (stats.ratio.loss + stats.pull_loss) / policy_rows,
             ),
             (
                 "value_loss",
@@ -107,8 +108,8 @@ impl Trainer {
             values.push(("waiting", f64::from(u8::from(waits))));
         }
         if let Model::Gaussian(_) = self.policy {
-            values.push(("entropy", stats.entropy / stats.rows as f64));
-            values.push(("policy_std", stats.std / stats.rows as f64));
+            values.push(("entropy", stats.entropy / policy_rows));
+            values.push(("policy_std", stats.std / policy_rows));
         }
         if let Some(bins) = &self.critic.bins {
             let returns = batch.returns.iter();
@@ -124,14 +125,14 @@ impl Trainer {
         }
         if self.parts.objective.bounds_losses() {
             // Every epoch counts all samples again.
-            let samples = stats.rows * batch.dims.samples as u64;
+            let samples = stats.policy_rows * batch.dims.samples as u64;
             values.push((
                 "loss_clamp_fraction",
                 stats.ratio.bounded as f64 / samples as f64,
             ));
         }
         if self.parts.pull.is_some() {
-            let entries = stats.rows * (batch.dims.samples * batch.dims.action) as u64;
+            let entries = stats.policy_rows * (batch.dims.samples * batch.dims.action) as u64;
             values.push(("outside_bound", stats.outside as f64 / entries as f64));
         }
         if self.config.train.rollback {
