@@ -41,6 +41,15 @@ pub struct Normalization {
 }
 
 impl Normalization {
+    /// That of a minibatch of which no advantage is looked at.
+    pub const NONE: Self = Self {
+        mean: 0.0,
+        inverse_std: 1.0,
+        bonus: 0.0,
+        lowest: f32::INFINITY,
+        sizes: 0.0,
+    };
+
     /// That of a minibatch whose transitions are `all`, with `bonus` the weight of their
     /// surprisals. Mean and deviation are its own with [`AdvantageNormalization::Minibatch`], 0 and
     /// 1 otherwise.

@@ -354,7 +354,7 @@ fn passes_in_turn(
         worker.hand_over_estimates(batch, indices);
     }
     if networks == Networks::Critic {
-        return Ok(());
+        return Ok(Normalization::NONE);
     }
     // As before the epochs where advantages are estimated once.
     if settings.waits(batch) {
