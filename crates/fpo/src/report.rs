@@ -3,7 +3,7 @@
 use crate::args;
 use crate::failure::Failure;
 use crate::machine;
-use crate::output::{print, save};
+use crate::output::{log, print, save};
 use crate::policy::quoted;
 use fpo_files::read_own;
 use fpo_report::files::SUITE;
@@ -32,7 +32,10 @@ pub(crate) fn run(args: &args::Report) -> Result<(), Failure> {
     let (out, page) = match &args.folders[..] {
         [folder] if folder.join(SUITE).is_file() => (out(folder), of_suite(folder)?),
         [folder] => match runs_in(folder) {
-            Some(runs) => (out(folder), of_runs(&args.folders, &runs, folder)?),
+            Some(runs) => {
+                let page = of_runs(&args.folders, &runs, folder)?;
+                (out(folder), page)
+            }
             None => (out(folder), of_run(folder, &out(folder))?),
         },
         folders => {
@@ -88,11 +91,21 @@ const LARGEST_PAGE: u64 = 1 << 30;
 
 /// The page about several runs; `asked` are the folders that the user named.
 fn of_runs(asked: &[PathBuf], runs: &[PathBuf], folder: &Path) -> Result<String, Failure> {
-    let records = runs
-        .iter()
-        .map(|run| Record::read(run).map_err(not_a_run))
-        .collect::<Result<Vec<_>, _>>()?;
+    let (mut records, mut damaged) = (Vec::new(), Vec::new());
+    for run in runs {
+        match Record::read(run) {
+            Ok(record) => records.push(record),
+            // One run among many must not hide the others, unless the user named it.
+            Err(error) if !asked.contains(run) => {
+                let remark = format!("A run is left out: {error}.");
+                log(&format!("note: {remark}"));
+                damaged.push(remark);
+            }
+            Err(error) => return Err(not_a_run(error)),
+        }
+    }
     let (results, mut remarks) = gather(&name_of(folder), folder, records);
+    remarks.extend(damaged);
     if results.methods().is_empty() {
         return Err(Failure::input(format!(
             "none of these {} runs is complete yet, and only complete runs are put together",
