@@ -30,7 +30,9 @@ pub(crate) fn run(args: &args::Train, tasks: &Tasks) -> Result<(), Failure> {
     let folder = session.folder().path().display();
     log(&format!(
         "training {} ({}, seed {}) in {folder}",
-        config.task, config.preset, config.seed
+        config.task,
+        config::label(config),
+        config.seed
     ));
     if let Some(change) = learning_rate_change(&session) {
         log(&change);
@@ -54,7 +56,10 @@ fn begin(args: &args::Train, tasks: &Tasks) -> Result<Session, Failure> {
     let name = args.task.as_deref();
     let name = name.ok_or_else(|| Failure::input("name a task (`fpo tasks` lists them)"))?;
     let task = tasks.find(name)?;
-    let config = resolve(args, name)?;
+    let (config, note) = resolve(args, name)?;
+    if let Some(note) = note {
+        log(&format!("note: {note}"));
+    }
     let folder = out(args).join(match &args.name {
         Some(name) => one_folder(name)?,
         None => default_name(&config),
@@ -89,7 +94,7 @@ fn resume(args: &args::Train, tasks: &Tasks, folder: Option<&Path>) -> Result<Se
             tasks.find(task)?;
             match &args.name {
                 Some(name) => out(args).join(one_folder(name)?),
-                None => out(args).join(default_name(&resolve(args, task)?)),
+                None => out(args).join(default_name(&resolve(args, task)?.0)),
             }
         }
         (None, None) => {
@@ -130,8 +135,8 @@ fn resume(args: &args::Train, tasks: &Tasks, folder: Option<&Path>) -> Result<Se
     )?)
 }
 
-fn resolve(args: &args::Train, task: &str) -> Result<Config, Failure> {
-    Ok(config::resolve(
+fn resolve(args: &args::Train, task: &str) -> Result<(Config, Option<String>), Failure> {
+    Ok(config::resolve_with_note(
         task,
         args.preset.as_deref(),
         args.config.as_deref(),
@@ -158,7 +163,8 @@ fn out(args: &args::Train) -> &Path {
 
 /// The default folder of a run.
 fn default_name(config: &Config) -> PathBuf {
-    format!("{}-{}-seed{}", config.task, config.preset, config.seed).into()
+    let label = config::label(config);
+    format!("{}-{label}-seed{}", config.task, config.seed).into()
 }
 
 /// `name`, if it is the name of a single folder.
@@ -182,7 +188,7 @@ fn help_config(args: &args::Train, tasks: &Tasks) -> Result<(), Failure> {
     if !task.is_empty() {
         tasks.find(task)?;
     }
-    let config = resolve(args, task)?;
+    let (config, _) = resolve(args, task)?;
     print(&format!(
         "# Every setting, with the values of the preset `{}`.",
         config.preset
