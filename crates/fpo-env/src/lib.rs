@@ -17,7 +17,8 @@ pub mod gridworld;
 mod vec_env;
 
 pub use env::{
-    Env, EnvSpec, MakeError, NoState, Picture, RenderError, StateError, Step, StepEnd, Task,
+    Env, EnvSpec, MakeError, NoState, Picture, RenderError, SourceFile, StateError, Step, StepEnd,
+    Task,
 };
 pub use env_group::EnvGroup;
 pub use episodes::{Episode, Episodes, Outcome};

@@ -45,7 +45,7 @@ impl ModelEnv {
     }
 
     /// Steps with the control that is set, and derives the observation.
-    pub(super) fn advance(&mut self) -> Result<Transition, PhysicsError> {
+    pub(crate) fn advance(&mut self) -> Result<Transition, PhysicsError> {
         let transition = self.rules.step(&mut self.physics, self.sub_steps)?;
         self.observe();
         // It must be finite in the returned precision.

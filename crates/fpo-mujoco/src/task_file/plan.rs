@@ -1,0 +1,626 @@
+//! From a description and its model to what environments execute.
+
+use super::description::{
+    Action, Command, Control, Default, Description, PROPERTIES, Place, Property, Rotation, Start,
+    Term,
+};
+use super::expression::{Compiler, Named as NamedValue, Program, Value};
+use super::fault::{Fault, nearest};
+use super::quantities::{Ranged, World};
+use super::reader::Located;
+use crate::model::{Model, Named};
+use crate::physics::Own;
+use fpo_env::EnvSpec;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Bound on the entries of an observation.
+const MOST_OBSERVED: usize = 10_000;
+
+/// What environments of a task share.
+pub(crate) struct Plan {
+    pub(crate) spec: Arc<EnvSpec>,
+    pub(crate) critic: Vec<(String, usize)>,
+    pub(crate) model: Arc<Model>,
+    pub(crate) own: Own,
+    /// Physics steps of a step.
+    pub(crate) sub_steps: u32,
+    /// Computes observations, then rewards and ends.
+    pub(crate) program: Program,
+    /// Instructions for observations.
+    pub(crate) observing: usize,
+    /// Registers of the observation, and of the critic's.
+    pub(crate) observation: Vec<Range<usize>>,
+    pub(crate) critic_observation: Vec<Range<usize>>,
+    pub(crate) rewards: Vec<RewardTerm>,
+    pub(crate) terminations: Vec<Termination>,
+    /// Computes where bodies are moved to.
+    pub(crate) mover: Program,
+    /// Numbers of bodies that are moved, and registers of their positions.
+    pub(crate) moved: Vec<(usize, Range<usize>)>,
+    pub(crate) actuations: Vec<Actuation>,
+    pub(crate) reset: ResetPlan,
+    pub(crate) commands: Vec<CommandPlan>,
+    pub(crate) randomize: Vec<RandomizePlan>,
+    pub(crate) pushes: Vec<PushPlan>,
+    pub(crate) camera: Option<String>,
+    /// The terms with what they compute, for explanations and messages.
+    pub(crate) terms: Vec<Explained>,
+}
+
+/// A term and its registers.
+pub(crate) struct Explained {
+    pub(crate) term: Term,
+    pub(crate) value: Value,
+}
+
+pub(crate) struct RewardTerm {
+    /// Its name as a metric, `reward/…`.
+    pub(crate) metric: String,
+    pub(crate) weight: f64,
+    pub(crate) register: usize,
+    /// Its index in [`Plan::terms`].
+    pub(crate) term: usize,
+}
+
+pub(crate) struct Termination {
+    /// Its name as a metric, `termination/…`.
+    pub(crate) metric: String,
+    pub(crate) register: usize,
+}
+
+/// How one entry of an action becomes a control.
+#[derive(Clone, Debug)]
+pub(crate) struct Actuation {
+    pub(crate) actuator: usize,
+    pub(crate) default: f64,
+    pub(crate) scale: f64,
+    /// Bounds of the control.
+    pub(crate) low: f64,
+    pub(crate) high: f64,
+}
+
+pub(crate) struct ResetPlan {
+    pub(crate) keyframe: Option<usize>,
+    /// In the order of the joints.
+    pub(crate) joints: Vec<JointStart>,
+    /// Physics steps of rest.
+    pub(crate) settle: u32,
+    pub(crate) without_contacts: bool,
+}
+
+/// How one joint begins.
+pub(crate) struct JointStart {
+    /// First entry of `qpos` and of `qvel`.
+    pub(crate) start: usize,
+    pub(crate) dof: usize,
+    pub(crate) dofs: usize,
+    /// Numbers that are drawn, 1 or the 3 coordinates of a free joint.
+    pub(crate) numbers: usize,
+    pub(crate) place: Place,
+    /// First entry of the quaternion.
+    pub(crate) quaternion: usize,
+    pub(crate) rotation: Rotation,
+    pub(crate) velocity: Place,
+}
+
+pub(crate) struct CommandPlan {
+    pub(crate) start: usize,
+    pub(crate) ranges: Vec<[f64; 2]>,
+    /// Steps between draws.
+    pub(crate) resample: Option<[f64; 2]>,
+    pub(crate) zero: f64,
+}
+
+pub(crate) struct RandomizePlan {
+    pub(crate) property: Property,
+    /// Elements: geoms, bodies, degrees of freedom by joint, actuators.
+    pub(crate) elements: Vec<Range<usize>>,
+    pub(crate) scale: [f64; 2],
+    pub(crate) each: bool,
+}
+
+pub(crate) struct PushPlan {
+    pub(crate) body: usize,
+    pub(crate) force: [f64; 2],
+    /// Steps.
+    pub(crate) duration: u64,
+    pub(crate) every: [f64; 2],
+}
+
+impl Plan {
+    /// Compiles `description` for `model`.
+    pub(crate) fn new(description: &Description, mut model: Model) -> Result<Self, Fault> {
+        if model.head().nu == 0 {
+            let why = "the model has no actuators: there is nothing to act with";
+            return Err(Fault::new(description.model.at, "model", why));
+        }
+        let sub_steps = sub_steps(description, &model)?;
+        let timestep = f64::from(sub_steps) * model.timestep();
+        let actuations = actuations(&description.action, &model)?;
+        let mut world = World::new(&model);
+        world.timestep = timestep;
+        world.actions = actuations.len();
+        let mut start = 0;
+        for command in &description.commands {
+            let len = command.ranges.len();
+            world.commands.push(Ranged {
+                name: command.name.clone(),
+                start,
+                len,
+            });
+            start += len;
+        }
+
+        let named: Vec<_> = description
+            .values
+            .iter()
+            .map(|term| NamedValue {
+                name: term.name.clone(),
+                text: term.expression.is.clone(),
+            })
+            .collect();
+        let mut terms = Terms {
+            compiler: Compiler::new(&world, named.clone()),
+            explained: Vec::new(),
+        };
+        let (observation, observed) = terms.vectors(&description.observation)?;
+        let (critic_observation, critic) = terms.vectors(&description.critic_observation)?;
+        let observing = terms.compiler.len();
+        // All of them, so that one that nothing uses is checked, too.
+        for term in &description.values {
+            let value = terms
+                .compiler
+                .add_named(&term.name)
+                .map_err(located(term))?;
+            terms.explain(term, value);
+        }
+        let mut rewards = Vec::new();
+        for reward in &description.rewards {
+            let (value, index) = terms.add(&reward.term)?;
+            if value.len != 1 {
+                return Err(reward.term.fault(format!(
+                    "a reward is one number, not {}; take its `sum`, `norm` or `mean`",
+                    value.kind()
+                )));
+            }
+            rewards.push(RewardTerm {
+                metric: format!("reward/{}", reward.term.name),
+                weight: reward.weight,
+                register: value.at as usize,
+                term: index,
+            });
+        }
+        let mut terminations = Vec::new();
+        for term in &description.terminations {
+            let (value, _) = terms.add(term)?;
+            if !value.truth || value.len != 1 {
+                return Err(term.fault(format!(
+                    "a termination is true or false, as `body('torso').position.z < 0.3`, not {}",
+                    value.kind()
+                )));
+            }
+            terminations.push(Termination {
+                metric: format!("termination/{}", term.name),
+                register: value.at as usize,
+            });
+        }
+        let Terms {
+            compiler,
+            explained,
+        } = terms;
+        let (sensors, mut velocities) = (compiler.sensors.clone(), compiler.velocities);
+        let program = compiler.finish();
+
+        let mut moving = Terms {
+            compiler: Compiler::new(&world, named),
+            explained: Vec::new(),
+        };
+        let mut moved = Vec::new();
+        for term in &description.moved {
+            let body = world
+                .find("body", &term.name)
+                .map_err(|why| term.fault(why))?[0];
+            let Ok(mocap) = usize::try_from(model.body_mocap()[body]) else {
+                let why = format!(
+                    "`{}` is not a body with mocap=\"true\", which alone can be moved",
+                    term.name
+                );
+                return Err(term.fault(why));
+            };
+            let (value, _) = moving.add(term)?;
+            if moving.compiler.forces {
+                let why = "a body cannot be moved by what sensors or forces say";
+                return Err(term.fault(why));
+            }
+            if value.len != 3 {
+                let why = format!("a position has 3 numbers, and this is {}", value.kind());
+                return Err(term.fault(why));
+            }
+            moved.push((mocap, value.range()));
+        }
+        velocities |= moving.compiler.velocities;
+        let mover = moving.compiler.finish();
+
+        let reset = reset(description, &model, &world)?;
+        let randomize = randomize(description, &world)?;
+        let steps = |seconds: f64| (seconds / timestep).round().max(1.0);
+        let pushes = description.pushes.iter().map(|push| {
+            let found = world.find("body", &push.body.is);
+            let fault = |why| Fault::new(push.body.at, &push.path, why);
+            let body = found.map_err(fault)?[0];
+            Ok(PushPlan {
+                body,
+                force: push.force,
+                duration: steps(push.duration) as u64,
+                every: push.every.map(steps),
+            })
+        });
+        let pushes = pushes.collect::<Result<_, Fault>>()?;
+        let commands = description.commands.iter().zip(&world.commands);
+        let commands = commands.map(|(command, place)| {
+            let Command {
+                ranges,
+                resample,
+                zero,
+                ..
+            } = command;
+            CommandPlan {
+                start: place.start,
+                ranges: ranges.clone(),
+                resample: resample.map(|range| range.map(steps)),
+                zero: *zero,
+            }
+        });
+        let commands = commands.collect();
+        let camera = camera(description, &model)?;
+
+        sensors.iter().for_each(|sensor| model.read_sensor(*sensor));
+        if velocities {
+            model.read_velocities();
+        }
+        model.trim();
+        let spec = EnvSpec {
+            name: description.name.clone(),
+            summary: description.summary.clone(),
+            observation: observed,
+            action_min: bounds(&description.action, &actuations, 0),
+            action_max: bounds(&description.action, &actuations, 1),
+            control_timestep: timestep,
+            step_limit: Some(description.step_limit),
+        };
+        let too_narrow = spec.action_min.iter().zip(&spec.action_max);
+        for (i, (min, max)) in too_narrow.enumerate() {
+            if !(min < max && (max - min).is_finite()) {
+                let why = format!("action {i} ranges from {min} to {max}");
+                return Err(Fault::new(description.action.at, "action", why));
+            }
+        }
+        Ok(Self {
+            spec: Arc::new(spec),
+            critic,
+            model: Arc::new(model),
+            own: match description.randomize.is_empty() {
+                true => Own::Nothing,
+                false => Own::Parameters,
+            },
+            sub_steps,
+            program,
+            observing,
+            observation,
+            critic_observation,
+            rewards,
+            terminations,
+            mover,
+            moved,
+            actuations,
+            reset,
+            commands,
+            randomize,
+            pushes,
+            camera,
+            terms: explained,
+        })
+    }
+}
+
+impl Term {
+    fn fault(&self, why: impl std::fmt::Display) -> Fault {
+        Fault::new(self.expression.at, &self.path, why)
+    }
+}
+
+/// An error of an expression, at its place in the file.
+fn located(term: &Term) -> impl Fn(super::expression::Error) -> Fault + '_ {
+    |error| Fault::new(term.expression.at + error.at, &term.path, error.why)
+}
+
+/// Terms that are being compiled.
+struct Terms<'w> {
+    compiler: Compiler<'w>,
+    explained: Vec<Explained>,
+}
+
+impl Terms<'_> {
+    /// Compiles a term; returns its value and its index.
+    fn add(&mut self, term: &Term) -> Result<(Value, usize), Fault> {
+        let value = self
+            .compiler
+            .add(&term.expression.is)
+            .map_err(located(term))?;
+        if let Some(numbers) = self.compiler.numbers(value)
+            && let Some(number) = numbers.iter().find(|number| !number.is_finite())
+        {
+            return Err(term.fault(format!("this is {number}, not a finite number")));
+        }
+        Ok((value, self.explain(term, value)))
+    }
+
+    fn explain(&mut self, term: &Term, value: Value) -> usize {
+        self.explained.push(Explained {
+            term: term.clone(),
+            value,
+        });
+        self.explained.len() - 1
+    }
+
+    /// Compiles the terms of an observation: their registers, and names with sizes.
+    #[expect(clippy::type_complexity, reason = "two lists that belong together")]
+    fn vectors(
+        &mut self,
+        terms: &[Term],
+    ) -> Result<(Vec<Range<usize>>, Vec<(String, usize)>), Fault> {
+        let (mut ranges, mut parts): (Vec<Range<usize>>, Vec<_>) = (Vec::new(), Vec::new());
+        let mut total = 0;
+        for term in terms {
+            let (value, _) = self.add(term)?;
+            total += value.len as usize;
+            if total > MOST_OBSERVED {
+                return Err(term.fault(format!(
+                    "the observation has more than {MOST_OBSERVED} numbers"
+                )));
+            }
+            parts.push((term.name.clone(), value.len as usize));
+            match ranges.last_mut() {
+                Some(last) if last.end == value.range().start => last.end = value.range().end,
+                _ => ranges.push(value.range()),
+            }
+        }
+        Ok((ranges, parts))
+    }
+}
+
+/// Physics steps of a step.
+fn sub_steps(description: &Description, model: &Model) -> Result<u32, Fault> {
+    let seconds = match &description.control {
+        Control::Decimation(steps) => return Ok(*steps),
+        Control::Timestep(seconds) => seconds,
+    };
+    let ratio = seconds.is / model.timestep();
+    if (ratio - ratio.round()).abs() > 1e-6 * ratio.max(1.0) || !(0.5..10_000.5).contains(&ratio) {
+        return Err(Fault::new(
+            seconds.at,
+            "control_timestep",
+            format!(
+                "{} s is not a whole number of physics steps of {} s, from 1 to 10000",
+                seconds.is,
+                model.timestep()
+            ),
+        ));
+    }
+    Ok(ratio.round() as u32)
+}
+
+/// A keyframe by its name.
+fn keyframe(model: &Model, name: &str, at: usize, term: &str) -> Result<usize, Fault> {
+    let names = model.names(Named::Keyframe);
+    let found = names
+        .iter()
+        .position(|known| known == name && !name.is_empty());
+    found.ok_or_else(|| {
+        let near = nearest(name, names.iter().map(String::as_str));
+        Fault::new(at, term, format!("there is no keyframe `{name}`{near}"))
+    })
+}
+
+fn camera(description: &Description, model: &Model) -> Result<Option<String>, Fault> {
+    let Some(camera) = &description.camera else {
+        return Ok(None);
+    };
+    let names = model.names(Named::Camera);
+    if names.contains(&camera.is) && !camera.is.is_empty() {
+        return Ok(Some(camera.is.clone()));
+    }
+    let near = nearest(&camera.is, names.iter().map(String::as_str));
+    let why = format!("there is no camera `{}`{near}", camera.is);
+    Err(Fault::new(camera.at, "camera", why))
+}
+
+/// One of some numbers for all actions, or one for each.
+fn spread<T: Copy>(values: &[T], actions: usize, at: usize, key: &str) -> Result<Vec<T>, Fault> {
+    match values {
+        [one] => Ok(vec![*one; actions]),
+        many if many.len() == actions => Ok(many.to_vec()),
+        many => {
+            let why = format!("it has {} entries for {actions} actuators", many.len());
+            Err(Fault::new(at, key, why))
+        }
+    }
+}
+
+fn actuations(action: &Action, model: &Model) -> Result<Vec<Actuation>, Fault> {
+    let names = World::new(model);
+    let mut chosen: Vec<usize> = Vec::new();
+    for pattern in &action.actuators {
+        let found = names.find("actuator", &pattern.is);
+        let fault = |why| Fault::new(pattern.at, "action.actuators", why);
+        for actuator in found.map_err(fault)? {
+            if chosen.contains(&actuator) {
+                let why = format!("`{}` names an actuator twice", pattern.is);
+                return Err(fault(why));
+            }
+            chosen.push(actuator);
+        }
+    }
+    if action.actuators.is_empty() {
+        chosen = (0..model.head().nu as usize).collect();
+    }
+    let defaults = match &action.default {
+        None => vec![0.0; chosen.len()],
+        Some(Located { is, at }) => match is {
+            Default::Keyframe(name) => {
+                let key = keyframe(model, name, *at, "action.default")?;
+                let controls = model.key_controls(key);
+                chosen.iter().map(|actuator| controls[*actuator]).collect()
+            }
+            Default::Numbers(numbers) => spread(numbers, chosen.len(), *at, "action.default")?,
+        },
+    };
+    let scales = spread(
+        &action.scale.is,
+        chosen.len(),
+        action.scale.at,
+        "action.scale",
+    )?;
+    let rows = chosen.into_iter().zip(defaults).zip(scales);
+    let rows = rows.map(|((actuator, default), scale)| {
+        let limited = model.control_limited()[actuator];
+        let range = &model.control_ranges()[2 * actuator..][..2];
+        let (low, high) = match limited {
+            true => (range[0], range[1]),
+            false => (f64::NEG_INFINITY, f64::INFINITY),
+        };
+        if !action.offset && action.range.is_none() && !limited {
+            let name = &names.actuators[actuator];
+            let why = format!(
+                "the actuator `{name}` has no ctrlrange; give it one in the model, or `range` here"
+            );
+            return Err(Fault::new(action.at, "action", why));
+        }
+        Ok(Actuation {
+            actuator,
+            default,
+            scale,
+            low,
+            high,
+        })
+    });
+    let rows = rows.collect::<Result<Vec<_>, _>>()?;
+    if let Some(range) = &action.range {
+        spread(&range.is, rows.len(), range.at, "action.range")?;
+    }
+    Ok(rows)
+}
+
+/// Lower (0) or upper (1) bounds of actions.
+fn bounds(action: &Action, actuations: &[Actuation], side: usize) -> Vec<f32> {
+    let own = action.range.as_ref().map(|range| &range.is[..]);
+    let rows = actuations.iter().enumerate();
+    let bounds = rows.map(|(i, actuation)| match own {
+        Some([one]) => one[side],
+        Some(many) => many[i][side],
+        None if action.offset => [-1.0, 1.0][side],
+        None => [actuation.low, actuation.high][side],
+    });
+    bounds.map(|bound| bound as f32).collect()
+}
+
+fn reset(description: &Description, model: &Model, world: &World) -> Result<ResetPlan, Fault> {
+    let reset = &description.reset;
+    let key = reset.keyframe.as_ref();
+    let keyframe = key
+        .map(|name| keyframe(model, &name.is, name.at, "reset.keyframe"))
+        .transpose()?;
+    let kept = Start {
+        place: Place::Kept,
+        rotation: Rotation::Kept,
+    };
+    let mut positions = vec![kept; world.joints.len()];
+    let mut velocities = vec![Place::Kept; world.joints.len()];
+    for (pattern, start) in &reset.positions {
+        let term = format!("reset.position.{}", pattern.is);
+        let fault = |why: String| Fault::new(pattern.at, &term, why);
+        for joint in world.find("joint", &pattern.is).map_err(fault)? {
+            let is_pattern = pattern.is.contains('*');
+            let (name, len) = (&world.joints[joint].name, world.joints[joint].len);
+            let range = &model.joint_ranges()[2 * joint..][..2];
+            let start = match *start {
+                Start {
+                    place: Place::Limits,
+                    ..
+                } => match (len == 1 && model.joint_limited()[joint], is_pattern) {
+                    (true, _) => Start {
+                        place: Place::Within([range[0], range[1]]),
+                        ..kept
+                    },
+                    // `*` is all joints that have limits.
+                    (false, true) => continue,
+                    (false, false) => {
+                        return Err(fault(format!("the joint `{name}` has no limits")));
+                    }
+                },
+                Start { rotation, .. } if rotation != Rotation::Kept && len == 1 => {
+                    return Err(fault(format!("the joint `{name}` has no rotation to draw")));
+                }
+                Start { place, .. } if place != Place::Kept && len == 4 => {
+                    return Err(fault(format!(
+                        "the ball joint `{name}` has a `rotation`, and no number"
+                    )));
+                }
+                start => start,
+            };
+            positions[joint] = start;
+        }
+    }
+    for (pattern, start) in &reset.velocities {
+        let term = format!("reset.velocity.{}", pattern.is);
+        let found = world.find("joint", &pattern.is);
+        for joint in found.map_err(|why| Fault::new(pattern.at, &term, why))? {
+            velocities[joint] = start.place;
+        }
+    }
+    let joints = world.joints.iter().zip(positions).zip(velocities);
+    let joints = joints.map(|((joint, start), velocity)| JointStart {
+        start: joint.start,
+        dof: joint.dof,
+        dofs: joint.dofs,
+        numbers: if joint.len == 7 { 3 } else { 1 },
+        place: start.place,
+        quaternion: joint.start + joint.len.saturating_sub(4),
+        rotation: start.rotation,
+        velocity,
+    });
+    Ok(ResetPlan {
+        keyframe,
+        joints: joints.collect(),
+        settle: (reset.settle / model.timestep()).round() as u32,
+        without_contacts: reset.without_contacts,
+    })
+}
+
+fn randomize(description: &Description, world: &World) -> Result<Vec<RandomizePlan>, Fault> {
+    let all = description.randomize.iter().map(|randomize| {
+        let known = PROPERTIES.iter().find(|(_, p, _)| *p == randomize.property);
+        let kind = known.map_or("geom", |(_, _, kind)| *kind);
+        let mut elements = Vec::new();
+        for pattern in &randomize.of {
+            let fault = |why| Fault::new(pattern.at, &randomize.path, why);
+            for id in world.find(kind, &pattern.is).map_err(fault)? {
+                elements.push(match randomize.property {
+                    Property::Damping => {
+                        let joint = &world.joints[id];
+                        joint.dof..joint.dof + joint.dofs
+                    }
+                    _ => id..id + 1,
+                });
+            }
+        }
+        Ok(RandomizePlan {
+            property: randomize.property,
+            elements,
+            scale: randomize.scale,
+            each: randomize.each,
+        })
+    });
+    all.collect()
+}

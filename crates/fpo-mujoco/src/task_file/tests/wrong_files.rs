@@ -1,0 +1,1 @@
+//! Wrong files are each answered in one line.
