@@ -162,6 +162,11 @@ impl Trainer {
         &self.config
     }
 
+    /// The task.
+    pub fn task(&self) -> &dyn Task {
+        self.task.as_ref()
+    }
+
     /// What the policy is made of, without its parameters.
     pub fn model(&self) -> &Model {
         &self.policy

@@ -22,7 +22,7 @@ pub(crate) fn run(args: &args::Play, tasks: &Tasks) -> Result<(), Failure> {
         }
     });
     let kind = Format::from_path(&out).map_err(Failure::input)?;
-    let loaded = load(&args.policy, args.checkpoint, tasks)?;
+    let loaded = load(&args.policy, args.checkpoint, args.task.as_deref(), tasks)?;
     let mut env = loaded.task.make().map_err(Failure::runtime)?;
     let step = env.spec().control_timestep;
     // GIFs are for web pages: half the frame rate gives half the size.
