@@ -1,5 +1,6 @@
 //! Tests of task files that need more than the public interface.
 
+mod episodes;
 mod equality;
 mod wrong_files;
 
