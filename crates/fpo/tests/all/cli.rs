@@ -10,6 +10,7 @@ mod gridworld;
 mod runs;
 #[cfg(target_os = "linux")]
 mod shim;
+mod task_files;
 
 use std::collections::BTreeMap;
 use std::fs;
