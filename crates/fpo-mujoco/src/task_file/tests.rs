@@ -2,6 +2,7 @@
 
 mod episodes;
 mod equality;
+mod mutations;
 mod wrong_files;
 
 use super::{FileTask, TaskFileError};
