@@ -521,15 +521,20 @@ impl OwnModel {
     }
 
     fn values(&self) -> impl Iterator<Item = (Field, &[f64])> {
-        // SAFETY: owned by `self`; MuJoCo reads them only within calls that borrow the simulation.
         let arrays = self.arrays.iter();
-        arrays.map(|(field, values)| (*field, unsafe { values.as_ref() }))
+        arrays.map(|(field, values)| {
+            // SAFETY: owned by `self`; MuJoCo reads them only within calls that borrow the
+            // simulation.
+            (*field, unsafe { values.as_ref() })
+        })
     }
 
     fn values_mut(&mut self) -> impl Iterator<Item = &mut [f64]> {
-        // SAFETY: as above.
         let arrays = self.arrays.iter_mut();
-        arrays.map(|(_, values)| unsafe { values.as_mut() })
+        arrays.map(|(_, values)| {
+            // SAFETY: as above.
+            unsafe { values.as_mut() }
+        })
     }
 
     fn field_mut(&mut self, field: Field) -> &mut [f64] {

@@ -2,9 +2,10 @@
 //!
 //! The folder holds `config.toml` (complete), `metrics.jsonl` and TensorBoard event files,
 //! `eval.csv`, `events.jsonl` if something went wrong, `failure/` if a number became non-finite,
-//! `task/` with the files of a task that was read from files, and `checkpoints/`. Except for times, its content depends on the configuration alone, not on the
-//! number of threads. Stopping and resuming changes no metric, evaluation or policy; it only saves
-//! one more checkpoint, which counts among those kept.
+//! `task/` with the files of a task that was read from files, and `checkpoints/`. Except for times,
+//! its content depends on the configuration and the task alone, not on the number of threads.
+//! Stopping and resuming changes no metric, evaluation or policy; it only saves one more
+//! checkpoint, which counts among those kept.
 
 mod error;
 mod evaluations;

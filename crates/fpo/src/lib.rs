@@ -1,5 +1,5 @@
-//! The command-line program: `fpo tasks`, `fpo check`, `fpo train`, `fpo eval`, `fpo play`, `fpo doctor`,
-//! `fpo reproduce`, `fpo gridworld`, `fpo bench`, `fpo report`.
+//! The command-line program: `fpo tasks`, `fpo check`, `fpo train`, `fpo eval`, `fpo play`,
+//! `fpo doctor`, `fpo reproduce`, `fpo gridworld`, `fpo bench`, `fpo report`.
 //!
 //! [`main_with`] is the same program with tasks of your own.
 

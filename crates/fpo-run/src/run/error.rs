@@ -29,8 +29,8 @@ pub enum RunError {
         reason: String,
     },
     /// The files of the task are not those with which the run was trained.
-    #[error("{} was trained with other files of the task {task}: undo the change to resume, or start \
-        a new run", folder.display())]
+    #[error("{} was trained with other files of the task {task}: undo the change to resume, or \
+        start a new run", folder.display())]
     OtherTask {
         /// The folder.
         folder: PathBuf,

@@ -670,8 +670,8 @@ const IN_THE_MODEL: &[(&str, &str, &str)] = &[
     ),
     // Nothing to act with.
     (
-        "<motor name='hip' joint='hip' ctrllimited='true' ctrlrange='-1 1'/>\n    <motor name='free' \
-         joint='hip'/>",
+        "<motor name='hip' joint='hip' ctrllimited='true' ctrlrange='-1 1'/>\n    \
+         <motor name='free' joint='hip'/>",
         "",
         "the model has no actuators",
     ),
