@@ -24,6 +24,8 @@ const LARGEST_MODEL: u64 = 256 << 20;
 const MOST_FILES: usize = 1000;
 /// Bound on the elements of an XML file.
 const MOST_NODES: u32 = 200_000;
+/// Bound on the attributes of an element, which the XML parser compares with one another.
+const MOST_ATTRIBUTES: usize = 1000;
 /// Bound on the nesting of elements, which MuJoCo's compiler visits recursively.
 const DEEPEST: usize = 100;
 /// Bound on the copies that `replicate`, `composite` and `flexcomp` make.
@@ -170,11 +172,12 @@ impl Reader {
             text: text.clone(),
         });
         let document = parse(&text, known)?;
+        let lines = Lines::new(&text);
         for node in document
             .descendants()
             .filter(|node| node.has_tag_name("include"))
         {
-            let line = document.text_pos_at(node.range().start).row;
+            let line = lines.of(node);
             let place = format!("{known}:{line}");
             let Some(file) = node.attribute("file") else {
                 return Err(format!("{place}: `include` names no `file`"));
@@ -246,7 +249,7 @@ impl Reader {
             let known = text.path.display().to_string();
             let mut writer = Writer {
                 known: &known,
-                document,
+                lines: Lines::new(&text.text),
                 includes: texts.iter().map(|text| text.path.as_path()).collect(),
                 plain: &plain,
                 reader: &mut self,
@@ -278,6 +281,13 @@ impl Reader {
 }
 
 fn parse<'a>(text: &'a str, known: &str) -> Result<Document<'a>, String> {
+    // No `<` stands in an element but its first byte.
+    let mut elements = text.split('<');
+    if elements.any(|element| element.bytes().filter(|&b| b == b'=').count() > MOST_ATTRIBUTES) {
+        return Err(format!(
+            "{known}: an element has more than {MOST_ATTRIBUTES} attributes"
+        ));
+    }
     let options = ParsingOptions {
         nodes_limit: MOST_NODES,
         ..ParsingOptions::default()
@@ -286,6 +296,28 @@ fn parse<'a>(text: &'a str, known: &str) -> Result<Document<'a>, String> {
         let row = e.pos().row;
         format!("{known}:{row}: it is not valid XML: {e}")
     })
+}
+
+/// The places of a text's lines.
+struct Lines {
+    /// The first byte of each line.
+    starts: Vec<usize>,
+}
+
+impl Lines {
+    fn new(text: &str) -> Self {
+        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        let starts = [0].into_iter().chain(ends.map(|(at, _)| at + 1));
+        Self {
+            starts: starts.collect(),
+        }
+    }
+
+    /// The line, counted from 1, on which an element begins.
+    fn of(&self, node: Node) -> usize {
+        let at = node.range().start;
+        self.starts.partition_point(|start| *start <= at)
+    }
 }
 
 /// What the `compiler` elements say; the last one counts.
@@ -329,9 +361,9 @@ fn inside(path: &Path) -> Option<PathBuf> {
 }
 
 /// Writes one XML file.
-struct Writer<'a, 'd> {
+struct Writer<'a> {
     known: &'a str,
-    document: &'a Document<'d>,
+    lines: Lines,
     /// The XML files, in the order of their plain names.
     includes: Vec<&'a Path>,
     plain: &'a dyn Fn(usize) -> String,
@@ -339,12 +371,12 @@ struct Writer<'a, 'd> {
     folders: &'a Folders,
     out: String,
     /// The line that is being written.
-    line: u32,
+    line: usize,
 }
 
-impl Writer<'_, '_> {
+impl Writer<'_> {
     fn element(&mut self, node: Node, depth: usize, copies: f64) -> Result<(), String> {
-        let line = self.document.text_pos_at(node.range().start).row;
+        let line = self.lines.of(node);
         let tag = node.tag_name().name();
         self.check(node, depth, copies)
             .map_err(|why| format!("{}:{line}: {why}", self.known))?;

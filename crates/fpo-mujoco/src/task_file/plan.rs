@@ -14,6 +14,8 @@ use fpo_env::EnvSpec;
 use std::ops::Range;
 use std::sync::Arc;
 
+/// Bound on the physics steps before an episode.
+const MOST_SETTLING: f64 = 100_000.0;
 /// Bound on the entries of an observation.
 const MOST_OBSERVED: usize = 10_000;
 
@@ -579,6 +581,14 @@ fn reset(description: &Description, model: &Model, world: &World) -> Result<Rese
             velocities[joint] = start.place;
         }
     }
+    let settle = (reset.settle / model.timestep()).round();
+    if settle > MOST_SETTLING {
+        let why = format!(
+            "{} s are more than {MOST_SETTLING} physics steps",
+            reset.settle
+        );
+        return Err(Fault::new(description.model.at, "reset.settle", why));
+    }
     let joints = world.joints.iter().zip(positions).zip(velocities);
     let joints = joints.map(|((joint, start), velocity)| JointStart {
         start: joint.start,
@@ -593,7 +603,7 @@ fn reset(description: &Description, model: &Model, world: &World) -> Result<Rese
     Ok(ResetPlan {
         keyframe,
         joints: joints.collect(),
-        settle: (reset.settle / model.timestep()).round() as u32,
+        settle: settle as u32,
         without_contacts: reset.without_contacts,
     })
 }

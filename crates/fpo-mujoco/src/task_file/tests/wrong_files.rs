@@ -61,6 +61,7 @@ goal = \"[time, 0, 1]\"
 
 [reset]
 keyframe = \"home\"
+settle = 1
 position = { hip = \"limits\", root = { rotation = \"turn\" } }
 
 [[randomize]]
@@ -627,6 +628,11 @@ const IN_THE_MODEL: &[(&str, &str, &str)] = &[
     ("model='robot'", "model='&a;'", "not valid XML"),
     // Sizes.
     (
+        "timestep='0.01'",
+        "timestep='1e-9'",
+        "reset.settle: 1 s are more than 100000 physics steps",
+    ),
+    (
         "<worldbody>",
         "<worldbody><replicate count='1000000000'><geom size='1'/></replicate>",
         "`replicate` makes more than 10000 copies",
@@ -726,6 +732,18 @@ fn deep_and_long_files() {
     let bodies = "<body>".repeat(5000) + &"</body>".repeat(5000);
     let model = MODEL.replace("<worldbody>", &("<worldbody>".to_owned() + &bodies));
     assert_answer(FILE, &model, "deep bodies", "nested deeper than 100 levels");
+    let attributes: String = (0..50_000).map(|i| format!(" a{i}='1'")).collect();
+    let model = MODEL.replace("<worldbody>", &format!("<worldbody{attributes}>"));
+    assert_answer(
+        FILE,
+        &model,
+        "attributes",
+        "an element has more than 1000 attributes",
+    );
+    // As long as may be, and still answered in no time.
+    let many = "<geom size='1'/>\n".repeat(90_000);
+    let model = MODEL.replace("<worldbody>", &format!("<worldbody>{many}<nonsense/>"));
+    assert_answer(FILE, &model, "many elements", "nonsense");
     let nested = format!("{}{FILE}", "a = [".repeat(10_000));
     assert_answer(&nested, MODEL, "a deep list", "");
     let bytes = "#".repeat(2 << 20);
