@@ -1,21 +1,21 @@
 //! From a description and its model to what environments execute.
 
-use super::description::{
-    Action, Command, Control, Default, Description, PROPERTIES, Place, Property, Rotation, Start,
-    Term,
-};
+mod action;
+mod reset;
+
+pub(crate) use action::Actuation;
+pub(crate) use reset::{JointStart, ResetPlan};
+
+use super::description::{Command, Control, Description, PROPERTIES, Property, Term};
 use super::expression::{Compiler, Named as NamedValue, Program, Value};
 use super::fault::{Fault, nearest};
 use super::quantities::{Ranged, World};
-use super::reader::Located;
 use crate::model::{Model, Named};
 use crate::physics::Own;
 use fpo_env::EnvSpec;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Bound on the physics steps before an episode.
-const MOST_SETTLING: f64 = 100_000.0;
 /// Bound on the entries of an observation.
 const MOST_OBSERVED: usize = 10_000;
 
@@ -71,41 +71,6 @@ pub(crate) struct Termination {
     pub(crate) register: usize,
 }
 
-/// How one entry of an action becomes a control.
-#[derive(Clone, Debug)]
-pub(crate) struct Actuation {
-    pub(crate) actuator: usize,
-    pub(crate) default: f64,
-    pub(crate) scale: f64,
-    /// Bounds of the control.
-    pub(crate) low: f64,
-    pub(crate) high: f64,
-}
-
-pub(crate) struct ResetPlan {
-    pub(crate) keyframe: Option<usize>,
-    /// In the order of the joints.
-    pub(crate) joints: Vec<JointStart>,
-    /// Physics steps of rest.
-    pub(crate) settle: u32,
-    pub(crate) without_contacts: bool,
-}
-
-/// How one joint begins.
-pub(crate) struct JointStart {
-    /// First entry of `qpos` and of `qvel`.
-    pub(crate) start: usize,
-    pub(crate) dof: usize,
-    pub(crate) dofs: usize,
-    /// Numbers that are drawn, 1 or the 3 coordinates of a free joint.
-    pub(crate) numbers: usize,
-    pub(crate) place: Place,
-    /// First entry of the quaternion.
-    pub(crate) quaternion: usize,
-    pub(crate) rotation: Rotation,
-    pub(crate) velocity: Place,
-}
-
 pub(crate) struct CommandPlan {
     pub(crate) start: usize,
     pub(crate) ranges: Vec<[f64; 2]>,
@@ -139,7 +104,7 @@ impl Plan {
         }
         let sub_steps = sub_steps(description, &model)?;
         let timestep = f64::from(sub_steps) * model.timestep();
-        let actuations = actuations(&description.action, &model)?;
+        let actuations = action::actuations(&description.action, &model)?;
         let mut world = World::new(&model);
         world.timestep = timestep;
         world.actions = actuations.len();
@@ -244,7 +209,7 @@ impl Plan {
         velocities |= moving.compiler.velocities;
         let mover = moving.compiler.finish();
 
-        let reset = reset(description, &model, &world)?;
+        let reset = reset::plan(description, &model, &world)?;
         let randomize = randomize(description, &world)?;
         let steps = |seconds: f64| (seconds / timestep).round().max(1.0);
         let pushes = description.pushes.iter().map(|push| {
@@ -286,8 +251,8 @@ impl Plan {
             name: description.name.clone(),
             summary: description.summary.clone(),
             observation: observed,
-            action_min: bounds(&description.action, &actuations, 0),
-            action_max: bounds(&description.action, &actuations, 1),
+            action_min: action::bounds(&description.action, &actuations, 0),
+            action_max: action::bounds(&description.action, &actuations, 1),
             control_timestep: timestep,
             step_limit: Some(description.step_limit),
         };
@@ -436,176 +401,6 @@ fn camera(description: &Description, model: &Model) -> Result<Option<String>, Fa
     let near = nearest(&camera.is, names.iter().map(String::as_str));
     let why = format!("there is no camera `{}`{near}", camera.is);
     Err(Fault::new(camera.at, "camera", why))
-}
-
-/// One of some numbers for all actions, or one for each.
-fn spread<T: Copy>(values: &[T], actions: usize, at: usize, key: &str) -> Result<Vec<T>, Fault> {
-    match values {
-        [one] => Ok(vec![*one; actions]),
-        many if many.len() == actions => Ok(many.to_vec()),
-        many => {
-            let why = format!("it has {} entries for {actions} actuators", many.len());
-            Err(Fault::new(at, key, why))
-        }
-    }
-}
-
-fn actuations(action: &Action, model: &Model) -> Result<Vec<Actuation>, Fault> {
-    let names = World::new(model);
-    let mut chosen: Vec<usize> = Vec::new();
-    for pattern in &action.actuators {
-        let found = names.find("actuator", &pattern.is);
-        let fault = |why| Fault::new(pattern.at, "action.actuators", why);
-        for actuator in found.map_err(fault)? {
-            if chosen.contains(&actuator) {
-                let why = format!("`{}` names an actuator twice", pattern.is);
-                return Err(fault(why));
-            }
-            chosen.push(actuator);
-        }
-    }
-    if action.actuators.is_empty() {
-        chosen = (0..model.head().nu as usize).collect();
-    }
-    let defaults = match &action.default {
-        None => vec![0.0; chosen.len()],
-        Some(Located { is, at }) => match is {
-            Default::Keyframe(name) => {
-                let key = keyframe(model, name, *at, "action.default")?;
-                let controls = model.key_controls(key);
-                chosen.iter().map(|actuator| controls[*actuator]).collect()
-            }
-            Default::Numbers(numbers) => spread(numbers, chosen.len(), *at, "action.default")?,
-        },
-    };
-    let scales = spread(
-        &action.scale.is,
-        chosen.len(),
-        action.scale.at,
-        "action.scale",
-    )?;
-    let rows = chosen.into_iter().zip(defaults).zip(scales);
-    let rows = rows.map(|((actuator, default), scale)| {
-        let limited = model.control_limited()[actuator];
-        let range = &model.control_ranges()[2 * actuator..][..2];
-        let (low, high) = match limited {
-            true => (range[0], range[1]),
-            false => (f64::NEG_INFINITY, f64::INFINITY),
-        };
-        if !action.offset && action.range.is_none() && !limited {
-            let name = &names.actuators[actuator];
-            let why = format!(
-                "the actuator `{name}` has no ctrlrange; give it one in the model, or `range` here"
-            );
-            return Err(Fault::new(action.at, "action", why));
-        }
-        Ok(Actuation {
-            actuator,
-            default,
-            scale,
-            low,
-            high,
-        })
-    });
-    let rows = rows.collect::<Result<Vec<_>, _>>()?;
-    if let Some(range) = &action.range {
-        spread(&range.is, rows.len(), range.at, "action.range")?;
-    }
-    Ok(rows)
-}
-
-/// Lower (0) or upper (1) bounds of actions.
-fn bounds(action: &Action, actuations: &[Actuation], side: usize) -> Vec<f32> {
-    let own = action.range.as_ref().map(|range| &range.is[..]);
-    let rows = actuations.iter().enumerate();
-    let bounds = rows.map(|(i, actuation)| match own {
-        Some([one]) => one[side],
-        Some(many) => many[i][side],
-        None if action.offset => [-1.0, 1.0][side],
-        None => [actuation.low, actuation.high][side],
-    });
-    bounds.map(|bound| bound as f32).collect()
-}
-
-fn reset(description: &Description, model: &Model, world: &World) -> Result<ResetPlan, Fault> {
-    let reset = &description.reset;
-    let key = reset.keyframe.as_ref();
-    let keyframe = key
-        .map(|name| keyframe(model, &name.is, name.at, "reset.keyframe"))
-        .transpose()?;
-    let kept = Start {
-        place: Place::Kept,
-        rotation: Rotation::Kept,
-    };
-    let mut positions = vec![kept; world.joints.len()];
-    let mut velocities = vec![Place::Kept; world.joints.len()];
-    for (pattern, start) in &reset.positions {
-        let term = format!("reset.position.{}", pattern.is);
-        let fault = |why: String| Fault::new(pattern.at, &term, why);
-        for joint in world.find("joint", &pattern.is).map_err(fault)? {
-            let is_pattern = pattern.is.contains('*');
-            let (name, len) = (&world.joints[joint].name, world.joints[joint].len);
-            let range = &model.joint_ranges()[2 * joint..][..2];
-            let start = match *start {
-                Start {
-                    place: Place::Limits,
-                    ..
-                } => match (len == 1 && model.joint_limited()[joint], is_pattern) {
-                    (true, _) => Start {
-                        place: Place::Within([range[0], range[1]]),
-                        ..kept
-                    },
-                    // `*` is all joints that have limits.
-                    (false, true) => continue,
-                    (false, false) => {
-                        return Err(fault(format!("the joint `{name}` has no limits")));
-                    }
-                },
-                Start { rotation, .. } if rotation != Rotation::Kept && len == 1 => {
-                    return Err(fault(format!("the joint `{name}` has no rotation to draw")));
-                }
-                Start { place, .. } if place != Place::Kept && len == 4 => {
-                    return Err(fault(format!(
-                        "the ball joint `{name}` has a `rotation`, and no number"
-                    )));
-                }
-                start => start,
-            };
-            positions[joint] = start;
-        }
-    }
-    for (pattern, start) in &reset.velocities {
-        let term = format!("reset.velocity.{}", pattern.is);
-        let found = world.find("joint", &pattern.is);
-        for joint in found.map_err(|why| Fault::new(pattern.at, &term, why))? {
-            velocities[joint] = start.place;
-        }
-    }
-    let settle = (reset.settle / model.timestep()).round();
-    if settle > MOST_SETTLING {
-        let why = format!(
-            "{} s are more than {MOST_SETTLING} physics steps",
-            reset.settle
-        );
-        return Err(Fault::new(description.model.at, "reset.settle", why));
-    }
-    let joints = world.joints.iter().zip(positions).zip(velocities);
-    let joints = joints.map(|((joint, start), velocity)| JointStart {
-        start: joint.start,
-        dof: joint.dof,
-        dofs: joint.dofs,
-        numbers: if joint.len == 7 { 3 } else { 1 },
-        place: start.place,
-        quaternion: joint.start + joint.len.saturating_sub(4),
-        rotation: start.rotation,
-        velocity,
-    });
-    Ok(ResetPlan {
-        keyframe,
-        joints: joints.collect(),
-        settle: settle as u32,
-        without_contacts: reset.without_contacts,
-    })
 }
 
 fn randomize(description: &Description, world: &World) -> Result<Vec<RandomizePlan>, Fault> {

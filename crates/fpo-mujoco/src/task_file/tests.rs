@@ -2,6 +2,7 @@
 
 mod episodes;
 mod equality;
+mod hostile;
 mod models;
 mod mutations;
 mod wrong_files;

@@ -99,6 +99,23 @@ fn a_run_is_evaluated_and_resumed_without_the_file() {
     );
 }
 
+/// A policy learns the same from a task of the program and from the file that says the same.
+#[test]
+fn a_rewritten_task_trains_as_the_one_of_the_program() {
+    let folder = folder();
+    for (task, name) in [
+        ("cheetah-run", "built-in"),
+        ("tasks/cheetah-run.toml", "file"),
+    ] {
+        let more = ["--set", "train.precision=f32"];
+        succeeds(&folder, &tiny(task, name, &more));
+    }
+    let read = |run: &str| fs::read_to_string(folder.path().join(run).join("eval.csv")).unwrap();
+    let (built_in, file) = (read("runs/built-in"), read("runs/file"));
+    assert!(built_in.lines().count() > 2, "{built_in}");
+    assert_eq!(built_in, file);
+}
+
 #[test]
 fn a_stopped_run_resumes_to_the_same_end() {
     let folder = folder();
