@@ -1,6 +1,7 @@
 //! A run: a folder on disk, and the loop that trains, evaluates, records and saves.
 //!
-//! The folder holds `config.toml` (complete), `metrics.jsonl` and TensorBoard event files,
+//! The folder holds `config.toml` (complete), `init.safetensors` if the run began with networks of
+//! another one (`init.from`), `metrics.jsonl` and TensorBoard event files,
 //! `eval.csv`, `events.jsonl` if something went wrong, `failure/` if a number became non-finite,
 //! and `checkpoints/`. Except for times, its content depends on the configuration alone, not on the
 //! number of threads. Stopping and resuming changes no metric, evaluation or policy; it only saves
@@ -12,6 +13,7 @@ mod events;
 mod failure;
 mod folder;
 mod rollback;
+mod start;
 
 pub use error::RunError;
 pub(crate) use events::EVENTS;
@@ -19,6 +21,7 @@ pub use events::Event;
 pub use failure::{Reproduction, reproduce};
 pub(crate) use folder::{CHECKPOINTS, LARGEST_POLICY};
 pub use folder::{Pick, RunFolder, find_policy};
+pub use start::Taken;
 
 use crate::checkpoint::{Checkpoint, CheckpointError, CheckpointInfo, Checkpoints};
 use crate::config::{Config, check_continues, documented, from_documented};
@@ -98,23 +101,36 @@ pub struct Session {
     saved_iteration: Option<u64>,
     /// `train.steps` when that checkpoint was saved, for a resumed run.
     planned_steps: Option<u64>,
+    /// What a new run began with, if not with random networks.
+    taken: Option<Taken>,
 }
 
 impl Session {
-    /// Starts a new run of `task` in `folder`, on `threads` threads. The files of an earlier run in
-    /// the folder are deleted only once nothing but disk errors can make the new run fail.
+    /// Starts a new run of `task` in `folder`, on `threads` threads, with random networks or those
+    /// that `init.from` of the settings names. The files of an earlier run in the folder are deleted
+    /// only once nothing but disk errors can make the new run fail.
     ///
     /// # Errors
-    /// If an environment or a network cannot be created, or the folder cannot be written.
+    /// If an environment or a network cannot be created, what `init.from` names does not fit, or
+    /// the folder cannot be written.
     pub fn begin(
         folder: RunFolder,
         config: Config,
         task: Arc<dyn Task>,
         threads: usize,
     ) -> Result<Self, RunError> {
-        let config = config.resolved();
-        let trainer = Trainer::new(&config, task, threads)?;
+        let mut config = config.resolved();
+        let mut trainer = Trainer::new(&config, task, threads)?;
+        let taken = start::begin(&config.init, &mut trainer)?;
         folder.clear()?;
+        let taken = match taken {
+            None => None,
+            Some((taken, bytes)) => {
+                config.init.digest = start::digest(&bytes);
+                folder.write(start::START, &bytes)?;
+                Some(taken)
+            }
+        };
         folder.write(CONFIG, documented(&config).as_bytes())?;
         Ok(Self {
             metrics: MetricsWriter::create(folder.path())?,
@@ -127,6 +143,7 @@ impl Session {
             last_saved: None,
             saved_iteration: None,
             planned_steps: None,
+            taken,
             folder,
             config,
             trainer,
@@ -161,8 +178,10 @@ impl Session {
             config: trained,
         } = Saved::newest(&folder)?;
         check_continues(&config, &trained)?;
-        let config = config.resolved();
-        let trainer = Trainer::restore(&config, task, threads, &state)?;
+        let mut config = config.resolved();
+        config.init.digest.clone_from(&trained.init.digest);
+        let mut trainer = Trainer::restore(&config, task, threads, &state)?;
+        start::remember(&config.init, &folder, &mut trainer)?;
         if (trainer.iteration(), trainer.env_steps()) != (about.iteration, about.env_steps) {
             let reason = format!(
                 "its state is of iteration {}, not {}",
@@ -201,6 +220,7 @@ impl Session {
             best_healthy,
             last_saved: Some(newest),
             planned_steps: Some(trained.train.steps),
+            taken: None,
             folder,
             config,
             trainer,
@@ -225,6 +245,11 @@ impl Session {
     /// The newest checkpoint, if one was saved.
     pub fn last_saved(&self) -> Option<&Path> {
         self.last_saved.as_deref()
+    }
+
+    /// What a new run began with, if not with random networks.
+    pub fn taken(&self) -> Option<&Taken> {
+        self.taken.as_ref()
     }
 
     /// `train.steps` when the checkpoint was saved from which the run was resumed; none for a new

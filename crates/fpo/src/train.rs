@@ -32,6 +32,9 @@ pub(crate) fn run(args: &args::Train, tasks: &Tasks) -> Result<(), Failure> {
         "training {} ({}, seed {}) in {folder}",
         config.task, config.preset, config.seed
     ));
+    if let Some(taken) = session.taken() {
+        log(&taken.to_string());
+    }
     if let Some(change) = learning_rate_change(&session) {
         log(&change);
     }
@@ -131,13 +134,17 @@ fn resume(args: &args::Train, tasks: &Tasks, folder: Option<&Path>) -> Result<Se
 }
 
 fn resolve(args: &args::Train, task: &str) -> Result<Config, Failure> {
-    Ok(config::resolve(
+    let mut config = config::resolve(
         task,
         args.preset.as_deref(),
         args.config.as_deref(),
         &sets(args),
         args.seed,
-    )?)
+    )?;
+    if let Some(from) = &args.init_from {
+        config.init.from.clone_from(from);
+    }
+    Ok(config)
 }
 
 /// The settings of `--precision` and `--set`.
