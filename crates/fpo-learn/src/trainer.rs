@@ -18,7 +18,7 @@ pub use parts::part_digests;
 pub use rollback::ROLLBACK_LR_SCALE;
 pub use row::{EXTRAS, OF_CRITIC, Row};
 pub use settings::{EvalConfig, InitConfig, LearningPrecision, TrainConfig};
-pub use start::{CriticStart, Start};
+pub use start::{CriticStart, Networks, Start};
 
 use crate::advantage::{AdvantageEstimator, mean_std};
 use crate::config::Config;

@@ -21,7 +21,7 @@ pub use events::Event;
 pub use failure::{Reproduction, reproduce};
 pub(crate) use folder::{CHECKPOINTS, LARGEST_POLICY};
 pub use folder::{Pick, RunFolder, find_policy};
-pub use start::Taken;
+pub use start::{Taken, check_start};
 
 use crate::checkpoint::{Checkpoint, CheckpointError, CheckpointInfo, Checkpoints};
 use crate::config::{Config, check_continues, documented, from_documented};
@@ -120,17 +120,21 @@ impl Session {
         threads: usize,
     ) -> Result<Self, RunError> {
         let mut config = config.resolved();
+        let start = start::take(&config, task.as_ref())?;
         let mut trainer = Trainer::new(&config, task, threads)?;
-        let taken = start::begin(&config.init, &mut trainer)?;
-        folder.clear()?;
-        let taken = match taken {
+        let start = match start {
             None => None,
-            Some((taken, bytes)) => {
-                config.init.digest = start::digest(&bytes);
-                folder.write(start::START, &bytes)?;
-                Some(taken)
+            Some(read) => {
+                config.init.digest = start::digest(&read.bytes);
+                trainer.begin_from(read.start)?;
+                Some((read.taken, read.bytes))
             }
         };
+        folder.clear()?;
+        if let Some((_, bytes)) = &start {
+            folder.write(start::START, bytes)?;
+        }
+        let taken = start.map(|(taken, _)| taken);
         folder.write(CONFIG, documented(&config).as_bytes())?;
         Ok(Self {
             metrics: MetricsWriter::create(folder.path())?,
@@ -180,8 +184,11 @@ impl Session {
         check_continues(&config, &trained)?;
         let mut config = config.resolved();
         config.init.digest.clone_from(&trained.init.digest);
+        let start = start::recorded(&config, &folder, task.as_ref())?;
         let mut trainer = Trainer::restore(&config, task, threads, &state)?;
-        start::remember(&config.init, &folder, &mut trainer)?;
+        if let Some(start) = start {
+            trainer.remember_start(start)?;
+        }
         if (trainer.iteration(), trainer.env_steps()) != (about.iteration, about.env_steps) {
             let reason = format!(
                 "its state is of iteration {}, not {}",

@@ -10,7 +10,7 @@ use crate::tasks::Tasks;
 use crate::{interrupt, machine, policy, summary};
 use fpo_learn::trainer::TrainError;
 use fpo_run::config::{self, Config};
-use fpo_run::run::{Outcome, RunError, RunFolder, Session};
+use fpo_run::run::{Outcome, RunError, RunFolder, Session, check_start};
 use std::path::{Component, Path, PathBuf};
 
 /// Trains a policy, or resumes a training.
@@ -66,6 +66,7 @@ fn begin(args: &args::Train, tasks: &Tasks) -> Result<Session, Failure> {
     config
         .check_machine()
         .map_err(|e| RunError::from(TrainError::from(e)))?;
+    check_start(&config, task.as_ref())?;
     let folder = RunFolder::create(&folder, args.force)?;
     Ok(Session::begin(folder, config, task, threads(args.threads))?)
 }

@@ -2,7 +2,7 @@
 
 use crate::border::{act, load};
 use crate::counting::{allocations_in, count_this_thread};
-use crate::policies::{METHODS, TASKS, inputs, trained};
+use crate::policies::{KINDS, file, inputs};
 use fpo_c::FpoStatus;
 use fpo_policy::Policy;
 
@@ -10,8 +10,8 @@ use fpo_policy::Policy;
 #[test]
 fn actions_are_those_of_rust_and_nothing_is_allocated() {
     count_this_thread();
-    for (task, method) in TASKS.iter().flat_map(|t| METHODS.map(|m| (t, m))) {
-        let bytes = trained(task, method);
+    for kind in KINDS {
+        let bytes = file(kind);
         let policy = Policy::load(&bytes).unwrap();
         let rows = 20;
         let (observations, noise) = inputs(&policy, rows);
@@ -28,8 +28,8 @@ fn actions_are_those_of_rust_and_nothing_is_allocated() {
                 status = act(&loaded, &observations, noise.map(|x| &x[..]), &mut out);
             });
             assert_eq!(status, FpoStatus::Ok);
-            assert_eq!(out, expected, "{task}, {method}");
-            assert_eq!(count, 0, "allocations of {task}, {method}");
+            assert_eq!(out, expected, "{kind:?}");
+            assert_eq!(count, 0, "allocations of {kind:?}");
         }
         // Nor do failures allocate.
         let mut out = vec![0.0; policy.action_dim()];
@@ -41,7 +41,7 @@ fn actions_are_those_of_rust_and_nothing_is_allocated() {
                 act(&loaded, &broken[1..], None, &mut out),
             ];
         });
-        assert_eq!(count, 0, "allocations of failures of {task}, {method}");
+        assert_eq!(count, 0, "allocations of failures of {kind:?}");
         assert_eq!(statuses, [FpoStatus::NotFinite, FpoStatus::WrongLength]);
     }
 }

@@ -1,12 +1,12 @@
 //! Wrong arguments and hostile files: each is a status and a line, never a crash.
 
-use crate::policies::{inputs, trained};
+use crate::policies::{ACTION, OBSERVATION, file, inputs};
 use fpo_c::{
     FpoPolicy, FpoStatus, fpo_last_error, fpo_policy_act, fpo_policy_action_size, fpo_policy_clone,
     fpo_policy_free, fpo_policy_load, fpo_policy_load_bytes, fpo_policy_max_rows,
     fpo_policy_noise_size, fpo_policy_observation_size, fpo_policy_task,
 };
-use fpo_policy::Policy;
+use fpo_policy::{Policy, PolicyKind};
 use std::ffi::{CStr, CString};
 use std::ptr;
 
@@ -94,7 +94,7 @@ fn null_is_answered() {
 
 #[test]
 fn wrong_lengths_and_places_are_answered_and_nothing_is_written() {
-    let loaded = load(&trained("cheetah-run", "dppo"), 2).unwrap();
+    let loaded = load(&file(PolicyKind::NoisyFlow), 2).unwrap();
     // SAFETY: it is loaded.
     let (o, n, a) = unsafe {
         (
@@ -103,16 +103,16 @@ fn wrong_lengths_and_places_are_answered_and_nothing_is_written() {
             fpo_policy_action_size(loaded.0),
         )
     };
-    assert_eq!((o, n, a), (17, 6 * (5 + 1), 6));
+    assert_eq!((o, n, a), (OBSERVATION, ACTION * (5 + 1), ACTION));
     let numbers = vec![0.5; 64 * o];
     let wrong = FpoStatus::WrongLength;
     for (observation, noise, action, expected) in [
-        (o - 1, None, a, "observation has 16 numbers, not one or more observations of 17"),
-        (0, None, 0, "observation has 0 numbers, not one or more observations of 17"),
+        (o - 1, None, a, "observation has 4 numbers, not one or more observations of 5"),
+        (0, None, 0, "observation has 0 numbers, not one or more observations of 5"),
         (3 * o, None, 3 * a, "3 observations at once; the policy was loaded for at most 2"),
-        (o, Some(n - 1), a, "noise has 35 numbers; for these observations it has 36"),
-        (2 * o, Some(n), 2 * a, "noise has 36 numbers; for these observations it has 72"),
-        (2 * o, None, a, "action has 6 numbers; for these observations it has 12"),
+        (o, Some(n - 1), a, "noise has 17 numbers; for these observations it has 18"),
+        (2 * o, Some(n), 2 * a, "noise has 18 numbers; for these observations it has 36"),
+        (2 * o, None, a, "action has 3 numbers; for these observations it has 6"),
     ] {
         let mut out = vec![7.0; action];
         let noise = noise.map(|n| &numbers[..n]);
@@ -149,7 +149,7 @@ fn wrong_lengths_and_places_are_answered_and_nothing_is_written() {
 
 #[test]
 fn hostile_files_are_answered() {
-    let good = trained("bandit-two_modes", "fpo");
+    let good = file(PolicyKind::Flow);
     assert!(load(&good, 1).is_ok());
     for (rows, status) in [
         (0, FpoStatus::BadArgument),
@@ -204,12 +204,12 @@ fn hostile_files_are_answered() {
     let loaded = Loaded(policy);
     // SAFETY: it is loaded.
     let name = unsafe { CStr::from_ptr(fpo_policy_task(loaded.0)) };
-    assert_eq!(name.to_str(), Ok("bandit-two_modes"));
+    assert_eq!(name.to_str(), Ok("a-task"));
 }
 
 #[test]
 fn a_clone_acts_in_another_thread_and_outlives_its_original() {
-    let bytes = trained("cartpole-balance", "fpo");
+    let bytes = file(PolicyKind::Gaussian);
     let policy = Policy::load(&bytes).unwrap();
     let (observations, noise) = inputs(&policy, 8);
     let mut expected = vec![0.0; 8 * policy.action_dim()];
@@ -240,7 +240,7 @@ fn a_clone_acts_in_another_thread_and_outlives_its_original() {
 
 #[test]
 fn threads_that_share_a_policy_are_told_so_and_never_disturb_each_other() {
-    let bytes = trained("cheetah-run", "fpo");
+    let bytes = file(PolicyKind::Flow);
     let policy = Policy::load(&bytes).unwrap();
     let (observations, noise) = inputs(&policy, 64);
     let mut expected = vec![0.0; 64 * policy.action_dim()];

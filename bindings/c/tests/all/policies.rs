@@ -1,41 +1,51 @@
-//! Policies of five tasks that were trained for one iteration.
+//! Policies of every kind, with random parameters.
 
-use fpo_env::Task;
-use fpo_learn::trainer::Trainer;
-use fpo_policy::Policy;
-use std::sync::Arc;
+use fpo_env::EnvSpec;
+use fpo_nn::{Moments, Normalizer, NormalizerConfig};
+use fpo_policy::{ActionMap, Model, Policy, PolicyConfig, PolicyKind};
+use fpo_rng::{Key, Stream, fill_normal};
 
-/// Tasks of DM Control, Gymnasium, and without MuJoCo.
-pub const TASKS: [&str; 5] = [
-    "cartpole-balance",
-    "cheetah-run",
-    "fish-swim",
-    "Hopper-v5",
-    "bandit-two_modes",
+pub const OBSERVATION: usize = 5;
+pub const ACTION: usize = 3;
+
+pub const KINDS: [PolicyKind; 3] = [
+    PolicyKind::Flow,
+    PolicyKind::NoisyFlow,
+    PolicyKind::Gaussian,
 ];
 
-/// Methods with a policy of each kind: a flow, a Gaussian, a flow whose steps add noise.
-pub const METHODS: [&str; 3] = ["fpo", "ppo", "dppo"];
-
-fn task(name: &str) -> Arc<dyn Task> {
-    let tasks = [fpo_mujoco::tasks(), fpo_env::tasks()].concat();
-    let found = tasks.into_iter().find(|task| task.spec().name == name);
-    found.unwrap_or_else(|| panic!("no task {name}"))
-}
-
-/// The policy file of one iteration of `method` on `task_name`.
-pub fn trained(task_name: &str, method: &str) -> Vec<u8> {
-    let method = format!("objective.method={method}");
-    let more = [&method[..], "policy.hidden=16,16", "policy.flow_steps=5"];
-    let config = crate::tiny::config(task_name, &more);
-    let mut trainer = Trainer::new(&config, task(task_name), 1).unwrap();
-    trainer.iterate().unwrap();
-    trainer.policy().save().unwrap()
+/// A policy file.
+pub fn file(kind: PolicyKind) -> Vec<u8> {
+    let config = PolicyConfig {
+        hidden: vec![16, 24],
+        flow_steps: 5,
+        ..PolicyConfig::default()
+    };
+    let model = Model::new(kind, &config, OBSERVATION, ACTION).unwrap();
+    let mut parameters = vec![0.0; model.network().parameter_count()];
+    model.init(&config, Key::new(3, Stream::Init), &mut parameters);
+    let spec = EnvSpec {
+        name: "a-task".into(),
+        summary: String::new(),
+        observation: vec![("position".into(), 2), ("velocity".into(), 3)],
+        action_min: vec![-1.0, 0.0, -3.0],
+        action_max: vec![1.0, 4.0, 2.0],
+        control_timestep: 0.1,
+        step_limit: Some(10),
+    };
+    let moments = Moments {
+        count: 100,
+        mean: vec![0.5; OBSERVATION],
+        m2: vec![200.0; OBSERVATION],
+    };
+    let normalizer = Normalizer::from_moments(NormalizerConfig::default(), moments);
+    let map = ActionMap::new(config.squash, config.action_bound, &spec);
+    let policy = Policy::new(&spec.name, &spec.observation, model, parameters, normalizer, map);
+    policy.save().unwrap()
 }
 
 /// Observations and noise of `rows` actions of `policy`, normal numbers.
 pub fn inputs(policy: &Policy, rows: usize) -> (Vec<f32>, Vec<f32>) {
-    use fpo_rng::{Key, Stream, fill_normal};
     let mut observations = vec![0.0; rows * policy.observation_dim()];
     let mut noise = vec![0.0; rows * policy.noise_dim()];
     fill_normal(Key::new(1, Stream::Test), &mut observations);

@@ -2,8 +2,12 @@
 
 use super::state::{CRITIC_NORMALIZER, critic_observations_seen};
 use super::{TrainError, Trainer, make};
+use crate::config::Config;
+use crate::critic::Critic;
 use crate::learner::TrainState;
-use fpo_nn::{Mlp, Moments, Normalizer, TensorError};
+use fpo_env::Task;
+use fpo_nn::{Moments, Normalizer, TensorError};
+use fpo_policy::Model;
 use fpo_policy::moments::{self, NORMALIZER};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
@@ -39,6 +43,32 @@ pub struct CriticStart {
     pub normalizer: Option<Moments>,
 }
 
+/// The networks that a training has, without their parameters.
+#[derive(Clone, Debug)]
+pub struct Networks {
+    /// The policy.
+    pub policy: Model,
+    /// The critic.
+    pub critic: Critic,
+    /// Entries of the critic's own observations; 0 where it has the policy's.
+    pub critic_observation: usize,
+}
+
+impl Networks {
+    /// Those of a training of `task` with these settings.
+    ///
+    /// # Errors
+    /// If their sizes are impossible, or this machine lacks the precision.
+    pub fn new(config: &Config, task: &dyn Task) -> Result<Self, TrainError> {
+        let (policy, critic) = make::networks(config, task)?;
+        Ok(Self {
+            policy,
+            critic,
+            critic_observation: task.critic_observation_dim(),
+        })
+    }
+}
+
 /// What is not a tensor.
 #[derive(Serialize, Deserialize)]
 struct Counters {
@@ -50,16 +80,16 @@ struct Counters {
 }
 
 impl Start {
-    /// The bytes of a safetensors file, for [`Start::load`] by a trainer of the same sizes; equal
+    /// The bytes of a safetensors file, for [`Start::load`] with networks of the same sizes; equal
     /// ones give equal bytes.
     ///
     /// # Errors
     /// None in practice: the container refuses none that [`Trainer::begin_from`] accepts.
-    pub fn save(&self, trainer: &Trainer) -> Result<Vec<u8>, TrainError> {
-        let mut records = trainer.policy.network().store(POLICY, &self.policy);
+    pub fn save(&self, networks: &Networks) -> Result<Vec<u8>, TrainError> {
+        let mut records = networks.policy.network().store(POLICY, &self.policy);
         let mut columns = moments::columns(NORMALIZER, &self.normalizer).to_vec();
         if let Some(critic) = &self.critic {
-            records.extend(trainer.critic.network.store(CRITIC, &critic.parameters));
+            records.extend(networks.critic.network.store(CRITIC, &critic.parameters));
             if let Some(normalizer) = &critic.normalizer {
                 columns.extend(moments::columns(CRITIC_NORMALIZER, normalizer));
             }
@@ -87,11 +117,11 @@ impl Start {
         safetensors::serialize(views, Some(metadata)).map_err(damaged)
     }
 
-    /// Reads untrusted bytes of [`Start::save`], for `trainer`.
+    /// Reads untrusted bytes of [`Start::save`], for `networks`.
     ///
     /// # Errors
     /// If they are something else, or of other sizes.
-    pub fn load(bytes: &[u8], trainer: &Trainer) -> Result<Self, TrainError> {
+    pub fn load(bytes: &[u8], networks: &Networks) -> Result<Self, TrainError> {
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
         let text = header.metadata().as_ref().and_then(|m| m.get(METADATA));
         let text = text.ok_or_else(|| damaged(format!("its header has no `{METADATA}` entry")))?;
@@ -104,29 +134,26 @@ impl Start {
         }
         let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
         let critic = if counters.critic {
-            let parameters = trainer.critic.network.load(CRITIC, &file);
+            let parameters = networks.critic.network.load(CRITIC, &file);
+            let count = counters.critic_normalizer_count.unwrap_or(0);
+            let normalizer = match networks.critic_observation {
+                0 => None,
+                dim => {
+                    let moments = moments::load(&file, CRITIC_NORMALIZER, count, dim);
+                    Some(moments.map_err(damaged)?)
+                }
+            };
             Some(CriticStart {
                 parameters: parameters.map_err(damaged)?,
-                normalizer: trainer
-                    .critic_normalizer
-                    .as_ref()
-                    .map(|normalizer| {
-                        let count = counters.critic_normalizer_count.unwrap_or(0);
-                        moments::load(&file, CRITIC_NORMALIZER, count, normalizer.dim())
-                    })
-                    .transpose()
-                    .map_err(damaged)?,
+                normalizer,
             })
         } else {
             None
         };
-        let (count, dim) = (counters.normalizer_count, trainer.normalizer.dim());
+        let policy = networks.policy.network().load(POLICY, &file);
+        let (count, dim) = (counters.normalizer_count, networks.policy.observation_dim());
         Ok(Self {
-            policy: trainer
-                .policy
-                .network()
-                .load(POLICY, &file)
-                .map_err(damaged)?,
+            policy: policy.map_err(damaged)?,
             normalizer: moments::load(&file, NORMALIZER, count, dim).map_err(damaged)?,
             critic,
         })
@@ -134,19 +161,18 @@ impl Start {
 }
 
 impl CriticStart {
-    /// The critic of a [`Trainer::state`] of another run, if it has the sizes of the critic of
-    /// `trainer`; otherwise why not, in words that follow "its critic".
+    /// The critic of a [`Trainer::state`] of another run, if it has the sizes of that of `networks`;
+    /// otherwise why not, in words that follow "its critic, which".
     ///
     /// # Errors
     /// If the bytes are damaged.
     pub fn of_state(
         state: &[u8],
-        trainer: &Trainer,
+        networks: &Networks,
     ) -> Result<Result<Self, String>, TrainError> {
         let seen = critic_observations_seen(state)?;
         let file = SafeTensors::deserialize(state).map_err(damaged)?;
-        let network: &Mlp = &trainer.critic.network;
-        let parameters = match network.load(CRITIC, &file) {
+        let parameters = match networks.critic.network.load(CRITIC, &file) {
             Ok(parameters) => parameters,
             Err(
                 error @ (TensorError::Missing(_)
@@ -159,12 +185,12 @@ impl CriticStart {
             .names()
             .iter()
             .any(|name| name.starts_with(CRITIC_NORMALIZER));
-        let normalizer = match &trainer.critic_normalizer {
-            None if has_own => return Ok(Err("has observations of its own".to_owned())),
-            None => None,
-            Some(_) if !has_own => return Ok(Err("has no observations of its own".to_owned())),
-            Some(ours) => {
-                let moments = moments::load(&file, CRITIC_NORMALIZER, seen, ours.dim());
+        let normalizer = match networks.critic_observation {
+            0 if has_own => return Ok(Err("has observations of its own".to_owned())),
+            0 => None,
+            _ if !has_own => return Ok(Err("has no observations of its own".to_owned())),
+            dim => {
+                let moments = moments::load(&file, CRITIC_NORMALIZER, seen, dim);
                 Some(moments.map_err(damaged)?)
             }
         };

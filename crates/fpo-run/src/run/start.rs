@@ -4,10 +4,10 @@ use super::folder::LARGEST_POLICY;
 use super::{CONFIG, Pick, RunError, RunFolder, STATE, find_policy};
 use crate::checkpoint::Checkpoint;
 use crate::config::{Config, from_documented};
+use fpo_env::Task;
 use fpo_files::{one_line, read_capped};
-use fpo_learn::config::InitConfig;
 use fpo_learn::critic::Critic;
-use fpo_learn::trainer::{CriticStart, Start, Trainer};
+use fpo_learn::trainer::{CriticStart, Networks, Start};
 use fpo_policy::{Model, Policy, StdKind};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -47,16 +47,30 @@ impl fmt::Display for Taken {
     }
 }
 
-/// Makes `trainer`, before its first iteration, begin with what `init` names. Returns what was
-/// taken, and the bytes to keep in the run's folder; nothing if `init` names nothing.
+/// Checks that a run of `task` with these settings can begin with what `init.from` names, if it
+/// names something. [`super::Session::begin`] finds out, too, but has a folder by then.
 ///
 /// # Errors
 /// [`RunError::Start`] if there is no policy, it does not fit the settings, or it is not the one
-/// whose digest `init` gives.
-pub(super) fn begin(
-    init: &InitConfig,
-    trainer: &mut Trainer,
-) -> Result<Option<(Taken, Vec<u8>)>, RunError> {
+/// whose digest `init.digest` gives.
+pub fn check_start(config: &Config, task: &dyn Task) -> Result<(), RunError> {
+    take(config, task).map(drop)
+}
+
+/// What a run begins with, as it was read from where `init.from` says.
+pub(super) struct Read {
+    pub(super) start: Start,
+    pub(super) taken: Taken,
+    /// To be kept in the run's folder.
+    pub(super) bytes: Vec<u8>,
+}
+
+/// What a run of `task` with these settings begins with; nothing if `init.from` is empty.
+///
+/// # Errors
+/// As [`check_start`].
+pub(super) fn take(config: &Config, task: &dyn Task) -> Result<Option<Read>, RunError> {
+    let init = &config.init;
     if init.from.is_empty() {
         return Ok(None);
     }
@@ -64,9 +78,9 @@ pub(super) fn begin(
         path: init.from.clone().into(),
         reason,
     };
-    let (start, taken) =
-        read(Path::new(&init.from), trainer).map_err(refused)?;
-    let bytes = start.save(trainer)?;
+    let networks = Networks::new(config, task)?;
+    let (start, taken) = read(Path::new(&init.from), config, &networks).map_err(refused)?;
+    let bytes = start.save(&networks)?;
     if !init.digest.is_empty() && init.digest != digest(&bytes) {
         return Err(refused(
             "it is not what init.digest was recorded for; to begin with it nevertheless, leave \
@@ -74,26 +88,29 @@ pub(super) fn begin(
                 .to_owned(),
         ));
     }
-    trainer.begin_from(start)?;
-    Ok(Some((taken, bytes)))
+    Ok(Some(Read {
+        start,
+        taken,
+        bytes,
+    }))
 }
 
-/// The digest of the bytes that [`begin`] returns.
+/// The digest of [`Read::bytes`].
 pub(super) fn digest(bytes: &[u8]) -> String {
     blake3::hash(bytes).to_hex().to_string()
 }
 
-/// Tells `trainer`, which continues the run in `folder`, what the run began with.
+/// What the run in `folder` began with, if not with random networks.
 ///
 /// # Errors
 /// If that file is missing, damaged or another.
-pub(super) fn remember(
-    init: &InitConfig,
+pub(super) fn recorded(
+    config: &Config,
     folder: &RunFolder,
-    trainer: &mut Trainer,
-) -> Result<(), RunError> {
-    if init.digest.is_empty() {
-        return Ok(());
+    task: &dyn Task,
+) -> Result<Option<Start>, RunError> {
+    if config.init.digest.is_empty() {
+        return Ok(None);
     }
     let path = folder.path().join(START);
     let bytes = read_capped(&path, LARGEST_START).map_err(|source| RunError::Io {
@@ -105,22 +122,23 @@ pub(super) fn remember(
         path: path.clone(),
         reason,
     };
-    if digest(&bytes) != init.digest {
+    if digest(&bytes) != config.init.digest {
         let reason = "its hash is not init.digest, which config.toml records";
         return Err(damaged(reason.to_owned()));
     }
-    let start = Start::load(&bytes, trainer).map_err(|e| damaged(e.to_string()))?;
-    Ok(trainer.remember_start(start)?)
+    let networks = Networks::new(config, task)?;
+    let start = Start::load(&bytes, &networks).map_err(|e| damaged(e.to_string()))?;
+    Ok(Some(start))
 }
 
-/// What a training like that of `trainer` can begin with at `path`: a run's folder, a checkpoint's,
-/// or a policy file.
-fn read(path: &Path, trainer: &Trainer) -> Result<(Start, Taken), String> {
+/// What a training of these networks can begin with at `path`: a run's folder, a checkpoint's, or a
+/// policy file.
+fn read(path: &Path, config: &Config, networks: &Networks) -> Result<(Start, Taken), String> {
     let (bytes, source) = find_policy(path, Pick::Latest).map_err(|e| e.to_string())?;
     let policy = Policy::load(&bytes).map_err(|e| e.to_string())?;
-    check_policy(&policy, trainer)?;
+    check_policy(&policy, &config.task, &networks.policy)?;
     let critic = if source.is_dir() {
-        read_critic(&source, trainer)?
+        read_critic(&source, config, networks)?
     } else {
         Err("a policy file does not hold".to_owned())
     };
@@ -139,18 +157,21 @@ fn read(path: &Path, trainer: &Trainer) -> Result<(Start, Taken), String> {
     Ok((start, taken))
 }
 
-/// The critic of the checkpoint in `folder`, if it is of the same kind and sizes as that of
-/// `trainer`.
-fn read_critic(folder: &Path, trainer: &Trainer) -> Result<Result<CriticStart, String>, String> {
+/// The critic of the checkpoint in `folder`, if it is of the same kind and sizes.
+fn read_critic(
+    folder: &Path,
+    config: &Config,
+    networks: &Networks,
+) -> Result<Result<CriticStart, String>, String> {
     let checkpoint = Checkpoint::open(folder).map_err(|e| e.to_string())?;
     let read = |name| checkpoint.read(name).map_err(|e| e.to_string());
     let origin = folder.join(CONFIG).display().to_string();
     let theirs = from_documented(&String::from_utf8_lossy(&read(CONFIG)?), &origin)
         .map_err(|e| e.to_string())?;
-    if let Some(key) = differing_critic(&theirs, trainer.config(), trainer.critic()) {
+    if let Some(key) = differing_critic(&theirs, config, &networks.critic) {
         return Ok(Err(format!("has another {key}")));
     }
-    CriticStart::of_state(&read(STATE)?, trainer).map_err(|e| e.to_string())
+    CriticStart::of_state(&read(STATE)?, networks).map_err(|e| e.to_string())
 }
 
 /// The first setting that differs of those that say what a critic's numbers mean. Its widths show
@@ -175,10 +196,9 @@ fn differing_critic(theirs: &Config, ours: &Config, critic: &Critic) -> Option<&
     differing.next().map(|(key, _)| key)
 }
 
-/// Checks that `policy` is one that `trainer` could have trained, or says what to change.
-fn check_policy(policy: &Policy, trainer: &Trainer) -> Result<(), String> {
-    let (theirs, ours) = (policy.model(), trainer.model());
-    let task = &trainer.config().task;
+/// Checks that `policy` has the network of `ours`, or says what to change.
+fn check_policy(policy: &Policy, task: &str, ours: &Model) -> Result<(), String> {
+    let theirs = policy.model();
     let sizes = |model: &Model| (model.observation_dim(), model.action_dim());
     if sizes(theirs) != sizes(ours) {
         let ((o, a), (to, ta)) = (sizes(theirs), sizes(ours));

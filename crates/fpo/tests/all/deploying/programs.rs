@@ -1,6 +1,6 @@
 //! The examples in C and C++, compiled by the system's compilers, print the actions of Rust.
 
-use crate::policies::{METHODS, TASKS, inputs, trained};
+use super::policies::{METHODS, TASKS, inputs, trained};
 use fpo_policy::Policy;
 use std::fs;
 use std::io::Write;
@@ -9,11 +9,11 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 /// Libraries that a program needs beside the static library.
-const SYSTEM_LIBRARIES: [&str; 4] = ["-lm", "-lpthread", "-ldl", "-lgcc_s"];
+pub(super) const SYSTEM_LIBRARIES: [&str; 4] = ["-lm", "-lpthread", "-ldl", "-lgcc_s"];
 
 /// The newest file of the build whose name begins and ends so. Cargo puts libraries beside this
 /// test, or in the folder above.
-fn library(start: &str, end: &str) -> PathBuf {
+pub(super) fn library(start: &str, end: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let beside = test.parent().unwrap();
     let folders = [beside, beside.parent().unwrap()];
@@ -32,7 +32,7 @@ fn compile(folder: &Path, name: &str, compiler: &[&str], source: &str, linked: &
     let output = Command::new(compiler[0])
         .args(&compiler[1..])
         .args(["-O1", "-Wall", "-Wextra", "-Wpedantic", "-Werror"])
-        .args(["-I", "include", source, "-o"])
+        .args(["-I", "../../bindings/c/include", source, "-o"])
         .arg(&program)
         .args(linked)
         .output()
@@ -75,9 +75,9 @@ fn programs_in_c_and_cpp_print_the_actions_of_rust() {
     fixed.extend(SYSTEM_LIBRARIES);
     let (c, cpp) = (["cc", "-std=c11"], ["c++", "-std=c++17"]);
     let programs = [
-        compile(folder.path(), "act-c", &c, "examples/act.c", &dynamic),
-        compile(folder.path(), "act-c-static", &c, "examples/act.c", &fixed),
-        compile(folder.path(), "act-cpp", &cpp, "examples/act.cpp", &dynamic),
+        compile(folder.path(), "act-c", &c, "../../bindings/c/examples/act.c", &dynamic),
+        compile(folder.path(), "act-c-static", &c, "../../bindings/c/examples/act.c", &fixed),
+        compile(folder.path(), "act-cpp", &cpp, "../../bindings/c/examples/act.cpp", &dynamic),
     ];
 
     let path = folder.path().join("policy.safetensors");
