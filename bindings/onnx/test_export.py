@@ -2,13 +2,14 @@
 C and C++ do (bindings/c/tests). Every kind of policy, 10,000 observations each."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from library import Policy, fpo
+from library import PROGRAM, Policy, fpo
 
 ROWS = 10_000
 #: Largest difference of an action, as a fraction of half of its range.
@@ -73,7 +74,8 @@ def inputs(shown: dict, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     seen = shown["normalizer"]
     observation = rng.standard_normal((ROWS, shown["observation_size"]))
-    observation = np.array(seen["mean"]) + 2 * np.array(seen["std"]) * observation
+    # A bandit sees the same number always.
+    observation = np.array(seen["mean"]) + 2 * np.maximum(seen["std"], 0.05) * observation
     noise = rng.standard_normal((ROWS, shown["noise_size"]))
     return observation.astype(np.float32), noise.astype(np.float32)
 
@@ -138,10 +140,6 @@ def test_what_is_not_a_number_is_not_hidden(tmp_path, method, squash):
 
 
 def test_hostile_policies_are_refused_in_one_line(tmp_path):
-    import subprocess
-
-    from library import PROGRAM
-
     (tmp_path / "text").write_text("not a policy")
     (tmp_path / "empty").write_bytes(b"")
     for name in ("text", "empty", "missing", "."):
