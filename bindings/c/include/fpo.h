@@ -58,14 +58,12 @@ const char *fpo_last_error(void);
 // it in `*policy`, which fpo_policy_free frees. The file may come from anywhere: it is checked
 // before it is used. On failure `*policy` is NULL.
 //
-// # Safety
-// `path` is a string that ends with a zero; `policy` may be written to.
+// Requires: `path` is a string that ends with a zero; `policy` may be written to.
 enum fpo_status fpo_policy_load(const char *path, size_t max_rows, struct fpo_policy **policy);
 
 // Loads a policy file from memory, as fpo_policy_load does. The bytes are not needed afterwards.
 //
-// # Safety
-// `bytes` are `length` bytes; `policy` may be written to.
+// Requires: `bytes` are `length` bytes; `policy` may be written to.
 enum fpo_status fpo_policy_load_bytes(const uint8_t *bytes,
                                       size_t length,
                                       size_t max_rows,
@@ -74,14 +72,12 @@ enum fpo_status fpo_policy_load_bytes(const uint8_t *bytes,
 // Stores in `*copy` a policy with buffers of its own that shares the parameters of `policy`, for
 // another thread. Each is freed by itself, in any order. On failure `*copy` is NULL.
 //
-// # Safety
-// `policy` came from this library and was not freed; `copy` may be written to.
+// Requires: `policy` came from this library and was not freed; `copy` may be written to.
 enum fpo_status fpo_policy_clone(const struct fpo_policy *policy, struct fpo_policy **copy);
 
 // Frees a policy; NULL is allowed. No thread may be using it.
 //
-// # Safety
-// `policy` is NULL, or came from this library and was not freed.
+// Requires: `policy` is NULL, or came from this library and was not freed.
 void fpo_policy_free(struct fpo_policy *policy);
 
 // Turns observations into actions.
@@ -97,8 +93,7 @@ void fpo_policy_free(struct fpo_policy *policy);
 // Allocates nothing. On FPO_STATUS_NOT_FINITE all actions are NaN; on any other failure nothing
 // was written.
 //
-// # Safety
-// `policy` is NULL, or came from this library and was not freed; the other pointers are NULL or
+// Requires: `policy` is NULL, or came from this library and was not freed; the other pointers are NULL or
 // point to as many numbers as their lengths say.
 enum fpo_status fpo_policy_act(const struct fpo_policy *policy,
                                const float *observation,
@@ -110,33 +105,28 @@ enum fpo_status fpo_policy_act(const struct fpo_policy *policy,
 
 // Numbers in an observation; 0 for NULL.
 //
-// # Safety
-// `policy` is NULL, or came from this library and was not freed.
+// Requires: `policy` is NULL, or came from this library and was not freed.
 size_t fpo_policy_observation_size(const struct fpo_policy *policy);
 
 // Numbers in the noise of an action; 0 for NULL.
 //
-// # Safety
-// `policy` is NULL, or came from this library and was not freed.
+// Requires: `policy` is NULL, or came from this library and was not freed.
 size_t fpo_policy_noise_size(const struct fpo_policy *policy);
 
 // Numbers in an action; 0 for NULL.
 //
-// # Safety
-// `policy` is NULL, or came from this library and was not freed.
+// Requires: `policy` is NULL, or came from this library and was not freed.
 size_t fpo_policy_action_size(const struct fpo_policy *policy);
 
 // The most observations that it acts on at a time; 0 for NULL.
 //
-// # Safety
-// `policy` is NULL, or came from this library and was not freed.
+// Requires: `policy` is NULL, or came from this library and was not freed.
 size_t fpo_policy_max_rows(const struct fpo_policy *policy);
 
 // The name of the task that it was trained on, in UTF-8, valid until the policy is freed; NULL for
 // NULL.
 //
-// # Safety
-// `policy` is NULL, or came from this library and was not freed.
+// Requires: `policy` is NULL, or came from this library and was not freed.
 const char *fpo_policy_task(const struct fpo_policy *policy);
 
 #ifdef __cplusplus

@@ -184,10 +184,12 @@ pub unsafe extern "C" fn fpo_policy_act(
                 [(input, len), (output, action_len)].map(|(first, len)| first + 4 * len);
             input < output_end && output < input_end
         };
-        if overlaps(observation, observation_len)
-            || (given.is_some() && overlaps(noise, noise_len))
+        if overlaps(observation, observation_len) || (given.is_some() && overlaps(noise, noise_len))
         {
-            return failed(FpoStatus::BadArgument, "action overlaps observation or noise");
+            return failed(
+                FpoStatus::BadArgument,
+                "action overlaps observation or noise",
+            );
         }
         // SAFETY: not NULL, aligned, of lengths that are a policy's, and the caller's promise.
         let observation = unsafe { slice::from_raw_parts(observation, observation_len) };
@@ -287,10 +289,7 @@ unsafe fn clear(policy: *mut *mut FpoPolicy) {
 ///
 /// # Safety
 /// `policy` may be written to.
-unsafe fn hand_out(
-    loaded: Result<FpoPolicy, Failure>,
-    policy: *mut *mut FpoPolicy,
-) -> FpoStatus {
+unsafe fn hand_out(loaded: Result<FpoPolicy, Failure>, policy: *mut *mut FpoPolicy) -> FpoStatus {
     match loaded {
         Ok(loaded) => {
             // SAFETY: the caller's promise.

@@ -32,8 +32,7 @@ impl FpoPolicy {
         }
         // It would be a panic later.
         fpo_rng::simd::check().map_err(|e| (FpoStatus::BadArgument, e))?;
-        let policy =
-            Policy::load(bytes).map_err(|e| (FpoStatus::InvalidPolicy, e.to_string()))?;
+        let policy = Policy::load(bytes).map_err(|e| (FpoStatus::InvalidPolicy, e.to_string()))?;
         let noise = max_rows.checked_mul(policy.noise_dim() * size_of::<f32>());
         let bytes = policy.buffer_bytes(max_rows).zip(noise);
         if bytes.is_none_or(|(buffers, noise)| buffers.saturating_add(noise) > LARGEST_BUFFERS) {
@@ -171,7 +170,9 @@ pub(crate) enum Refusal {
 impl Refusal {
     pub(crate) fn status(self) -> FpoStatus {
         match self {
-            Self::Observation { .. } | Self::Length { .. } | Self::Rows { .. } => FpoStatus::WrongLength,
+            Self::Observation { .. } | Self::Length { .. } | Self::Rows { .. } => {
+                FpoStatus::WrongLength
+            }
             Self::NotFinite(_) => FpoStatus::NotFinite,
             Self::Busy => FpoStatus::Busy,
             Self::Poisoned => FpoStatus::Internal,

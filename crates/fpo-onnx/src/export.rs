@@ -5,8 +5,8 @@
 //! bias and the embedding of a step's time are one constant; and a step's length and the factor on
 //! the network's output are one factor.
 //!
-//! Where `Policy::act` answers with an error, because an action is not finite before it is squashed,
-//! the graph's action is NaN.
+//! Where `Policy::act` answers with an error, because an action is not finite before it is
+//! squashed, the graph's action is NaN.
 
 use crate::graph::Graph;
 use crate::proto::ModelProto;
@@ -36,7 +36,8 @@ pub enum OnnxError {
     /// The steps of the sampler are written out one after another.
     #[error(
         "the graph of {steps} sampler steps would have about {nodes} nodes, at most {} are \
-        written", LARGEST_GRAPH
+        written",
+        LARGEST_GRAPH
     )]
     Nodes {
         /// The sampler's steps.
@@ -45,7 +46,9 @@ pub enum OnnxError {
         nodes: usize,
     },
     /// An ONNX file holds less than 2 GiB.
-    #[error("the graph would have {0} bytes of constants, an ONNX file holds at most {LARGEST_FILE}")]
+    #[error(
+        "the graph would have {0} bytes of constants, an ONNX file holds at most {LARGEST_FILE}"
+    )]
     Bytes(usize),
 }
 
@@ -89,7 +92,10 @@ pub fn export(policy: &Policy, noise: NoiseInput) -> Result<Vec<u8>, OnnxError> 
         ("fpo.policy", kind.to_owned()),
         ("fpo.noise", noise.to_owned()),
     ];
-    let doc = format!("A {kind} policy for {}, from observation to action", policy.task());
+    let doc = format!(
+        "A {kind} policy for {}, from observation to action",
+        policy.task()
+    );
     let model: ModelProto = graph.model("policy", &doc, &metadata);
     Ok(model.encode_to_vec())
 }
@@ -412,9 +418,17 @@ impl<'a> Flow<'a> {
         }
         let mut embedding = vec![0.0; self.flow.embedding];
         embed_time(t, &mut embedding);
-        let (first, outputs) = (self.flow.observation_dim + self.flow.action_dim, self.network.first().outputs);
+        let (first, outputs) = (
+            self.flow.observation_dim + self.flow.action_dim,
+            self.network.first().outputs,
+        );
         let weight = self.network.rows(first, first + self.flow.embedding);
-        let mut sums: Vec<f64> = self.network.first_bias().iter().map(|&b| f64::from(b)).collect();
+        let mut sums: Vec<f64> = self
+            .network
+            .first_bias()
+            .iter()
+            .map(|&b| f64::from(b))
+            .collect();
         for (e, row) in embedding.iter().zip(weight.chunks_exact(outputs)) {
             for (sum, w) in sums.iter_mut().zip(row) {
                 *sum += f64::from(*e) * f64::from(*w);

@@ -107,8 +107,8 @@ pub struct Session {
 
 impl Session {
     /// Starts a new run of `task` in `folder`, on `threads` threads, with random networks or those
-    /// that `init.from` of the settings names. The files of an earlier run in the folder are deleted
-    /// only once nothing but disk errors can make the new run fail.
+    /// that `init.from` of the settings names. The files of an earlier run in the folder are
+    /// deleted only once nothing but disk errors can make the new run fail.
     ///
     /// # Errors
     /// If an environment or a network cannot be created, what `init.from` names does not fit, or

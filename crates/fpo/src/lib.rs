@@ -150,3 +150,8 @@ fn misuse(error: &clap::Error) -> Failure {
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// The program in docs/deploying.md compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/deploying.md")]
+struct Deploying;

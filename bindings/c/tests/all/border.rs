@@ -73,7 +73,10 @@ fn null_is_answered() {
     let (null, nowhere) = (ptr::null(), ptr::null_mut());
     // SAFETY: NULL is allowed everywhere.
     unsafe {
-        assert_eq!(fpo_policy_load(ptr::null(), 1, &mut policy), FpoStatus::NullPointer);
+        assert_eq!(
+            fpo_policy_load(ptr::null(), 1, &mut policy),
+            FpoStatus::NullPointer
+        );
         assert_eq!(message(), "path is NULL");
         let status = fpo_policy_load(path.as_ptr(), 1, ptr::null_mut());
         assert_eq!(status, FpoStatus::NullPointer);
@@ -107,16 +110,49 @@ fn wrong_lengths_and_places_are_answered_and_nothing_is_written() {
     let numbers = vec![0.5; 64 * o];
     let wrong = FpoStatus::WrongLength;
     for (observation, noise, action, expected) in [
-        (o - 1, None, a, "observation has 4 numbers, not one or more observations of 5"),
-        (0, None, 0, "observation has 0 numbers, not one or more observations of 5"),
-        (3 * o, None, 3 * a, "3 observations at once; the policy was loaded for at most 2"),
-        (o, Some(n - 1), a, "noise has 17 numbers; for these observations it has 18"),
-        (2 * o, Some(n), 2 * a, "noise has 18 numbers; for these observations it has 36"),
-        (2 * o, None, a, "action has 3 numbers; for these observations it has 6"),
+        (
+            o - 1,
+            None,
+            a,
+            "observation has 4 numbers, not one or more observations of 5",
+        ),
+        (
+            0,
+            None,
+            0,
+            "observation has 0 numbers, not one or more observations of 5",
+        ),
+        (
+            3 * o,
+            None,
+            3 * a,
+            "3 observations at once; the policy was loaded for at most 2",
+        ),
+        (
+            o,
+            Some(n - 1),
+            a,
+            "noise has 17 numbers; for these observations it has 18",
+        ),
+        (
+            2 * o,
+            Some(n),
+            2 * a,
+            "noise has 18 numbers; for these observations it has 36",
+        ),
+        (
+            2 * o,
+            None,
+            a,
+            "action has 3 numbers; for these observations it has 6",
+        ),
     ] {
         let mut out = vec![7.0; action];
         let noise = noise.map(|n| &numbers[..n]);
-        assert_eq!(act(&loaded, &numbers[..observation], noise, &mut out), wrong);
+        assert_eq!(
+            act(&loaded, &numbers[..observation], noise, &mut out),
+            wrong
+        );
         assert_eq!(message(), expected);
         assert!(out.iter().all(|x| *x == 7.0));
     }
@@ -133,8 +169,19 @@ fn wrong_lengths_and_places_are_answered_and_nothing_is_written() {
         let status = fpo_policy_act(loaded.0, ptr::null(), o, ptr::null(), 0, start, a);
         assert_eq!(status, FpoStatus::NullPointer);
         let status = fpo_policy_act(loaded.0, start, o, ptr::null(), n, start.add(40), a);
-        assert_eq!((status, &message()[..]), (FpoStatus::NullPointer, "noise is NULL"));
-        let status = fpo_policy_act(loaded.0, start, usize::MAX, ptr::null(), 0, start, usize::MAX);
+        assert_eq!(
+            (status, &message()[..]),
+            (FpoStatus::NullPointer, "noise is NULL")
+        );
+        let status = fpo_policy_act(
+            loaded.0,
+            start,
+            usize::MAX,
+            ptr::null(),
+            0,
+            start,
+            usize::MAX,
+        );
         assert_eq!(status, wrong);
     }
     let mut out = vec![7.0; a];
@@ -159,7 +206,10 @@ fn hostile_files_are_answered() {
         assert_eq!(load(&good, rows).err(), Some(status));
     }
     for length in 0..good.len() {
-        assert_eq!(load(&good[..length], 1).err(), Some(FpoStatus::InvalidPolicy));
+        assert_eq!(
+            load(&good[..length], 1).err(),
+            Some(FpoStatus::InvalidPolicy)
+        );
         assert!(!message().is_empty());
     }
     // Every byte of the header, and some of the numbers.
@@ -187,7 +237,10 @@ fn hostile_files_are_answered() {
             }
         }
     }
-    assert!(refused > 100 && accepted > 10, "{refused} refused, {accepted} accepted");
+    assert!(
+        refused > 100 && accepted > 10,
+        "{refused} refused, {accepted} accepted"
+    );
 
     let folder = tempfile::TempDir::new().unwrap();
     let path = folder.path().join("missing");
@@ -225,16 +278,25 @@ fn a_clone_acts_in_another_thread_and_outlives_its_original() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             let mut out = vec![0.0; expected.len()];
-            assert_eq!(act(&loaded, &observations, Some(&noise), &mut out), FpoStatus::Ok);
+            assert_eq!(
+                act(&loaded, &observations, Some(&noise), &mut out),
+                FpoStatus::Ok
+            );
             assert_eq!(out, expected);
         });
         let mut out = vec![0.0; expected.len()];
-        assert_eq!(act(&copy, &observations, Some(&noise), &mut out), FpoStatus::Ok);
+        assert_eq!(
+            act(&copy, &observations, Some(&noise), &mut out),
+            FpoStatus::Ok
+        );
         assert_eq!(out, expected);
     });
     drop(loaded);
     let mut out = vec![0.0; expected.len()];
-    assert_eq!(act(&copy, &observations, Some(&noise), &mut out), FpoStatus::Ok);
+    assert_eq!(
+        act(&copy, &observations, Some(&noise), &mut out),
+        FpoStatus::Ok
+    );
     assert_eq!(out, expected);
 }
 

@@ -40,7 +40,14 @@ pub fn file(kind: PolicyKind) -> Vec<u8> {
     };
     let normalizer = Normalizer::from_moments(NormalizerConfig::default(), moments);
     let map = ActionMap::new(config.squash, config.action_bound, &spec);
-    let policy = Policy::new(&spec.name, &spec.observation, model, parameters, normalizer, map);
+    let policy = Policy::new(
+        &spec.name,
+        &spec.observation,
+        model,
+        parameters,
+        normalizer,
+        map,
+    );
     policy.save().unwrap()
 }
 

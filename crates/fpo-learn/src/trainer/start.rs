@@ -161,15 +161,12 @@ impl Start {
 }
 
 impl CriticStart {
-    /// The critic of a [`Trainer::state`] of another run, if it has the sizes of that of `networks`;
-    /// otherwise why not, in words that follow "its critic, which".
+    /// The critic of a [`Trainer::state`] of another run, if it has the sizes of that of
+    /// `networks`; otherwise why not, in words that follow "its critic, which".
     ///
     /// # Errors
     /// If the bytes are damaged.
-    pub fn of_state(
-        state: &[u8],
-        networks: &Networks,
-    ) -> Result<Result<Self, String>, TrainError> {
+    pub fn of_state(state: &[u8], networks: &Networks) -> Result<Result<Self, String>, TrainError> {
         let seen = critic_observations_seen(state)?;
         let file = SafeTensors::deserialize(state).map_err(damaged)?;
         let parameters = match networks.critic.network.load(CRITIC, &file) {

@@ -335,8 +335,8 @@ fn load(
     Ok(())
 }
 
-/// Rows seen by the normalizer of the critic's own observations in a [`Trainer::state`], of whatever
-/// configuration; 0 where it has none.
+/// Rows seen by the normalizer of the critic's own observations in a [`Trainer::state`], of
+/// whatever configuration; 0 where it has none.
 pub(super) fn critic_observations_seen(state: &[u8]) -> Result<u64, TrainError> {
     Ok(Counters::of(state)?.critic_normalizer_count)
 }

@@ -48,13 +48,24 @@ fn policy(kind: PolicyKind, config: &PolicyConfig, clip: Option<f32>, seen: u64)
     };
     let moments = Moments {
         count: seen,
-        mean: (0..OBSERVATION).map(|i| 0.3 * i as f64 * seen.min(1) as f64).collect(),
-        m2: (0..OBSERVATION).map(|i| (0.5 + i as f64) * seen as f64).collect(),
+        mean: (0..OBSERVATION)
+            .map(|i| 0.3 * i as f64 * seen.min(1) as f64)
+            .collect(),
+        m2: (0..OBSERVATION)
+            .map(|i| (0.5 + i as f64) * seen as f64)
+            .collect(),
     };
     let normalizer = Normalizer::from_moments(settings, moments);
     let spec = spec();
     let map = ActionMap::new(config.squash, config.action_bound, &spec);
-    Policy::new(&spec.name, &spec.observation, model, parameters, normalizer, map)
+    Policy::new(
+        &spec.name,
+        &spec.observation,
+        model,
+        parameters,
+        normalizer,
+        map,
+    )
 }
 
 /// Policies of every kind, with a name each.
@@ -147,7 +158,9 @@ fn graphs_act_as_their_policies() {
                 let error = (found - f64::from(*expected)).abs();
                 assert!(error < 1e-5, "{name}, {mode:?}: {found} for {expected}");
             }
-            let moves = expected.chunks_exact(ACTION).any(|a| a != &expected[..ACTION]);
+            let moves = expected
+                .chunks_exact(ACTION)
+                .any(|a| a != &expected[..ACTION]);
             assert!(moves, "{name}: actions depend on observations");
         }
     }
@@ -156,7 +169,10 @@ fn graphs_act_as_their_policies() {
 #[test]
 fn the_file_states_its_versions_inputs_and_outputs() {
     let policies = policies();
-    let (_, policy) = policies.iter().find(|(name, _)| name == "denoising").unwrap();
+    let (_, policy) = policies
+        .iter()
+        .find(|(name, _)| name == "denoising")
+        .unwrap();
     let model = graph(policy, NoiseInput::Input);
     assert_eq!(model.ir_version, Some(IR_VERSION));
     assert_eq!(model.opset_import.len(), 1);
@@ -168,9 +184,8 @@ fn the_file_states_its_versions_inputs_and_outputs() {
         assert_eq!(dims[0].dim_param(), "batch");
         (value.name().to_owned(), dims[1].dim_value())
     };
-    let named = |values: &[fpo_onnx::proto::ValueInfoProto]| {
-        values.iter().map(shape).collect::<Vec<_>>()
-    };
+    let named =
+        |values: &[fpo_onnx::proto::ValueInfoProto]| values.iter().map(shape).collect::<Vec<_>>();
     let noise = (10 + 1) * ACTION;
     assert_eq!(
         named(&graph.input),
@@ -182,7 +197,10 @@ fn the_file_states_its_versions_inputs_and_outputs() {
     assert_eq!(named(&graph.output), [("action".to_owned(), ACTION as i64)]);
     let metadata = |key: &str| {
         let entries = &model.metadata_props;
-        entries.iter().find(|e| e.key() == key).map(|e| e.value().to_owned())
+        entries
+            .iter()
+            .find(|e| e.key() == key)
+            .map(|e| e.value().to_owned())
     };
     assert_eq!(metadata("fpo.task").as_deref(), Some("a-task"));
     assert_eq!(metadata("fpo.noise").as_deref(), Some("input"));

@@ -67,7 +67,9 @@ fn run(
 ) {
     let get = |k: usize| {
         let name = &node.input[k];
-        values.get(name).unwrap_or_else(|| panic!("no value {name}"))
+        values
+            .get(name)
+            .unwrap_or_else(|| panic!("no value {name}"))
     };
     let each = |f: &dyn Fn(f64) -> f64| Rows {
         width: get(0).width,
@@ -75,7 +77,13 @@ fn run(
     };
     let pairs = |f: &dyn Fn(f64, f64) -> f64| pairwise(get(0), get(1), rows, f);
     // Of a NaN and a number both are a NaN, as in NumPy.
-    let or_nan = |a: f64, b: f64, c: f64| if a.is_nan() || b.is_nan() { f64::NAN } else { c };
+    let or_nan = |a: f64, b: f64, c: f64| {
+        if a.is_nan() || b.is_nan() {
+            f64::NAN
+        } else {
+            c
+        }
+    };
     let result = match node.op_type() {
         "Add" => pairs(&|a, b| a + b),
         "Sub" => pairs(&|a, b| a - b),
@@ -136,7 +144,11 @@ fn product(a: &Rows, b: &Rows) -> Rows {
     for row in a.numbers.chunks_exact(a.width) {
         for column in 0..b.width {
             let terms = row.iter().enumerate();
-            numbers.push(terms.map(|(k, x)| x * b.numbers[k * b.width + column]).sum());
+            numbers.push(
+                terms
+                    .map(|(k, x)| x * b.numbers[k * b.width + column])
+                    .sum(),
+            );
         }
     }
     Rows {

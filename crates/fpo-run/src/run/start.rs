@@ -134,7 +134,11 @@ pub(super) fn recorded(
 /// What a training of these networks can begin with at `path`: a run's folder, a checkpoint's, or a
 /// policy file.
 fn read(path: &Path, config: &Config, networks: &Networks) -> Result<(Start, Taken), String> {
-    let (bytes, source) = find_policy(path, Pick::Latest).map_err(|e| e.to_string())?;
+    let (bytes, source) = find_policy(path, Pick::Latest).map_err(|error| match error {
+        RunError::NotARun { reason, .. } => reason,
+        RunError::NoCheckpoint { .. } => "it has no checkpoint".to_owned(),
+        error => error.to_string(),
+    })?;
     let policy = Policy::load(&bytes).map_err(|e| e.to_string())?;
     check_policy(&policy, &config.task, &networks.policy)?;
     let critic = if source.is_dir() {
@@ -189,7 +193,10 @@ fn differing_critic(theirs: &Config, ours: &Config, critic: &Critic) -> Option<&
         ),
         ("critic.activation", a.activation != b.activation),
         ("critic.head", a.head != b.head),
-        ("critic.bins", critic.bins.is_some() && bins(theirs) != bins(ours)),
+        (
+            "critic.bins",
+            critic.bins.is_some() && bins(theirs) != bins(ours),
+        ),
         ("critic.value_scale", a.value_scale != b.value_scale),
     ];
     let mut differing = differing.into_iter().filter(|(_, differs)| *differs);

@@ -76,13 +76,21 @@ fn a_run_begins_with_the_policy_and_the_critic_of_another() {
     ] {
         let source = run(&folder, "source", config(more));
         let policy = Policy::load(&last(&source, "policy.safetensors")).unwrap();
-        let trained = Trainer::restore(&config(more), task(TASK), 1, &last(&source, "state.safetensors"));
+        let trained = Trainer::restore(
+            &config(more),
+            task(TASK),
+            1,
+            &last(&source, "state.safetensors"),
+        );
         let trained = trained.unwrap();
         let fresh = Trainer::new(&from(&source, more), task(TASK), 1).unwrap();
 
         let begun = begin(&folder.path().join("of-run"), from(&source, more)).unwrap();
         let taken = begun.taken().unwrap();
-        assert_eq!((&taken.task[..], taken.observations, &taken.critic), (TASK, 32, &Ok(())));
+        assert_eq!(
+            (&taken.task[..], taken.observations, &taken.critic),
+            (TASK, 32, &Ok(()))
+        );
         assert_eq!(parameters(begun.trainer()), parameters(&trained));
         assert_eq!(begun.trainer().policy().normalizer(), policy.normalizer());
         let adam = &begun.trainer().networks().policy.adam;
@@ -116,7 +124,10 @@ fn a_critic_of_other_sizes_or_another_kind_is_left() {
         let taken = begun.taken().unwrap();
         let said = taken.critic.clone().unwrap_err();
         assert!(said.contains(why), "{said}");
-        assert!(taken.to_string().contains("; not its critic, which has"), "{taken}");
+        assert!(
+            taken.to_string().contains("; not its critic, which has"),
+            "{taken}"
+        );
     }
 }
 
@@ -126,21 +137,30 @@ fn what_does_not_fit_is_refused_with_what_to_set() {
     let source = run(&folder, "source", config(&[]));
     let refused = |config: &Config, task_name: &str| {
         let error = check_start(config, task(task_name).as_ref()).unwrap_err();
-        assert!(matches!(error, RunError::Start { .. }) && error.is_input(), "{error}");
+        assert!(
+            matches!(error, RunError::Start { .. }) && error.is_input(),
+            "{error}"
+        );
         error.to_string()
     };
     for (more, expected) in [
         (&["policy.hidden=4,4"][..], "--set policy.hidden=3"),
         (&["policy.activation=relu"], "--set policy.activation=silu"),
         (&["policy.output_scale=2"], "--set policy.output_scale=0.25"),
-        (&["policy.time_embedding=4"], "--set policy.time_embedding=8"),
+        (
+            &["policy.time_embedding=4"],
+            "--set policy.time_embedding=8",
+        ),
         (&["objective.method=ppo"], "its policy is a flow"),
     ] {
         let said = refused(&from(&source, more), TASK);
         assert!(said.contains(expected), "{said}");
     }
     let said = refused(&from(&source, &[]), "gridworld-two_walls");
-    assert!(said.contains("with 1 observations and 1 actions; bandit-two_modes has"), "{said}");
+    assert!(
+        said.contains("with 1 observations and 1 actions; bandit-two_modes has"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -165,10 +185,16 @@ fn a_run_that_began_from_another_resumes_exactly_without_it() {
     for damaged in [&bytes[..bytes.len() - 4], &[], b"something else"] {
         fs::write(&kept, damaged).unwrap();
         let error = resume(&stopped).err().unwrap();
-        assert!(matches!(error, RunError::StartDamaged { .. }) && error.is_input(), "{error}");
+        assert!(
+            matches!(error, RunError::StartDamaged { .. }) && error.is_input(),
+            "{error}"
+        );
     }
     fs::remove_file(&kept).unwrap();
-    assert!(matches!(resume(&stopped).err().unwrap(), RunError::Io { .. }));
+    assert!(matches!(
+        resume(&stopped).err().unwrap(),
+        RunError::Io { .. }
+    ));
     fs::write(&kept, &bytes).unwrap();
     finish(resume(&stopped).unwrap());
 }

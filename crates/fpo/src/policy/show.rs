@@ -109,7 +109,9 @@ fn as_text(file: &PolicyFile, digest: &str) -> Vec<String> {
     add("task", one_line(policy.task()));
     add("policy", sentence(policy.model()));
     let widths = [spec.input].into_iter();
-    let widths = widths.chain(spec.hidden.iter().copied()).chain([spec.output]);
+    let widths = widths
+        .chain(spec.hidden.iter().copied())
+        .chain([spec.output]);
     let widths: Vec<String> = widths.map(|width| width.to_string()).collect();
     add(
         "network",
@@ -128,7 +130,11 @@ fn as_text(file: &PolicyFile, digest: &str) -> Vec<String> {
     };
     add(
         "action",
-        format!("{} numbers: {bound}{}", policy.action_dim(), word(&map.squashing())),
+        format!(
+            "{} numbers: {bound}{}",
+            policy.action_dim(),
+            word(&map.squashing())
+        ),
     );
     for (low, high) in range(policy) {
         add("", format!("{low} to {high}"));
@@ -150,7 +156,10 @@ fn as_text(file: &PolicyFile, digest: &str) -> Vec<String> {
     for (name, columns) in parts(policy) {
         add("", format!("{} ({})", one_line(name), columns.len()));
         for i in columns {
-            add("", format!("  {i:<5}mean {:<12.5}std {:.5}", mean[i], std(policy, i)));
+            add(
+                "",
+                format!("  {i:<5}mean {:<12.5}std {:.5}", mean[i], std(policy, i)),
+            );
         }
     }
     lines

@@ -17,7 +17,9 @@ pub(super) fn library(start: &str, end: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let beside = test.parent().unwrap();
     let folders = [beside, beside.parent().unwrap()];
-    let files = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap());
+    let files = folders
+        .iter()
+        .flat_map(|folder| fs::read_dir(folder).unwrap());
     let files = files.map(|entry| entry.unwrap().path()).filter(|path| {
         let name = path.file_name().unwrap().to_string_lossy();
         name.starts_with(start) && name.ends_with(end)
@@ -58,7 +60,9 @@ fn numbers(program: &Path, arguments: &[&str], input: &str) -> Vec<f32> {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}: {errors}", program.display());
     let text = String::from_utf8(output.stdout).unwrap();
-    text.split_whitespace().map(|x| x.parse().unwrap()).collect()
+    text.split_whitespace()
+        .map(|x| x.parse().unwrap())
+        .collect()
 }
 
 #[test]
@@ -75,9 +79,27 @@ fn programs_in_c_and_cpp_print_the_actions_of_rust() {
     fixed.extend(SYSTEM_LIBRARIES);
     let (c, cpp) = (["cc", "-std=c11"], ["c++", "-std=c++17"]);
     let programs = [
-        compile(folder.path(), "act-c", &c, "../../bindings/c/examples/act.c", &dynamic),
-        compile(folder.path(), "act-c-static", &c, "../../bindings/c/examples/act.c", &fixed),
-        compile(folder.path(), "act-cpp", &cpp, "../../bindings/c/examples/act.cpp", &dynamic),
+        compile(
+            folder.path(),
+            "act-c",
+            &c,
+            "../../bindings/c/examples/act.c",
+            &dynamic,
+        ),
+        compile(
+            folder.path(),
+            "act-c-static",
+            &c,
+            "../../bindings/c/examples/act.c",
+            &fixed,
+        ),
+        compile(
+            folder.path(),
+            "act-cpp",
+            &cpp,
+            "../../bindings/c/examples/act.cpp",
+            &dynamic,
+        ),
     ];
 
     let path = folder.path().join("policy.safetensors");
@@ -95,7 +117,10 @@ fn programs_in_c_and_cpp_print_the_actions_of_rust() {
         let observed = observations.chunks_exact(policy.observation_dim());
         let drawn = noise.chunks_exact(policy.noise_dim());
         let without: Vec<String> = observed.clone().map(line).collect();
-        let with: Vec<String> = observed.zip(drawn).map(|(o, n)| line(o) + " " + &line(n)).collect();
+        let with: Vec<String> = observed
+            .zip(drawn)
+            .map(|(o, n)| line(o) + " " + &line(n))
+            .collect();
 
         let zeros = vec![0.0; noise.len()];
         for (given, arguments, lines) in [
@@ -119,7 +144,10 @@ fn programs_in_c_and_cpp_print_the_actions_of_rust() {
         let output = Command::new(program).arg("missing").output().unwrap();
         let error = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1));
-        assert!(error.starts_with("error: ") && error.lines().count() == 1, "{error}");
+        assert!(
+            error.starts_with("error: ") && error.lines().count() == 1,
+            "{error}"
+        );
         assert!(error.contains("missing"), "{error}");
     }
 }
