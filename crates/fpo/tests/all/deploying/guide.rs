@@ -1,9 +1,9 @@
 //! docs/deploying.md does what it says: every file and command of it is tried, in its order, in a
 //! folder with a short run and a clone of the repository.
 //!
-//! Only these differ from the page: the run is shorter, so that the checkpoint has another name, and
-//! trainings end after one iteration; `cargo` does nothing where the tests have built already; the
-//! examples of Rust are compiled as documentation tests, and those with ONNX Runtime run in
+//! Only these differ from the page: the run is shorter, so that the checkpoint has another name,
+//! and trainings end after one iteration; `cargo` does nothing where the tests have built already;
+//! the examples of Rust are compiled as documentation tests, and those with ONNX Runtime run in
 //! `bindings/onnx`.
 
 use super::programs::library;
