@@ -2,9 +2,10 @@
 //!
 //! The folder holds `config.toml` (complete), `metrics.jsonl` and TensorBoard event files,
 //! `eval.csv`, `events.jsonl` if something went wrong, `failure/` if a number became non-finite,
-//! and `checkpoints/`. Except for times, its content depends on the configuration alone, not on the
-//! number of threads. Stopping and resuming changes no metric, evaluation or policy; it only saves
-//! one more checkpoint, which counts among those kept.
+//! `task/` with the files of a task that was read from files, and `checkpoints/`. Except for times,
+//! its content depends on the configuration and the task alone, not on the number of threads.
+//! Stopping and resuming changes no metric, evaluation or policy; it only saves one more
+//! checkpoint, which counts among those kept.
 
 mod error;
 mod evaluations;
@@ -12,6 +13,7 @@ mod events;
 mod failure;
 mod folder;
 mod rollback;
+mod task_files;
 
 pub use error::RunError;
 pub(crate) use events::EVENTS;
@@ -19,6 +21,7 @@ pub use events::Event;
 pub use failure::{Reproduction, reproduce};
 pub(crate) use folder::{CHECKPOINTS, LARGEST_POLICY};
 pub use folder::{Pick, RunFolder, find_policy};
+pub use task_files::{digest, task_file};
 
 use crate::checkpoint::{Checkpoint, CheckpointError, CheckpointInfo, Checkpoints};
 use crate::config::{Config, check_continues, documented, from_documented};
@@ -98,6 +101,8 @@ pub struct Session {
     saved_iteration: Option<u64>,
     /// `train.steps` when that checkpoint was saved, for a resumed run.
     planned_steps: Option<u64>,
+    /// Identifies the files of the task, if it was read from files.
+    task_digest: Option<String>,
 }
 
 impl Session {
@@ -113,8 +118,12 @@ impl Session {
         threads: usize,
     ) -> Result<Self, RunError> {
         let config = config.resolved();
-        let trainer = Trainer::new(&config, task, threads)?;
+        let trainer = Trainer::new(&config, Arc::clone(&task), threads)?;
         folder.clear()?;
+        // Before the settings, by which a folder is known to hold a run.
+        if !task.files().is_empty() {
+            task_files::write(folder.path(), task.files())?;
+        }
         folder.write(CONFIG, documented(&config).as_bytes())?;
         Ok(Self {
             metrics: MetricsWriter::create(folder.path())?,
@@ -127,6 +136,7 @@ impl Session {
             last_saved: None,
             saved_iteration: None,
             planned_steps: None,
+            task_digest: digest(task.files()),
             folder,
             config,
             trainer,
@@ -161,6 +171,13 @@ impl Session {
             config: trained,
         } = Saved::newest(&folder)?;
         check_continues(&config, &trained)?;
+        let task_digest = digest(task.files());
+        if task_digest != about.task_digest {
+            return Err(RunError::OtherTask {
+                folder: folder.path().to_owned(),
+                task: config.task,
+            });
+        }
         let config = config.resolved();
         let trainer = Trainer::restore(&config, task, threads, &state)?;
         if (trainer.iteration(), trainer.env_steps()) != (about.iteration, about.env_steps) {
@@ -209,6 +226,7 @@ impl Session {
             best_healthy,
             last_saved: Some(newest),
             planned_steps: Some(trained.train.steps),
+            task_digest,
             folder,
             config,
             trainer,
@@ -383,6 +401,7 @@ impl Session {
             env_steps: self.trainer.env_steps(),
             evaluation,
             warned: self.is_warned(),
+            task_digest: self.task_digest.clone(),
         };
         let (state, policy) = (self.trainer.state()?, self.trainer.policy().save()?);
         let config = documented(&self.config);

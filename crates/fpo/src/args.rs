@@ -25,6 +25,8 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// List the tasks
     Tasks(Tasks),
+    /// Try out a task file: load it, step it, print its terms and its rate
+    Check(Check),
     /// Train a policy
     Train(Train),
     /// Evaluate a policy, from zero noise and from random noise
@@ -45,14 +47,37 @@ pub(crate) enum Command {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Tasks {
+    /// Only these: names, or paths of task files
+    pub(crate) tasks: Vec<String>,
+    /// Print what is observed, acted, rewarded, and how an episode begins and ends
+    #[arg(long, requires = "tasks", conflicts_with = "json")]
+    pub(crate) explain: bool,
     /// Print all details as JSON
     #[arg(long)]
     pub(crate) json: bool,
 }
 
 #[derive(Debug, clap::Args)]
+pub(crate) struct Check {
+    /// The task file, or the name of a task
+    pub(crate) task: String,
+    /// Seed of initial states and random actions
+    #[arg(
+        long,
+        default_value_t = 0,
+        value_parser = whole::<u64>(0..=u64::MAX),
+        allow_negative_numbers = true
+    )]
+    pub(crate) seed: u64,
+    /// How long to step it, in seconds
+    #[arg(long, default_value_t = 2.0, value_parser = seconds, allow_negative_numbers = true)]
+    pub(crate) seconds: f64,
+}
+
+#[derive(Debug, clap::Args)]
 pub(crate) struct Train {
-    /// Task to learn (`fpo tasks` lists them); not needed to resume a folder
+    /// Task to learn (`fpo tasks` lists them), or the path of a task file (my_robot.toml); not
+    /// needed to resume a folder
     pub(crate) task: Option<String>,
     /// Base settings: fast (best return per minute on a CPU) or paper (as published); ppo-fast and
     /// ppo are the same with Gaussian PPO, dppo-fast and dppo with DPPO; qfm-fast and reppo-fast
@@ -98,6 +123,9 @@ pub(crate) struct Train {
 pub(crate) struct Eval {
     /// A run's folder, a checkpoint's folder or a policy file
     pub(crate) policy: PathBuf,
+    /// The task file, if the policy was trained on one and is not in its run's folder
+    #[arg(long, value_name = "FILE")]
+    pub(crate) task: Option<PathBuf>,
     /// Which checkpoint of a run: latest, best, or a number of environment steps [default: latest]
     #[arg(long, value_parser = pick, allow_negative_numbers = true)]
     pub(crate) checkpoint: Option<Pick>,
@@ -133,6 +161,9 @@ pub(crate) struct Eval {
 pub(crate) struct Play {
     /// A run's folder, a checkpoint's folder or a policy file
     pub(crate) policy: PathBuf,
+    /// The task file, if the policy was trained on one and is not in its run's folder
+    #[arg(long, value_name = "FILE")]
+    pub(crate) task: Option<PathBuf>,
     /// Which checkpoint of a run: latest, best, or a number of environment steps [default: latest]
     #[arg(long, value_parser = pick, allow_negative_numbers = true)]
     pub(crate) checkpoint: Option<Pick>,

@@ -1,5 +1,5 @@
-//! The command-line program: `fpo tasks`, `fpo train`, `fpo eval`, `fpo play`, `fpo doctor`,
-//! `fpo reproduce`, `fpo gridworld`, `fpo bench`, `fpo report`.
+//! The command-line program: `fpo tasks`, `fpo check`, `fpo train`, `fpo eval`, `fpo play`,
+//! `fpo doctor`, `fpo reproduce`, `fpo gridworld`, `fpo bench`, `fpo report`.
 //!
 //! [`main_with`] is the same program with tasks of your own.
 
@@ -7,6 +7,7 @@
 
 mod args;
 mod bench;
+mod check;
 mod display;
 mod doctor;
 mod eval;
@@ -38,7 +39,7 @@ use tasks::Tasks;
 // Re-exported so that a program with its own environments needs no other crate.
 pub use fpo_env::{
     Env, EnvSpec, Episode, Episodes, Extras, MakeError, NoState, Outcome, Picture, RenderError,
-    Resumed, StateError, Step, StepEnd, Task, VecEnv, VecEnvOptions, VecStep,
+    Resumed, SourceFile, StateError, Step, StepEnd, Task, VecEnv, VecEnvOptions, VecStep,
 };
 pub use fpo_rng::Philox;
 
@@ -108,6 +109,7 @@ fn run(tasks: Tasks) -> Result<(), Failure> {
     fpo_rng::simd::check().map_err(Failure::Input)?;
     match command {
         Command::Tasks(args) => tasks::run(&args, tasks),
+        Command::Check(args) => check::run(&args, tasks),
         Command::Train(args) => train::run(&args, tasks),
         Command::Eval(args) => eval::run(&args, tasks),
         Command::Play(args) => play::run(&args, tasks),

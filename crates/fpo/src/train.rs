@@ -10,7 +10,7 @@ use crate::tasks::Tasks;
 use crate::{interrupt, machine, policy, summary};
 use fpo_learn::trainer::TrainError;
 use fpo_run::config::{self, Config};
-use fpo_run::run::{Outcome, RunError, RunFolder, Session};
+use fpo_run::run::{Outcome, RunError, RunFolder, Session, digest};
 use std::path::{Component, Path, PathBuf};
 
 /// Trains a policy, or resumes a training.
@@ -56,7 +56,7 @@ fn begin(args: &args::Train, tasks: &Tasks) -> Result<Session, Failure> {
     let name = args.task.as_deref();
     let name = name.ok_or_else(|| Failure::input("name a task (`fpo tasks` lists them)"))?;
     let task = tasks.find(name)?;
-    let (config, note) = resolve(args, name)?;
+    let (config, note) = resolve(args, &task.spec().name)?;
     if let Some(note) = note {
         log(&format!("note: {note}"));
     }
@@ -91,10 +91,10 @@ fn resume(args: &args::Train, tasks: &Tasks, folder: Option<&Path>) -> Result<Se
             folder.to_owned()
         }
         (None, Some(task)) => {
-            tasks.find(task)?;
+            let task = tasks.find(task)?;
             match &args.name {
                 Some(name) => out(args).join(one_folder(name)?),
-                None => out(args).join(default_name(&resolve(args, task)?.0)),
+                None => out(args).join(default_name(&resolve(args, &task.spec().name)?.0)),
             }
         }
         (None, None) => {
@@ -119,14 +119,25 @@ fn resume(args: &args::Train, tasks: &Tasks, folder: Option<&Path>) -> Result<Se
     }
     let folder = RunFolder::open(&folder)?;
     let config = config::load_recorded(&folder.config(), &sets(args))?;
-    if args.task.as_ref().is_some_and(|task| *task != config.task) {
-        return Err(Failure::input(format!(
-            "{} is a run of {}",
-            folder.path().display(),
-            config.task
-        )));
+    let task = tasks.of_run(folder.path(), &config.task)?;
+    if let Some(asked) = &args.task {
+        let asked = tasks.find(asked)?;
+        if asked.spec().name != config.task {
+            return Err(Failure::input(format!(
+                "{} is a run of {}",
+                folder.path().display(),
+                config.task
+            )));
+        }
+        if digest(asked.files()) != digest(task.files()) {
+            return Err(Failure::input(format!(
+                "{} was trained with other files of the task {}: undo the change to resume, or \
+                start a new run",
+                folder.path().display(),
+                config.task
+            )));
+        }
     }
-    let task = tasks.find(&config.task)?;
     Ok(Session::resume(
         folder,
         config,
@@ -185,10 +196,11 @@ fn one_folder(name: &str) -> Result<PathBuf, Failure> {
 
 fn help_config(args: &args::Train, tasks: &Tasks) -> Result<(), Failure> {
     let task = args.task.as_deref().unwrap_or_default();
-    if !task.is_empty() {
-        tasks.find(task)?;
-    }
-    let (config, _) = resolve(args, task)?;
+    let task = match task {
+        "" => String::new(),
+        task => tasks.find(task)?.spec().name.clone(),
+    };
+    let (config, _) = resolve(args, &task)?;
     print(&format!(
         "# Every setting, with the values of the preset `{}`.",
         config.preset
@@ -235,9 +247,12 @@ fn failed(error: RunError, session: &Session) -> Failure {
         Some(checkpoint) => format!("; the last good checkpoint is {}", checkpoint.display()),
         None => String::new(),
     };
+    // What the task knows about a number that was not finite.
+    let fault = session.trainer().task().fault();
+    let fault = fault.map_or(String::new(), |fault| format!("{fault}: "));
     match Failure::from(error) {
-        Failure::Input(message) => Failure::Input(message + &hint),
-        Failure::Runtime(message) => Failure::Runtime(message + &hint),
+        Failure::Input(message) => Failure::Input(fault + &message + &hint),
+        Failure::Runtime(message) => Failure::Runtime(fault + &message + &hint),
     }
 }
 

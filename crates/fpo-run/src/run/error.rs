@@ -28,6 +28,15 @@ pub enum RunError {
         /// What is missing.
         reason: String,
     },
+    /// The files of the task are not those with which the run was trained.
+    #[error("{} was trained with other files of the task {task}: undo the change to resume, or \
+        start a new run", folder.display())]
+    OtherTask {
+        /// The folder.
+        folder: PathBuf,
+        /// The task's name.
+        task: String,
+    },
     /// Another process is training in the folder.
     #[error("{} is in use by another process", folder.display())]
     InUse {
@@ -166,6 +175,7 @@ impl RunError {
             Self::Occupied { .. }
             | Self::NoFailure { .. }
             | Self::NotARun { .. }
+            | Self::OtherTask { .. }
             | Self::InUse { .. }
             | Self::NoCheckpoint { .. } => true,
             Self::Complete { .. }

@@ -1,6 +1,6 @@
 //! The folder of a run, and how to find a policy in it.
 
-use super::{CONFIG, EVALUATIONS, EVENTS, POLICY, RunError, failure};
+use super::{CONFIG, EVALUATIONS, EVENTS, POLICY, RunError, failure, task_files};
 use crate::checkpoint::{Checkpoint, Checkpoints};
 use crate::metrics::METRICS;
 use fpo_files::{PARTIAL, discard, partial, read_capped, remove, replace, sync_folder};
@@ -15,7 +15,7 @@ pub(crate) const LARGEST_POLICY: u64 = 1 << 30;
 
 /// The files of a run in its folder, besides TensorBoard's event files; `--force` deletes these and
 /// nothing else.
-const OURS: [&str; 13] = [
+const OURS: [&str; 14] = [
     CONFIG,
     METRICS,
     EVALUATIONS,
@@ -23,6 +23,7 @@ const OURS: [&str; 13] = [
     CHECKPOINTS,
     "machine.toml",
     failure::FAILURE,
+    task_files::TASK,
     "failed.txt",
     "report.html",
     "video.mp4",

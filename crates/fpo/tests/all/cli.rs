@@ -14,6 +14,7 @@ mod learns_nothing;
 mod runs;
 #[cfg(target_os = "linux")]
 mod shim;
+mod task_files;
 mod together;
 
 use std::collections::BTreeMap;
