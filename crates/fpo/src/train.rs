@@ -10,7 +10,7 @@ use crate::tasks::Tasks;
 use crate::{interrupt, machine, policy, summary};
 use fpo_learn::trainer::TrainError;
 use fpo_run::config::{self, Config};
-use fpo_run::run::{Outcome, RunError, RunFolder, Session, digest};
+use fpo_run::run::{Outcome, RunError, RunFolder, Session, check_start, digest};
 use std::path::{Component, Path, PathBuf};
 
 /// Trains a policy, or resumes a training.
@@ -34,6 +34,9 @@ pub(crate) fn run(args: &args::Train, tasks: &Tasks) -> Result<(), Failure> {
         config::label(config),
         config.seed
     ));
+    if let Some(taken) = session.taken() {
+        log(&taken.to_string());
+    }
     if let Some(change) = learning_rate_change(&session) {
         log(&change);
     }
@@ -68,6 +71,7 @@ fn begin(args: &args::Train, tasks: &Tasks) -> Result<Session, Failure> {
     config
         .check_machine()
         .map_err(|e| RunError::from(TrainError::from(e)))?;
+    check_start(&config, task.as_ref())?;
     let folder = RunFolder::create(&folder, args.force)?;
     Ok(Session::begin(folder, config, task, threads(args.threads))?)
 }
@@ -147,13 +151,17 @@ fn resume(args: &args::Train, tasks: &Tasks, folder: Option<&Path>) -> Result<Se
 }
 
 fn resolve(args: &args::Train, task: &str) -> Result<(Config, Option<String>), Failure> {
-    Ok(config::resolve_with_note(
+    let (mut config, note) = config::resolve_with_note(
         task,
         args.preset.as_deref(),
         args.config.as_deref(),
         &sets(args),
         args.seed,
-    )?)
+    )?;
+    if let Some(from) = &args.init_from {
+        config.init.from.clone_from(from);
+    }
+    Ok((config, note))
 }
 
 /// The settings of `--precision` and `--set`.

@@ -6,8 +6,8 @@
 ///
 /// With a fixed β the number of actions that rule the update follows from how heavy the tail of
 /// advantages is: for Gaussian ones exp(−1/β²) of them count, for others far fewer. A given share
-/// is the constraint of relative entropy policy search and V-MPO (Song et al., arXiv 1909.12238) in
-/// other words.
+/// is the constraint of relative entropy policy search and V-MPO (Song et al., arXiv 1909.12238)
+/// in other words.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SoftmaxWeights {
     /// The effective sample size, as a share of the batch: above 0, below 1.

@@ -64,6 +64,22 @@ pub enum RunError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The run cannot begin with what `init.from` (`--init-from`) names.
+    #[error("cannot begin from {}: {reason}", path.display())]
+    Start {
+        /// What it names.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// The file with what the run began with is damaged.
+    #[error("{} is damaged: {reason}", path.display())]
+    StartDamaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The newest checkpoint cannot be used, but an earlier one can.
     #[error("{source}; {} is valid: delete {} to resume from \
         there", older.display(), newest.display())]
@@ -180,6 +196,8 @@ impl RunError {
             | Self::NoCheckpoint { .. } => true,
             Self::Complete { .. }
             | Self::Reached { .. }
+            | Self::Start { .. }
+            | Self::StartDamaged { .. }
             | Self::Damaged { .. }
             | Self::FailureDamaged { .. }
             | Self::NewestDamaged { .. }
@@ -191,6 +209,7 @@ impl RunError {
             }
             Self::Train(
                 TrainError::State(_)
+                | TrainError::Start(_)
                 | TrainError::Precision(_)
                 | TrainError::Groups(_)
                 | TrainError::UnequalEpisode(_),
