@@ -14,6 +14,13 @@ use std::slice;
 /// The version of the library that this crate is built for, as `mj_version` gives it.
 const VERSION: i32 = c::mjVERSION_HEADER as i32;
 
+/// The version of the library that was found, such as `3.17.0`.
+pub(crate) fn library_version() -> String {
+    // SAFETY: takes nothing, and returns a constant NUL-terminated text.
+    let text = unsafe { CStr::from_ptr(c::mj_versionString()) };
+    text.to_string_lossy().into_owned()
+}
+
 /// The option that disables all actuators.
 pub(crate) const DISABLE_ACTUATION: i32 = c::mjtDisableBit::mjDSBL_ACTUATION as i32;
 

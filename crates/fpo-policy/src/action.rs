@@ -10,7 +10,7 @@ impl Squash {
     pub fn apply(self, bound: f32, a: f32) -> f32 {
         let a = clip(bound, a);
         match self {
-            Self::Tanh => a.tanh(),
+            Self::Tanh => libm::tanhf(a),
             Self::Clip => a.clamp(-1.0, 1.0),
         }
     }
@@ -86,6 +86,26 @@ impl ActionMap {
     /// Whether it maps onto the action range of `spec`.
     pub fn spans(&self, spec: &EnvSpec) -> bool {
         *self == Self::new(self.squash, self.bound, spec)
+    }
+
+    /// How unbounded actions are squashed.
+    pub fn squashing(&self) -> Squash {
+        self.squash
+    }
+
+    /// What unbounded actions are clipped to before, on both sides; 0 for none.
+    pub fn bound(&self) -> f32 {
+        self.bound
+    }
+
+    /// The middle of each entry's range.
+    pub fn middle(&self) -> &[f32] {
+        &self.middle
+    }
+
+    /// Half of the width of each entry's range.
+    pub fn half_range(&self) -> &[f32] {
+        &self.half_range
     }
 
     /// Entries of an action.

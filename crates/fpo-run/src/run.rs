@@ -1,6 +1,7 @@
 //! A run: a folder on disk, and the loop that trains, evaluates, records and saves.
 //!
-//! The folder holds `config.toml` (complete), `metrics.jsonl` and TensorBoard event files,
+//! The folder holds `config.toml` (complete), `init.safetensors` if the run began with networks of
+//! another one (`init.from`), `metrics.jsonl` and TensorBoard event files,
 //! `eval.csv`, `events.jsonl` if something went wrong, `failure/` if a number became non-finite,
 //! `task/` with the files of a task that was read from files, and `checkpoints/`. Except for times,
 //! its content depends on the configuration and the task alone, not on the number of threads.
@@ -13,6 +14,7 @@ mod events;
 mod failure;
 mod folder;
 mod rollback;
+mod start;
 mod task_files;
 
 pub use error::RunError;
@@ -21,6 +23,7 @@ pub use events::Event;
 pub use failure::{Reproduction, reproduce};
 pub(crate) use folder::{CHECKPOINTS, LARGEST_POLICY};
 pub use folder::{Pick, RunFolder, find_policy};
+pub use start::{Taken, check_start};
 pub use task_files::{digest, task_file};
 
 use crate::checkpoint::{Checkpoint, CheckpointError, CheckpointInfo, Checkpoints};
@@ -103,23 +106,40 @@ pub struct Session {
     planned_steps: Option<u64>,
     /// Identifies the files of the task, if it was read from files.
     task_digest: Option<String>,
+    /// What a new run began with, if not with random networks.
+    taken: Option<Taken>,
 }
 
 impl Session {
-    /// Starts a new run of `task` in `folder`, on `threads` threads. The files of an earlier run in
-    /// the folder are deleted only once nothing but disk errors can make the new run fail.
+    /// Starts a new run of `task` in `folder`, on `threads` threads, with random networks or those
+    /// that `init.from` of the settings names. The files of an earlier run in the folder are
+    /// deleted only once nothing but disk errors can make the new run fail.
     ///
     /// # Errors
-    /// If an environment or a network cannot be created, or the folder cannot be written.
+    /// If an environment or a network cannot be created, what `init.from` names does not fit, or
+    /// the folder cannot be written.
     pub fn begin(
         folder: RunFolder,
         config: Config,
         task: Arc<dyn Task>,
         threads: usize,
     ) -> Result<Self, RunError> {
-        let config = config.resolved();
-        let trainer = Trainer::new(&config, Arc::clone(&task), threads)?;
+        let mut config = config.resolved();
+        let start = start::take(&config, task.as_ref())?;
+        let mut trainer = Trainer::new(&config, Arc::clone(&task), threads)?;
+        let start = match start {
+            None => None,
+            Some(read) => {
+                config.init.digest = start::digest(&read.bytes);
+                trainer.begin_from(read.start)?;
+                Some((read.taken, read.bytes))
+            }
+        };
         folder.clear()?;
+        if let Some((_, bytes)) = &start {
+            folder.write(start::START, bytes)?;
+        }
+        let taken = start.map(|(taken, _)| taken);
         // Before the settings, by which a folder is known to hold a run.
         if !task.files().is_empty() {
             task_files::write(folder.path(), task.files())?;
@@ -137,6 +157,7 @@ impl Session {
             saved_iteration: None,
             planned_steps: None,
             task_digest: digest(task.files()),
+            taken,
             folder,
             config,
             trainer,
@@ -178,8 +199,13 @@ impl Session {
                 task: config.task,
             });
         }
-        let config = config.resolved();
-        let trainer = Trainer::restore(&config, task, threads, &state)?;
+        let mut config = config.resolved();
+        config.init.digest.clone_from(&trained.init.digest);
+        let start = start::recorded(&config, &folder, task.as_ref())?;
+        let mut trainer = Trainer::restore(&config, task, threads, &state)?;
+        if let Some(start) = start {
+            trainer.remember_start(start)?;
+        }
         if (trainer.iteration(), trainer.env_steps()) != (about.iteration, about.env_steps) {
             let reason = format!(
                 "its state is of iteration {}, not {}",
@@ -191,6 +217,14 @@ impl Session {
                 reason,
             }
             .into());
+        }
+        if let Some(reached) = about.evaluation.filter(|mean| config.train.stops_at(*mean)) {
+            return Err(RunError::Reached {
+                folder: folder.path().to_owned(),
+                reached,
+                stop_at: config.train.stop_at,
+                steps: about.env_steps,
+            });
         }
         if trainer.iteration() >= trainer.total_iterations() {
             return Err(RunError::Complete {
@@ -219,6 +253,7 @@ impl Session {
             last_saved: Some(newest),
             planned_steps: Some(trained.train.steps),
             task_digest,
+            taken: None,
             folder,
             config,
             trainer,
@@ -243,6 +278,11 @@ impl Session {
     /// The newest checkpoint, if one was saved.
     pub fn last_saved(&self) -> Option<&Path> {
         self.last_saved.as_deref()
+    }
+
+    /// What a new run began with, if not with random networks.
+    pub fn taken(&self) -> Option<&Taken> {
+        self.taken.as_ref()
     }
 
     /// `train.steps` when the checkpoint was saved from which the run was resumed; none for a new
@@ -310,6 +350,8 @@ impl Session {
                 Ok::<_, RunError>(evaluation.zero_noise.mean)
             });
             let evaluation = evaluation.transpose()?;
+            let reached = evaluation.is_some_and(|mean| self.config.train.stops_at(mean));
+            let last = last || reached;
             self.metrics.write(&row)?;
             observer.iteration(&row);
             let findings = self.detector.observe(&row);
@@ -328,6 +370,9 @@ impl Session {
             let best = self.is_best(evaluation);
             if last || due || best || stop.load(Ordering::Relaxed) {
                 self.save(evaluation, observer)?;
+            }
+            if reached {
+                break;
             }
         }
         Ok(Outcome::Finished)
@@ -350,7 +395,7 @@ impl Session {
 
     /// Whether the run is unhealthy at present; always false without rollback.
     fn is_warned(&self) -> bool {
-        self.config.train.rollback && !self.detector.present().is_empty()
+        self.config.train.rollback && !self.detector.unstable().is_empty()
     }
 
     /// Records a finding of an iteration, and reports it to the observer.

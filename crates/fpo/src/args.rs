@@ -3,6 +3,7 @@
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand, ValueEnum};
 use fpo_learn::evaluate::Noise;
+use fpo_onnx::NoiseInput;
 use fpo_run::run::Pick;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -33,6 +34,10 @@ pub(crate) enum Command {
     Eval(Eval),
     /// Film a policy
     Play(Play),
+    /// Write a policy as a file for other programs
+    Export(Export),
+    /// Inspect a policy
+    Policy(Policy),
     /// Re-run the iteration that failed
     Reproduce(Reproduce),
     /// Check whether a run is healthy, and give advice if not
@@ -103,13 +108,18 @@ pub(crate) struct Train {
     /// Folder in which run folders are created [default: runs]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// Name of the run's folder [default: TASK-PRESET-seedN]
+    /// Name of the run's folder [default: TASK-PRESET-seedN, with
+    /// the method's where it is not the preset's]
     #[arg(long)]
     pub(crate) name: Option<String>,
     /// Resume the run in DIR, or in the folder that a new run would get; --set train.steps=N
     /// extends it
     #[arg(long, value_name = "DIR", num_args = 0..=1)]
     pub(crate) resume: Option<Option<PathBuf>>,
+    /// Begin with the networks and the normalizer of PATH, a run's folder, a checkpoint's folder or
+    /// a policy file, instead of random ones; short for --set init.from=PATH
+    #[arg(long, value_name = "PATH", conflicts_with = "resume")]
+    pub(crate) init_from: Option<String>,
     /// Delete the existing run in the folder and start over
     #[arg(long, conflicts_with = "resume")]
     pub(crate) force: bool,
@@ -148,9 +158,12 @@ pub(crate) struct Eval {
     /// Threads to use; the result is the same with any number [default: all cores]
     #[arg(long, value_parser = whole::<u16>(1..=1024), allow_negative_numbers = true)]
     pub(crate) threads: Option<u16>,
-    /// Print the result as JSON
+    /// Print the result as JSON, with every episode
     #[arg(long)]
     pub(crate) json: bool,
+    /// Write every episode to a file of comma-separated values
+    #[arg(long, value_name = "FILE")]
+    pub(crate) csv: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -196,6 +209,51 @@ pub(crate) struct Play {
     /// Noise from which actions are sampled
     #[arg(long, value_enum, default_value_t = NoiseArg::Zero)]
     pub(crate) noise: NoiseArg,
+    /// The camera: its name or its number, from 0 [default: the one that suits the task]
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
+    pub(crate) camera: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Export {
+    /// A run's folder, a checkpoint's folder or a policy file
+    pub(crate) policy: PathBuf,
+    /// Which checkpoint of a run: latest, best, or a number of environment steps [default: latest]
+    #[arg(long, value_parser = pick, allow_negative_numbers = true)]
+    pub(crate) checkpoint: Option<Pick>,
+    /// As an ONNX file
+    #[arg(long, required = true)]
+    pub(crate) onnx: bool,
+    /// The file [default: policy.onnx in the run's folder, or here]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Where the file's program gets the noise of an action from
+    #[arg(long, value_enum, default_value_t = ExportNoiseArg::Input)]
+    pub(crate) noise: ExportNoiseArg,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Policy {
+    #[command(subcommand)]
+    pub(crate) command: PolicyCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Print what it holds: task, sizes, network, sampler, normalizer, action range
+    Show(PolicyShow),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PolicyShow {
+    /// A run's folder, a checkpoint's folder or a policy file
+    pub(crate) policy: PathBuf,
+    /// Which checkpoint of a run: latest, best, or a number of environment steps [default: latest]
+    #[arg(long, value_parser = pick, allow_negative_numbers = true)]
+    pub(crate) checkpoint: Option<Pick>,
+    /// Print it as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -290,9 +348,11 @@ pub(crate) struct Bench {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Report {
-    /// The folder of a run or of a benchmark
-    pub(crate) folder: PathBuf,
-    /// The page [default: report.html in the folder]
+    /// The folder of a run or of a benchmark; or several runs, or a folder of runs, whose seeds are
+    /// put together
+    #[arg(required = true, value_name = "FOLDER")]
+    pub(crate) folders: Vec<PathBuf>,
+    /// The page [default: report.html in the folder; of several folders, here]
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
 }
@@ -311,6 +371,24 @@ impl From<NoiseArg> for Noise {
         match noise {
             NoiseArg::Zero => Self::Zero,
             NoiseArg::Random => Self::Random,
+        }
+    }
+}
+
+/// Noise of an exported policy.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ExportNoiseArg {
+    /// It is a second input, besides the observation
+    Input,
+    /// There is none: the file gives the deterministic action, that of zero noise
+    Zero,
+}
+
+impl From<ExportNoiseArg> for NoiseInput {
+    fn from(noise: ExportNoiseArg) -> Self {
+        match noise {
+            ExportNoiseArg::Input => Self::Input,
+            ExportNoiseArg::Zero => Self::Zero,
         }
     }
 }

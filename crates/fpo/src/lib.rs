@@ -1,5 +1,6 @@
 //! The command-line program: `fpo tasks`, `fpo check`, `fpo train`, `fpo eval`, `fpo play`,
-//! `fpo doctor`, `fpo reproduce`, `fpo gridworld`, `fpo bench`, `fpo report`.
+//! `fpo export`, `fpo policy`, `fpo doctor`, `fpo reproduce`, `fpo gridworld`, `fpo bench`,
+//! `fpo report`.
 //!
 //! [`main_with`] is the same program with tasks of your own.
 
@@ -11,6 +12,7 @@ mod check;
 mod display;
 mod doctor;
 mod eval;
+mod export;
 mod failure;
 mod format;
 mod gridworld;
@@ -27,7 +29,7 @@ mod tasks;
 mod train;
 pub mod video;
 
-use args::{Args, Command};
+use args::{Args, Command, PolicyCommand};
 use clap::Parser;
 use clap::error::ErrorKind;
 use failure::Failure;
@@ -113,6 +115,10 @@ fn run(tasks: Tasks) -> Result<(), Failure> {
         Command::Train(args) => train::run(&args, tasks),
         Command::Eval(args) => eval::run(&args, tasks),
         Command::Play(args) => play::run(&args, tasks),
+        Command::Export(args) => export::run(&args),
+        Command::Policy(args) => match args.command {
+            PolicyCommand::Show(args) => policy::show(&args),
+        },
         Command::Reproduce(args) => reproduce::run(&args, tasks),
         Command::Doctor(args) => doctor::run(&args),
         Command::Gridworld(args) => gridworld::run(&args, tasks),
@@ -147,3 +153,8 @@ fn misuse(error: &clap::Error) -> Failure {
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// The program in docs/deploying.md compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/deploying.md")]
+struct Deploying;

@@ -10,7 +10,7 @@ use crate::tasks::Tasks;
 use crate::{interrupt, machine, policy, summary};
 use fpo_learn::trainer::TrainError;
 use fpo_run::config::{self, Config};
-use fpo_run::run::{Outcome, RunError, RunFolder, Session, digest};
+use fpo_run::run::{Outcome, RunError, RunFolder, Session, check_start, digest};
 use std::path::{Component, Path, PathBuf};
 
 /// Trains a policy, or resumes a training.
@@ -30,8 +30,13 @@ pub(crate) fn run(args: &args::Train, tasks: &Tasks) -> Result<(), Failure> {
     let folder = session.folder().path().display();
     log(&format!(
         "training {} ({}, seed {}) in {folder}",
-        config.task, config.preset, config.seed
+        config.task,
+        config::label(config),
+        config.seed
     ));
+    if let Some(taken) = session.taken() {
+        log(&taken.to_string());
+    }
     if let Some(change) = learning_rate_change(&session) {
         log(&change);
     }
@@ -54,7 +59,10 @@ fn begin(args: &args::Train, tasks: &Tasks) -> Result<Session, Failure> {
     let name = args.task.as_deref();
     let name = name.ok_or_else(|| Failure::input("name a task (`fpo tasks` lists them)"))?;
     let task = tasks.find(name)?;
-    let config = resolve(args, &task.spec().name)?;
+    let (config, note) = resolve(args, &task.spec().name)?;
+    if let Some(note) = note {
+        log(&format!("note: {note}"));
+    }
     let folder = out(args).join(match &args.name {
         Some(name) => one_folder(name)?,
         None => default_name(&config),
@@ -63,6 +71,7 @@ fn begin(args: &args::Train, tasks: &Tasks) -> Result<Session, Failure> {
     config
         .check_machine()
         .map_err(|e| RunError::from(TrainError::from(e)))?;
+    check_start(&config, task.as_ref())?;
     let folder = RunFolder::create(&folder, args.force)?;
     Ok(Session::begin(folder, config, task, threads(args.threads))?)
 }
@@ -89,7 +98,7 @@ fn resume(args: &args::Train, tasks: &Tasks, folder: Option<&Path>) -> Result<Se
             let task = tasks.find(task)?;
             match &args.name {
                 Some(name) => out(args).join(one_folder(name)?),
-                None => out(args).join(default_name(&resolve(args, &task.spec().name)?)),
+                None => out(args).join(default_name(&resolve(args, &task.spec().name)?.0)),
             }
         }
         (None, None) => {
@@ -141,14 +150,18 @@ fn resume(args: &args::Train, tasks: &Tasks, folder: Option<&Path>) -> Result<Se
     )?)
 }
 
-fn resolve(args: &args::Train, task: &str) -> Result<Config, Failure> {
-    Ok(config::resolve(
+fn resolve(args: &args::Train, task: &str) -> Result<(Config, Option<String>), Failure> {
+    let (mut config, note) = config::resolve_with_note(
         task,
         args.preset.as_deref(),
         args.config.as_deref(),
         &sets(args),
         args.seed,
-    )?)
+    )?;
+    if let Some(from) = &args.init_from {
+        config.init.from.clone_from(from);
+    }
+    Ok((config, note))
 }
 
 /// The settings of `--precision` and `--set`.
@@ -169,7 +182,8 @@ fn out(args: &args::Train) -> &Path {
 
 /// The default folder of a run.
 fn default_name(config: &Config) -> PathBuf {
-    format!("{}-{}-seed{}", config.task, config.preset, config.seed).into()
+    let label = config::label(config);
+    format!("{}-{label}-seed{}", config.task, config.seed).into()
 }
 
 /// `name`, if it is the name of a single folder.
@@ -194,7 +208,7 @@ fn help_config(args: &args::Train, tasks: &Tasks) -> Result<(), Failure> {
         "" => String::new(),
         task => tasks.find(task)?.spec().name.clone(),
     };
-    let config = resolve(args, &task)?;
+    let (config, _) = resolve(args, &task)?;
     print(&format!(
         "# Every setting, with the values of the preset `{}`.",
         config.preset

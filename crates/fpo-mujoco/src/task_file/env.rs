@@ -6,9 +6,10 @@ use super::episode::Episode;
 use super::expression::{Arrays, Source};
 use super::fault::Fault;
 use super::plan::Plan;
+use crate::model::Named;
 use crate::physics::{Physics, PhysicsError};
 use crate::random::normal;
-use crate::render::Renderer;
+use crate::render::{Renderer, View};
 use fpo_env::{
     Env, EnvSpec, Extras, MakeError, NoState, Picture, RenderError, StateError, Step, StepEnd,
 };
@@ -41,6 +42,8 @@ pub(crate) struct FileEnv {
     diverged: bool,
     /// Created when the first picture is rendered.
     renderer: Option<Renderer>,
+    /// The camera that was asked for, by number.
+    camera: Option<usize>,
 }
 
 /// The arrays of a simulation and its episode.
@@ -90,6 +93,7 @@ impl FileEnv {
             ended: false,
             diverged: false,
             renderer: None,
+            camera: None,
             plan,
         })
     }
@@ -365,7 +369,20 @@ impl Env for FileEnv {
         Ok(())
     }
 
+    fn cameras(&self) -> Vec<String> {
+        self.physics.model().names(Named::Camera)
+    }
+
+    fn set_camera(&mut self, camera: usize) {
+        self.camera = Some(camera);
+    }
+
     fn render(&mut self, width: u32, height: u32) -> Result<Picture, RenderError> {
+        let camera = match (self.camera, self.plan.camera.as_deref()) {
+            (Some(number), _) => View::Camera(number),
+            (None, Some(name)) => View::Named(name),
+            (None, None) => View::First,
+        };
         let renderer = match &mut self.renderer {
             Some(renderer) if renderer.size() == (width, height) => renderer,
             renderer => renderer.insert(Renderer::new(&self.physics, width, height)?),
@@ -375,7 +392,7 @@ impl Env for FileEnv {
             Ok(()) | Err(PhysicsError::Diverged) => {}
             Err(why) => return Err(RenderError(format!("cannot draw: {why}"))),
         }
-        renderer.draw(&mut self.physics, self.plan.camera.as_deref())
+        renderer.draw(&mut self.physics, camera)
     }
 }
 

@@ -64,6 +64,22 @@ pub enum RunError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The run cannot begin with what `init.from` (`--init-from`) names.
+    #[error("cannot begin from {}: {reason}", path.display())]
+    Start {
+        /// What it names.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// The file with what the run began with is damaged.
+    #[error("{} is damaged: {reason}", path.display())]
+    StartDamaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The newest checkpoint cannot be used, but an earlier one can.
     #[error("{source}; {} is valid: delete {} to resume from \
         there", older.display(), newest.display())]
@@ -81,6 +97,20 @@ pub enum RunError {
     Complete {
         /// The folder.
         folder: PathBuf,
+        /// Its steps.
+        steps: u64,
+    },
+    /// The run has ended at the return that it was to reach.
+    #[error("{} has reached a return of {reached:.2} after {steps} environment steps, and \
+        train.stop_at is {stop_at}; continue it with --set train.stop_at=0, or a higher \
+        return", folder.display())]
+    Reached {
+        /// The folder.
+        folder: PathBuf,
+        /// Its last evaluation.
+        reached: f64,
+        /// The return to reach.
+        stop_at: f64,
         /// Its steps.
         steps: u64,
     },
@@ -165,6 +195,9 @@ impl RunError {
             | Self::InUse { .. }
             | Self::NoCheckpoint { .. } => true,
             Self::Complete { .. }
+            | Self::Reached { .. }
+            | Self::Start { .. }
+            | Self::StartDamaged { .. }
             | Self::Damaged { .. }
             | Self::FailureDamaged { .. }
             | Self::NewestDamaged { .. }
@@ -176,6 +209,7 @@ impl RunError {
             }
             Self::Train(
                 TrainError::State(_)
+                | TrainError::Start(_)
                 | TrainError::Precision(_)
                 | TrainError::Groups(_)
                 | TrainError::UnequalEpisode(_),

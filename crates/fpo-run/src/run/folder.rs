@@ -1,5 +1,6 @@
 //! The folder of a run, and how to find a policy in it.
 
+use super::start::START;
 use super::{CONFIG, EVALUATIONS, EVENTS, POLICY, RunError, failure, task_files};
 use crate::checkpoint::{Checkpoint, Checkpoints};
 use crate::metrics::METRICS;
@@ -15,8 +16,9 @@ pub(crate) const LARGEST_POLICY: u64 = 1 << 30;
 
 /// The files of a run in its folder, besides TensorBoard's event files; `--force` deletes these and
 /// nothing else.
-const OURS: [&str; 14] = [
+const OURS: [&str; 16] = [
     CONFIG,
+    START,
     METRICS,
     EVALUATIONS,
     EVENTS,
@@ -30,6 +32,7 @@ const OURS: [&str; 14] = [
     "video.gif",
     "gridworld.svg",
     "gridworld.png",
+    "policy.onnx",
 ];
 
 /// The folder of a run, locked against other processes until it is dropped.
@@ -231,7 +234,7 @@ pub fn find_policy(path: &Path, pick: Pick) -> Result<(Vec<u8>, PathBuf), RunErr
         };
         match (best, pick, Checkpoints::list(&folder)?.pop()) {
             (Some(best), ..) => best,
-            (None, Pick::Step(step), _) => Checkpoint::open(&folder.join(format!("step-{step}")))?,
+            (None, Pick::Step(step), _) => Checkpoint::open(&Checkpoints::path(&folder, step))?,
             (None, _, Some(latest)) => Checkpoint::open(&latest)?,
             (None, _, None) => {
                 return Err(RunError::NoCheckpoint {

@@ -6,11 +6,17 @@ mod bench;
 mod commands;
 mod crashes;
 mod doctor;
+mod episodes;
+#[cfg(target_os = "linux")]
+mod functions;
 mod gridworld;
+mod learns_nothing;
+mod policies;
 mod runs;
 #[cfg(target_os = "linux")]
 mod shim;
 mod task_files;
+mod together;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -34,7 +40,7 @@ const TINY: [&str; 12] = [
     "train.keep=2",
 ];
 const TASK: &str = "cartpole-balance";
-const STATE: &str = "checkpoints/step-1280/state.safetensors";
+const STATE: &str = "checkpoints/step-000000001280/state.safetensors";
 
 /// The `--set` of a method.
 const FPO: &str = "objective.method=fpo";
@@ -49,7 +55,7 @@ const METHODS: [&str; 6] = [FPO, PPO, DPPO, AWFM, QFM, REPPO];
 const PROGRAM: &str = env!("CARGO_BIN_EXE_fpo");
 
 /// The program with `args`, to run in `folder`.
-fn fpo(folder: &TempDir, args: &[&str]) -> Command {
+pub(crate) fn fpo(folder: &TempDir, args: &[&str]) -> Command {
     let mut command = Command::new(PROGRAM);
     command.current_dir(folder.path()).args(args);
     command
@@ -66,7 +72,7 @@ fn tiny<'a>(name: &'a str, more: &[&'a str]) -> Vec<&'a str> {
 }
 
 /// Runs the program and expects it to succeed. Returns its standard output.
-fn succeeds(folder: &TempDir, args: &[&str]) -> String {
+pub(crate) fn succeeds(folder: &TempDir, args: &[&str]) -> String {
     let output = fpo(folder, args).output().unwrap();
     assert!(output.status.success(), "{args:?}: {}", stderr(&output));
     String::from_utf8(output.stdout).unwrap()

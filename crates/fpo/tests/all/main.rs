@@ -5,8 +5,12 @@
 //! briefly holds a copy of a lock, which can outlive its owner.
 
 mod cli;
+mod deploying;
 mod documents;
 mod examples;
+mod policy_format;
+#[cfg(target_os = "linux")]
+mod requirements;
 mod result_tables;
 mod same_numbers;
 mod unsafe_code;
