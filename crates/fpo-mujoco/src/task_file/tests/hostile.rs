@@ -1,5 +1,5 @@
-//! Wrong and hostile models, and files that would exhaust the stack, the memory or the patience, are
-//! each answered in one line.
+//! Wrong and hostile models, and files that would exhaust the stack, the memory or the patience,
+//! are each answered in one line.
 
 use super::load;
 use super::wrong_files::{FILE, MODEL, assert_answer};
