@@ -30,7 +30,9 @@ pub(crate) fn run(args: &args::Train, tasks: &Tasks) -> Result<(), Failure> {
     let folder = session.folder().path().display();
     log(&format!(
         "training {} ({}, seed {}) in {folder}",
-        config.task, config.preset, config.seed
+        config.task,
+        config::label(config),
+        config.seed
     ));
     if let Some(taken) = session.taken() {
         log(&taken.to_string());
@@ -57,7 +59,10 @@ fn begin(args: &args::Train, tasks: &Tasks) -> Result<Session, Failure> {
     let name = args.task.as_deref();
     let name = name.ok_or_else(|| Failure::input("name a task (`fpo tasks` lists them)"))?;
     let task = tasks.find(name)?;
-    let config = resolve(args, name)?;
+    let (config, note) = resolve(args, name)?;
+    if let Some(note) = note {
+        log(&format!("note: {note}"));
+    }
     let folder = out(args).join(match &args.name {
         Some(name) => one_folder(name)?,
         None => default_name(&config),
@@ -93,7 +98,7 @@ fn resume(args: &args::Train, tasks: &Tasks, folder: Option<&Path>) -> Result<Se
             tasks.find(task)?;
             match &args.name {
                 Some(name) => out(args).join(one_folder(name)?),
-                None => out(args).join(default_name(&resolve(args, task)?)),
+                None => out(args).join(default_name(&resolve(args, task)?.0)),
             }
         }
         (None, None) => {
@@ -134,8 +139,8 @@ fn resume(args: &args::Train, tasks: &Tasks, folder: Option<&Path>) -> Result<Se
     )?)
 }
 
-fn resolve(args: &args::Train, task: &str) -> Result<Config, Failure> {
-    let mut config = config::resolve(
+fn resolve(args: &args::Train, task: &str) -> Result<(Config, Option<String>), Failure> {
+    let (mut config, note) = config::resolve_with_note(
         task,
         args.preset.as_deref(),
         args.config.as_deref(),
@@ -145,7 +150,7 @@ fn resolve(args: &args::Train, task: &str) -> Result<Config, Failure> {
     if let Some(from) = &args.init_from {
         config.init.from.clone_from(from);
     }
-    Ok(config)
+    Ok((config, note))
 }
 
 /// The settings of `--precision` and `--set`.
@@ -166,7 +171,8 @@ fn out(args: &args::Train) -> &Path {
 
 /// The default folder of a run.
 fn default_name(config: &Config) -> PathBuf {
-    format!("{}-{}-seed{}", config.task, config.preset, config.seed).into()
+    let label = config::label(config);
+    format!("{}-{label}-seed{}", config.task, config.seed).into()
 }
 
 /// `name`, if it is the name of a single folder.
@@ -190,7 +196,7 @@ fn help_config(args: &args::Train, tasks: &Tasks) -> Result<(), Failure> {
     if !task.is_empty() {
         tasks.find(task)?;
     }
-    let config = resolve(args, task)?;
+    let (config, _) = resolve(args, task)?;
     print(&format!(
         "# Every setting, with the values of the preset `{}`.",
         config.preset

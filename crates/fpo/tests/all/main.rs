@@ -8,6 +8,9 @@ mod cli;
 mod deploying;
 mod documents;
 mod examples;
+mod policy_format;
+#[cfg(target_os = "linux")]
+mod requirements;
 mod result_tables;
 mod same_numbers;
 mod unsafe_code;
