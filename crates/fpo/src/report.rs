@@ -38,7 +38,7 @@ pub(crate) fn run(args: &args::Report) -> Result<(), Failure> {
     Ok(())
 }
 
-fn of_run(folder: &Path, out: &Path) -> Result<String, Failure> {
+pub(crate) fn of_run(folder: &Path, out: &Path) -> Result<String, Failure> {
     let record = Record::read(folder).map_err(|e| match e {
         RecordError::NotARun { folder, .. } if folder.is_dir() => Failure::input(format!(
             "{} is neither a run, which has a config.toml, nor a benchmark, which has a {SUITE}",
