@@ -1,9 +1,23 @@
 """The native part of fpo. Use the package `fpo` instead, which checks what it passes on."""
 
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
+
+__all__ = [
+    "Env",
+    "Policy",
+    "StopFlag",
+    "VecEnv",
+    "checkpoints",
+    "evaluate",
+    "report_page",
+    "resume",
+    "run_command",
+    "tasks",
+    "train",
+]
 
 def tasks() -> list[dict[str, Any]]: ...
 def run_command(args: list[str]) -> int: ...
@@ -38,11 +52,13 @@ def evaluate(
     policy: Policy, task: object, *, episodes: int, seed: int, threads: int | None
 ) -> list[dict[str, Any]]: ...
 
+@final
 class StopFlag:
     def __new__(cls) -> StopFlag: ...
     def set(self) -> None: ...
     def is_set(self) -> bool: ...
 
+@final
 class Policy:
     @staticmethod
     def load(path: str, checkpoint: str | int) -> Policy: ...
@@ -65,6 +81,7 @@ class Policy:
     @property
     def noise_dim(self) -> int: ...
 
+@final
 class VecEnv:
     def __new__(cls, task: str, num_envs: int, seed: int, threads: int | None) -> VecEnv: ...
     def spec(self) -> dict[str, Any]: ...
@@ -81,6 +98,7 @@ class VecEnv:
         NDArray[np.float32] | None,
     ]: ...
 
+@final
 class Env:
     def __new__(cls, task: str) -> Env: ...
     def spec(self) -> dict[str, Any]: ...

@@ -89,10 +89,10 @@ class Observations:
     def _add(self, space: spaces.Space[Any], name: str, get: Callable[[Any], Any]) -> None:
         if isinstance(space, spaces.Dict):
             for key, part in space.spaces.items():
-                self._add(part, _joined(name, key), lambda o, key=key: get(o)[key])
+                self._add(part, _joined(name, key), _member(get, key))
         elif isinstance(space, spaces.Tuple):
-            for key, part in enumerate(space.spaces):
-                self._add(part, _joined(name, key), lambda o, key=key: get(o)[key])
+            for index, part in enumerate(space.spaces):
+                self._add(part, _joined(name, index), _member(get, index))
         elif isinstance(space, spaces.Box):
             if is_picture(space):
                 raise InputError(
@@ -143,6 +143,10 @@ def is_picture(space: spaces.Box) -> bool:
     """Whether a `Box` is one of pixels: bytes in rows and columns."""
     entries = int(np.prod(space.shape))
     return len(space.shape) >= 2 and space.dtype == np.uint8 and entries >= PICTURE_ENTRIES
+
+
+def _member(get: Callable[[Any], Any], key: object) -> Callable[[Any], Any]:
+    return lambda observation: get(observation)[key]
 
 
 def _joined(name: str, key: object) -> str:

@@ -194,8 +194,7 @@ def _task(env: Any, eval_env: EnvFactory | None) -> tuple[str | Source, int | No
         if eval_env is not None:
             raise InputError("eval_env belongs to a vector environment")
         return os.fspath(env), None
-    unwrapped = getattr(env, "unwrapped", None)
-    if isinstance(env, FpoVectorEnv) and unwrapped is env:
+    if isinstance(env, FpoVectorEnv):
         return env.task, env.num_envs
     source = source_of(env, eval_env)
     return source, source.num_envs

@@ -148,7 +148,9 @@ class FpoEnv(gymnasium.Env[Floats, Floats]):
         self.render_mode = render_mode
         self._native = _native.Env(task)
         spec = self._native.spec()
-        self.observation_space, self.action_space = _spaces(spec)
+        observation, action = _spaces(spec)
+        self.observation_space: spaces.Box = observation  # type: ignore[assignment]
+        self.action_space: spaces.Box = action  # type: ignore[assignment]
         self.metadata = {**self.metadata, "render_fps": round(1 / spec["control_timestep"])}
 
     def reset(
@@ -164,7 +166,7 @@ class FpoEnv(gymnasium.Env[Floats, Floats]):
         observation, reward, terminated, truncated = self._native.step(flat)
         return observation, reward, terminated, truncated, {}
 
-    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
+    def render(self) -> NDArray[np.uint8] | None:
         """A picture of the current state, `[height, width, 3]`."""
         if self.render_mode is None:
             return None

@@ -53,8 +53,8 @@ class Fork(gymnasium.Env):
     its last observation.
 
     In state 1 (shown as 1) every action ends the episode with −6. In state 0 a positive action ends
-    it with −2; a negative one gives 0 and truncates the episode in state 1, of value −6. With a
-    discount of 0.5 the positive action is better: −2 > 0.5·(−6). Who takes truncation for
+    it with −1; a negative one gives 0 and truncates the episode in state 1, of value −6. With a
+    discount of 0.5 the positive action is better: −1 > 0.5·(−6). Who takes truncation for
     termination (0) or the next episode's first observation for the last (it is state 0 in nine of
     ten: about −0.5) prefers the negative one.
     """
@@ -73,7 +73,7 @@ class Fork(gymnasium.Env):
         if self.state == 1:
             return self._shown(1), -6.0, True, False, {}
         if action[0] > 0:
-            return self._shown(0), -2.0, True, False, {}
+            return self._shown(0), -1.0, True, False, {}
         return self._shown(1), 0.0, False, True, {}
 
     @staticmethod
