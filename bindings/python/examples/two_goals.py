@@ -72,11 +72,11 @@ def draw(policies: dict[str, fpo.Policy], path: str) -> None:
         row[0].plot(walks[:, :, 0], walks[:, :, 1], color="tab:blue", alpha=0.35, linewidth=0.8)
         row[0].scatter(*GOALS.T, marker="*", s=160, color="tab:orange", zorder=3)
         row[0].set(xlim=(-1.6, 1.6), ylim=(-0.9, 0.9), aspect="equal")
-        row[0].set_title(f"{name}: 60 walks, {share(policy):.0%} of 1000 to the right")
+        row[0].set_title(f"{name}: 60 walks; of 1000, {share(policy):.0%} go right", fontsize=10)
         actions = policy.sample([0.0, 0.0], 400, rng)
         row[1].scatter(*actions.T, s=6, alpha=0.5, color="tab:blue")
         row[1].set(xlim=(-1.1, 1.1), ylim=(-1.1, 1.1), aspect="equal")
-        row[1].set_title(f"{name}: 400 actions in the middle")
+        row[1].set_title(f"{name}: 400 actions in the middle", fontsize=10)
     figure.tight_layout()
     figure.savefig(path, metadata={"Date": None} if path.endswith(".svg") else None, dpi=110)
 

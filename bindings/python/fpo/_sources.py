@@ -201,10 +201,10 @@ class VectorSource(Source):
 class VectorBatch:
     """All environments of a vector environment.
 
-    * `SAME_STEP`: the environment has begun the next episode when a step returns, and gives the last
-      observation in `infos["final_obs"]`. The first of the next is kept for `reset`.
-    * `NEXT_STEP`: a step gives the last observation; the environment would begin the next episode in
-      a step of its own, which ignores its action. `reset` begins it at once instead.
+    * `SAME_STEP`: the environment has begun the next episode when a step returns, and gives the
+      last observation in `infos["final_obs"]`. The first of the next is kept for `reset`.
+    * `NEXT_STEP`: a step gives the last observation; the environment would begin the next episode
+      in a step of its own, which ignores its action. `reset` begins it at once instead.
     * `DISABLED`: the same, without which the environment would not go on.
     """
 

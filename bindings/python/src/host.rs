@@ -2,9 +2,9 @@
 //! serves it.
 //!
 //! A user's environment and callbacks so run in the thread that called [`serve`], as if training
-//! were written in Python: what belongs to a thread (windows, OpenGL, event loops, debuggers) works,
-//! tracebacks are whole, and Ctrl-C is handled, which Python does on its main thread alone. That
-//! thread holds the interpreter's lock (GIL) only while it runs Python code.
+//! were written in Python: what belongs to a thread (windows, OpenGL, event loops, debuggers)
+//! works, tracebacks are whole, and Ctrl-C is handled, which Python does on its main thread alone.
+//! That thread holds the interpreter's lock (GIL) only while it runs Python code.
 
 use crate::errors;
 use pyo3::prelude::*;
@@ -107,10 +107,7 @@ pub(crate) fn serve<R: Send + 'static>(
         }
     }
     let done = py.detach(|| worker.join());
-    let raised = raised
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .take();
+    let raised = raised.lock().unwrap_or_else(PoisonError::into_inner).take();
     match done {
         Ok(result) => Ok((result, raised)),
         Err(panic) => Err(errors::panicked(panic.as_ref())),

@@ -52,7 +52,9 @@ impl Policy {
         let noise = rows(&noise, policy.noise_dim(), "noise")?;
         let n = observations.len() / policy.observation_dim();
         if noise.len() != n * policy.noise_dim() {
-            return Err(input("observations and noise differ in their number of rows"));
+            return Err(input(
+                "observations and noise differ in their number of rows",
+            ));
         }
         let mut actions = vec![0.0; n * policy.action_dim()];
         if n > 0 {

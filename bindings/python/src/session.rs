@@ -71,7 +71,10 @@ impl TaskArg {
 #[pyfunction]
 #[pyo3(signature = (task, observer, stop, *, preset, sets, config_file, seed, out, name, force,
     threads, fixed_envs))]
-#[expect(clippy::too_many_arguments, reason = "they are those of the Python function")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "they are those of the Python function"
+)]
 pub(crate) fn train<'py>(
     py: Python<'py>,
     task: &Bound<'py, PyAny>,
@@ -111,7 +114,9 @@ pub(crate) fn train<'py>(
 /// many transitions as `config` has, in other steps of each environment, unless those are set.
 fn fitted(config: &Config, sets: &[String], envs: usize) -> Result<Vec<String>, Failure> {
     let has = |key: &str| {
-        let mut keys = sets.iter().filter_map(|set| Some(set.split_once('=')?.0.trim()));
+        let mut keys = sets
+            .iter()
+            .filter_map(|set| Some(set.split_once('=')?.0.trim()));
         keys.any(|set| set == key)
     };
     if has("env.num_envs") && config.env.num_envs != envs {
@@ -136,7 +141,10 @@ fn fitted(config: &Config, sets: &[String], envs: usize) -> Result<Vec<String>, 
 /// Resumes the run in a folder.
 #[pyfunction]
 #[pyo3(signature = (folder, task, observer, stop, *, sets, threads, fixed_envs))]
-#[expect(clippy::too_many_arguments, reason = "they are those of the Python function")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "they are those of the Python function"
+)]
 pub(crate) fn resume<'py>(
     py: Python<'py>,
     folder: PathBuf,
@@ -259,12 +267,13 @@ struct PyObserver {
 
 impl PyObserver {
     /// Calls a method of the object. An exception stops the training, and is raised at its end.
-    fn tell(
-        &self,
-        call: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<()> + Send + 'static,
-    ) {
+    fn tell(&self, call: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<()> + Send + 'static) {
         let observer = Arc::clone(&self.observer);
-        if self.host.try_call(move |py| call(observer.bind(py))).is_err() {
+        if self
+            .host
+            .try_call(move |py| call(observer.bind(py)))
+            .is_err()
+        {
             self.stop.store(true, Ordering::Relaxed);
         }
     }
@@ -311,7 +320,10 @@ impl Observer for PyObserver {
 
     fn found(&mut self, event: &Event) {
         let (unhealthy, iteration) = (event.finding.is_unhealthy(), event.iteration);
-        let texts = (event.finding.statement.clone(), event.finding.advice.clone());
+        let texts = (
+            event.finding.statement.clone(),
+            event.finding.advice.clone(),
+        );
         self.tell(move |observer| {
             let arguments = (unhealthy, iteration, texts.0, texts.1);
             observer.call_method1("found", arguments).map(|_| ())

@@ -114,7 +114,10 @@ struct PyBatch {
 
 impl PyBatch {
     /// Lets `work` change the core on the serving thread.
-    fn on_host(&mut self, work: impl FnOnce(&mut Core, Python<'_>) -> PyResult<()> + Send + 'static) {
+    fn on_host(
+        &mut self,
+        work: impl FnOnce(&mut Core, Python<'_>) -> PyResult<()> + Send + 'static,
+    ) {
         let Some(mut core) = self.core.take() else {
             return;
         };
@@ -243,7 +246,10 @@ impl Core {
         let (n, od) = (self.outcomes.len(), self.observation_dim);
         let actions = matrix(py, &self.actions, self.action_dim)?;
         let active = PyArray1::from_slice(py, &self.active);
-        let given = self.batch.bind(py).call_method1("step", (actions, active))?;
+        let given = self
+            .batch
+            .bind(py)
+            .call_method1("step", (actions, active))?;
         let (shown, rewards, ends): (
             PyReadonlyArray2<'_, f32>,
             PyReadonlyArray1<'_, f32>,

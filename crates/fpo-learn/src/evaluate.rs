@@ -1,7 +1,9 @@
 //! Evaluation: whole episodes with fixed parameters, from zero noise and from random noise.
 
 use crate::rollout::{NonFinite, Quantity};
-use fpo_env::{Env, EnvSpec, MakeError, StepEnd, StepError, Task, VecEnvOptions, VecStep, make_vec};
+use fpo_env::{
+    Env, EnvSpec, MakeError, StepEnd, StepError, Task, VecEnvOptions, VecStep, make_vec,
+};
 use fpo_policy::{NonFiniteAction, Policy};
 use fpo_rng::{Key, Philox, Stream, fill_normal};
 use rayon::prelude::*;
