@@ -34,7 +34,9 @@ impl Task for Fragile {
         options: VecEnvOptions,
     ) -> Result<Box<dyn VecEnv>, MakeError> {
         let mut episodes = Episodes::new(&self.spec, first, count, options)?;
-        (0..count).for_each(|i| drop(episodes.begin(i)));
+        for i in 0..count {
+            episodes.begin(i);
+        }
         Ok(Box::new(Batch {
             episodes,
             observations: vec![0.5; count],
