@@ -10,10 +10,10 @@ acting, learning. Needs stable_baselines3 and gymnasium[mujoco].
 from __future__ import annotations
 
 import argparse
-import statistics
 import time
 
 import gymnasium
+import numpy as np
 import torch
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from stable_baselines3 import PPO
@@ -28,37 +28,43 @@ STEPS, MINIBATCH, EPOCHS, HIDDEN = 128, 64, 10, [64, 64]
 class Timed(gymnasium.Wrapper):
     """Adds up the time inside the environment, over all environments."""
 
-    seconds = 0.0
+    #: Seconds of the clock, and of the processor.
+    inside = np.zeros(2)
 
     def step(self, action):
-        start = time.perf_counter()
+        start, used = time.perf_counter(), time.thread_time()
         result = self.env.step(action)
-        Timed.seconds += time.perf_counter() - start
+        Timed.inside += time.perf_counter() - start, time.thread_time() - used
         return result
 
     def reset(self, **arguments):
-        start = time.perf_counter()
+        start, used = time.perf_counter(), time.thread_time()
         result = self.env.reset(**arguments)
-        Timed.seconds += time.perf_counter() - start
+        Timed.inside += time.perf_counter() - start, time.thread_time() - used
         return result
+
+
+def now() -> np.ndarray:
+    """Seconds of the clock, and of the processor over all threads."""
+    return np.array([time.perf_counter(), time.process_time()])
 
 
 def make() -> gymnasium.Env:
     return Timed(gymnasium.make(TASK))
 
 
-def with_fpo(envs: int, total: int, seed: int, threads: int) -> tuple[float, float]:
-    """Seconds in all and inside the environments."""
-    clock: list[float] = []
+def with_fpo(envs: int, total: int, seed: int, threads: int) -> tuple[np.ndarray, np.ndarray]:
+    """Seconds in all and inside the environments, of the clock and of the processor."""
+    clock: list[np.ndarray] = []
 
     def begin(row: dict) -> None:
         # The first iteration makes environments and buffers.
         if row["iteration"] == 1:
-            Timed.seconds = 0.0
-            clock.append(time.perf_counter())
+            Timed.inside[:] = 0.0
+            clock.append(now())
         elif row["env_steps"] == total + envs * STEPS:
-            clock.append(time.perf_counter())
-            clock.append(Timed.seconds)
+            clock.append(now())
+            clock.append(Timed.inside.copy())
 
     fpo.train(
         SyncVectorEnv([make] * envs, autoreset_mode=AutoresetMode.SAME_STEP),
@@ -104,7 +110,7 @@ def with_fpo(envs: int, total: int, seed: int, threads: int) -> tuple[float, flo
     return clock[1] - clock[0], clock[2]
 
 
-def with_sb3(envs: int, total: int, seed: int, threads: int) -> tuple[float, float]:
+def with_sb3(envs: int, total: int, seed: int, threads: int) -> tuple[np.ndarray, np.ndarray]:
     """The same of Stable-Baselines3, whose defaults are the sizes above."""
     torch.set_num_threads(threads)
     model = PPO(
@@ -118,9 +124,10 @@ def with_sb3(envs: int, total: int, seed: int, threads: int) -> tuple[float, flo
         seed=seed,
     )
     model.learn(envs * STEPS)
-    Timed.seconds, start = 0.0, time.perf_counter()
+    Timed.inside[:] = 0.0
+    start = now()
     model.learn(total, reset_num_timesteps=False)
-    return time.perf_counter() - start, Timed.seconds
+    return now() - start, Timed.inside.copy()
 
 
 def main() -> None:
@@ -132,16 +139,21 @@ def main() -> None:
     args = parser.parse_args()
     iteration = args.envs * STEPS
     total = -(-args.steps // iteration) * iteration
-    rest: dict[str, list[float]] = {"fpo": [], "Stable-Baselines3": []}
-    print(f"µs a step, {total} steps, {args.envs} environments, {args.threads} threads")
+    rest: dict[str, list[np.ndarray]] = {"fpo": [], "Stable-Baselines3": []}
+    print(f"µs a step, {total} steps, {args.envs} environments, {args.threads} threads:")
+    print(f"{'':17}{'of the clock':>27}    {'of the processor':>27}")
+    print(f"{'':17}{'all':>9}{'inside':>9}{'rest':>9}    {'all':>9}{'inside':>9}{'rest':>9}")
     for number in range(args.rounds):
         for name, contender in [("fpo", with_fpo), ("Stable-Baselines3", with_sb3)]:
-            seconds, inside = contender(args.envs, total, number, args.threads)
-            whole, own = (1e6 * x / total for x in (seconds, inside))
-            rest[name].append(whole - own)
-            print(f"{name:18} all {whole:7.1f}  environment {own:6.1f}  rest {whole - own:7.1f}")
-    ours, theirs = (statistics.median(values) for values in rest.values())
-    print(f"the rest, median of {args.rounds}: {ours:.1f} and {theirs:.1f}: 1/{theirs / ours:.1f}")
+            spent = contender(args.envs, total, number, args.threads)
+            whole, inside = (1e6 * seconds / total for seconds in spent)
+            rest[name].append(whole - inside)
+            columns = np.stack([whole, inside, whole - inside], axis=1)
+            texts = ["".join(f"{x:9.1f}" for x in row) for row in columns]
+            print(f"{name:17}{'    '.join(texts)}")
+    ours, theirs = (np.median(values, axis=0) for values in rest.values())
+    for what, a, b in zip(["the clock", "the processor"], ours, theirs, strict=True):
+        print(f"the rest of {what}, medians: {a:.1f} and {b:.1f}, 1/{b / a:.1f}")
 
 
 if __name__ == "__main__":

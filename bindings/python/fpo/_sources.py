@@ -231,10 +231,11 @@ class VectorBatch:
     def _reset_some(self, mask: NDArray[np.bool_], indices: NDArray[np.int64]) -> Floats:
         source = self.source
         # A copy, since the environment may take the mask out.
-        observation, _ = source.env.reset(options={"reset_mask": mask.copy()})
+        observation, infos = source.env.reset(options={"reset_mask": mask.copy()})
         if is_envpool(source.env) and len(indices) < self.count:
-            # Only those that began, in the order of their numbers.
-            return source.observations.rows(observation, len(indices))
+            # Only those that began, which are put into the order of their numbers.
+            began = source.observations.rows(observation, len(indices))
+            return began[np.argsort(infos["env_id"])]
         rows = source.observations.rows(observation, self.count)
         if not np.array_equal(rows[~mask], self.given[~mask], equal_nan=True):
             raise InputError(

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
-from helpers import Counting
+from helpers import SMALL, Counting
 
 import fpo
 from fpo._sources import RUNNING, TERMINATED, TRUNCATED, source_of
 
+SMALL_OF_VECTORS = {key: value for key, value in SMALL.items() if key != "env.num_envs"}
 ALL = np.ones(2, dtype=np.bool_)
 ACTIONS = np.zeros((2, 1), dtype=np.float32)
 
@@ -111,6 +112,30 @@ def test_environments_without_final_observations_are_refused():
     batch.step(ACTIONS, ALL)
     with pytest.raises(fpo.InputError, match="final_obs"):
         batch.step(ACTIONS, ALL)
+
+
+def test_envpool_begins_single_environments():
+    """Hoppers fall at different times; one that begins stands still, but for 0.005."""
+    envpool = pytest.importorskip("envpool")
+    env = envpool.make("Hopper-v4", env_type="gymnasium", num_envs=6, seed=1)
+    source = source_of(env)
+    assert (source.num_envs, source.can_evaluate, len(source.low)) == (6, False, 3)
+    batch = source.batch(6, evaluating=False)
+    batch.reset(np.arange(6), np.zeros(6, np.uint32))
+    rng, partial = np.random.default_rng(1), 0
+    for _ in range(80):
+        actions = rng.uniform(-1, 1, (6, 3)).astype(np.float32)
+        shown, _, ends = batch.step(actions, np.ones(6, np.bool_))
+        at = np.flatnonzero(ends)
+        if len(at):
+            partial += len(at) < 6
+            assert (ends[at] == TERMINATED).all()
+            assert (np.abs(shown[at, 5:]).max(axis=1) > 0.01).all()
+            began = batch.reset(at, np.zeros(len(at), np.uint32))
+            assert (np.abs(began[:, 5:]) < 0.01).all()
+    assert partial > 3
+    run = fpo.train(env, steps=6 * 64, config=SMALL_OF_VECTORS, progress=False)
+    assert np.isfinite(run.metrics["reward"]).all()
 
 
 def test_step_limits_and_names_come_from_the_environment():
