@@ -6,6 +6,7 @@ use crate::format::count;
 use crate::output::print;
 use crate::policy::quoted;
 use fpo_files::one_line;
+use fpo_run::config::label;
 use fpo_run::health::{Finding, Metrics, RunRecord, Severity, examine};
 use serde_json::json;
 
@@ -37,7 +38,7 @@ pub(crate) fn run(args: &args::Doctor) -> Result<(), Failure> {
         print(&format!(
             "{} ({}, seed {}): {iterations} iterations, {} of {} environment steps",
             record.config.task,
-            record.config.preset,
+            label(&record.config),
             record.config.seed,
             count(env_steps),
             count(record.config.train.steps)

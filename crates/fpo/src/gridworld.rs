@@ -44,7 +44,8 @@ fn plot(args: &args::GridworldPlot, tasks: &Tasks) -> Result<(), Failure> {
             task.name
         ))
     })?;
-    let samples = Samples::draw(&loaded.policy, layout, gridworld::STEP_LIMIT, args.seed)
+    let steps = task.step_limit.unwrap_or(gridworld::STEP_LIMIT);
+    let samples = Samples::draw(&loaded.policy, layout, steps, args.seed)
         .map_err(|e| Failure::runtime(format!("{}: {e}", loaded.source.display())))?;
     let drawing = drawing::document(&task.name, layout, &samples);
     pictures

@@ -35,7 +35,9 @@ pub(crate) fn run(args: &args::Train, tasks: &Tasks) -> Result<(), Failure> {
     let folder = session.folder().path().display();
     log(&format!(
         "training {} ({}, seed {}) in {folder}",
-        config.task, config.preset, config.seed
+        config.task,
+        config::label(config),
+        config.seed
     ));
     if let Some(change) = learning_rate_change(&session) {
         log(&change);
@@ -64,7 +66,11 @@ fn begin(args: &args::Train, tasks: &Tasks) -> Result<Session, Failure> {
         name: args.name.as_deref(),
         force: args.force,
     };
-    begin_in(place, task, resolve(args, name)?, threads(args.threads))
+    let (config, note) = resolve(args, name)?;
+    if let Some(note) = note {
+        log(&format!("note: {note}"));
+    }
+    begin_in(place, task, config, threads(args.threads))
 }
 
 /// Where a new run's folder is to be.
@@ -124,7 +130,7 @@ fn resume(args: &args::Train, tasks: &Tasks, folder: Option<&Path>) -> Result<Se
             tasks.find(task)?;
             match &args.name {
                 Some(name) => out(args).join(one_folder(name)?),
-                None => out(args).join(default_name(&resolve(args, task)?)),
+                None => out(args).join(default_name(&resolve(args, task)?.0)),
             }
         }
         (None, None) => {
@@ -165,8 +171,8 @@ fn resume(args: &args::Train, tasks: &Tasks, folder: Option<&Path>) -> Result<Se
     )?)
 }
 
-fn resolve(args: &args::Train, task: &str) -> Result<Config, Failure> {
-    Ok(config::resolve(
+fn resolve(args: &args::Train, task: &str) -> Result<(Config, Option<String>), Failure> {
+    Ok(config::resolve_with_note(
         task,
         args.preset.as_deref(),
         args.config.as_deref(),
@@ -193,7 +199,8 @@ fn out(args: &args::Train) -> &Path {
 
 /// The default folder of a run.
 fn default_name(config: &Config) -> PathBuf {
-    format!("{}-{}-seed{}", config.task, config.preset, config.seed).into()
+    let label = config::label(config);
+    format!("{}-{label}-seed{}", config.task, config.seed).into()
 }
 
 /// `name`, if it is the name of a single folder.
@@ -217,7 +224,7 @@ fn help_config(args: &args::Train, tasks: &Tasks) -> Result<(), Failure> {
     if !task.is_empty() {
         tasks.find(task)?;
     }
-    let config = resolve(args, task)?;
+    let (config, _) = resolve(args, task)?;
     print(&format!(
         "# Every setting, with the values of the preset `{}`.",
         config.preset

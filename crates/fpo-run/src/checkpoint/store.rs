@@ -9,6 +9,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 const PREFIX: &str = "step-";
+/// Digits of the steps in a name, so that names sort like steps; `train.steps` has no more.
+const DIGITS: usize = 12;
 /// Prefix of a checkpoint that is being replaced by another of the same step.
 const REPLACED: &str = ".replaced-";
 
@@ -77,6 +79,11 @@ impl Checkpoints {
         Ok(found.into_iter().map(|(_, path)| path).collect())
     }
 
+    /// Where the checkpoint after `env_steps` is in `folder`, if there is one.
+    pub fn path(folder: &Path, env_steps: u64) -> PathBuf {
+        folder.join(name(env_steps))
+    }
+
     /// The checkpoint with the highest evaluation, the earliest if equal; none if none was
     /// evaluated.
     ///
@@ -119,7 +126,7 @@ impl Checkpoints {
         about: &CheckpointInfo,
         files: &[(&str, &[u8])],
     ) -> Result<PathBuf, CheckpointError> {
-        let name = format!("{PREFIX}{}", about.env_steps);
+        let name = name(about.env_steps);
         let path = self.folder.join(&name);
         let about = CheckpointInfo {
             evaluation: about.evaluation.filter(|e| e.is_finite()),
@@ -206,6 +213,11 @@ impl Checkpoints {
         }
         Ok(())
     }
+}
+
+/// The name of the checkpoint after `env_steps`.
+fn name(env_steps: u64) -> String {
+    format!("{PREFIX}{env_steps:0DIGITS$}")
 }
 
 fn write(folder: &Path, manifest: &Manifest, files: &[(&str, &[u8])]) -> io::Result<()> {

@@ -75,6 +75,20 @@ pub enum RunError {
         /// Its steps.
         steps: u64,
     },
+    /// The run has ended at the return that it was to reach.
+    #[error("{} has reached a return of {reached:.2} after {steps} environment steps, and \
+        train.stop_at is {stop_at}; continue it with --set train.stop_at=0, or a higher \
+        return", folder.display())]
+    Reached {
+        /// The folder.
+        folder: PathBuf,
+        /// Its last evaluation.
+        reached: f64,
+        /// The return to reach.
+        stop_at: f64,
+        /// Its steps.
+        steps: u64,
+    },
     /// A damaged line of a file that grows with the run, other than a last one truncated by a
     /// crash.
     #[error("{} is damaged in line {line}: {reason}; move the file away to resume without its \
@@ -155,6 +169,7 @@ impl RunError {
             | Self::InUse { .. }
             | Self::NoCheckpoint { .. } => true,
             Self::Complete { .. }
+            | Self::Reached { .. }
             | Self::Damaged { .. }
             | Self::FailureDamaged { .. }
             | Self::NewestDamaged { .. }

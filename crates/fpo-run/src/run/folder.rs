@@ -230,7 +230,7 @@ pub fn find_policy(path: &Path, pick: Pick) -> Result<(Vec<u8>, PathBuf), RunErr
         };
         match (best, pick, Checkpoints::list(&folder)?.pop()) {
             (Some(best), ..) => best,
-            (None, Pick::Step(step), _) => Checkpoint::open(&folder.join(format!("step-{step}")))?,
+            (None, Pick::Step(step), _) => Checkpoint::open(&Checkpoints::path(&folder, step))?,
             (None, _, Some(latest)) => Checkpoint::open(&latest)?,
             (None, _, None) => {
                 return Err(RunError::NoCheckpoint {

@@ -6,10 +6,15 @@ mod bench;
 mod commands;
 mod crashes;
 mod doctor;
+mod episodes;
+#[cfg(target_os = "linux")]
+mod functions;
 mod gridworld;
+mod learns_nothing;
 mod runs;
 #[cfg(target_os = "linux")]
 mod shim;
+mod together;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -33,7 +38,7 @@ const TINY: [&str; 12] = [
     "train.keep=2",
 ];
 const TASK: &str = "cartpole-balance";
-const STATE: &str = "checkpoints/step-1280/state.safetensors";
+const STATE: &str = "checkpoints/step-000000001280/state.safetensors";
 
 /// The `--set` of a method.
 const FPO: &str = "objective.method=fpo";
