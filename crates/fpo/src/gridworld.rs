@@ -35,7 +35,7 @@ fn plot(args: &args::GridworldPlot, tasks: &Tasks) -> Result<(), Failure> {
             .to_vec(),
     };
     pictures.iter().try_for_each(|path| picture::check(path))?;
-    let loaded = load(&args.policy, args.checkpoint, tasks)?;
+    let loaded = load(&args.policy, args.checkpoint, None, tasks)?;
     let task = loaded.task.spec();
     let layout = gridworld::layout(&task.name).ok_or_else(|| {
         Failure::input(format!(

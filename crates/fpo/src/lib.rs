@@ -1,5 +1,6 @@
-//! The command-line program: `fpo tasks`, `fpo train`, `fpo eval`, `fpo play`, `fpo doctor`,
-//! `fpo reproduce`, `fpo gridworld`, `fpo bench`, `fpo report`.
+//! The command-line program: `fpo tasks`, `fpo check`, `fpo train`, `fpo eval`, `fpo play`,
+//! `fpo export`, `fpo policy`, `fpo doctor`, `fpo reproduce`, `fpo gridworld`, `fpo bench`,
+//! `fpo report`.
 //!
 //! [`main_with`] is the same program with tasks of your own.
 
@@ -7,10 +8,12 @@
 
 mod args;
 mod bench;
+mod check;
 mod display;
 mod doctor;
 pub mod embed;
 mod eval;
+mod export;
 mod failure;
 mod format;
 mod gridworld;
@@ -27,7 +30,7 @@ mod tasks;
 mod train;
 pub mod video;
 
-use args::{Args, Command};
+use args::{Args, Command, PolicyCommand};
 use clap::Parser;
 use clap::error::ErrorKind;
 use failure::Failure;
@@ -40,7 +43,7 @@ use tasks::Tasks;
 // Re-exported so that a program with its own environments needs no other crate.
 pub use fpo_env::{
     Env, EnvSpec, Episode, Episodes, Extras, MakeError, NoState, Outcome, Picture, RenderError,
-    Resumed, StateError, Step, StepEnd, Task, VecEnv, VecEnvOptions, VecStep,
+    Resumed, SourceFile, StateError, Step, StepEnd, Task, VecEnv, VecEnvOptions, VecStep,
 };
 pub use fpo_rng::Philox;
 
@@ -116,9 +119,14 @@ fn run(tasks: Tasks, args: impl IntoIterator<Item = OsString>) -> Result<(), Fai
     fpo_rng::simd::check().map_err(Failure::Input)?;
     match command {
         Command::Tasks(args) => tasks::run(&args, tasks),
+        Command::Check(args) => check::run(&args, tasks),
         Command::Train(args) => train::run(&args, tasks),
         Command::Eval(args) => eval::run(&args, tasks),
         Command::Play(args) => play::run(&args, tasks),
+        Command::Export(args) => export::run(&args),
+        Command::Policy(args) => match args.command {
+            PolicyCommand::Show(args) => policy::show(&args),
+        },
         Command::Reproduce(args) => reproduce::run(&args, tasks),
         Command::Doctor(args) => doctor::run(&args),
         Command::Gridworld(args) => gridworld::run(&args, tasks),
@@ -153,3 +161,8 @@ fn misuse(error: &clap::Error) -> Failure {
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// The program in docs/deploying.md compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/deploying.md")]
+struct Deploying;

@@ -1,5 +1,9 @@
 //! Loads a policy from a path, with its task.
 
+mod show;
+
+pub(crate) use show::show;
+
 use crate::failure::Failure;
 use crate::tasks::Tasks;
 use fpo_env::Task;
@@ -16,8 +20,16 @@ pub(crate) struct Loaded {
     pub(crate) source: PathBuf,
 }
 
-/// Reads the policy at `path` (of a run: that of the checkpoint `pick`) and finds its task.
-pub(crate) fn load(path: &Path, pick: Option<Pick>, tasks: &Tasks) -> Result<Loaded, Failure> {
+/// A policy file that was read from disk.
+pub(crate) struct PolicyFile {
+    pub(crate) policy: Policy,
+    pub(crate) bytes: Vec<u8>,
+    /// The file or the checkpoint's folder.
+    pub(crate) source: PathBuf,
+}
+
+/// Reads the policy at `path` (of a run: that of the checkpoint `pick`), of whatever task.
+pub(crate) fn read(path: &Path, pick: Option<Pick>) -> Result<PolicyFile, Failure> {
     if pick.is_some() && (path.is_file() || path.join("manifest.json").is_file()) {
         return Err(Failure::input(format!(
             "--checkpoint selects one of a run's checkpoints; {} is a single policy",
@@ -27,9 +39,39 @@ pub(crate) fn load(path: &Path, pick: Option<Pick>, tasks: &Tasks) -> Result<Loa
     let (bytes, source) = find_policy(path, pick.unwrap_or(Pick::Latest))?;
     let policy =
         Policy::load(&bytes).map_err(|e| Failure::input(format!("{}: {e}", source.display())))?;
-    let task = tasks
-        .find(policy.task())
-        .map_err(|e| Failure::input(format!("{}: {e}", source.display())))?;
+    Ok(PolicyFile {
+        policy,
+        bytes,
+        source,
+    })
+}
+
+/// Reads the policy at `path`, as [`read`], and finds its task, which may be that of a `file`.
+pub(crate) fn load(
+    path: &Path,
+    pick: Option<Pick>,
+    file: Option<&Path>,
+    tasks: &Tasks,
+) -> Result<Loaded, Failure> {
+    let PolicyFile { policy, source, .. } = read(path, pick)?;
+    let at_source = |e: Failure| Failure::input(format!("{}: {e}", source.display()));
+    let task = match file {
+        Some(file) => tasks.read(file)?,
+        None if path.is_dir() => tasks.of_run(path, policy.task()).map_err(at_source)?,
+        None => tasks.named(policy.task()).map_err(|e| {
+            at_source(Failure::input(format!(
+                "{e}; if it was trained on a task file, name that with --task"
+            )))
+        })?,
+    };
+    if task.spec().name != policy.task() {
+        return Err(Failure::input(format!(
+            "{}: it was trained on `{}`, not on `{}`",
+            source.display(),
+            policy.task(),
+            task.spec().name
+        )));
+    }
     let task = policy
         .adaptation()
         .apply(task)

@@ -10,7 +10,9 @@ use fpo_run::run::reproduce;
 
 /// Re-runs the iteration in which a run failed; fails if the outcome differs.
 pub(crate) fn run(args: &args::Reproduce, tasks: &Tasks) -> Result<(), Failure> {
-    let result = reproduce(&args.run, threads(args.threads), |name| tasks.find(name))?;
+    let result = reproduce(&args.run, threads(args.threads), |name| {
+        tasks.of_run(&args.run, name)
+    })?;
     print(&format!(
         "after {} iterations: {}",
         result.iteration,

@@ -11,7 +11,7 @@ use crate::{interrupt, machine, policy, summary};
 use fpo_env::Task;
 use fpo_learn::trainer::TrainError;
 use fpo_run::config::{self, Config};
-use fpo_run::run::{Outcome, RunError, RunFolder, Session};
+use fpo_run::run::{Outcome, RunError, RunFolder, Session, check_start, digest};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -39,6 +39,9 @@ pub(crate) fn run(args: &args::Train, tasks: &Tasks) -> Result<(), Failure> {
         config::label(config),
         config.seed
     ));
+    if let Some(taken) = session.taken() {
+        log(&taken.to_string());
+    }
     if let Some(change) = learning_rate_change(&session) {
         log(&change);
     }
@@ -66,7 +69,7 @@ fn begin(args: &args::Train, tasks: &Tasks) -> Result<Session, Failure> {
         name: args.name.as_deref(),
         force: args.force,
     };
-    let (config, note) = resolve(args, name)?;
+    let (config, note) = resolve(args, &task.spec().name)?;
     if let Some(note) = note {
         log(&format!("note: {note}"));
     }
@@ -104,6 +107,7 @@ pub fn begin_in(
     config
         .check_machine()
         .map_err(|e| RunError::from(TrainError::from(e)))?;
+    check_start(&config, task.as_ref())?;
     let folder = RunFolder::create(&folder, place.force)?;
     Ok(Session::begin(folder, config, task, threads)?)
 }
@@ -127,10 +131,10 @@ fn resume(args: &args::Train, tasks: &Tasks, folder: Option<&Path>) -> Result<Se
             folder.to_owned()
         }
         (None, Some(task)) => {
-            tasks.find(task)?;
+            let task = tasks.find(task)?;
             match &args.name {
                 Some(name) => out(args).join(one_folder(name)?),
-                None => out(args).join(default_name(&resolve(args, task)?.0)),
+                None => out(args).join(default_name(&resolve(args, &task.spec().name)?.0)),
             }
         }
         (None, None) => {
@@ -155,14 +159,25 @@ fn resume(args: &args::Train, tasks: &Tasks, folder: Option<&Path>) -> Result<Se
     }
     let folder = RunFolder::open(&folder)?;
     let config = config::load_recorded(&folder.config(), &sets(args))?;
-    if args.task.as_ref().is_some_and(|task| *task != config.task) {
-        return Err(Failure::input(format!(
-            "{} is a run of {}",
-            folder.path().display(),
-            config.task
-        )));
+    let task = tasks.of_run(folder.path(), &config.task)?;
+    if let Some(asked) = &args.task {
+        let asked = tasks.find(asked)?;
+        if asked.spec().name != config.task {
+            return Err(Failure::input(format!(
+                "{} is a run of {}",
+                folder.path().display(),
+                config.task
+            )));
+        }
+        if digest(asked.files()) != digest(task.files()) {
+            return Err(Failure::input(format!(
+                "{} was trained with other files of the task {}: undo the change to resume, or \
+                start a new run",
+                folder.path().display(),
+                config.task
+            )));
+        }
     }
-    let task = tasks.find(&config.task)?;
     Ok(Session::resume(
         folder,
         config,
@@ -172,13 +187,17 @@ fn resume(args: &args::Train, tasks: &Tasks, folder: Option<&Path>) -> Result<Se
 }
 
 fn resolve(args: &args::Train, task: &str) -> Result<(Config, Option<String>), Failure> {
-    Ok(config::resolve_with_note(
+    let (mut config, note) = config::resolve_with_note(
         task,
         args.preset.as_deref(),
         args.config.as_deref(),
         &sets(args),
         args.seed,
-    )?)
+    )?;
+    if let Some(from) = &args.init_from {
+        config.init.from.clone_from(from);
+    }
+    Ok((config, note))
 }
 
 /// The settings of `--precision` and `--set`.
@@ -221,10 +240,11 @@ fn one_folder(name: &str) -> Result<PathBuf, Failure> {
 
 fn help_config(args: &args::Train, tasks: &Tasks) -> Result<(), Failure> {
     let task = args.task.as_deref().unwrap_or_default();
-    if !task.is_empty() {
-        tasks.find(task)?;
-    }
-    let (config, _) = resolve(args, task)?;
+    let task = match task {
+        "" => String::new(),
+        task => tasks.find(task)?.spec().name.clone(),
+    };
+    let (config, _) = resolve(args, &task)?;
     print(&format!(
         "# Every setting, with the values of the preset `{}`.",
         config.preset
@@ -271,9 +291,12 @@ fn failed(error: RunError, session: &Session) -> Failure {
         Some(checkpoint) => format!("; the last good checkpoint is {}", checkpoint.display()),
         None => String::new(),
     };
+    // What the task knows about a number that was not finite.
+    let fault = session.trainer().task().fault();
+    let fault = fault.map_or(String::new(), |fault| format!("{fault}: "));
     match Failure::from(error) {
-        Failure::Input(message) => Failure::Input(message + &hint),
-        Failure::Runtime(message) => Failure::Runtime(message + &hint),
+        Failure::Input(message) => Failure::Input(fault + &message + &hint),
+        Failure::Runtime(message) => Failure::Runtime(fault + &message + &hint),
     }
 }
 

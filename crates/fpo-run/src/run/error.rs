@@ -28,6 +28,15 @@ pub enum RunError {
         /// What is missing.
         reason: String,
     },
+    /// The files of the task are not those with which the run was trained.
+    #[error("{} was trained with other files of the task {task}: undo the change to resume, or \
+        start a new run", folder.display())]
+    OtherTask {
+        /// The folder.
+        folder: PathBuf,
+        /// The task's name.
+        task: String,
+    },
     /// Another process is training in the folder.
     #[error("{} is in use by another process", folder.display())]
     InUse {
@@ -50,6 +59,22 @@ pub enum RunError {
     /// The files of a failure are damaged.
     #[error("{} is damaged: {reason}", path.display())]
     FailureDamaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The run cannot begin with what `init.from` (`--init-from`) names.
+    #[error("cannot begin from {}: {reason}", path.display())]
+    Start {
+        /// What it names.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// The file with what the run began with is damaged.
+    #[error("{} is damaged: {reason}", path.display())]
+    StartDamaged {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
@@ -166,10 +191,13 @@ impl RunError {
             Self::Occupied { .. }
             | Self::NoFailure { .. }
             | Self::NotARun { .. }
+            | Self::OtherTask { .. }
             | Self::InUse { .. }
             | Self::NoCheckpoint { .. } => true,
             Self::Complete { .. }
             | Self::Reached { .. }
+            | Self::Start { .. }
+            | Self::StartDamaged { .. }
             | Self::Damaged { .. }
             | Self::FailureDamaged { .. }
             | Self::NewestDamaged { .. }
@@ -181,6 +209,7 @@ impl RunError {
             }
             Self::Train(
                 TrainError::State(_)
+                | TrainError::Start(_)
                 | TrainError::Precision(_)
                 | TrainError::Groups(_)
                 | TrainError::UnequalEpisode(_),

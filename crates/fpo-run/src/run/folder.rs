@@ -1,6 +1,7 @@
 //! The folder of a run, and how to find a policy in it.
 
-use super::{CONFIG, EVALUATIONS, EVENTS, POLICY, RunError, failure};
+use super::start::START;
+use super::{CONFIG, EVALUATIONS, EVENTS, POLICY, RunError, failure, task_files};
 use crate::checkpoint::{Checkpoint, Checkpoints};
 use crate::metrics::METRICS;
 use fpo_files::{PARTIAL, discard, partial, read_capped, remove, replace, sync_folder};
@@ -15,20 +16,23 @@ pub(crate) const LARGEST_POLICY: u64 = 1 << 30;
 
 /// The files of a run in its folder, besides TensorBoard's event files; `--force` deletes these and
 /// nothing else.
-const OURS: [&str; 13] = [
+const OURS: [&str; 16] = [
     CONFIG,
+    START,
     METRICS,
     EVALUATIONS,
     EVENTS,
     CHECKPOINTS,
     "machine.toml",
     failure::FAILURE,
+    task_files::TASK,
     "failed.txt",
     "report.html",
     "video.mp4",
     "video.gif",
     "gridworld.svg",
     "gridworld.png",
+    "policy.onnx",
 ];
 
 /// The folder of a run, locked against other processes until it is dropped.

@@ -11,9 +11,11 @@ mod episodes;
 mod functions;
 mod gridworld;
 mod learns_nothing;
+mod policies;
 mod runs;
 #[cfg(target_os = "linux")]
 mod shim;
+mod task_files;
 mod together;
 
 use std::collections::BTreeMap;
@@ -53,7 +55,7 @@ const METHODS: [&str; 6] = [FPO, PPO, DPPO, AWFM, QFM, REPPO];
 const PROGRAM: &str = env!("CARGO_BIN_EXE_fpo");
 
 /// The program with `args`, to run in `folder`.
-fn fpo(folder: &TempDir, args: &[&str]) -> Command {
+pub(crate) fn fpo(folder: &TempDir, args: &[&str]) -> Command {
     let mut command = Command::new(PROGRAM);
     command.current_dir(folder.path()).args(args);
     command
@@ -70,7 +72,7 @@ fn tiny<'a>(name: &'a str, more: &[&'a str]) -> Vec<&'a str> {
 }
 
 /// Runs the program and expects it to succeed. Returns its standard output.
-fn succeeds(folder: &TempDir, args: &[&str]) -> String {
+pub(crate) fn succeeds(folder: &TempDir, args: &[&str]) -> String {
     let output = fpo(folder, args).output().unwrap();
     assert!(output.status.success(), "{args:?}: {}", stderr(&output));
     String::from_utf8(output.stdout).unwrap()
