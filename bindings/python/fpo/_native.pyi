@@ -49,7 +49,7 @@ def resume(
     fixed_envs: int | None,
 ) -> dict[str, Any]: ...
 def evaluate(
-    policy: Policy, task: object, *, episodes: int, seed: int, threads: int | None
+    policy: Policy, task: object | None, *, episodes: int, seed: int, threads: int | None
 ) -> list[dict[str, Any]]: ...
 
 @final

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -38,6 +39,7 @@ def train(
     eval_env: EnvFactory | None = None,
     threads: int | None = None,
     force: bool = False,
+    init_from: Run | str | os.PathLike[str] | None = None,
     progress: bool = True,
 ) -> Run:
     """Trains a policy.
@@ -63,6 +65,8 @@ def train(
             copied. Without one such a run has no evaluations.
         threads: Threads of Rust, one per core by default. The result is the same with any number.
         force: Whether to replace a run that is in the folder.
+        init_from: A run, a checkpoint's folder or a policy file whose network and normalizer the
+            new run begins with.
         progress: Whether to show the progress on standard error.
 
     Returns:
@@ -78,6 +82,10 @@ def train(
     sets, file = _settings(config)
     if steps is not None:
         sets.append(f"train.steps={_toml(steps)}")
+    if init_from is not None:
+        start = init_from.folder if isinstance(init_from, Run) else init_from
+        # A JSON string is one of TOML, too.
+        sets.append(f"init.from={json.dumps(os.fspath(start))}")
     task, envs = _task(env, eval_env)
     return _run(
         task,
@@ -171,7 +179,7 @@ def evaluate(
         policy = policy.policy()
     elif not isinstance(policy, Policy):
         policy = Policy.load(policy)
-    task, _ = _task(policy.task if env is None else env, None)
+    task = None if env is None else _task(env, None)[0]
     if isinstance(task, Source) and task.num_envs is not None:
         raise InputError(
             "an evaluation makes environments of its own: pass a function that makes one, not a "

@@ -8,15 +8,16 @@ use fpo::embed::{self, Failure};
 use fpo_learn::evaluate::evaluate_both;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Whole episodes from zero noise and from random noise.
+/// Whole episodes from zero noise and from random noise; without a task, on the policy's own.
 #[pyfunction]
 #[pyo3(signature = (policy, task, *, episodes, seed, threads))]
 pub(crate) fn evaluate<'py>(
     py: Python<'py>,
     policy: &Policy,
-    task: &Bound<'py, PyAny>,
+    task: Option<&Bound<'py, PyAny>>,
     episodes: usize,
     seed: u64,
     threads: Option<u16>,
@@ -24,9 +25,17 @@ pub(crate) fn evaluate<'py>(
     if episodes == 0 {
         return Err(input("an evaluation has at least one episode"));
     }
-    let (policy, task) = (Arc::clone(policy.inner()), TaskArg::of(task)?);
+    let source = PathBuf::from(policy.source());
+    let (policy, task) = (
+        Arc::clone(policy.inner()),
+        task.map(TaskArg::of).transpose()?,
+    );
     let (evaluation, raised) = serve(py, move |host| {
-        let task = task.find(&host)?;
+        let task = match task {
+            Some(task) => task.find(&host)?,
+            None if source.is_dir() => embed::task_of_run(&source, policy.task())?,
+            None => embed::find_task(policy.task())?,
+        };
         let spec = task.spec();
         let sizes = [policy.observation_dim(), policy.action_dim()];
         if sizes != [spec.observation_dim(), spec.action_dim()] {

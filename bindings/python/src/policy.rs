@@ -81,7 +81,7 @@ impl Policy {
 
     /// Where it was read from.
     #[getter]
-    fn source(&self) -> &str {
+    pub(crate) fn source(&self) -> &str {
         &self.source
     }
 

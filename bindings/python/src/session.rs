@@ -161,7 +161,7 @@ pub(crate) fn resume<'py>(
         let config = config::load_recorded(&folder.config(), &sets)?;
         let task = match task {
             Some(task) => task.find(host)?,
-            None => embed::find_task(&config.task)?,
+            None => embed::task_of_run(folder.path(), &config.task)?,
         };
         let (here, there) = (&task.spec().name, &config.task);
         if here != there {

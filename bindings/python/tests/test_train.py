@@ -485,3 +485,29 @@ def test_the_command_is_that_of_the_program():
     assert done.returncode == 2 and "did you mean `cheetah-run`" in done.stderr
     done = command("--version")
     assert done.stdout.startswith("fpo ")
+
+
+def test_a_task_file_is_trained_resumed_and_evaluated():
+    path = Path(__file__).parents[3] / "examples/tasks/cart-follow.toml"
+    config = SMALL | {"eval.every": 0}
+    run = fpo.train(path, steps=2 * ITERATION, config=config, **QUIET)
+    assert run.finished and run.task != str(path)
+    run = fpo.resume(run, steps=3 * ITERATION, **QUIET)
+    assert run.env_steps == 3 * ITERATION
+    # The run keeps the file.
+    assert np.isfinite(fpo.evaluate(run, episodes=2).zero_noise.mean)
+    vector = fpo.make_vec(str(path), 3)
+    assert vector.reset(seed=1)[0].shape == (3, run.policy().observation_dim)
+
+
+def test_a_run_begins_from_another():
+    first = fpo.train("bandit-two_modes", steps=3 * ITERATION, config=SMALL, **QUIET)
+    arguments = {"steps": ITERATION, "config": SMALL | {"optimizer.learning_rate": 1e-9}}
+    second = fpo.train("bandit-two_modes", out="b", init_from=first, **arguments, **QUIET)
+    fresh = fpo.train("bandit-two_modes", out="c", **arguments, **QUIET)
+    one = np.zeros(first.policy().observation_dim)
+    actions = [run.policy().sample(one, 50, rng=1) for run in (first, second, fresh)]
+    # Nothing was learned at this learning rate; what was there before is.
+    assert np.abs(actions[1] - actions[0]).max() < 0.5 * np.abs(actions[1] - actions[2]).max()
+    with pytest.raises(fpo.InputError, match="nowhere"):
+        fpo.train("bandit-two_modes", out="d", init_from="nowhere", **arguments, **QUIET)

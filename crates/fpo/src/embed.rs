@@ -32,6 +32,15 @@ pub fn find_task(name: &str) -> Result<Arc<dyn Task>, Failure> {
     Tasks::built_in().find(name)
 }
 
+/// The task called `name` of the run or the checkpoint in the folder `path`, which may keep its
+/// task file.
+///
+/// # Errors
+/// If there is none, or its file is damaged.
+pub fn task_of_run(path: &Path, name: &str) -> Result<Arc<dyn Task>, Failure> {
+    Tasks::built_in().of_run(path, name)
+}
+
 /// Checks that `task` can be trained beside the program's own.
 ///
 /// # Errors
