@@ -8,10 +8,15 @@ use crate::output::{log, print};
 use crate::policy::threads;
 use crate::tasks::Tasks;
 use crate::{interrupt, machine, policy, summary};
+use fpo_env::Task;
 use fpo_learn::trainer::TrainError;
 use fpo_run::config::{self, Config};
 use fpo_run::run::{Outcome, RunError, RunFolder, Session, check_start, digest};
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+/// The default folder of run folders.
+const RUNS: &str = "runs";
 
 /// Trains a policy, or resumes a training.
 pub(crate) fn run(args: &args::Train, tasks: &Tasks) -> Result<(), Failure> {
@@ -59,11 +64,42 @@ fn begin(args: &args::Train, tasks: &Tasks) -> Result<Session, Failure> {
     let name = args.task.as_deref();
     let name = name.ok_or_else(|| Failure::input("name a task (`fpo tasks` lists them)"))?;
     let task = tasks.find(name)?;
+    let place = Place {
+        out: args.out.as_deref(),
+        name: args.name.as_deref(),
+        force: args.force,
+    };
     let (config, note) = resolve(args, &task.spec().name)?;
     if let Some(note) = note {
         log(&format!("note: {note}"));
     }
-    let folder = out(args).join(match &args.name {
+    begin_in(place, task, config, threads(args.threads))
+}
+
+/// Where a new run's folder is to be.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Place<'a> {
+    /// The folder in which run folders are created; `runs` by default.
+    pub out: Option<&'a Path>,
+    /// The name of the run's folder; TASK-PRESET-seedN by default.
+    pub name: Option<&'a str>,
+    /// Replaces a run that is already there.
+    pub force: bool,
+}
+
+/// Begins a new run of `task`, of which `config` has the settings, on `threads` threads.
+///
+/// # Errors
+/// If the place is taken or unusable, this machine lacks the precision of the settings, or the run
+/// cannot be created.
+pub fn begin_in(
+    place: Place,
+    task: Arc<dyn Task>,
+    config: Config,
+    threads: usize,
+) -> Result<Session, Failure> {
+    let out = place.out.unwrap_or(Path::new(RUNS));
+    let folder = out.join(match place.name {
         Some(name) => one_folder(name)?,
         None => default_name(&config),
     });
@@ -72,8 +108,8 @@ fn begin(args: &args::Train, tasks: &Tasks) -> Result<Session, Failure> {
         .check_machine()
         .map_err(|e| RunError::from(TrainError::from(e)))?;
     check_start(&config, task.as_ref())?;
-    let folder = RunFolder::create(&folder, args.force)?;
-    Ok(Session::begin(folder, config, task, threads(args.threads))?)
+    let folder = RunFolder::create(&folder, place.force)?;
+    Ok(Session::begin(folder, config, task, threads)?)
 }
 
 /// An existing run.
@@ -177,7 +213,7 @@ fn sets(args: &args::Train) -> Vec<String> {
 
 /// The folder in which run folders are created.
 fn out(args: &args::Train) -> &Path {
-    args.out.as_deref().unwrap_or(Path::new("runs"))
+    args.out.as_deref().unwrap_or(Path::new(RUNS))
 }
 
 /// The default folder of a run.
