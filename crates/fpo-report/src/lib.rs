@@ -16,3 +16,4 @@ pub mod results;
 pub mod stats;
 pub mod suite;
 pub mod tables;
+pub mod thin;

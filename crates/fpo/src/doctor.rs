@@ -4,14 +4,15 @@ use crate::args;
 use crate::failure::Failure;
 use crate::format::count;
 use crate::output::print;
-use crate::policy::quoted;
-use fpo_files::one_line;
+use fpo_files::{as_text, one_line, quoted};
 use fpo_run::health::{Finding, Metrics, RunRecord, Severity, examine};
+use fpo_run::run::run_of;
 use serde_json::json;
 
 /// Prints the findings about a run; fails if it is unhealthy.
 pub(crate) fn run(args: &args::Doctor) -> Result<(), Failure> {
-    let record = RunRecord::read(&args.run)?;
+    let run = run_of(&args.run);
+    let record = RunRecord::read(&run)?;
     let findings = examine(&record);
     let problems = findings
         .iter()
@@ -23,7 +24,7 @@ pub(crate) fn run(args: &args::Doctor) -> Result<(), Failure> {
         .map_or((0, 0), |row| (row.iteration(), row.env_steps()));
     if args.json {
         let result = json!({
-            "run": args.run,
+            "run": as_text(&run),
             "task": record.config.task,
             "preset": record.config.preset,
             "seed": record.config.seed,
@@ -51,11 +52,11 @@ pub(crate) fn run(args: &args::Doctor) -> Result<(), Failure> {
         0 => Ok(()),
         1 => Err(Failure::runtime(format!(
             "{} is not healthy: 1 problem",
-            quoted(&args.run)
+            quoted(&run)
         ))),
         n => Err(Failure::runtime(format!(
             "{} is not healthy: {n} problems",
-            quoted(&args.run)
+            quoted(&run)
         ))),
     }
 }

@@ -5,6 +5,7 @@ use crate::failure::Failure;
 use crate::output::print;
 use crate::policy::{load, threads};
 use crate::tasks::Tasks;
+use fpo_files::{as_text, quoted};
 use fpo_learn::evaluate::{Evaluation, evaluate_both};
 use serde_json::json;
 
@@ -18,14 +19,14 @@ pub(crate) fn run(args: &args::Eval, tasks: &Tasks) -> Result<(), Failure> {
     let (policy, task) = (&loaded.policy, loaded.task.as_ref());
     let evaluation = pool
         .install(|| evaluate_both(policy, task, args.seed, args.episodes as usize))
-        .map_err(|e| Failure::runtime(format!("{}: {e}", loaded.source.display())))?;
+        .map_err(|e| Failure::runtime(format!("{}: {e}", quoted(&loaded.source))))?;
     if args.json {
         let Evaluation {
             zero_noise,
             random_noise,
         } = &evaluation;
         let result = json!({
-            "policy": loaded.source,
+            "policy": as_text(&loaded.source),
             "task": policy.task(),
             "seed": args.seed,
             "zero_noise": zero_noise,
@@ -36,7 +37,7 @@ pub(crate) fn run(args: &args::Eval, tasks: &Tasks) -> Result<(), Failure> {
         print(&format!(
             "{} ({}), {} episodes, seed {}",
             policy.task(),
-            loaded.source.display(),
+            quoted(&loaded.source),
             args.episodes,
             args.seed
         ));

@@ -8,6 +8,25 @@ use fpo_run::run::RunError;
 use std::fmt;
 use std::process::ExitCode;
 
+/// How a command ended without an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Done {
+    /// All that was asked for is done: exit code 0.
+    Finished,
+    /// It was stopped on request and has saved everything; the same command, or the printed one,
+    /// continues it: exit code 75, EX_TEMPFAIL of sysexits.h, which invites to try again.
+    Stopped,
+}
+
+impl Done {
+    pub(crate) fn exit_code(self) -> ExitCode {
+        match self {
+            Self::Finished => ExitCode::SUCCESS,
+            Self::Stopped => ExitCode::from(75),
+        }
+    }
+}
+
 /// An error for the user.
 #[derive(Debug)]
 pub(crate) enum Failure {

@@ -10,9 +10,10 @@ use crate::picture;
 use crate::policy::load;
 use crate::tasks::Tasks;
 use fpo_env::gridworld;
+use fpo_files::{as_text, quoted};
+use fpo_run::run::run_containing;
 use samples::Samples;
 use serde_json::json;
-use std::path::Path;
 
 /// Runs the subcommand.
 pub(crate) fn run(args: &args::Gridworld, tasks: &Tasks) -> Result<(), Failure> {
@@ -23,11 +24,7 @@ pub(crate) fn run(args: &args::Gridworld, tasks: &Tasks) -> Result<(), Failure> 
 
 /// Draws a policy's actions, and prints their statistics.
 fn plot(args: &args::GridworldPlot, tasks: &Tasks) -> Result<(), Failure> {
-    let folder = if args.policy.is_dir() {
-        &args.policy
-    } else {
-        Path::new("")
-    };
+    let folder = run_containing(&args.policy).unwrap_or_default();
     let pictures = match &args.out {
         Some(out) => vec![out.clone()],
         None => picture::KINDS
@@ -40,12 +37,12 @@ fn plot(args: &args::GridworldPlot, tasks: &Tasks) -> Result<(), Failure> {
     let layout = gridworld::layout(&task.name).ok_or_else(|| {
         Failure::input(format!(
             "{} is a policy of `{}`, which is not a GridWorld task",
-            loaded.source.display(),
+            quoted(&loaded.source),
             task.name
         ))
     })?;
     let samples = Samples::draw(&loaded.policy, layout, gridworld::STEP_LIMIT, args.seed)
-        .map_err(|e| Failure::runtime(format!("{}: {e}", loaded.source.display())))?;
+        .map_err(|e| Failure::runtime(format!("{}: {e}", quoted(&loaded.source))))?;
     let drawing = drawing::document(&task.name, layout, &samples);
     pictures
         .iter()
@@ -54,10 +51,10 @@ fn plot(args: &args::GridworldPlot, tasks: &Tasks) -> Result<(), Failure> {
     if args.json {
         let ends = samples.ends();
         let result = json!({
-            "policy": loaded.source,
+            "policy": as_text(&loaded.source),
             "task": task.name,
             "seed": args.seed,
-            "pictures": pictures,
+            "pictures": pictures.iter().map(|path| as_text(path)).collect::<Vec<_>>(),
             "fork": {
                 "cell": [fork.x, fork.y],
                 "samples": samples.at_fork.len(),
@@ -74,10 +71,10 @@ fn plot(args: &args::GridworldPlot, tasks: &Tasks) -> Result<(), Failure> {
         print(&format!(
             "{} ({}): {}",
             task.name,
-            loaded.source.display(),
+            quoted(&loaded.source),
             pictures
                 .iter()
-                .map(|path| path.display().to_string())
+                .map(|path| quoted(path))
                 .collect::<Vec<_>>()
                 .join(", ")
         ));

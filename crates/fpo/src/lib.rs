@@ -29,7 +29,7 @@ pub mod video;
 use args::{Args, Command};
 use clap::Parser;
 use clap::error::ErrorKind;
-use failure::Failure;
+use failure::{Done, Failure};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -42,9 +42,9 @@ pub use fpo_env::{
 };
 pub use fpo_rng::Philox;
 
-/// Runs the program with the arguments of the process. Exit codes: 0 done (or stopped and saved), 1
-/// something failed while running or a run is not healthy, 2 the input is wrong, 130 interrupted a
-/// second time.
+/// Runs the program with the arguments of the process. Exit codes: 0 done, 1 something failed while
+/// running or a run is not healthy, 2 the input is wrong, 75 stopped by a signal and saved, 130
+/// interrupted a second time.
 pub fn main() -> ExitCode {
     exit(run(Tasks::built_in()))
 }
@@ -92,9 +92,9 @@ pub fn main_with(tasks: Vec<Arc<dyn Task>>) -> ExitCode {
     exit(Tasks::with(tasks, program.as_deref()).and_then(run))
 }
 
-fn exit(result: Result<(), Failure>) -> ExitCode {
-    match result.and_then(|()| output::check_written()) {
-        Ok(()) => ExitCode::SUCCESS,
+fn exit(result: Result<Done, Failure>) -> ExitCode {
+    match result.and_then(|done| output::check_written().map(|()| done)) {
+        Ok(done) => done.exit_code(),
         Err(failure) => {
             output::log(&format!("error: {failure}"));
             failure.exit_code()
@@ -102,21 +102,23 @@ fn exit(result: Result<(), Failure>) -> ExitCode {
     }
 }
 
-fn run(tasks: Tasks) -> Result<(), Failure> {
+fn run(tasks: Tasks) -> Result<Done, Failure> {
     let tasks = &tasks;
     let Args { command } = Args::try_parse().map_err(|error| misuse(&error))?;
     fpo_rng::simd::check().map_err(Failure::Input)?;
+    interrupt::survive_full_quota()?;
     match command {
         Command::Tasks(args) => tasks::run(&args, tasks),
-        Command::Train(args) => train::run(&args, tasks),
+        Command::Train(args) => return train::run(&args, tasks),
+        Command::Bench(args) => return bench::run(&args, tasks),
         Command::Eval(args) => eval::run(&args, tasks),
         Command::Play(args) => play::run(&args, tasks),
         Command::Reproduce(args) => reproduce::run(&args, tasks),
         Command::Doctor(args) => doctor::run(&args),
         Command::Gridworld(args) => gridworld::run(&args, tasks),
-        Command::Bench(args) => bench::run(&args, tasks),
-        Command::Report(args) => report::run(&args),
+        Command::Report(args) => report::run(&args, tasks),
     }
+    .map(|()| Done::Finished)
 }
 
 /// The error of a wrong command line, in one line.

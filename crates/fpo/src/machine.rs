@@ -1,6 +1,7 @@
 //! The machine of a run, recorded in its folder.
 
 use crate::failure::Failure;
+use fpo_files::quoted;
 use fpo_report::machine::{FILE, Machine};
 use fpo_run::run::Session;
 
@@ -14,5 +15,5 @@ pub(crate) fn record(session: &Session, threads: usize) -> Result<(), Failure> {
     let folder = session.folder().path();
     here(threads, session.trainer().iteration())
         .record(folder)
-        .map_err(|e| Failure::runtime(format!("cannot write {}: {e}", folder.join(FILE).display())))
+        .map_err(|e| Failure::runtime(format!("cannot write {}: {e}", quoted(&folder.join(FILE)))))
 }

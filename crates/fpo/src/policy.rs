@@ -3,8 +3,9 @@
 use crate::failure::Failure;
 use crate::tasks::Tasks;
 use fpo_env::Task;
+use fpo_files::{CONVERTED, is_crlf, quoted};
 use fpo_policy::Policy;
-use fpo_run::run::{Pick, find_policy};
+use fpo_run::run::{Pick, RunFolder, find_policy, is_checkpoint};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,24 +19,30 @@ pub(crate) struct Loaded {
 
 /// Reads the policy at `path` (of a run: that of the checkpoint `pick`) and finds its task.
 pub(crate) fn load(path: &Path, pick: Option<Pick>, tasks: &Tasks) -> Result<Loaded, Failure> {
-    if pick.is_some() && (path.is_file() || path.join("manifest.json").is_file()) {
+    if pick.is_some() && (path.is_file() || is_checkpoint(path)) {
         return Err(Failure::input(format!(
             "--checkpoint selects one of a run's checkpoints; {} is a single policy",
-            path.display()
+            quoted(path)
         )));
     }
     let (bytes, source) = find_policy(path, pick.unwrap_or(Pick::Latest))?;
-    let policy =
-        Policy::load(&bytes).map_err(|e| Failure::input(format!("{}: {e}", source.display())))?;
+    let policy = Policy::load(&bytes).map_err(|e| {
+        let source = quoted(&source);
+        Failure::input(if is_crlf(&bytes) {
+            format!("{source}: {CONVERTED}")
+        } else {
+            format!("{source}: {e}")
+        })
+    })?;
     let task = tasks
         .find(policy.task())
-        .map_err(|e| Failure::input(format!("{}: {e}", source.display())))?;
+        .map_err(|e| Failure::input(format!("{}: {e}", quoted(&source))))?;
     let spec = task.spec();
     if policy.observation() != spec.observation || !policy.action_map().spans(spec) {
         return Err(Failure::input(format!(
             "{}: it was trained on another version of {}: its observations or its action range are \
             not those of this version",
-            source.display(),
+            quoted(&source),
             spec.name
         )));
     }
@@ -54,28 +61,12 @@ pub(crate) fn threads(asked: Option<u16>) -> usize {
     )
 }
 
-/// A path quoted for a shell.
-pub(crate) fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_can_be_pasted() {
-        let quote = |path: &str| quoted(Path::new(path));
-        assert_eq!(
-            quote("runs/cheetah-run-fast-seed0"),
-            "runs/cheetah-run-fast-seed0"
-        );
-        assert_eq!(quote("my runs/it's"), r"'my runs/it'\''s'");
-    }
+/// A warning that nothing guards a run's folder, where the file system cannot lock.
+pub(crate) fn unlocked(folder: &RunFolder) -> Option<String> {
+    let why = folder.unlocked()?;
+    Some(format!(
+        "warning: the file system cannot lock {} ({why}): make sure that no other process trains \
+         there",
+        quoted(folder.path())
+    ))
 }

@@ -4,8 +4,8 @@ use crate::args;
 use crate::failure::Failure;
 use crate::machine;
 use crate::output::{print, save};
-use crate::policy::quoted;
-use fpo_files::read_own;
+use crate::tasks::Tasks;
+use fpo_files::{quoted, read_own};
 use fpo_report::files::SUITE;
 use fpo_report::page::{self, Film};
 use fpo_report::record::{Record, RecordError};
@@ -14,35 +14,37 @@ use fpo_report::suite::Suite;
 use fpo_report::tables::ReportInfo;
 use fpo_run::config::read_text;
 use fpo_run::health::{RunRecord, Severity, examine};
+use fpo_run::run::run_of;
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// Maximum size of a film that is embedded in the page; a larger one is linked.
 const EMBEDDED: u64 = 12 << 20;
 
 /// Writes the page.
-pub(crate) fn run(args: &args::Report) -> Result<(), Failure> {
-    let folder = &args.folder;
+pub(crate) fn run(args: &args::Report, tasks: &Tasks) -> Result<(), Failure> {
+    let folder = &run_of(&args.folder);
     let out = args
         .out
         .clone()
         .unwrap_or_else(|| folder.join("report.html"));
     let page = if folder.join(SUITE).is_file() {
-        of_suite(folder)?
+        of_suite(folder, tasks.program())?
     } else {
         of_run(folder, &out)?
     };
     save(&out, args.out.is_some(), page.as_bytes())?;
-    print(&format!("written: {}", out.display()));
+    print(&format!("written: {}", quoted(&out)));
     Ok(())
 }
 
 fn of_run(folder: &Path, out: &Path) -> Result<String, Failure> {
-    let record = Record::read(folder).map_err(|e| match e {
+    let record = Record::with_curves(folder, page::is_shown).map_err(|e| match e {
         RecordError::NotARun { folder, .. } if folder.is_dir() => Failure::input(format!(
             "{} is neither a run, which has a config.toml, nor a benchmark, which has a {SUITE}",
-            folder.display()
+            quoted(&folder)
         )),
         e => Failure::input(e),
     })?;
@@ -77,20 +79,37 @@ fn film(folder: &Path, out: &Path) -> Result<Option<Film>, Failure> {
         return Ok(None);
     };
     if about.len() <= EMBEDDED {
-        let bytes = read_own(&file, EMBEDDED)
-            .map_err(|e| Failure::runtime(format!("cannot read {}: {e}", file.display())))?;
+        let read = read_own(&file, EMBEDDED);
+        // A pointer to a film is none.
+        if read.as_ref().is_err_and(|e| e.kind() == ErrorKind::InvalidData) {
+            return Ok(None);
+        }
+        let bytes = read
+            .map_err(|e| Failure::runtime(format!("cannot read {}: {e}", quoted(&file))))?;
         return Ok(Some(Film::Embedded(bytes)));
     }
     let beside = out.parent() == Some(folder);
     let link = if beside {
         "video.mp4".to_owned()
     } else {
-        file.display().to_string()
+        address(&file)
     };
     Ok(Some(Film::Linked(link)))
 }
 
-fn of_suite(folder: &Path) -> Result<String, Failure> {
+/// The address of a file for a browser: absolute, with what has a meaning there as `%NN`.
+fn address(file: &Path) -> String {
+    let full = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+    let bytes = full.as_os_str().as_encoded_bytes().iter();
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-~".contains(&b);
+    let text = bytes.map(|&b| match b {
+        b if plain(b) => char::from(b).to_string(),
+        b => format!("%{b:02X}"),
+    });
+    format!("file://{}", text.collect::<String>())
+}
+
+fn of_suite(folder: &Path, program: &str) -> Result<String, Failure> {
     let file = folder.join(SUITE);
     let text = read_text(&file)?;
     let name = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
@@ -100,11 +119,11 @@ fn of_suite(folder: &Path) -> Result<String, Failure> {
         .to_string_lossy()
         .into_owned();
     let mut suite =
-        Suite::parse(&name, &text, &file.display().to_string()).map_err(Failure::input)?;
+        Suite::parse(&name, &text, &quoted(&file)).map_err(Failure::input)?;
     suite.seeds = seeds(&suite, folder);
     let results = Results::read(&suite, folder).map_err(Failure::input)?;
     let about = ReportInfo {
-        command: format!("fpo report {}", quoted(folder)),
+        command: format!("{program} report {}", quoted(folder)),
         here: machine::here(1, 0),
         remarks: Vec::new(),
     };

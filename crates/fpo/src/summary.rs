@@ -3,7 +3,8 @@
 use crate::display::Display;
 use crate::format::{count, duration, rate};
 use crate::output::print;
-use crate::{eval, policy};
+use crate::eval;
+use fpo_files::quoted;
 use fpo_run::run::Session;
 
 /// After the run's last iteration: prints its evaluation, and commands for the next steps.
@@ -26,7 +27,7 @@ pub(crate) fn finished(session: &Session, display: &Display, program: &str) {
         ));
         eval::table(evaluation).iter().for_each(|line| print(line));
     }
-    let folder = policy::quoted(session.folder().path());
+    let folder = quoted(session.folder().path());
     let longer = 2 * config.train.steps.max(session.trainer().env_steps());
     let (rate_now, rate_longer) = (
         session.learning_rate_fraction(config.train.steps),
@@ -74,6 +75,6 @@ pub(crate) fn stopped(session: &Session, program: &str) {
     ));
     print(&format!(
         "resume with: {program} train --resume {}",
-        policy::quoted(session.folder().path())
+        quoted(session.folder().path())
     ));
 }

@@ -3,8 +3,8 @@
 use crate::args;
 use crate::failure::Failure;
 use crate::output::print;
-use crate::policy::quoted;
 use fpo_env::{EnvSpec, Task};
+use fpo_files::quoted;
 use serde_json::json;
 use std::collections::HashSet;
 use std::path::Path;

@@ -3,14 +3,12 @@
 use super::{
     Checkpoint, CheckpointError, CheckpointInfo, FORMAT, FileRecord, KIND, MANIFEST, Manifest,
 };
-use fpo_files::{PARTIAL, discard, remove, sync_folder, write_synced};
+use fpo_files::{PARTIAL, REPLACED, discard, remove, sync_folder, write_synced};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 const PREFIX: &str = "step-";
-/// Prefix of a checkpoint that is being replaced by another of the same step.
-const REPLACED: &str = ".replaced-";
 
 /// The folder of a run's checkpoints, and how many are kept.
 #[derive(Clone, Debug)]
@@ -46,7 +44,8 @@ impl Checkpoints {
     }
 
     /// The checkpoints of `folder` from oldest to newest, without changing anything; none if the
-    /// folder does not exist.
+    /// folder does not exist. Links to folders count, as a hub's cache makes them: what is deleted
+    /// later is the link.
     ///
     /// # Errors
     /// If the folder cannot be read.
@@ -63,18 +62,18 @@ impl Checkpoints {
         let mut found = Vec::new();
         for entry in entries {
             let entry = entry.map_err(unreadable)?;
-            // Do not follow links: only folders inside this one may be deleted later.
-            if !entry.file_type().map_err(unreadable)?.is_dir() {
-                continue;
-            }
-            let step = entry
-                .file_name()
-                .to_str()
-                .and_then(|n| n.strip_prefix(PREFIX)?.parse::<u64>().ok());
-            found.extend(step.map(|step| (step, entry.path())));
+            let path = entry.path();
+            let step = Self::step(&path).filter(|_| path.is_dir());
+            found.extend(step.map(|step| (step, path)));
         }
         found.sort();
         Ok(found.into_iter().map(|(_, path)| path).collect())
+    }
+
+    /// The environment steps in the name of the checkpoint at `path`, if it is such a name.
+    pub fn step(path: &Path) -> Option<u64> {
+        let digits = path.file_name()?.to_str()?.strip_prefix(PREFIX)?;
+        digits.parse().ok()
     }
 
     /// The checkpoint with the highest evaluation, the earliest if equal; none if none was

@@ -3,7 +3,7 @@
 use crate::checkpoint::CheckpointError;
 use crate::config::ConfigError;
 use crate::metrics::MetricsError;
-use fpo_files::LineError;
+use fpo_files::{LineError, quoted};
 use fpo_learn::trainer::TrainError;
 use fpo_policy::PolicyError;
 use std::io::{self, ErrorKind};
@@ -14,14 +14,15 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum RunError {
     /// A new run in a folder that already holds one.
-    #[error("{0} already holds a run; continue it with `fpo train --resume {0}`, replace it with \
-        --force, or choose another folder with --out or --name", folder.display())]
+    #[error("{}", occupied(folder, *resumable))]
     Occupied {
         /// The folder.
         folder: PathBuf,
+        /// Whether it has the settings from which the run can be resumed.
+        resumable: bool,
     },
     /// There is no run to resume or use.
-    #[error("{} is not a run: {reason}", folder.display())]
+    #[error("{} is not a run: {reason}", quoted(folder))]
     NotARun {
         /// The folder.
         folder: PathBuf,
@@ -29,26 +30,37 @@ pub enum RunError {
         reason: String,
     },
     /// Another process is training in the folder.
-    #[error("{} is in use by another process", folder.display())]
+    #[error("{} is in use by another process", quoted(folder))]
     InUse {
         /// The folder.
         folder: PathBuf,
     },
-    /// The run has no checkpoint to resume from.
-    #[error("{} has no checkpoint to resume from; start over with --force", folder.display())]
+    /// The run has no checkpoint yet.
+    #[error("{0} has no checkpoint yet; a run that trains saves its first soon, and \
+        `train --resume {0}` continues one that was interrupted", quoted(folder))]
     NoCheckpoint {
         /// The folder.
         folder: PathBuf,
     },
+    /// The run has trained further than to its first checkpoint, but has none.
+    #[error("{} has no checkpoint to resume from, but metrics up to iteration {iteration}: its \
+        checkpoints were moved or deleted; put them back, or begin another run with --name or \
+        --out", quoted(folder))]
+    CheckpointsGone {
+        /// The folder.
+        folder: PathBuf,
+        /// The last iteration in its metrics.
+        iteration: u64,
+    },
     /// The run has left no failure to reproduce.
     #[error("{} has no failure/failure.json: it has not failed, or a newer run replaced \
-        it", folder.display())]
+        it", quoted(folder))]
     NoFailure {
         /// The folder.
         folder: PathBuf,
     },
     /// The files of a failure are damaged.
-    #[error("{} is damaged: {reason}", path.display())]
+    #[error("{} is damaged: {reason}", quoted(path))]
     FailureDamaged {
         /// The file.
         path: PathBuf,
@@ -56,8 +68,8 @@ pub enum RunError {
         reason: String,
     },
     /// The newest checkpoint cannot be used, but an earlier one can.
-    #[error("{source}; {} is valid: delete {} to resume from \
-        there", older.display(), newest.display())]
+    #[error("{source}; {} is valid: to resume from there, move {} out of its \
+        folder", quoted(older), quoted(newest))]
     NewestDamaged {
         /// The error of the newest.
         source: CheckpointError,
@@ -68,7 +80,7 @@ pub enum RunError {
     },
     /// The run is complete.
     #[error("{} is complete ({steps} environment steps); extend it with --set \
-        train.steps=N", folder.display())]
+        train.steps=N", quoted(folder))]
     Complete {
         /// The folder.
         folder: PathBuf,
@@ -78,7 +90,7 @@ pub enum RunError {
     /// A damaged line of a file that grows with the run, other than a last one truncated by a
     /// crash.
     #[error("{} is damaged in line {line}: {reason}; move the file away to resume without its \
-        records", path.display())]
+        records", quoted(path))]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -88,7 +100,7 @@ pub enum RunError {
         reason: String,
     },
     /// A file system error.
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}: {source}", quoted(path))]
     Io {
         /// The attempted action.
         action: &'static str,
@@ -106,7 +118,7 @@ pub enum RunError {
     /// Training has collapsed again after the largest allowed number of rollbacks.
     #[error(
         "training has collapsed again after {rollbacks} rollbacks: lower learning rates did not \
-         help; start a new run with the stabilizing settings of the preset `fast` (`fpo doctor` \
+         help; start a new run with the stabilizing settings of the preset `fast` (`doctor` \
          lists them)"
     )]
     Collapsed {
@@ -153,7 +165,8 @@ impl RunError {
             | Self::NoFailure { .. }
             | Self::NotARun { .. }
             | Self::InUse { .. }
-            | Self::NoCheckpoint { .. } => true,
+            | Self::NoCheckpoint { .. }
+            | Self::CheckpointsGone { .. } => true,
             Self::Complete { .. }
             | Self::Damaged { .. }
             | Self::FailureDamaged { .. }
@@ -162,7 +175,7 @@ impl RunError {
             Self::Checkpoint(error) => !matches!(error, CheckpointError::Save { .. }),
             Self::Metrics(MetricsError::Damaged { .. }) => true,
             Self::Metrics(MetricsError::Io { source, .. }) => {
-                source.kind() == ErrorKind::InvalidInput
+                matches!(source.kind(), ErrorKind::InvalidInput | ErrorKind::InvalidData)
             }
             Self::Train(
                 TrainError::State(_)
@@ -171,15 +184,32 @@ impl RunError {
                 | TrainError::UnequalEpisode(_),
             )
             | Self::Policy(_) => true,
-            // Invalid folder names, and files that are too long.
+            // Invalid folder names, and files that are too long or stand for another.
             Self::Io { action, source, .. } => match source.kind() {
-                ErrorKind::NotADirectory | ErrorKind::InvalidFilename | ErrorKind::InvalidInput => {
-                    true
-                }
+                ErrorKind::NotADirectory
+                | ErrorKind::InvalidFilename
+                | ErrorKind::InvalidInput
+                | ErrorKind::InvalidData => true,
                 ErrorKind::FileTooLarge => *action == "read",
                 _ => false,
             },
             Self::Train(_) | Self::Collapsed { .. } | Self::NotRecorded { .. } => false,
         }
+    }
+}
+
+/// That a folder holds a run, and what to do: nothing that deletes it.
+fn occupied(folder: &Path, resumable: bool) -> String {
+    let folder = quoted(folder);
+    if resumable {
+        format!(
+            "{folder} already holds a run; continue it with `train --resume {folder}`, or choose \
+             another folder with --name or --out"
+        )
+    } else {
+        format!(
+            "{folder} holds files of a run, but no config.toml to continue it; choose another \
+             folder with --name or --out"
+        )
     }
 }
