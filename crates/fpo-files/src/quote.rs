@@ -105,15 +105,49 @@ mod tests {
     /// Names that a file can have: every byte but `/` and NUL.
     fn names() -> Vec<Vec<u8>> {
         let mut names: Vec<Vec<u8>> = [
-            "plain", "two words", " two  spaces ", "it's", "\"q\"", "a\nb", "a\tb\r", "$HOME",
-            "`id`", "a;b|c&d", "*?[a]", "~", "~root", "#x", "!x", "-x", "--help", "=ls", "a=b",
-            "{a,b}", "\\", "\\n", "'", "''", "\u{1b}[31m", "\u{202e}txt", "\u{2028}f", "é", "日本",
-            "\u{feff}b", "(x)", "<x>", "^x", "%1",
+            "plain",
+            "two words",
+            " two  spaces ",
+            "it's",
+            "\"q\"",
+            "a\nb",
+            "a\tb\r",
+            "$HOME",
+            "`id`",
+            "a;b|c&d",
+            "*?[a]",
+            "~",
+            "~root",
+            "#x",
+            "!x",
+            "-x",
+            "--help",
+            "=ls",
+            "a=b",
+            "{a,b}",
+            "\\",
+            "\\n",
+            "'",
+            "''",
+            "\u{1b}[31m",
+            "\u{202e}txt",
+            "\u{2028}f",
+            "é",
+            "日本",
+            "\u{feff}b",
+            "(x)",
+            "<x>",
+            "^x",
+            "%1",
         ]
         .iter()
         .map(|name| name.as_bytes().to_vec())
         .collect();
-        names.extend([b"caf\xe9".to_vec(), b"\xff\xfeab".to_vec(), b"a\x80f0'\n".to_vec()]);
+        names.extend([
+            b"caf\xe9".to_vec(),
+            b"\xff\xfeab".to_vec(),
+            b"a\x80f0'\n".to_vec(),
+        ]);
         names.push((1..=255).filter(|b| *b != b'/').collect());
         names
     }
@@ -130,7 +164,14 @@ mod tests {
             let output = Command::new("bash").args(["-c", &script]).output().unwrap();
             assert!(output.status.success(), "{script}");
             let dash = name.starts_with(b"-");
-            let read = [if dash { &b"./"[..] } else { b"" }, &name, b"\0", &name, b"\0"].concat();
+            let read = [
+                if dash { &b"./"[..] } else { b"" },
+                &name,
+                b"\0",
+                &name,
+                b"\0",
+            ]
+            .concat();
             assert_eq!(output.stdout, read, "{script}");
         }
     }
@@ -139,21 +180,30 @@ mod tests {
     #[test]
     fn visible_names_are_read_by_every_posix_shell() {
         for name in names() {
-            let Ok(name) = String::from_utf8(name) else { continue };
+            let Ok(name) = String::from_utf8(name) else {
+                continue;
+            };
             if name.chars().any(is_hidden) {
                 continue;
             }
             let script = format!("printf %s {}", quoted(Path::new(&name)));
             let output = Command::new("sh").args(["-c", &script]).output().unwrap();
             let read = String::from_utf8(output.stdout).unwrap();
-            assert_eq!(read.trim_start_matches("./"), name.trim_start_matches("./"), "{script}");
+            assert_eq!(
+                read.trim_start_matches("./"),
+                name.trim_start_matches("./"),
+                "{script}"
+            );
         }
     }
 
     #[test]
     fn plain_paths_stay_as_they_are() {
         let quote = |path: &str| quoted(Path::new(path));
-        assert_eq!(quote("runs/cheetah-run-fast-seed0"), "runs/cheetah-run-fast-seed0");
+        assert_eq!(
+            quote("runs/cheetah-run-fast-seed0"),
+            "runs/cheetah-run-fast-seed0"
+        );
         assert_eq!(quote("my runs/it's"), r"'my runs/it'\''s'");
         assert_eq!(quote(""), "''");
         assert_eq!(quote("-run"), "./-run");

@@ -144,7 +144,10 @@ mod tests {
         let long = folder.path().join("x".repeat(300));
         assert!(absence(&long, "none").unwrap().contains("too long"));
         fs::write(&file, "").unwrap();
-        assert_eq!((absence(&file, "none"), absence(&link, "none")), (None, None));
+        assert_eq!(
+            (absence(&file, "none"), absence(&link, "none")),
+            (None, None)
+        );
         assert_eq!(absence(&file.join("in"), "none").unwrap(), "none");
     }
 

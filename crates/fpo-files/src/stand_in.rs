@@ -8,7 +8,10 @@ use std::io::{self, ErrorKind};
 pub fn stand_in(start: &[u8]) -> Option<&'static str> {
     let begins = |with: &[u8]| start.len() >= with.len() && start[..with.len()] == *with;
     let tag = |with: &str| {
-        let from = start.iter().position(|b| !b.is_ascii_whitespace()).unwrap_or(0);
+        let from = start
+            .iter()
+            .position(|b| !b.is_ascii_whitespace())
+            .unwrap_or(0);
         start[from..]
             .get(..with.len())
             .is_some_and(|there| there.eq_ignore_ascii_case(with.as_bytes()))
@@ -19,8 +22,11 @@ pub fn stand_in(start: &[u8]) -> Option<&'static str> {
         Some("it is a git-annex pointer, not the file itself; `git annex get` fetches the file")
     } else if tag("<!doctype html") || tag("<html") {
         Some("it is a web page, not the file itself; download the file again")
-    } else if begins(b"PK\x03\x04") || begins(&[0x1f, 0x8b, 8]) || begins(b"\xfd7zXZ\0")
-        || begins(&[0x28, 0xb5, 0x2f, 0xfd]) || begins(b"BZh")
+    } else if begins(b"PK\x03\x04")
+        || begins(&[0x1f, 0x8b, 8])
+        || begins(b"\xfd7zXZ\0")
+        || begins(&[0x28, 0xb5, 0x2f, 0xfd])
+        || begins(b"BZh")
     {
         Some("it is compressed; unpack it first")
     } else {
@@ -37,8 +43,7 @@ pub(crate) fn refuse(start: &[u8]) -> io::Result<()> {
 }
 
 /// Why `bytes` differ, where they do so because line feeds were converted to CRLF.
-pub const CONVERTED: &str =
-    "its line ends were converted to CRLF, as Git does with core.autocrlf or a `text` attribute; \
+pub const CONVERTED: &str = "its line ends were converted to CRLF, as Git does with core.autocrlf or a `text` attribute; \
      copy the file again without that";
 
 /// Whether every line feed of `bytes` follows a carriage return, of which there is at least one.
@@ -55,16 +60,28 @@ mod tests {
     #[test]
     fn stand_ins_are_known() {
         for (start, what) in [
-            (&b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"[..], "LFS"),
+            (
+                &b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"[..],
+                "LFS",
+            ),
             (b"/annex/objects/SHA256E-s1--0\n", "annex"),
             (b"\n <!DOCTYPE html>", "web page"),
             (b"<HTML>", "web page"),
             (b"PK\x03\x04", "compressed"),
             (b"\x1f\x8b\x08", "compressed"),
         ] {
-            assert!(stand_in(start).is_some_and(|said| said.contains(what)), "{what}");
+            assert!(
+                stand_in(start).is_some_and(|said| said.contains(what)),
+                "{what}"
+            );
         }
-        for real in [&b""[..], b"task = \"x\"", b"{\"iteration\":1", b"version = 1", b"\x80\0\0\0"] {
+        for real in [
+            &b""[..],
+            b"task = \"x\"",
+            b"{\"iteration\":1",
+            b"version = 1",
+            b"\x80\0\0\0",
+        ] {
             assert_eq!(stand_in(real), None);
         }
     }

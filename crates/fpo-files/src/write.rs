@@ -72,7 +72,9 @@ pub fn rename_over(from: &Path, to: &Path) -> io::Result<()> {
     // Servers of SFTP and SMB that refuse to replace give one of these.
     let refused = matches!(
         error.kind(),
-        ErrorKind::AlreadyExists | ErrorKind::PermissionDenied | ErrorKind::Unsupported
+        ErrorKind::AlreadyExists
+            | ErrorKind::PermissionDenied
+            | ErrorKind::Unsupported
             | ErrorKind::ResourceBusy
     );
     let file = |path: &Path| fs::symlink_metadata(path).is_ok_and(|there| !there.is_dir());
@@ -119,8 +121,14 @@ fn possible(error: io::Error) -> io::Result<()> {
             | ErrorKind::IsADirectory
             | ErrorKind::ReadOnlyFilesystem
     );
-    let unnamed = error.raw_os_error().is_some_and(|code| UNNAMED.contains(&code));
-    if cannot || unnamed { Ok(()) } else { Err(error) }
+    let unnamed = error
+        .raw_os_error()
+        .is_some_and(|code| UNNAMED.contains(&code));
+    if cannot || unnamed {
+        Ok(())
+    } else {
+        Err(error)
+    }
 }
 
 /// Creates a new, empty file that replaces whatever was there, which is deleted as by [`remove`].
@@ -167,7 +175,9 @@ pub fn discard(path: &Path) -> io::Result<()> {
 /// If the folder is gone, or writing fails.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) {
-        File::open(folder).and_then(|folder| folder.sync_all()).or_else(possible)
+        File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .or_else(possible)
     } else {
         Ok(())
     }
@@ -213,11 +223,17 @@ mod tests {
     fn what_a_file_system_cannot_do_is_no_failure() {
         // EPERM, EBADF, EACCES, EISDIR, EINVAL, ENOTTY, EROFS, ENOSYS, EOPNOTSUPP on Linux.
         for code in [1, 9, 13, 21, 22, 25, 30, 38, 95] {
-            assert!(possible(io::Error::from_raw_os_error(code)).is_ok(), "{code}");
+            assert!(
+                possible(io::Error::from_raw_os_error(code)).is_ok(),
+                "{code}"
+            );
         }
         // ENOENT, EIO, ENOSPC, EDQUOT, ESTALE.
         for code in [2, 5, 28, 122, 116] {
-            assert!(possible(io::Error::from_raw_os_error(code)).is_err(), "{code}");
+            assert!(
+                possible(io::Error::from_raw_os_error(code)).is_err(),
+                "{code}"
+            );
         }
         assert!(sync_folder(Path::new("/nonexistent")).is_err());
     }

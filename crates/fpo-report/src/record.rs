@@ -384,7 +384,9 @@ fn read_evaluations(path: &Path) -> Result<Vec<Evaluation>, LineError> {
         let line = line.trim_end();
         let Some(columns) = &columns else {
             let header: Vec<String> = line.split(',').map(str::to_owned).collect();
-            let missing = COLUMNS.iter().find(|name| !header.iter().any(|it| it == *name));
+            let missing = COLUMNS
+                .iter()
+                .find(|name| !header.iter().any(|it| it == *name));
             columns = Some(header);
             return missing.map_or(Ok(()), |name| Err(format!("it has no {name}")));
         };
@@ -424,7 +426,15 @@ fn read_evaluations(path: &Path) -> Result<Vec<Evaluation>, LineError> {
 
 /// The columns of `eval.csv` that are read.
 const COLUMNS: [&str; 9] = [
-    "iteration", "env_steps", "noise", "episodes", "mean", "std", "min", "max", "diverged",
+    "iteration",
+    "env_steps",
+    "noise",
+    "episodes",
+    "mean",
+    "std",
+    "min",
+    "max",
+    "diverged",
 ];
 
 /// A line of `eval.csv`: its iteration, its environment steps, whether it is from zero noise, and
@@ -438,7 +448,8 @@ fn parse_evaluation(columns: &[String], line: &str) -> Result<(u64, u64, bool, R
     };
     let number = |name: &str| -> Result<f64, String> {
         let text = field(name)?;
-        text.parse().map_err(|_| format!("`{text}` is not a number"))
+        text.parse()
+            .map_err(|_| format!("`{text}` is not a number"))
     };
     let returns = Returns {
         episodes: number("episodes")? as u64,
@@ -453,7 +464,12 @@ fn parse_evaluation(columns: &[String], line: &str) -> Result<(u64, u64, bool, R
     if !zero && noise != "random" {
         return Err(format!("`{noise}` is no kind of noise"));
     }
-    Ok((number("iteration")? as u64, number("env_steps")? as u64, zero, returns))
+    Ok((
+        number("iteration")? as u64,
+        number("env_steps")? as u64,
+        zero,
+        returns,
+    ))
 }
 
 #[cfg(test)]
@@ -494,7 +510,10 @@ mod tests {
             (200, 200, 5.0)
         );
         assert_eq!(record.text_setting("task"), "t");
-        assert!(record.curves.get("reward").is_none(), "it was not asked for");
+        assert!(
+            record.curves.get("reward").is_none(),
+            "it was not asked for"
+        );
         let record = Record::with_curves(folder.path(), |name| name == "reward").unwrap();
         let curve = |name: &str| Some(record.curves.get(name)?.points(Merge::Mean));
         assert_eq!(curve("reward").unwrap(), [(100.0, 0.5), (200.0, 0.75)]);

@@ -80,7 +80,10 @@ impl Thinned {
             Merge::Least => group.least,
             Merge::Greatest => group.greatest,
         };
-        self.groups.iter().map(|group| (group.x, y(group))).collect()
+        self.groups
+            .iter()
+            .map(|group| (group.x, y(group)))
+            .collect()
     }
 }
 
@@ -109,7 +112,11 @@ mod tests {
         for count in [POINTS + 1, 2 * POINTS, 100_001] {
             let many = thinned((0..count).map(|k| (k as f64, (k % 2) as f64)));
             let mean = many.points(Merge::Mean);
-            assert!((POINTS / 2..=POINTS).contains(&mean.len()), "{}", mean.len());
+            assert!(
+                (POINTS / 2..=POINTS).contains(&mean.len()),
+                "{}",
+                mean.len()
+            );
             assert!(mean.is_sorted_by(|a, b| a.0 < b.0));
             // All groups but the last are whole.
             let (_, whole) = mean.split_last().unwrap();

@@ -95,7 +95,10 @@ struct FileRecord {
 #[non_exhaustive]
 pub enum CheckpointError {
     /// Writing failed, for instance because the disk is full. Earlier checkpoints are unchanged.
-    #[error("cannot save checkpoint {}: {source}; earlier checkpoints are intact", quoted(path))]
+    #[error(
+        "cannot save checkpoint {}: {source}; earlier checkpoints are intact",
+        quoted(path)
+    )]
     Save {
         /// The checkpoint's folder.
         path: PathBuf,

@@ -27,8 +27,11 @@ pub enum MetricsError {
         source: io::Error,
     },
     /// A line that is not a row, other than a last one truncated by a crash.
-    #[error("{} is damaged in line {line}: {reason}; move the file away to resume without its \
-        records", quoted(path))]
+    #[error(
+        "{} is damaged in line {line}: {reason}; move the file away to resume without its \
+        records",
+        quoted(path)
+    )]
     Damaged {
         /// The file.
         path: PathBuf,

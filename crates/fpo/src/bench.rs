@@ -4,8 +4,8 @@ mod plan;
 mod progress;
 mod work;
 
-use crate::failure::{Done, Failure};
 use crate::args;
+use crate::failure::{Done, Failure};
 use crate::format::count;
 use crate::output::{log, print};
 use crate::policy::threads;
@@ -298,7 +298,10 @@ fn command(program: &str) -> String {
 
 /// The command that continues this process: the same without `--force`.
 fn continuation(program: &str) -> String {
-    typed(program, std::env::args_os().skip(1).filter(|arg| arg != "--force"))
+    typed(
+        program,
+        std::env::args_os().skip(1).filter(|arg| arg != "--force"),
+    )
 }
 
 fn typed(program: &str, args: impl Iterator<Item = OsString>) -> String {

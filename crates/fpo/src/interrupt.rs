@@ -24,7 +24,9 @@ pub(crate) fn stop_flag(message: &'static str) -> Result<Arc<AtomicBool>, Failur
     let flag = Arc::new(AtomicBool::new(false));
     let set = Arc::clone(&flag);
     let ignored = ignored();
-    let heard = STOPPING.into_iter().filter(|signal| !is_in(ignored, *signal));
+    let heard = STOPPING
+        .into_iter()
+        .filter(|signal| !is_in(ignored, *signal));
     let mut signals = Signals::new(heard).map_err(unheard)?;
     let listen = move || {
         let mut first: Option<Instant> = None;

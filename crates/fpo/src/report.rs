@@ -81,11 +81,14 @@ fn film(folder: &Path, out: &Path) -> Result<Option<Film>, Failure> {
     if about.len() <= EMBEDDED {
         let read = read_own(&file, EMBEDDED);
         // A pointer to a film is none.
-        if read.as_ref().is_err_and(|e| e.kind() == ErrorKind::InvalidData) {
+        if read
+            .as_ref()
+            .is_err_and(|e| e.kind() == ErrorKind::InvalidData)
+        {
             return Ok(None);
         }
-        let bytes = read
-            .map_err(|e| Failure::runtime(format!("cannot read {}: {e}", quoted(&file))))?;
+        let bytes =
+            read.map_err(|e| Failure::runtime(format!("cannot read {}: {e}", quoted(&file))))?;
         return Ok(Some(Film::Embedded(bytes)));
     }
     let beside = out.parent() == Some(folder);
@@ -118,8 +121,7 @@ fn of_suite(folder: &Path, program: &str) -> Result<String, Failure> {
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned();
-    let mut suite =
-        Suite::parse(&name, &text, &quoted(&file)).map_err(Failure::input)?;
+    let mut suite = Suite::parse(&name, &text, &quoted(&file)).map_err(Failure::input)?;
     suite.seeds = seeds(&suite, folder);
     let results = Results::read(&suite, folder).map_err(Failure::input)?;
     let about = ReportInfo {

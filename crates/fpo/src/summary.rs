@@ -1,9 +1,9 @@
 //! The summary that is printed after a training.
 
 use crate::display::Display;
+use crate::eval;
 use crate::format::{count, duration, rate};
 use crate::output::print;
-use crate::eval;
 use fpo_files::quoted;
 use fpo_run::run::Session;
 

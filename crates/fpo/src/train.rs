@@ -113,7 +113,9 @@ fn resume_or_start(args: &args::Train, tasks: &Tasks) -> Result<Option<Session>,
         Err(error) => Err(error.into()),
         Ok(session) => {
             for config::Difference { key, value, other } in changes {
-                log(&format!("note: `{key}` is {value} from now on, and was {other}"));
+                log(&format!(
+                    "note: `{key}` is {value} from now on, and was {other}"
+                ));
             }
             Ok(Some(session))
         }
@@ -124,7 +126,10 @@ fn resume_or_start(args: &args::Train, tasks: &Tasks) -> Result<Option<Session>,
 fn asked(args: &args::Train, tasks: &Tasks) -> Result<(Arc<dyn Task>, Config), Failure> {
     let name = args.task.as_deref();
     let name = name.ok_or_else(|| {
-        Failure::input(format!("name a task (`{} tasks` lists them)", tasks.program()))
+        Failure::input(format!(
+            "name a task (`{} tasks` lists them)",
+            tasks.program()
+        ))
     })?;
     Ok((tasks.find(name)?, resolve(args, name)?))
 }
@@ -207,7 +212,10 @@ fn run_to_resume(path: &Path, program: &str) -> Result<PathBuf, Failure> {
     let run = run_of(path);
     let full = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let step = |path: &Path| {
-        let folder = path.ancestors().take(2).find(|folder| is_checkpoint(folder))?;
+        let folder = path
+            .ancestors()
+            .take(2)
+            .find(|folder| is_checkpoint(folder))?;
         Checkpoints::step(folder)
     };
     let Some(asked) = step(path).or_else(|| step(&full)) else {

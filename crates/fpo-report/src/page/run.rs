@@ -119,7 +119,10 @@ fn in_table(all: &[Evaluation]) -> Vec<Evaluation> {
     let every = all.len().div_ceil(IN_TABLE).max(1);
     let best = (0..all.len()).max_by(|a, b| all[*a].zero.mean.total_cmp(&all[*b].zero.mean));
     let shown = |k: usize| k.is_multiple_of(every) || k + 1 == all.len() || Some(k) == best;
-    (0..all.len()).filter(|k| shown(*k)).map(|k| all[k]).collect()
+    (0..all.len())
+        .filter(|k| shown(*k))
+        .map(|k| all[k])
+        .collect()
 }
 
 fn headlines(record: &Record) -> Vec<(String, String)> {
@@ -459,7 +462,11 @@ mod tests {
             detail: "very".to_owned(),
         };
         let film = Film::Embedded(b"film".to_vec());
-        let page = of_run(&Record::with_curves(&run, is_shown).unwrap(), Some(&[finding]), Some(&film));
+        let page = of_run(
+            &Record::with_curves(&run, is_shown).unwrap(),
+            Some(&[finding]),
+            Some(&film),
+        );
         for part in [
             "hop-seed0",
             "6.000 ± 0.500",
@@ -475,7 +482,11 @@ mod tests {
             "task = \"<img src=http://x>\"\n[train]\nsteps = 300\n",
         )
         .unwrap();
-        let page = of_run(&Record::with_curves(&run, is_shown).unwrap(), Some(&[]), None);
+        let page = of_run(
+            &Record::with_curves(&run, is_shown).unwrap(),
+            Some(&[]),
+            None,
+        );
         assert!(page.contains("No problems were found") && page.contains("&lt;img src="));
         let addresses =
             page.matches("http").count() - page.matches("http://www.w3.org/2000/svg").count();

@@ -36,16 +36,22 @@ pub enum RunError {
         folder: PathBuf,
     },
     /// The run has no checkpoint yet.
-    #[error("{0} has no checkpoint yet; a run that trains saves its first soon, and \
-        `train --resume {0}` continues one that was interrupted", quoted(folder))]
+    #[error(
+        "{0} has no checkpoint yet; a run that trains saves its first soon, and \
+        `train --resume {0}` continues one that was interrupted",
+        quoted(folder)
+    )]
     NoCheckpoint {
         /// The folder.
         folder: PathBuf,
     },
     /// The run has trained further than to its first checkpoint, but has none.
-    #[error("{} has no checkpoint to resume from, but metrics up to iteration {iteration}: its \
+    #[error(
+        "{} has no checkpoint to resume from, but metrics up to iteration {iteration}: its \
         checkpoints were moved or deleted; put them back, or begin another run with --name or \
-        --out", quoted(folder))]
+        --out",
+        quoted(folder)
+    )]
     CheckpointsGone {
         /// The folder.
         folder: PathBuf,
@@ -53,8 +59,11 @@ pub enum RunError {
         iteration: u64,
     },
     /// The run has left no failure to reproduce.
-    #[error("{} has no failure/failure.json: it has not failed, or a newer run replaced \
-        it", quoted(folder))]
+    #[error(
+        "{} has no failure/failure.json: it has not failed, or a newer run replaced \
+        it",
+        quoted(folder)
+    )]
     NoFailure {
         /// The folder.
         folder: PathBuf,
@@ -68,8 +77,12 @@ pub enum RunError {
         reason: String,
     },
     /// The newest checkpoint cannot be used, but an earlier one can.
-    #[error("{source}; {} is valid: to resume from there, move {} out of its \
-        folder", quoted(older), quoted(newest))]
+    #[error(
+        "{source}; {} is valid: to resume from there, move {} out of its \
+        folder",
+        quoted(older),
+        quoted(newest)
+    )]
     NewestDamaged {
         /// The error of the newest.
         source: CheckpointError,
@@ -79,8 +92,11 @@ pub enum RunError {
         older: PathBuf,
     },
     /// The run is complete.
-    #[error("{} is complete ({steps} environment steps); extend it with --set \
-        train.steps=N", quoted(folder))]
+    #[error(
+        "{} is complete ({steps} environment steps); extend it with --set \
+        train.steps=N",
+        quoted(folder)
+    )]
     Complete {
         /// The folder.
         folder: PathBuf,
@@ -89,8 +105,11 @@ pub enum RunError {
     },
     /// A damaged line of a file that grows with the run, other than a last one truncated by a
     /// crash.
-    #[error("{} is damaged in line {line}: {reason}; move the file away to resume without its \
-        records", quoted(path))]
+    #[error(
+        "{} is damaged in line {line}: {reason}; move the file away to resume without its \
+        records",
+        quoted(path)
+    )]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -175,7 +194,10 @@ impl RunError {
             Self::Checkpoint(error) => !matches!(error, CheckpointError::Save { .. }),
             Self::Metrics(MetricsError::Damaged { .. }) => true,
             Self::Metrics(MetricsError::Io { source, .. }) => {
-                matches!(source.kind(), ErrorKind::InvalidInput | ErrorKind::InvalidData)
+                matches!(
+                    source.kind(),
+                    ErrorKind::InvalidInput | ErrorKind::InvalidData
+                )
             }
             Self::Train(
                 TrainError::State(_)

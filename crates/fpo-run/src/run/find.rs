@@ -37,7 +37,9 @@ pub fn find_policy(path: &Path, pick: Pick) -> Result<(Vec<u8>, PathBuf), RunErr
         return Err(not_a_run(why));
     }
     if !path.is_dir() {
-        return Err(not_a_run("it is neither a regular file nor a folder".into()));
+        return Err(not_a_run(
+            "it is neither a regular file nor a folder".into(),
+        ));
     }
     let Some(folder) = checkpoints_of(path)? else {
         if RunFolder::holds_a_run(path) && !is_checkpoint(path) {
@@ -101,7 +103,9 @@ fn checkpoints_of(path: &Path) -> Result<Option<PathBuf>, RunError> {
 /// The checkpoint of `folder` after `step` environment steps, whatever zeros its name begins with.
 fn of_step(folder: &Path, step: u64) -> Result<PathBuf, CheckpointError> {
     let all = Checkpoints::list(folder)?;
-    let found = all.into_iter().find(|path| Checkpoints::step(path) == Some(step));
+    let found = all
+        .into_iter()
+        .find(|path| Checkpoints::step(path) == Some(step));
     Ok(found.unwrap_or_else(|| folder.join(format!("step-{step}"))))
 }
 

@@ -3,7 +3,7 @@
 use super::{CONFIG, EVALUATIONS, EVENTS, RunError, failure, is_checkpoint};
 use crate::metrics::METRICS;
 use fpo_files::{
-    PARTIAL, REPLACED, absence, dangling, discard, partial, remove, replace, restore, sync_folder,
+    PARTIAL, REPLACED, absence, dangling, partial, remove, replace, restore, sync_folder,
 };
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -153,11 +153,17 @@ impl RunFolder {
         Ok(())
     }
 
-    /// Deletes the files of an earlier run. Its checkpoints are first renamed, all at once: after
-    /// an interrupted deletion the folder must not look like a run that can be resumed.
+    /// Deletes the files of an earlier run. Its checkpoints are renamed first and deleted last:
+    /// while they have that name, an interrupted deletion is known as one, and neither looks like a
+    /// run that can be resumed, nor like one whose checkpoints were lost.
     pub(super) fn clear(&self) -> Result<(), RunError> {
-        let checkpoints = self.checkpoints();
-        discard(&checkpoints).map_err(io_error("delete", &checkpoints))?;
+        let (checkpoints, deleting) = (self.checkpoints(), partial(&self.checkpoints()));
+        remove(&deleting).map_err(io_error("delete", &deleting))?;
+        match fs::rename(&checkpoints, &deleting) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => fs::create_dir(&deleting),
+            renamed => renamed,
+        }
+        .map_err(io_error("delete", &checkpoints))?;
         let entries = fs::read_dir(&self.path).map_err(io_error("read", &self.path))?;
         for entry in entries {
             let entry = entry.map_err(io_error("read", &self.path))?;
@@ -167,12 +173,13 @@ impl RunFolder {
             let ours = OURS.contains(&plain.unwrap_or(&name));
             // Temporary files of films.
             let film = name.starts_with(".film-") && name.ends_with(".tmp");
-            if ours || film || name.starts_with("events.out.tfevents.") {
+            let events = name.starts_with("events.out.tfevents.");
+            if (ours || film || events) && entry.path() != deleting {
                 let path = entry.path();
                 remove(&path).map_err(io_error("delete", &path))?;
             }
         }
-        Ok(())
+        remove(&deleting).map_err(io_error("delete", &deleting))
     }
 
     /// Syncs its directory entries.

@@ -125,7 +125,7 @@ fn rollback_rescues_a_run_that_collapses() {
     let outcome = train(&on, config(&[ROLLBACK]), &mut recorder).unwrap();
     assert_eq!(outcome, Outcome::Finished);
     assert!(kinds(&recorder.events).contains(&FindingKind::Rollback));
-    let record = RunRecord::read(&on).unwrap();
+
     let mut rows = Vec::new();
     each_row(&on, |row| rows.push(row)).unwrap();
     let last = rows.last().unwrap();

@@ -135,7 +135,11 @@ fn state(folder: &Path, config: &Config) -> Result<State, Failure> {
         .pop();
     let Some(newest) = newest else {
         // Interrupted before its first checkpoint: its beginning is repeated.
-        return Ok(if failed { State::Failed } else { State::Begun(0) });
+        return Ok(if failed {
+            State::Failed
+        } else {
+            State::Begun(0)
+        });
     };
     let checkpoint = Checkpoint::open(&newest).map_err(Failure::input)?;
     let iterations = config.train.steps.div_ceil(config.env.transitions() as u64);
