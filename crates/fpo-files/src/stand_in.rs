@@ -43,8 +43,8 @@ pub(crate) fn refuse(start: &[u8]) -> io::Result<()> {
 }
 
 /// Why `bytes` differ, where they do so because line feeds were converted to CRLF.
-pub const CONVERTED: &str = "its line ends were converted to CRLF, as Git does with core.autocrlf or a `text` attribute; \
-     copy the file again without that";
+pub const CONVERTED: &str = "its line ends were converted to CRLF, as Git does with \
+     core.autocrlf or a `text` attribute; copy the file again without that";
 
 /// Whether every line feed of `bytes` follows a carriage return, of which there is at least one.
 /// In a file that was written otherwise, and is longer than it was, this is no coincidence.

@@ -35,6 +35,9 @@ const SESSION_START: u64 = 1;
 /// What the names of event files begin with; the second in which they begin follows.
 const PREFIX: &str = "events.out.tfevents.";
 
+/// The last second of ten digits, in the year 2286: more digits would not sort as text.
+const LATEST: u64 = 9_999_999_999;
+
 /// One event file, open at its end.
 pub(super) struct EventFile {
     path: PathBuf,
@@ -51,7 +54,7 @@ impl EventFile {
     pub(super) fn create(run_dir: &Path) -> Result<Self, MetricsError> {
         let now = wall_time() as u64;
         let seconds = match newest(run_dir).map_err(io_error(run_dir))? {
-            Some(newest) if newest >= now => newest + 1,
+            Some(newest) if newest >= now => (newest + 1).min(LATEST),
             _ => now,
         };
         let mut part = 0;
@@ -132,8 +135,7 @@ fn newest(folder: &Path) -> std::io::Result<Option<u64>> {
         let name = entry?.file_name();
         let seconds = name.to_str().and_then(|name| {
             let (seconds, _) = name.strip_prefix(PREFIX)?.split_once('.')?;
-            // More digits would not sort as text.
-            (seconds.len() <= 10).then(|| seconds.parse::<u64>().ok())?
+            seconds.parse().ok().filter(|seconds| *seconds <= LATEST)
         });
         newest = newest.max(seconds);
     }

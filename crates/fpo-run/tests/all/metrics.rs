@@ -251,9 +251,9 @@ fn events_hold_the_rows() {
     );
 }
 
-/// Kind: what the clock says decides no order. TensorBoard reads a run's event files in the order of
-/// their names; whatever the clocks of the machines on which it resumed, it sees each row once, in
-/// order, as this reader of the files does.
+/// Kind: what the clock says decides no order. TensorBoard reads a run's event files in the order
+/// of their names; whatever the clocks of the machines on which it resumed, it sees each row once,
+/// in order, as this reader of the files does.
 #[test]
 fn the_order_of_events_does_not_depend_on_the_clock() {
     let shown = |folder: &Path| {

@@ -320,7 +320,7 @@ fn damaged_and_foreign_checkpoints() {
         &resume,
         &[
             "step-1280 is damaged: the hash of state.safetensors differs",
-            "step-1152 is valid: to resume from there, move runs/run/checkpoints/step-1280 out of its",
+            "step-1152 is valid: to resume from there, move runs/run/checkpoints/step-1280 out",
         ],
     );
     undo();
