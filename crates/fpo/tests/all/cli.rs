@@ -62,12 +62,13 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_fpo");
 /// Arguments that start a run called `name` of a task that takes next to no time: 10 iterations, a
 /// checkpoint after every third; followed by `more`.
 fn quick<'a>(name: &'a str, more: &[&'a str]) -> Vec<&'a str> {
-    const SETS: [&str; 12] = [
+    const SETS: [&str; 13] = [
         "env.num_envs=16",
         "env.num_steps=4",
         "env.sequences=1",
         "optimizer.minibatches=4",
         "optimizer.epochs=1",
+        "optimizer.final_lr_fraction=1",
         "policy.hidden=[16]",
         "critic.hidden=[16]",
         "policy.flow_steps=2",

@@ -237,7 +237,6 @@ fn other_settings_are_rejected_unless_forced() {
         &[
             "runs/tiny/flow/bandit-two_modes-seed0",
             "`objective.samples` is 8 there, not 2",
-            "--force",
         ],
     );
     // Reports cover the existing runs.
@@ -401,7 +400,7 @@ fn bad_suites_and_folders_are_one_line() {
         &folder,
         &["report", "runs/run"],
         2,
-        &["eval.csv is damaged: line 2"],
+        &["eval.csv is damaged: line 1"],
     );
     assert!(!Path::new(&folder.path().join("runs/run/report.html")).exists());
 }

@@ -3,7 +3,7 @@
 //! Pointers of Git LFS and git-annex, a web page, an archive; line ends converted to CRLF. Nothing
 //! is changed by a command that meets one.
 
-use crate::cli::{assert_same, fpo, newest, quick, record, stderr, succeeds};
+use crate::cli::{Record, assert_same, fpo, newest, quick, stderr, succeeds};
 use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -34,10 +34,26 @@ fn folder_with_run() -> (TempDir, PathBuf) {
     (folder, run)
 }
 
+/// Every file below `folder`, byte for byte.
+fn contents(folder: &Path) -> Record {
+    let (mut found, mut folders) = (Record::new(), vec![folder.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.insert(path.clone(), fs::read(path).unwrap());
+            }
+        }
+    }
+    found
+}
+
 /// Expects one line of error, exit code 2, with `words`, and that nothing is changed.
 #[track_caller]
 fn named(folder: &TempDir, args: &[&str], words: &[&str]) {
-    let before = record(folder.path());
+    let before = contents(folder.path());
     let output = fpo(folder, args).output().unwrap();
     let text = stderr(&output);
     assert_eq!(output.status.code(), Some(2), "{args:?}: {text}");
@@ -45,7 +61,7 @@ fn named(folder: &TempDir, args: &[&str], words: &[&str]) {
     for word in words {
         assert!(text.contains(word), "{word:?} is not in {args:?}: {text}");
     }
-    assert_same(&before, &record(folder.path()));
+    assert_same(&before, &contents(folder.path()));
 }
 
 const RESUME: &[&str] = &["train", "--resume", "runs/run", "--set", "train.steps=768"];
