@@ -14,11 +14,17 @@ import checks
 import machine
 import stats
 import table
-from contenders import WORKLOADS, Contender, Workload, beside_baseline
+from contenders import (
+    WORKLOADS,
+    Contender,
+    Workload,
+    beside_baseline,
+    without_wider_vectors,
+)
 from worker import Worker, WorkerFailed, python
 
 ROOT = Path(__file__).resolve().parents[2]
-RESULTS = ROOT / "bench" / "results" / "compare.json"
+RESULTS = ROOT / "bench" / "results"
 PAGE = ROOT / "docs" / "notes" / "speed.md"
 
 #: Seconds between two contenders, so that threads that spin after their work fall asleep.
@@ -192,6 +198,11 @@ def arguments() -> argparse.Namespace:
         help="a workload or the beginning of its name; may be repeated",
     )
     parser.add_argument("--list", action="store_true", help="list the workloads")
+    parser.add_argument(
+        "--avx2",
+        action="store_true",
+        help="keep everybody to AVX2, as on a processor that has no more",
+    )
     parser.add_argument("--threads", type=int, help="only this number of threads")
     parser.add_argument(
         "--baseline",
@@ -209,6 +220,8 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     options = arguments()
+    if options.avx2:
+        os.environ["FPO_SIMD"] = "avx2"
     chosen = [w for w in WORKLOADS if not options.only or w.name.startswith(tuple(options.only))]
     if options.list:
         print("\n".join(f"{w.name:22} {w.title}" for w in WORKLOADS))
@@ -224,6 +237,8 @@ def main() -> None:
         programs["baseline"] = options.baseline
         record["baseline"] = str(options.baseline)
         chosen = [beside_baseline(workload) for workload in chosen]
+    if record["machine"]["avx2_only"]:
+        chosen = [without_wider_vectors(w) for w in chosen if w.vectors]
     cores = record["machine"]["cores"]
     started, busy = time.monotonic(), machine.busy_seconds()
     with tempfile.TemporaryDirectory() as folder:
@@ -243,10 +258,11 @@ def main() -> None:
     if options.quick or options.only or options.threads or options.baseline:
         say("not recorded: only full runs beside peers are")
         return
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
-    table.insert(PAGE, table.markdown(record))
-    say(f"recorded in {RESULTS.relative_to(ROOT)} and {PAGE.relative_to(ROOT)}")
+    kind = record["machine"]["instructions"]
+    path = RESULTS / f"compare-{kind.lower()}.json"
+    table.insert(PAGE, kind, table.markdown(record))
+    path.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+    say(f"recorded in {path.relative_to(ROOT)} and {PAGE.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":

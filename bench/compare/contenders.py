@@ -53,6 +53,25 @@ class Workload:
     #: measure changes of the machine's load: on a processor without bfloat16, an update of PyTorch
     #: in bfloat16 takes half a minute.
     longest: float = 10.0
+    #: Whether the vectors' width matters; simulation uses none of it.
+    vectors: bool = False
+
+
+def without_wider_vectors(workload: Workload) -> Workload:
+    """The workload without contenders that cannot be kept to AVX2: ONNX Runtime and numpy choose
+    for themselves, compiled PyTorch then computes an infinite loss, and bfloat16 is emulated."""
+
+    def can(contender: Contender) -> bool:
+        request = contender.request
+        return (
+            contender.worker not in ("onnx", "numpy")
+            and not request.get("compiled")
+            and request.get("precision") != "bf16"
+            and contender.name != BF16_OURS
+        )
+
+    kept = [contender for contender in workload.contenders if can(contender)]
+    return replace(workload, contenders=kept)
 
 
 def beside_baseline(workload: Workload) -> Workload:
@@ -98,6 +117,7 @@ def update() -> Workload:
             Contender("JAX jitted, f32", "jax", {"work": "update"}, target=0.3),
         ],
         rounds=7,
+        vectors=True,
     )
 
 
@@ -118,7 +138,7 @@ def act(
         for name, worker, more in peers
     ]
     contenders.insert(0, Contender("fpo", "fpo", request))
-    return Workload(workload, title, unit, contenders, rounds=15, **options)
+    return Workload(workload, title, unit, contenders, rounds=15, vectors=True, **options)
 
 
 def step(
@@ -218,6 +238,7 @@ def fast() -> Workload:
         THOUSANDS_A_SECOND,
         [Contender("fpo", "fpo", request)],
         rounds=5,
+        vectors=True,
     )
 
 
@@ -228,7 +249,7 @@ WORKLOADS = [
         "Acting: 2048 observations, 10 flow steps",
         MILLISECONDS,
         2048,
-        {"PyTorch eager": 0.5, "PyTorch compiled": 0.5},
+        {"PyTorch eager": 0.5, "PyTorch compiled": 0.5, "ONNX Runtime": 0.6},
         seconds=0.15,
     ),
     act(

@@ -32,6 +32,23 @@ FLAGS = [
 ]
 
 
+#: The environment variables that keep a library to AVX2. ONNX Runtime has none.
+AVX2_ONLY = {
+    "FPO_SIMD": "avx2",
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+}
+#: The same for XLA, among its other flags.
+AVX2_ONLY_XLA = "--xla_cpu_max_isa=AVX2"
+
+
+def instructions(flags: list[str]) -> str:
+    """The widest vectors that the tables tell apart, of a machine with these features."""
+    widest = (("amx_bf16", "AMX"), ("avx512f", "AVX-512"), ("avx2", "AVX2"), ("asimd", "NEON"))
+    return next((name for flag, name in widest if flag in flags), "scalar")
+
+
 def output(*command: str) -> str:
     """The first line that a command prints."""
     result = subprocess.run(
@@ -79,6 +96,7 @@ def describe() -> dict:
     cpu = cpu_info()
     flags = (cpu.get("flags") or cpu.get("Features", "")).split()
     changed = "+" if output("git", "status", "--porcelain") else ""
+    avx2_only = os.environ.get("FPO_SIMD") == "avx2"
     return {
         "date": datetime.now(UTC).isoformat(timespec="minutes"),
         "commit": output("git", "rev-parse", "--short", "HEAD") + changed,
@@ -87,6 +105,8 @@ def describe() -> dict:
             cpu.get(k, "?") for k in ("cpu family", "model", "stepping")
         ),
         "flags": [flag for flag in FLAGS if flag in flags],
+        "avx2_only": avx2_only,
+        "instructions": "AVX2" if avx2_only else instructions(flags),
         "cores": len(os.sched_getaffinity(0)),
         "caches": caches(),
         "memory GiB": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),

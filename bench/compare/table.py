@@ -3,7 +3,13 @@
 import textwrap
 from pathlib import Path
 
-BEGIN, END = "<!-- begin results: written by bench/compare, do not edit -->", "<!-- end results -->"
+
+def markers(instructions: str) -> tuple[str, str]:
+    """The lines around the tables of machines with these instructions."""
+    return (
+        f"<!-- begin results, {instructions}: written by bench/compare, do not edit -->",
+        f"<!-- end results, {instructions} -->",
+    )
 
 
 def number(x: float) -> str:
@@ -82,10 +88,11 @@ def facts(machine: dict) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     caches = ", ".join(f"{name} {size}" for name, size in machine["caches"].items())
     cpu = f"{machine['cpu']}, family, model, stepping {machine['family, model, stepping']}"
+    kept = " (all kept to AVX2)" if machine["avx2_only"] else ""
     text = (
         f"Measured {machine['date']} at commit {machine['commit']} "
         f"on {machine['cores']} cores of {cpu}, "
-        f"{', '.join(machine['flags'])}, {caches}; {machine['kernel']}; {versions}. "
+        f"{', '.join(machine['flags'])}{kept}, {caches}; {machine['kernel']}; {versions}. "
         f"Meanwhile other processes took {100 * machine['others']:.1f} % of the cores."
     )
     return textwrap.fill(text, 138, break_on_hyphens=False)
@@ -104,10 +111,11 @@ def markdown(results: dict) -> str:
     return "\n\n".join(parts + [section(workload, builds) for workload in results["workloads"]])
 
 
-def insert(path: Path, text: str) -> None:
-    """Writes `text` between the markers of the file."""
-    before, begin, rest = path.read_text().partition(BEGIN)
-    old, end, after = rest.partition(END)
+def insert(path: Path, instructions: str, text: str) -> None:
+    """Writes `text` between the markers of the file for `instructions`."""
+    first, last = markers(instructions)
+    before, begin, rest = path.read_text().partition(first)
+    old, end, after = rest.partition(last)
     if not (begin and end):
-        raise ValueError(f"{path} lacks the lines `{BEGIN}` and `{END}`")
+        raise ValueError(f"{path} lacks the lines `{first}` and `{last}`")
     path.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}")

@@ -9,6 +9,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+import machine
+
 HERE = Path(__file__).parent
 #: Seconds to wait for an answer; compiling takes the longest.
 PATIENCE = 600
@@ -21,7 +23,7 @@ class WorkerFailed(Exception):
 
 
 def environment(threads: int) -> dict[str, str]:
-    """Variables that make every library use `threads` threads."""
+    """Variables that make every library use `threads` threads, and AVX2 where fpo does."""
     variables = {name: value for name, value in os.environ.items() if name not in UNSET}
     for library in ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "RAYON"):
         variables[f"{library}_NUM_THREADS"] = str(threads)
@@ -29,6 +31,9 @@ def environment(threads: int) -> dict[str, str]:
     variables["XLA_FLAGS"] = (
         f"--xla_cpu_multi_thread_eigen={eigen} intra_op_parallelism_threads={threads}"
     )
+    if variables.get("FPO_SIMD") == "avx2":
+        variables |= machine.AVX2_ONLY
+        variables["XLA_FLAGS"] += f" {machine.AVX2_ONLY_XLA}"
     variables |= {
         "JAX_PLATFORMS": "cpu",
         "CUDA_VISIBLE_DEVICES": "",

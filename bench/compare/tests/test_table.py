@@ -73,11 +73,12 @@ class Table(unittest.TestCase):
     def test_only_what_is_between_the_markers_changes(self):
         with tempfile.TemporaryDirectory() as folder:
             page = Path(folder) / "page.md"
-            page.write_text(f"before\n{table.BEGIN}\nold\n{table.END}\nafter\n")
-            table.insert(page, "new")
+            begin, end = table.markers("AVX2")
+            page.write_text(f"before\n{begin}\nold\n{end}\nafter\n")
+            table.insert(page, "AVX2", "new")
             self.assertEqual(
-                page.read_text(), f"before\n{table.BEGIN}\n\nnew\n\n{table.END}\nafter\n"
+                page.read_text(), f"before\n{begin}\n\nnew\n\n{end}\nafter\n"
             )
             page.write_text("no markers")
             with self.assertRaises(ValueError):
-                table.insert(page, "new")
+                table.insert(page, "AVX2", "new")

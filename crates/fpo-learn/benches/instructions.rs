@@ -12,7 +12,7 @@
 mod setup;
 
 use fpo_learn::critic::Critic;
-use fpo_learn::learner::{ActorCritic, CpuLearner, GradientSteps};
+use fpo_learn::learner::{ActorCritic, CpuLearner, GradientSteps, Networks};
 use fpo_learn::reduce::Alone;
 use fpo_nn::{Activation, Adam, AdamConfig, Initialization, Mlp, MlpSpec};
 use fpo_rng::{Key, Stream, fill_normal};
@@ -129,9 +129,9 @@ fn gradient_step(rounds: usize) {
     pool.install(|| {
         for _ in 0..rounds {
             let stats = learner
-                .differentiate(&mut batch, &indices, &Alone)
+                .differentiate(&mut batch, &indices, Networks::Both, &Alone)
                 .expect("alone");
-            learner.step(stats.grad_norm, [0.0; 2]);
+            learner.step(stats.grad_norm, Networks::Both, [0.0; 2]);
         }
     });
 }

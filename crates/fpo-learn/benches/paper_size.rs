@@ -8,7 +8,7 @@ mod setup;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use fpo_learn::config::LearningPrecision;
 use fpo_learn::critic::Critic;
-use fpo_learn::learner::{ActorCritic, CpuLearner, GradientSteps};
+use fpo_learn::learner::{ActorCritic, CpuLearner, GradientSteps, Networks};
 use fpo_learn::reduce::Alone;
 use fpo_nn::{Mlp, peak::peak_gflops};
 use fpo_rng::{Key, Stream, fill_normal};
@@ -86,9 +86,9 @@ fn update_in(c: &mut Criterion, precision: LearningPrecision) {
             bencher.iter(|| {
                 pool.install(|| {
                     let stats = learner
-                        .differentiate(&mut batch, &indices, &Alone)
+                        .differentiate(&mut batch, &indices, Networks::Both, &Alone)
                         .expect("alone");
-                    learner.step(stats.grad_norm, [0.0; 2]);
+                    learner.step(stats.grad_norm, Networks::Both, [0.0; 2]);
                 })
             });
         });

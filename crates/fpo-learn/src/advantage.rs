@@ -4,6 +4,7 @@
 mod group;
 mod normalize;
 mod settings;
+mod weights;
 
 pub use group::{GroupAdvantage, UnequalEpisode};
 pub use normalize::{Normalization, STD_FLOOR, mean_std, normalize};
@@ -12,6 +13,7 @@ pub(crate) use normalize::mean;
 pub use settings::{
     AdvantageConfig, AdvantageEstimator, AdvantageNormalization, GaeForm, Recompute,
 };
+pub use weights::SoftmaxWeights;
 
 use fpo_env::StepEnd;
 

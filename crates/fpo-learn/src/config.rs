@@ -92,6 +92,7 @@ impl Config {
     pub fn learner(&self) -> LearnerSettings {
         let (parts, advantage) = (self.parts(), &self.advantage);
         let per_minibatch = advantage.schedule() == Recompute::PerMinibatch;
+        let weights = self.objective.softmax_weights();
         LearnerSettings {
             seed: self.seed,
             samples_per_action: parts.samples_per_action,
@@ -107,12 +108,18 @@ impl Config {
             gae: advantage.gae().filter(|_| per_minibatch),
             sequence: per_minibatch.then_some(self.env.num_steps),
             mask_truncated: advantage.form == GaeForm::Brax,
-            normalize: advantage.normalization(),
+            // Weights take no unit of advantages.
+            normalize: match weights {
+                Some(_) => AdvantageNormalization::None,
+                None => advantage.normalization(),
+            },
+            weights,
             wait_for_reward: advantage.wait_for_reward,
             bonus: self.objective.knn_entropy,
             max_grad_norm: self.optimizer.max_grad_norm,
             epochs: self.optimizer.epochs,
             minibatches: self.optimizer.minibatches,
+            policy_every: self.optimizer.policy_every,
             max_kl: self.optimizer.max_kl(),
         }
     }

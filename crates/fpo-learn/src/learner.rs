@@ -21,7 +21,7 @@ mod worker;
 
 pub use adaptive_lr::AdaptiveLr;
 pub use cpu::CpuLearner;
-pub use epochs::{GradientSteps, run_epochs, shuffle};
+pub use epochs::{GradientSteps, Networks, run_epochs, shuffle};
 pub use movement::Movement;
 pub(crate) use settings::linear_fraction;
 pub use settings::{LearnerSettings, OptimizerConfig};

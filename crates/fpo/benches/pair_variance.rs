@@ -10,7 +10,7 @@
 
 use fpo_flow::CfmTarget;
 use fpo_learn::critic::Critic;
-use fpo_learn::learner::{ActorCritic, CpuLearner, GradientSteps};
+use fpo_learn::learner::{ActorCritic, CpuLearner, GradientSteps, Networks};
 use fpo_learn::reduce::Alone;
 use fpo_learn::rollout::Batch;
 use fpo_learn::rollout::PairSampler;
@@ -245,7 +245,7 @@ impl<'a> Worker<'a> {
     /// The policy's gradient, as `fast` has it.
     fn gradient(&mut self, indices: &[u32]) -> Vec<f64> {
         self.learner
-            .differentiate(&mut self.batch, indices, &Alone)
+            .differentiate(&mut self.batch, indices, Networks::Both, &Alone)
             .expect("alone");
         let count = self.frozen.model.network().parameter_count();
         let of_policy = &self.learner.gradient()[..count];

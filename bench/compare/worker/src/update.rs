@@ -5,7 +5,7 @@ use crate::inputs::Inputs;
 use anyhow::{Result, ensure};
 use fpo_env::StepEnd;
 use fpo_learn::critic::Critic;
-use fpo_learn::learner::{ActorCritic, CpuLearner, GradientSteps, Learner, TrainState};
+use fpo_learn::learner::{ActorCritic, CpuLearner, GradientSteps, Learner, Networks, TrainState};
 use fpo_learn::reduce::Alone;
 use fpo_learn::rollout::Batch;
 use fpo_nn::{Mlp, global_norm};
@@ -78,9 +78,9 @@ impl Update {
         } = self;
         let stats = pool.install(|| {
             let stats = learner
-                .differentiate(batch, indices, &Alone)
+                .differentiate(batch, indices, Networks::Both, &Alone)
                 .expect("one rank exchanges nothing");
-            learner.step(stats.grad_norm, *rates);
+            learner.step(stats.grad_norm, Networks::Both, *rates);
             stats
         });
         [stats.ratio.loss, stats.value_loss].map(|sum| sum / stats.rows as f64)

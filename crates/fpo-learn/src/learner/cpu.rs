@@ -2,7 +2,7 @@
 //! part by part, a sum in fixed order, Adam.
 
 use super::awake::keep_awake;
-use super::epochs::{GradientSteps, run_epochs};
+use super::epochs::{GradientSteps, Networks, run_epochs};
 use super::forward::PolicyRef;
 use super::scorer::ScorerPool;
 use super::worker::{GradientWorker, PassContext};
@@ -122,6 +122,7 @@ impl GradientSteps for CpuLearner {
         &mut self,
         batch: &mut Batch,
         indices: &[u32],
+        networks: Networks,
         reduce: &dyn Reduce,
     ) -> Result<MinibatchStats, ReduceError> {
         let settings = &self.settings;
@@ -163,11 +164,12 @@ impl GradientSteps for CpuLearner {
         };
         let workers = &mut self.workers[..partition.parts];
         match settings.sequence {
-            None => both_passes(workers, &pass, settings, batch, &partition),
+            None => both_passes(workers, &pass, networks, settings, batch, &partition),
             Some(length) => {
                 passes_in_turn(
                     workers,
                     &pass,
+                    networks,
                     settings,
                     batch,
                     &partition,
@@ -187,6 +189,11 @@ impl GradientSteps for CpuLearner {
             stats.merge(&worker.stats);
         }
         stats.rows = rows as u64;
+        stats.policy_rows = if networks == Networks::Both {
+            stats.rows
+        } else {
+            0
+        };
         if let (Some(slope), Some(latest)) = (&mut self.q_slope, stats.q.mean_slope())
             && *slope > 0.0
         {
@@ -197,7 +204,7 @@ impl GradientSteps for CpuLearner {
         Ok(stats)
     }
 
-    fn step(&mut self, norm: f64, [policy_lr, critic_lr]: [f32; 2]) {
+    fn step(&mut self, norm: f64, networks: Networks, [policy_lr, critic_lr]: [f32; 2]) {
         let limit = f64::from(self.settings.max_grad_norm);
         if limit > 0.0 && self.settings.q.is_some() {
             // A steep Q must not take the critic's gradient away.
@@ -212,13 +219,16 @@ impl GradientSteps for CpuLearner {
         let (for_policy, for_critic) = self.gradient.split_at(self.policy_parameters);
         let ActorCritic { policy, critic } = &mut self.networks;
         let (of_policy, of_critic) = (self.policy.network(), &self.critic.network);
-        if !self.settings.critic {
-            return policy.step(of_policy, for_policy, policy_lr);
+        match (networks, self.settings.critic) {
+            (Networks::Both, false) => policy.step(of_policy, for_policy, policy_lr),
+            (Networks::Critic, _) => critic.step(of_critic, for_critic, critic_lr),
+            (Networks::Both, true) => {
+                rayon::join(
+                    || policy.step(of_policy, for_policy, policy_lr),
+                    || critic.step(of_critic, for_critic, critic_lr),
+                );
+            }
         }
-        rayon::join(
-            || policy.step(of_policy, for_policy, policy_lr),
-            || critic.step(of_critic, for_critic, critic_lr),
-        );
     }
 }
 
@@ -304,6 +314,7 @@ impl<'a> Partition<'a> {
 fn both_passes(
     workers: &mut [GradientWorker],
     pass: &PassContext,
+    networks: Networks,
     settings: &LearnerSettings,
     batch: &Batch,
     partition: &Partition,
@@ -314,7 +325,9 @@ fn both_passes(
         if settings.critic {
             worker.critic_pass(pass, batch, indices, None);
         }
-        worker.policy_pass(pass, batch, (indices, 1), normalization);
+        if networks == Networks::Both {
+            worker.policy_pass(pass, batch, (indices, 1), normalization);
+        }
     });
 }
 
@@ -324,6 +337,7 @@ fn both_passes(
 fn passes_in_turn(
     workers: &mut [GradientWorker],
     pass: &PassContext,
+    networks: Networks,
     settings: &LearnerSettings,
     batch: &mut Batch,
     partition: &Partition,
@@ -339,6 +353,9 @@ fn passes_in_turn(
             return Err(ReduceError("estimates of another minibatch".into()));
         }
         worker.hand_over_estimates(batch, indices);
+    }
+    if networks == Networks::Critic {
+        return Ok(());
     }
     // As before the epochs where advantages are estimated once.
     if settings.waits(batch) {

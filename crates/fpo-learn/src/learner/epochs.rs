@@ -11,9 +11,19 @@ use rand::seq::SliceRandom;
 /// How far the ratios of an iteration's first minibatch may be from 1: rounding, and no more.
 const RATIO_TOLERANCE: f64 = 1e-5;
 
+/// The networks that a gradient step improves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Networks {
+    /// The policy and the critic.
+    Both,
+    /// The critic only (`optimizer.policy_every`).
+    Critic,
+}
+
 /// What [`run_epochs`] needs of a learner.
 pub trait GradientSteps {
-    /// Finds the gradient of a minibatch and keeps it for [`GradientSteps::step`].
+    /// Finds the gradient of a minibatch and keeps it for [`GradientSteps::step`]. Where the critic
+    /// improves alone, the policy's gradient is 0 and so are its sums.
     ///
     /// `indices` are transitions of `batch`, or its sequences where advantages are computed per
     /// minibatch; advantages (zeros where [`LearnerSettings::waits`]) and returns of the latter are
@@ -26,12 +36,14 @@ pub trait GradientSteps {
         &mut self,
         batch: &mut Batch,
         indices: &[u32],
+        networks: Networks,
         reduce: &dyn Reduce,
     ) -> Result<MinibatchStats, ReduceError>;
 
-    /// Clips the latest gradient, whose norm is `norm`, and steps both optimizers with their
-    /// learning rates: the policy's, the critic's. A critic that is not learned stays as it is.
-    fn step(&mut self, norm: f64, lrs: [f32; 2]);
+    /// Clips the latest gradient, whose norm is `norm`, and steps the optimizers of `networks` with
+    /// their learning rates: the policy's, the critic's. A critic that is not learned stays as it
+    /// is.
+    fn step(&mut self, norm: f64, networks: Networks, lrs: [f32; 2]);
 }
 
 /// All epochs of an iteration.
@@ -54,19 +66,22 @@ pub fn run_epochs(
     for epoch in 0..settings.epochs as u64 {
         shuffle(settings, plan.iteration, epoch, &mut order);
         for (minibatch, indices) in order.chunks_exact(per_minibatch).enumerate() {
-            let stats = learner.differentiate(batch, indices, reduce)?;
+            let networks = settings.improves(epoch as usize * settings.minibatches + minibatch);
+            let stats = learner.differentiate(batch, indices, networks, reduce)?;
             check_finite(&stats, plan.iteration, epoch, minibatch)?;
             if epoch == 0 && minibatch == 0 {
                 learned.first_ratio_error = check_first_ratio(&stats, plan.iteration)?;
             }
-            learned.approx_kl = movement.kl(&stats);
+            if networks == Networks::Both {
+                learned.approx_kl = movement.kl(&stats);
+            }
             // Far enough: the rest of the epochs would carry the policy to where its batch says
             // nothing. What rounding moved is no move.
             let far = learned.approx_kl > settings.max_kl && learned.steps > 0;
             if settings.max_kl.is_finite() && reduce.any(far)? {
                 return Ok(learned);
             }
-            learner.step(stats.grad_norm, [plan.policy_lr, plan.critic_lr]);
+            learner.step(stats.grad_norm, networks, [plan.policy_lr, plan.critic_lr]);
             learned.minibatches.merge(&stats);
             learned.steps += 1;
         }
@@ -91,6 +106,9 @@ fn prepare_advantages(settings: &LearnerSettings, batch: &mut Batch) {
     if settings.normalize == AdvantageNormalization::Batch {
         normalize(&mut batch.advantages);
     }
+    if let Some(weights) = settings.weights {
+        weights.apply(&mut batch.advantages);
+    }
 }
 
 fn check_finite(
@@ -106,7 +124,7 @@ fn check_finite(
         iteration,
         epoch,
         minibatch,
-        policy_loss: stats.ratio.loss / stats.rows as f64,
+        policy_loss: stats.ratio.loss / stats.policy_rows.max(1) as f64,
         value_loss: stats.value_loss / stats.rows as f64,
         ratio_max: stats.ratio.max,
     })

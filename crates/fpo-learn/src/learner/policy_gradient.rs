@@ -65,12 +65,12 @@ impl PolicyGradient {
         &self.backward.gradient
     }
 
-    /// The same, to be overwritten with another rank's.
+    /// The same, to be cleared or overwritten with another rank's.
     pub fn gradient_mut(&mut self) -> &mut [f32] {
         &mut self.backward.gradient
     }
 
-    /// The policy's loss on `indices` of `length` consecutive transitions each.
+    /// Adds the policy's loss on `indices` of `length` consecutive transitions each.
     pub fn pass(
         &mut self,
         pass: &PassContext,
@@ -79,7 +79,6 @@ impl PolicyGradient {
         normalization: Normalization,
         stats: &mut MinibatchStats,
     ) {
-        self.backward.gradient.fill(0.0);
         let transition = |k: usize| indices[k / length] as usize * length + k % length;
         let count = indices.len() * length;
         let backward = &mut self.backward;

@@ -1,8 +1,8 @@
 //! Settings of the optimizer: learning rates, epochs and minibatches; and what a learner is told of
 //! all settings.
 
-use super::AdaptiveLr;
-use crate::advantage::{AdvantageNormalization, Gae};
+use super::{AdaptiveLr, Networks};
+use crate::advantage::{AdvantageNormalization, Gae, SoftmaxWeights};
 use crate::objective::{
     BoundPull, EntropyBonus, PolicyObjective, QGradient, SampleLoss, ValueLoss,
 };
@@ -47,6 +47,9 @@ pub struct OptimizerConfig {
     pub epochs: usize,
     /// Gradient steps per pass.
     pub minibatches: usize,
+    /// The policy improves in every n-th gradient step of an iteration, the critic in all of them
+    /// (delayed policy updates, TD3, arXiv 1802.09477). 1 improves both in all steps.
+    pub policy_every: usize,
 }
 
 /// The factor of a linear schedule in `iteration` of `iterations`: from 1 to `last`.
@@ -107,6 +110,7 @@ impl Default for OptimizerConfig {
             max_grad_norm: 0.0,
             epochs: 16,
             minibatches: 32,
+            policy_every: 1,
         }
     }
 }
@@ -141,6 +145,8 @@ pub struct LearnerSettings {
     pub mask_truncated: bool,
     /// Over what advantages are normalized.
     pub normalize: AdvantageNormalization,
+    /// What advantages become before the epochs, where the objective takes weights.
+    pub weights: Option<SoftmaxWeights>,
     /// Whether advantages count as 0 while no reward tells one action from another.
     pub wait_for_reward: bool,
     /// Weight of an action's surprisal.
@@ -151,6 +157,8 @@ pub struct LearnerSettings {
     pub epochs: usize,
     /// Gradient steps of a pass.
     pub minibatches: usize,
+    /// The policy improves in every n-th of an iteration's gradient steps.
+    pub policy_every: usize,
     /// How far the policy may move in an iteration, in nats; infinity for any distance.
     pub max_kl: f64,
 }
@@ -162,6 +170,15 @@ impl LearnerSettings {
         match self.sequence {
             Some(num_steps) => (dims.sequences, num_steps),
             None => (dims.transitions(), 1),
+        }
+    }
+
+    /// What the gradient step `number` (from 0) of an iteration improves.
+    pub fn improves(&self, number: usize) -> Networks {
+        if number.is_multiple_of(self.policy_every) {
+            Networks::Both
+        } else {
+            Networks::Critic
         }
     }
 

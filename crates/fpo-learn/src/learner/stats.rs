@@ -8,6 +8,8 @@ use crate::reduce::{Part, Reader, ReduceError, put_f32s, put_f64s, put_u64s};
 pub struct MinibatchStats {
     /// Transitions.
     pub rows: u64,
+    /// Those that the policy learned from as well.
+    pub policy_rows: u64,
     /// The policy's: Σ −ψ and the ratios.
     pub ratio: RatioStats,
     /// Samples of their actions.
@@ -36,6 +38,7 @@ impl MinibatchStats {
     /// Adds another part's, or another minibatch's.
     pub fn merge(&mut self, other: &Self) {
         self.rows += other.rows;
+        self.policy_rows += other.policy_rows;
         self.ratio.merge(&other.ratio);
         self.samples += other.samples;
         self.moved += other.moved;
@@ -80,6 +83,7 @@ impl Part for MinibatchStats {
     fn write(&mut self, out: &mut Vec<u8>) {
         let Self {
             rows,
+            policy_rows,
             ratio,
             samples,
             moved,
@@ -106,16 +110,16 @@ impl Part for MinibatchStats {
             inside,
             slope,
         } = q;
-        put_u64s(out, &[rows, samples, outside, count, clipped, bounded]);
-        put_u64s(out, &[entries, inside]);
+        put_u64s(out, &[rows, policy_rows, samples, outside]);
+        put_u64s(out, &[count, clipped, bounded, entries, inside]);
         put_f64s(out, &[moved, pull_loss, value_loss, entropy, std]);
         put_f64s(out, &[grad_norm, loss, sum, divergence, slope]);
         put_f32s(out, &[min, max]);
     }
 
     fn read(&mut self, bytes: &mut Reader) -> Result<(), ReduceError> {
-        let [rows, samples, outside, count, clipped, bounded] = bytes.u64s()?;
-        let [entries, inside] = bytes.u64s()?;
+        let [rows, policy_rows, samples, outside] = bytes.u64s()?;
+        let [count, clipped, bounded, entries, inside] = bytes.u64s()?;
         let (mut sums, mut bounds) = ([0.0; 10], [0.0; 2]);
         bytes.f64s(&mut sums)?;
         bytes.f32s(&mut bounds)?;
@@ -134,6 +138,7 @@ impl Part for MinibatchStats {
         let [min, max] = bounds;
         *self = Self {
             rows,
+            policy_rows,
             ratio: RatioStats {
                 loss,
                 count,

@@ -87,6 +87,7 @@ impl GradientWorker {
     /// Forgets the minibatch before.
     pub fn begin(&mut self) {
         self.stats = MinibatchStats::default();
+        self.policy.gradient_mut().fill(0.0);
     }
 
     /// The policy's loss on `indices` of `length` consecutive transitions each.

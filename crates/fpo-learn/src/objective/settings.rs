@@ -1,6 +1,7 @@
 //! Settings of the objective: what the policy maximizes.
 
 use super::{AnchorObjective, KnnEntropy, LossPull, RatioObjective, WeightedObjective};
+use crate::advantage::SoftmaxWeights;
 use crate::method::Method;
 use crate::rollout::PairSampler;
 use fpo_flow::{CfmLoss, CfmTarget, Penalty, Prediction, Reduction, TimeSampler};
@@ -17,6 +18,9 @@ pub enum WeightKind {
     Softplus,
     /// exp(A/β), β = objective.temperature.
     Exp,
+    /// exp(A/β) over its mean over the whole batch, with β found in each iteration so that the
+    /// effective sample size is objective.weight_ess of the batch.
+    Softmax,
 }
 
 /// Which ratio FPO clips.
@@ -124,8 +128,11 @@ pub struct ObjectiveConfig {
     pub antithetic: bool,
     /// How an advantage becomes a weight (awfm).
     pub weight: WeightKind,
-    /// β of the weight (awfm).
+    /// β of the weight (awfm with softplus or exp).
     pub temperature: f32,
+    /// Effective sample size (Σw)²/Σw² of the weights, as a share of the batch (awfm with softmax):
+    /// the smaller, the fewer actions rule an iteration.
+    pub weight_ess: f64,
     /// Upper bound on a weight (awfm).
     pub weight_max: f32,
     /// Weight λ of the flow-matching loss beside the gradient of Q, which is scaled to a mean of 1
@@ -178,6 +185,7 @@ impl Default for ObjectiveConfig {
             antithetic: false,
             weight: WeightKind::Exp,
             temperature: 1.0,
+            weight_ess: 0.4,
             weight_max: 20.0,
             anchor: 1.0,
             gap_clip: 1.0,
@@ -217,6 +225,16 @@ impl ObjectiveConfig {
             weight_max: self.weight_max,
             clip: self.clip,
         }
+    }
+
+    /// The weights of a whole batch, where they are found together.
+    pub fn softmax_weights(&self) -> Option<SoftmaxWeights> {
+        (self.method == Method::Awfm && self.weight == WeightKind::Softmax).then_some(
+            SoftmaxWeights {
+                ess: self.weight_ess,
+                max: self.weight_max,
+            },
+        )
     }
 
     /// The anchor of a policy that follows a gradient of Q.

@@ -26,7 +26,8 @@ impl WeightedObjective {
     ///
     /// * `losses`, `old_losses` `[n, N]`: ℓ_θ and ℓ_old of the same samples; the latter for `stats`
     ///   only
-    /// * `advantages` `[n]`; `lowest`: the lowest of the minibatch
+    /// * `advantages` `[n]` (with [`WeightKind::Softmax`] the weights themselves); `lowest`: the
+    ///   lowest of the minibatch
     /// * `gradient` `[n, N]`: written with ∂(Σ w·mean ℓ)/∂ℓ_θ
     pub fn evaluate(
         &self,
@@ -59,6 +60,8 @@ impl WeightedObjective {
                 x.max(0.0) + (-x.abs()).exp().ln_1p()
             }
             WeightKind::Exp => (advantage / self.temperature).exp(),
+            // Found for the whole batch before the epochs.
+            WeightKind::Softmax => return advantage,
         };
         weight.min(self.weight_max)
     }

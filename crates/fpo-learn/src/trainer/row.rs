@@ -52,6 +52,7 @@ impl Trainer {
             .count();
         let (transitions, ratios) = (batch.dims.transitions(), stats.ratio.count as f64);
         let saturation: f64 = self.seen.iter().map(|s| s.saturation).sum();
+        let policy_rows = stats.policy_rows as f64;
         // Not numbers where there is no critic; `OF_CRITIC` lists them.
         let of_critic = |x: f64| {
             if self.config.advantage.has_critic() {
@@ -78,7 +79,7 @@ impl Trainer {
             ),
             (
                 "policy_loss",
-                (stats.ratio.loss + stats.pull_loss) / stats.rows as f64,
+                (stats.ratio.loss + stats.pull_loss) / policy_rows,
             ),
             (
                 "value_loss",
@@ -98,8 +99,8 @@ impl Trainer {
             ("learning_rate", f64::from(plan.policy_lr)),
         ];
         if let Model::Gaussian(_) = self.policy {
-            values.push(("entropy", stats.entropy / stats.rows as f64));
-            values.push(("policy_std", stats.std / stats.rows as f64));
+            values.push(("entropy", stats.entropy / policy_rows));
+            values.push(("policy_std", stats.std / policy_rows));
         }
         if let Some(bins) = &self.critic.bins {
             let returns = batch.returns.iter();
@@ -115,14 +116,14 @@ impl Trainer {
         }
         if self.parts.objective.bounds_losses() {
             // Every epoch counts all samples again.
-            let samples = stats.rows * batch.dims.samples as u64;
+            let samples = stats.policy_rows * batch.dims.samples as u64;
             values.push((
                 "loss_clamp_fraction",
                 stats.ratio.bounded as f64 / samples as f64,
             ));
         }
         if self.parts.pull.is_some() {
-            let entries = stats.rows * (batch.dims.samples * batch.dims.action) as u64;
+            let entries = stats.policy_rows * (batch.dims.samples * batch.dims.action) as u64;
             values.push(("outside_bound", stats.outside as f64 / entries as f64));
         }
         if self.config.train.rollback {

@@ -7,7 +7,9 @@ use crate::toy::Toy;
 use counting::{allocations_in, count_this_thread};
 use fpo_learn::config::{Config, Recompute};
 use fpo_learn::critic::Critic;
-use fpo_learn::learner::{ActorCritic, CpuLearner, GradientSteps, LearnPlan, Learner, TrainState};
+use fpo_learn::learner::{
+    ActorCritic, CpuLearner, GradientSteps, LearnPlan, Learner, Networks, TrainState,
+};
 use fpo_learn::reduce::Alone;
 use fpo_learn::rollout::Batch;
 use fpo_learn::trainer::{Trainer, cpu_learner};
@@ -71,8 +73,10 @@ fn a_gradient_step_allocates_nothing() {
             Recompute::PerMinibatch => (0..64).collect(),
         };
         let count = allocations_of(|| {
-            let stats = learner.differentiate(&mut batch, &indices, &Alone).unwrap();
-            learner.step(stats.grad_norm, [1e-3; 2]);
+            let stats = learner
+                .differentiate(&mut batch, &indices, Networks::Both, &Alone)
+                .unwrap();
+            learner.step(stats.grad_norm, Networks::Both, [1e-3; 2]);
         });
         assert_eq!(count, 0, "{recompute:?}");
     }
@@ -101,9 +105,11 @@ fn following_q_allocates_nothing() {
     learner.learn(&mut batch, &plan, &Alone).unwrap();
     let indices: Vec<u32> = (0..640).collect();
     let count = allocations_of(|| {
-        let stats = learner.differentiate(&mut batch, &indices, &Alone).unwrap();
+        let stats = learner
+            .differentiate(&mut batch, &indices, Networks::Both, &Alone)
+            .unwrap();
         assert!(stats.q.entries > 0);
-        learner.step(stats.grad_norm, [1e-3; 2]);
+        learner.step(stats.grad_norm, Networks::Both, [1e-3; 2]);
     });
     assert_eq!(count, 0);
 }

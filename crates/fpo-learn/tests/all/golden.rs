@@ -10,7 +10,9 @@ mod gaussian_ppo;
 use fpo_env::StepEnd;
 use fpo_learn::config::Config;
 use fpo_learn::critic::Critic;
-use fpo_learn::learner::{ActorCritic, CpuLearner, GradientSteps, MinibatchStats, TrainState};
+use fpo_learn::learner::{
+    ActorCritic, CpuLearner, GradientSteps, MinibatchStats, Networks, TrainState,
+};
 use fpo_learn::reduce::Alone;
 use fpo_learn::rollout::{Batch, BatchDims};
 use fpo_nn::Mlp;
@@ -200,7 +202,9 @@ impl Setup {
             critic,
             learner,
         } = self;
-        let stats = learner.differentiate(batch, &indices, &Alone).unwrap();
+        let stats = learner
+            .differentiate(batch, &indices, Networks::Both, &Alone)
+            .unwrap();
         let n = batch.dims.transitions() as f64;
         let (policy_loss, value_loss) =
             ((stats.ratio.loss / n) as f32, (stats.value_loss / n) as f32);

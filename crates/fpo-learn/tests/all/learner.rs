@@ -4,7 +4,7 @@
 use crate::plain::PlainLearner;
 use crate::toy::Toy;
 use fpo_learn::config::Config;
-use fpo_learn::learner::{CpuLearner, GradientSteps, Learner};
+use fpo_learn::learner::{CpuLearner, GradientSteps, Learner, Networks};
 use fpo_learn::reduce::Alone;
 use fpo_learn::trainer::{Trainer, cpu_learner};
 use fpo_run::config::resolve;
@@ -62,8 +62,12 @@ fn two_learners_find_the_same_gradient() {
         let mut batch = trainer.batch().clone();
         cpu.load_state(trainer.networks().clone());
         plain.load_state(trainer.networks().clone());
-        let a = cpu.differentiate(&mut batch, &indices, &Alone).unwrap();
-        let b = plain.differentiate(&mut batch, &indices, &Alone).unwrap();
+        let a = cpu
+            .differentiate(&mut batch, &indices, Networks::Both, &Alone)
+            .unwrap();
+        let b = plain
+            .differentiate(&mut batch, &indices, Networks::Both, &Alone)
+            .unwrap();
         assert!(a.ratio.max > 1.01 && a.ratio.min < 0.99, "{a:?}");
         close(method, cpu.gradient(), &plain.gradients.concat(), 2e-5);
         let losses = |s: fpo_learn::learner::MinibatchStats| {

@@ -6,7 +6,7 @@ use fpo_learn::advantage::{AdvantageNormalization, STD_FLOOR, mean_std};
 use fpo_learn::critic::Critic;
 use fpo_learn::learner::{
     ActorCritic, GradientSteps, LearnPlan, LearnStats, Learner, LearnerSettings, MinibatchStats,
-    run_epochs,
+    Networks, run_epochs,
 };
 use fpo_learn::reduce::{Reduce, ReduceError};
 use fpo_learn::rollout::{Batch, BatchDims, BatchSlice, LossSample};
@@ -144,20 +144,25 @@ impl GradientSteps for PlainLearner {
         &mut self,
         batch: &mut Batch,
         indices: &[u32],
+        networks: Networks,
         _: &dyn Reduce,
     ) -> Result<MinibatchStats, ReduceError> {
         let mut stats = MinibatchStats {
             rows: indices.len() as u64,
             ..MinibatchStats::default()
         };
-        self.policy_pass(batch, indices, &mut stats);
+        self.gradients[0].fill(0.0);
+        if networks == Networks::Both {
+            stats.policy_rows = stats.rows;
+            self.policy_pass(batch, indices, &mut stats);
+        }
         self.critic_pass(batch, indices, &mut stats);
         let [policy, critic] = &self.gradients;
         stats.grad_norm = global_norm(&[policy, critic]);
         Ok(stats)
     }
 
-    fn step(&mut self, norm: f64, [policy_lr, critic_lr]: [f32; 2]) {
+    fn step(&mut self, norm: f64, networks: Networks, [policy_lr, critic_lr]: [f32; 2]) {
         let limit = f64::from(self.settings.max_grad_norm);
         let [for_policy, for_critic] = &mut self.gradients;
         if limit > 0.0 {
@@ -165,7 +170,9 @@ impl GradientSteps for PlainLearner {
             clip_to_norm(for_critic, norm, limit);
         }
         let ActorCritic { policy, critic } = &mut self.networks;
-        policy.step(self.policy.network(), for_policy, policy_lr);
+        if networks == Networks::Both {
+            policy.step(self.policy.network(), for_policy, policy_lr);
+        }
         critic.step(&self.critic.network, for_critic, critic_lr);
     }
 }

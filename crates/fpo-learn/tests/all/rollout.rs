@@ -6,7 +6,7 @@ use crate::toy::Toy;
 use fpo_env::{EnvGroup, StepEnd, VecEnv, VecEnvOptions, VecStep};
 use fpo_learn::config::{Config, GaeForm, Method, Recompute, ValueScale};
 use fpo_learn::critic::{ActionInput, Critic};
-use fpo_learn::learner::{ActorCritic, CpuLearner, GradientSteps, Learner, TrainState};
+use fpo_learn::learner::{ActorCritic, CpuLearner, GradientSteps, Learner, Networks, TrainState};
 use fpo_learn::reduce::Alone;
 use fpo_learn::rollout::Batch;
 use fpo_learn::rollout::{RolloutContext, RolloutWorker};
@@ -329,10 +329,10 @@ fn once_and_per_minibatch_estimate_alike_while_the_critic_stands_still() {
     let transitions: Vec<u32> = (0..r.batch.dims.transitions() as u32).collect();
     let sequences: Vec<u32> = (0..r.batch.dims.sequences as u32).collect();
     let first = once
-        .differentiate(&mut r.batch, &transitions, &Alone)
+        .differentiate(&mut r.batch, &transitions, Networks::Both, &Alone)
         .unwrap();
     let second = per_minibatch
-        .differentiate(&mut r.batch, &sequences, &Alone)
+        .differentiate(&mut r.batch, &sequences, Networks::Both, &Alone)
         .unwrap();
     assert_eq!((advantages, returns), (r.batch.advantages, r.batch.returns));
     assert!((first.value_loss - second.value_loss).abs() < 1e-6 * first.value_loss.abs());

@@ -96,6 +96,7 @@ const RANGES: &[(&str, Range)] = &[
     ("objective.time_beta", above(0.0, 100.0)),
     ("objective.temperature", above(0.0, 1e6)),
     ("objective.weight_max", above(0.0, 1e6)),
+    ("objective.weight_ess", from_to(0.01, 0.99)),
     ("objective.anchor", from_to(0.0, 1e6)),
     ("objective.gap_clip", from_to(0.0, 1e6)),
     ("objective.final_steps", from_to(0.0, 1000.0)),
@@ -120,6 +121,7 @@ const RANGES: &[(&str, Range)] = &[
     ("optimizer.max_grad_norm", from_to(0.0, 1e6)),
     ("optimizer.epochs", from_to(1.0, 1000.0)),
     ("optimizer.minibatches", from_to(1.0, 1_048_576.0)),
+    ("optimizer.policy_every", from_to(1.0, 1_048_576.0)),
     ("normalizer.clip", from_to(0.0, 1e6)),
     ("eval.every", from_to(0.0, 1e15)),
     ("eval.episodes", from_to(1.0, 65_536.0)),
@@ -348,6 +350,29 @@ fn check_conflicts(config: &Config) -> Result<(), ConfigError> {
             return conflict(format!(
                 "objective.knn_entropy = {} changes advantages, which objective.method = \
                 \"{method}\" does not use",
+                objective.knn_entropy
+            ));
+        }
+    }
+    if optimizer.policy_every > 1 && !advantage.has_critic() {
+        return conflict(format!(
+            "optimizer.policy_every = {} leaves gradient steps to the critic alone, and \
+            advantage.estimator = \"group\" has none: set it to 1",
+            optimizer.policy_every
+        ));
+    }
+    if objective.softmax_weights().is_some() {
+        if advantage.schedule() == Recompute::PerMinibatch {
+            return conflict(
+                "objective.weight = \"softmax\" needs advantage.recompute = \"per_iteration\": \
+                with \"per_minibatch\" the batch's advantages are never all known at once"
+                    .into(),
+            );
+        }
+        if objective.knn_entropy > 0.0 {
+            return conflict(format!(
+                "objective.knn_entropy = {} changes advantages minibatch by minibatch, and \
+                objective.weight = \"softmax\" weighs the whole batch: set one of them otherwise",
                 objective.knn_entropy
             ));
         }

@@ -3,7 +3,7 @@
 
 use super::{Golden, Setup, close};
 use fpo_flow::{CfmTarget, embed_time, interpolate};
-use fpo_learn::learner::{GradientSteps, Learner};
+use fpo_learn::learner::{GradientSteps, Learner, Networks};
 use fpo_learn::rollout::Batch;
 use fpo_run::config::{Config, RatioKind};
 
@@ -148,7 +148,7 @@ fn check(name: &str) {
         learner.state().policy.parameters.clone(),
         learner.state().critic.parameters.clone(),
     ];
-    learner.step(stats.grad_norm, [rate; 2]);
+    learner.step(stats.grad_norm, Networks::Both, [rate; 2]);
     let networks = learner.state();
     let after = [
         (policy.network(), "policy", &networks.policy),

@@ -4,7 +4,7 @@ use super::fpo::fill_inputs;
 use super::{Golden, close, close_gradient};
 use fpo_flow::{CfmTarget, Reduction};
 use fpo_learn::critic::Critic;
-use fpo_learn::learner::{ActorCritic, CpuLearner, GradientSteps, TrainState};
+use fpo_learn::learner::{ActorCritic, CpuLearner, GradientSteps, Networks, TrainState};
 use fpo_learn::reduce::Alone;
 use fpo_learn::rollout::Batch;
 use fpo_run::config::{AdvantageNormalization, Config, RatioKind, Recompute, TrustRegion};
@@ -68,7 +68,9 @@ fn check(name: &str, trust_region: TrustRegion) {
     let (network, parameters) = (policy.network().clone(), policy.network().parameter_count());
     let mut learner = CpuLearner::new(config.learner(), policy, critic, networks, rows);
     let indices: Vec<u32> = (0..rows as u32).collect();
-    let stats = learner.differentiate(&mut batch, &indices, &Alone).unwrap();
+    let stats = learner
+        .differentiate(&mut batch, &indices, Networks::Both, &Alone)
+        .unwrap();
     close(
         "policy loss",
         &[(stats.ratio.loss / rows as f64) as f32],
