@@ -172,8 +172,6 @@ fn every_command_takes_every_path() {
             for args in [
                 &[os("eval"), policy][..],
                 &[os("eval"), policy, os("--json")],
-                &[os("gridworld"), os("plot"), policy],
-                &[os("gridworld"), os("plot"), policy, os("--json")],
                 &[os("report"), policy],
             ] {
                 place.succeeds(args);
@@ -183,16 +181,13 @@ fn every_command_takes_every_path() {
             }
         }
         place.succeeds(&[os("report"), &run, os("--out"), &place.path("page.html")]);
-        place.succeeds(&[
-            os("gridworld"),
-            os("plot"),
-            &run,
-            os("--out"),
-            &place.path("grid.svg"),
-        ]);
+        let plot = [os("gridworld"), os("plot"), &run, os("--out")];
+        place.succeeds(&[&plot[..], &[&place.path("grid.svg")]].concat());
+        place.succeeds(&[&plot[..], &[&place.path("grid.svg"), os("--json")]].concat());
         assert!(folder.join("page.html").is_file() && folder.join("grid.svg").is_file());
-        // Gridworlds cannot be filmed: the error names the task; a wrong name is an error of input.
-        place.output(&[os("play"), &run]);
+        let film = place.path("film.gif");
+        let small = ["--seconds=0.1", "--width=32", "--height=32", "--out"].map(os);
+        place.output(&[&[os("play"), &run][..], &small, &[&film]].concat());
         place.refused(
             &[os("play"), &run, os("--out"), &place.path("x.avi")],
             &place.path("x.avi"),
@@ -200,7 +195,6 @@ fn every_command_takes_every_path() {
         place.refused(&[os("reproduce"), &run], &run);
         place.succeeds(&[os("bench"), &suite, os("--out"), &out]);
         place.succeeds(&[os("bench"), &suite, os("--out"), &out, os("--list")]);
-        place.succeeds(&[os("bench"), &suite, os("--out"), &out, os("--report-only")]);
         place.succeeds(&[os("report"), &place.path("suite")]);
 
         // What is not there.
@@ -282,12 +276,10 @@ fn relative_paths_and_links_lead_to_the_same_run() {
     symlink("runs/run", root.join("link")).unwrap();
     for (at, path) in [
         (root, "runs/run"),
-        (root, "runs/run//"),
-        (root, "./runs/./run"),
+        (root, "./runs/.//run//"),
         (root, "link"),
         (root, "link/"),
         (&run, "."),
-        (&run.join("checkpoints"), ".."),
         (&run.join("checkpoints"), "../../run"),
     ] {
         for args in [&["report"][..], &["gridworld", "plot"], &["eval"]] {
