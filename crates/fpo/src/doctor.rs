@@ -3,7 +3,7 @@
 use crate::args;
 use crate::failure::Failure;
 use crate::format::count;
-use crate::output::print;
+use crate::output::{print, print_json};
 use fpo_files::{as_text, one_line, quoted};
 use fpo_run::health::{Finding, Metrics, RunRecord, Severity, examine};
 use fpo_run::run::run_of;
@@ -33,7 +33,7 @@ pub(crate) fn run(args: &args::Doctor) -> Result<(), Failure> {
             "healthy": problems == 0,
             "findings": findings,
         });
-        print(&format!("{result:#}"));
+        print_json(&result);
     } else {
         print(&format!(
             "{} ({}, seed {}): {iterations} iterations, {} of {} environment steps",

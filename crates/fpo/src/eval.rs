@@ -2,7 +2,7 @@
 
 use crate::args;
 use crate::failure::Failure;
-use crate::output::print;
+use crate::output::{print, print_json};
 use crate::policy::{load, threads};
 use crate::tasks::Tasks;
 use fpo_files::{as_text, quoted};
@@ -32,7 +32,7 @@ pub(crate) fn run(args: &args::Eval, tasks: &Tasks) -> Result<(), Failure> {
             "zero_noise": zero_noise,
             "random_noise": random_noise,
         });
-        print(&format!("{result:#}"));
+        print_json(&result);
     } else {
         print(&format!(
             "{} ({}), {} episodes, seed {}",

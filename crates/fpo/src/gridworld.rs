@@ -5,7 +5,7 @@ mod samples;
 
 use crate::args::{self, GridworldCommand};
 use crate::failure::Failure;
-use crate::output::print;
+use crate::output::{print, print_json};
 use crate::picture;
 use crate::policy::load;
 use crate::tasks::Tasks;
@@ -65,7 +65,7 @@ fn plot(args: &args::GridworldPlot, tasks: &Tasks) -> Result<(), Failure> {
             },
             "walks": { "goal": ends.goal, "death": ends.death, "time": ends.time },
         });
-        print(&format!("{result:#}"));
+        print_json(&result);
     } else {
         let percent = |share: f64| format!("{:.1} %", 100.0 * share);
         print(&format!(

@@ -22,6 +22,22 @@ pub(crate) fn print(line: &str) {
     }
 }
 
+/// Prints a result as JSON, in which characters that a terminal must not get are escaped as JSON
+/// does it.
+pub(crate) fn print_json(value: &serde_json::Value) {
+    let mut text = String::new();
+    for c in format!("{value:#}").chars() {
+        if is_hidden(c) && c != '\n' {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(text, "\\u{unit:04x}");
+            }
+        } else {
+            text.push(c);
+        }
+    }
+    print(&text);
+}
+
 /// Fails if a result could not be written, for example to a full disk. A closed pipe is not an
 /// error.
 pub(crate) fn check_written() -> Result<(), Failure> {

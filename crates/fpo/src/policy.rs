@@ -28,7 +28,9 @@ pub(crate) fn load(path: &Path, pick: Option<Pick>, tasks: &Tasks) -> Result<Loa
     let (bytes, source) = find_policy(path, pick.unwrap_or(Pick::Latest))?;
     let policy = Policy::load(&bytes).map_err(|e| {
         let source = quoted(&source);
-        Failure::input(if is_crlf(&bytes) {
+        // Where the header of such a file begins; a text file is none.
+        let header = bytes.get(8..10).is_some_and(|start| start.contains(&b'{'));
+        Failure::input(if header && is_crlf(&bytes) {
             format!("{source}: {CONVERTED}")
         } else {
             format!("{source}: {e}")

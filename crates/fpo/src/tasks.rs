@@ -2,7 +2,7 @@
 
 use crate::args;
 use crate::failure::Failure;
-use crate::output::print;
+use crate::output::{print, print_json};
 use fpo_env::{EnvSpec, Task};
 use fpo_files::quoted;
 use serde_json::json;
@@ -131,7 +131,7 @@ pub(crate) fn run(args: &args::Tasks, tasks: &Tasks) -> Result<(), Failure> {
     let tasks = &tasks.all;
     if args.json {
         let all: Vec<_> = tasks.iter().map(|task| describe(task.as_ref())).collect();
-        print(&format!("{:#}", json!(all)));
+        print_json(&json!(all));
         return Ok(());
     }
     let width = tasks

@@ -170,7 +170,9 @@ impl Checkpoints {
             }
         })?;
         sync_folder(&self.folder)?;
-        remove(&replaced)
+        // It is saved; what is left of the old one is removed at the next start.
+        let _ = remove(&replaced);
+        Ok(())
     }
 
     /// Deletes all but the newest and the best ones. Failures to delete are ignored: extra

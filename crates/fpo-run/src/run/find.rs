@@ -42,15 +42,15 @@ pub fn find_policy(path: &Path, pick: Pick) -> Result<(Vec<u8>, PathBuf), RunErr
         ));
     }
     let Some(folder) = checkpoints_of(path)? else {
+        // A copy of a checkpoint may hold the policy without its manifest.
+        let alone = path.join(POLICY);
+        if !is_checkpoint(path) && alone.is_file() {
+            return Ok((read(&alone)?, alone));
+        }
         if RunFolder::holds_a_run(path) && !is_checkpoint(path) {
             return Err(RunError::NoCheckpoint {
                 folder: path.to_owned(),
             });
-        }
-        // A copy of a checkpoint may hold the policy alone.
-        let alone = path.join(POLICY);
-        if !is_checkpoint(path) && alone.is_file() {
-            return Ok((read(&alone)?, alone));
         }
         return policy_of(Checkpoint::open(path)?);
     };

@@ -239,6 +239,11 @@ fn json_has_every_path() {
     for (name, shown) in [
         (&b"two words"[..], "two words/run"),
         (b"caf\xe9", r"$'caf\xe9/run'"),
+        // Characters that JSON may have, but a terminal must not get.
+        (
+            "\u{7f}\u{9b}31m\u{202e}".as_bytes(),
+            "\u{7f}\u{9b}31m\u{202e}/run",
+        ),
     ] {
         let place = Place::new(OsString::from_vec(name.to_vec()));
         fs::create_dir(place.root.path().join(&place.name)).unwrap();

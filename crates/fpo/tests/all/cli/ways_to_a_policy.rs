@@ -138,6 +138,12 @@ fn every_way_to_a_policy_leads_to_it() {
     fs::copy(root.join(&file), root.join("part/policy.safetensors")).unwrap();
     assert_eq!(eval(root, "part", &[]), expected);
     assert_eq!(fs::read_dir(root.join("part")).unwrap().count(), 1);
+    fs::copy(
+        newest(&run).join("config.toml"),
+        root.join("part/config.toml"),
+    )
+    .unwrap();
+    assert_eq!(eval(root, "part", &[]), expected);
     let snapshot = as_a_hub_keeps_it(&run, &root.join("hub"));
     let blobs = record(&root.join("hub"));
     let snapshot = snapshot.to_str().unwrap();
