@@ -1,7 +1,7 @@
 //! Loads a policy and acts with it, as a robot's control loop would: observe, act, step.
 //!
 //!     cargo run --release --example load_and_act -- \
-//!         runs/cartpole-balance-fast-seed0/checkpoints/step-2007040/policy.safetensors
+//!         runs/cartpole-balance-fast-seed0/checkpoints/step-000002007040/policy.safetensors
 //!
 //! prints the task, the sizes, and the return of one episode. The file comes from a run of `fpo
 //! train` or from the example `own_loop`; it holds everything needed to act, including the

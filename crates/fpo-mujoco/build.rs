@@ -165,6 +165,7 @@ fn models(package: &Package) -> Result<(), String> {
         ..
     } = package;
     println!("cargo::rerun-if-env-changed={variable}");
+    println!("cargo::rustc-env={}_VERSION={version}", name.to_uppercase());
     let in_package = |file: &str| format!("{folder}/{file}");
     let licence = format!("{name}-{version}.dist-info/licenses/LICENSE");
     let dir = match env::var_os(variable) {

@@ -17,7 +17,7 @@ static RUN: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
 
 fuzz_target!(|input: &[u8]| {
     let all = RUN.1.join("checkpoints");
-    let path = all.join("step-16");
+    let path = all.join("step-000000000016");
     fs::write(path.join("manifest.json"), input).unwrap();
     if let Ok(checkpoint) = Checkpoint::open(&path) {
         for name in ["state.safetensors", "policy.safetensors", "config.toml"] {

@@ -22,7 +22,7 @@ static RUN: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
 const FILES: [&str; 2] = ["failure.json", "state.safetensors"];
 
 static GOOD: LazyLock<[Vec<u8>; 2]> = LazyLock::new(|| {
-    let state = fs::read(RUN.1.join("checkpoints/step-8/state.safetensors")).unwrap();
+    let state = fs::read(RUN.1.join("checkpoints/step-000000000008/state.safetensors")).unwrap();
     [br#"{"iteration":1,"error":"it failed"}"#.to_vec(), state]
 });
 

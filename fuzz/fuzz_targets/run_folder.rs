@@ -15,7 +15,7 @@ static RUN: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
     let folder = folder();
     let run = run(folder.path(), 2);
     // As if it had been stopped after the first of two iterations.
-    fs::remove_dir_all(run.join("checkpoints/step-16")).unwrap();
+    fs::remove_dir_all(run.join("checkpoints/step-000000000016")).unwrap();
     (folder, run)
 });
 

@@ -39,7 +39,7 @@ impl Bumps {
     /// Eight modes in the plane, evenly on a circle of radius 0.7, the first to the right.
     fn eight_modes() -> Self {
         let mode = |k: u8| {
-            let (sin, cos) = (f32::from(k) * std::f32::consts::FRAC_PI_4).sin_cos();
+            let (sin, cos) = libm::sincosf(f32::from(k) * std::f32::consts::FRAC_PI_4);
             vec![0.7 * cos, 0.7 * sin]
         };
         Self {
@@ -50,8 +50,9 @@ impl Bumps {
 
     /// The reward of `action`.
     pub fn reward(&self, action: &[f32]) -> f32 {
-        let bump =
-            |mode: &Vec<f32>| (-distance2(mode, action) / (2.0 * self.sigma * self.sigma)).exp();
+        let bump = |mode: &Vec<f32>| {
+            libm::expf(-distance2(mode, action) / (2.0 * self.sigma * self.sigma))
+        };
         self.modes.iter().map(bump).sum()
     }
 

@@ -74,6 +74,18 @@ pub enum StepEnd {
     Diverged,
 }
 
+impl StepEnd {
+    /// It in a word, as data for other programs.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Terminated => "terminated",
+            Self::Truncated => "truncated",
+            Self::Diverged => "diverged",
+        }
+    }
+}
+
 /// One environment: a state that can be reset and stepped.
 ///
 /// It holds no random generator: the caller passes one to `reset`, so an episode is a pure function
@@ -133,6 +145,18 @@ pub trait Env: Send {
             "`{}` cannot restore a state",
             self.spec().name
         )))
+    }
+
+    /// The names of the cameras that [`Env::render`] can look through, in order; an empty name is
+    /// one without. None by default: pictures then have one view.
+    fn cameras(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Lets [`Env::render`] look through camera number `camera` of [`Env::cameras`], instead of the
+    /// one that it chooses itself.
+    fn set_camera(&mut self, camera: usize) {
+        let _ = camera;
     }
 
     /// A picture of the current state.
@@ -206,6 +230,13 @@ pub trait Task: Send + Sync {
     /// Entries of the critic's own observation, 0 where it has none.
     fn critic_observation_dim(&self) -> usize {
         self.critic_observation().iter().map(|(_, n)| n).sum()
+    }
+
+    /// Names and versions, or digests, of what decides how its environments behave: a simulator,
+    /// models, data. A run records them, so that runs can be compared years later. Nothing by
+    /// default.
+    fn versions(&self) -> Vec<(String, String)> {
+        Vec::new()
     }
 
     /// Makes the environments `first..first + count` of a run or an evaluation as one batch; by

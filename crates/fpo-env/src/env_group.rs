@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use crate::check::make_checked;
 use crate::{
     Env, Episodes, MakeError, NoState, Outcome, Resumed, StateError, Task, VecEnv, VecEnvOptions,
     VecStep,
@@ -34,7 +35,8 @@ impl EnvGroup {
     /// Makes the environments `first..first + count` of `task` and resets them.
     ///
     /// # Errors
-    /// If the task's environments cannot be made here, or as [`Episodes::new`].
+    /// If the task's environments cannot be made here, or have another [`crate::EnvSpec`] than the
+    /// task, or as [`Episodes::new`].
     pub fn new(
         task: &(impl Task + ?Sized),
         first: u32,
@@ -45,7 +47,9 @@ impl EnvGroup {
         let episodes = Episodes::new(spec, first, count, options)?;
         let (observation_dim, critic_dim) = (spec.observation_dim(), task.critic_observation_dim());
         let mut group = Self {
-            envs: (0..count).map(|_| task.make()).collect::<Result<_, _>>()?,
+            envs: (0..count)
+                .map(|_| make_checked(task))
+                .collect::<Result<_, _>>()?,
             episodes,
             retired: vec![false; count],
             first,

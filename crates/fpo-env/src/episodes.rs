@@ -69,17 +69,15 @@ impl Episodes {
     /// first episodes.
     ///
     /// # Errors
-    /// If episodes may have no step, or groups no environment.
+    /// If the spec is not valid ([`EnvSpec::check`]), or groups have no environment.
     pub fn new(
         spec: &EnvSpec,
         first: u32,
         count: usize,
         options: VecEnvOptions,
     ) -> Result<Self, MakeError> {
+        spec.check()?;
         let refused = |why| Err(MakeError(format!("`{}` has {why}", spec.name)));
-        if spec.step_limit == Some(0) {
-            return refused("a step limit of 0: an episode has at least one step");
-        }
         if options.group == 0 {
             return refused("groups of 0 environments: a group has at least one");
         }

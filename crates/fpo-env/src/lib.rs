@@ -8,7 +8,9 @@
 
 #![forbid(unsafe_code)]
 
+mod adapted;
 pub mod bandit;
+mod check;
 mod env;
 mod env_group;
 mod episodes;
@@ -16,6 +18,8 @@ mod extras;
 pub mod gridworld;
 mod vec_env;
 
+pub use adapted::Adaptation;
+pub use check::{check_task, make};
 pub use env::{
     Env, EnvSpec, MakeError, NoState, Picture, RenderError, StateError, Step, StepEnd, Task,
 };

@@ -153,13 +153,15 @@ impl VecStep {
 /// Makes environments `first..first + count` of `task` and checks that their sizes are the task's.
 ///
 /// # Errors
-/// If they cannot be made, or a batch of another size was made: one clear sentence.
+/// If the task is not valid ([`crate::check_task`]), they cannot be made, or a batch of another
+/// size was made: one clear sentence.
 pub fn make_vec(
     task: &dyn Task,
     first: u32,
     count: usize,
     options: VecEnvOptions,
 ) -> Result<Box<dyn VecEnv>, MakeError> {
+    crate::check_task(task)?;
     let spec = task.spec();
     let envs = task.make_vec(first, count, options)?;
     let sizes = [

@@ -22,7 +22,7 @@ pub fn embed_time(t: f32, out: &mut [f32]) {
     let (cos, sin) = out.split_at_mut(out.len() / 2);
     let mut angle = t;
     for (c, s) in cos.iter_mut().zip(sin) {
-        (*s, *c) = angle.sin_cos();
+        (*s, *c) = libm::sincosf(angle);
         angle *= 2.0;
     }
 }

@@ -33,9 +33,9 @@ impl Softmax {
     /// of the new term.
     fn push(&mut self, logit: f64) -> (f64, f64) {
         let (rescale, weight) = if logit > self.max {
-            ((self.max - logit).exp(), 1.0)
+            (libm::exp(self.max - logit), 1.0)
         } else {
-            (1.0, (logit - self.max).exp())
+            (1.0, libm::exp(logit - self.max))
         };
         self.max = self.max.max(logit);
         self.sum = self.sum * rescale + weight;
@@ -59,6 +59,6 @@ impl Softmax {
 
     /// The logarithm of the sum of exponentials.
     fn log_sum(&self) -> f64 {
-        self.max + self.sum.ln()
+        self.max + libm::log(self.sum)
     }
 }

@@ -20,7 +20,7 @@ pub(crate) fn normal_quantile(p: f64) -> f64 {
         );
         return q * top / cubic(r, [1.0, 17.895_169_469, 78.757_757_664, 67.187_563_600]);
     }
-    let r = (-p.min(1.0 - p).ln()).sqrt() - 1.6;
+    let r = (-libm::log(p.min(1.0 - p))).sqrt() - 1.6;
     let top = cubic(
         r,
         [

@@ -102,10 +102,10 @@ impl TimeSampler {
                 grid_time(k + 1, steps)
             }
             Self::Uniform => u,
-            Self::Beta { beta } => 0.005 + 0.99 * (1.0 - (1.0 - u).powf(1.0 / beta)),
+            Self::Beta { beta } => 0.005 + 0.99 * (1.0 - libm::powf(1.0 - u, 1.0 / beta)),
             Self::LogitNormal { mean, std } => {
                 let z = normal_quantile(f64::from(u)) as f32;
-                1.0 / (1.0 + (mean + std * z).exp())
+                1.0 / (1.0 + libm::expf(mean + std * z))
             }
         }
     }

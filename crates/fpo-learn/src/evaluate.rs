@@ -33,6 +33,25 @@ pub struct Returns {
     pub max: f64,
     /// Episodes whose simulation diverged.
     pub diverged: usize,
+    /// Every episode, in order: number k begins in the same state whatever the noise.
+    pub each: Vec<EpisodeResult>,
+}
+
+/// An episode of an evaluation.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct EpisodeResult {
+    /// Sum of its rewards.
+    #[serde(rename = "return")]
+    pub total_reward: f64,
+    /// Its steps.
+    pub length: u32,
+    /// How it ended.
+    #[serde(serialize_with = "end_word")]
+    pub end: StepEnd,
+}
+
+fn end_word<S: serde::Serializer>(end: &StepEnd, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(end.word())
 }
 
 /// An evaluation from zero noise and from random noise.
@@ -139,10 +158,10 @@ pub fn evaluate(
         .collect::<Result<Vec<_>, _>>()?
         .concat();
     let n = finished.len() as f64;
-    let mean = finished.iter().map(|(r, _)| r).sum::<f64>() / n;
+    let mean = finished.iter().map(|e| e.total_reward).sum::<f64>() / n;
     let variance = finished
         .iter()
-        .map(|(r, _)| (r - mean).powi(2))
+        .map(|e| (e.total_reward - mean).powi(2))
         .sum::<f64>()
         / n;
     Ok(Returns {
@@ -151,16 +170,17 @@ pub fn evaluate(
         std: variance.sqrt(),
         min: finished
             .iter()
-            .map(|(r, _)| *r)
+            .map(|e| e.total_reward)
             .fold(f64::INFINITY, f64::min),
         max: finished
             .iter()
-            .map(|(r, _)| *r)
+            .map(|e| e.total_reward)
             .fold(f64::NEG_INFINITY, f64::max),
         diverged: finished
             .iter()
-            .filter(|(_, end)| *end == StepEnd::Diverged)
+            .filter(|e| e.end == StepEnd::Diverged)
             .count(),
+        each: finished,
     })
 }
 
@@ -180,7 +200,7 @@ pub fn evaluate_both(
     })
 }
 
-/// Return and end of the episodes `first..first + count`.
+/// The episodes `first..first + count`.
 fn run_group(
     policy: &Policy,
     task: &dyn Task,
@@ -188,7 +208,7 @@ fn run_group(
     first: usize,
     count: usize,
     noise: Noise,
-) -> Result<Vec<(f64, StepEnd)>, EvaluateError> {
+) -> Result<Vec<EpisodeResult>, EvaluateError> {
     let options = VecEnvOptions {
         seed,
         stream: Stream::EvalReset,
@@ -250,7 +270,11 @@ fn run_group(
             if !outcome.reward.is_finite() {
                 return Err(fault(Quantity::Reward, i));
             }
-            finished[i] = outcome.ended.map(|e| (e.total_reward, e.end));
+            finished[i] = outcome.ended.map(|e| EpisodeResult {
+                total_reward: e.total_reward,
+                length: e.length,
+                end: e.end,
+            });
             if outcome.ended.is_some() {
                 envs.retire(i);
             }

@@ -62,6 +62,8 @@ pub struct Trainer {
     lr_scale: f64,
     /// The running mean of |∂Q/∂a| of an action's entry, where the policy follows it; 0 at first.
     q_slope: f64,
+    /// The policy's parameters before the latest iteration.
+    previous: Vec<f32>,
     /// The moving average of the policy's parameters, if it is what is evaluated and exported.
     average: Option<Ema>,
     /// Times that training went back to an earlier state.
@@ -118,6 +120,8 @@ impl Trainer {
         mut learner: Box<dyn Learner>,
         reduce: Arc<dyn Reduce>,
     ) -> Result<Self, TrainError> {
+        let task = config.env.adaptation().apply(task)?;
+        fpo_env::check_task(task.as_ref())?;
         let threads = Threads::new(threads)?;
         check_equal(reduce.as_ref(), "settings", settings(config)?)?;
         let spec = task.spec();
@@ -142,6 +146,7 @@ impl Trainer {
             iteration: 0,
             lr_scale: 1.0,
             q_slope: 0.0,
+            previous: Vec::new(),
             average,
             rollbacks: 0,
             restarted_episodes: 0,
@@ -160,6 +165,11 @@ impl Trainer {
     /// The configuration it was made with.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// The task, with the changes of its episodes that the settings ask for.
+    pub fn task(&self) -> &dyn Task {
+        self.task.as_ref()
     }
 
     /// What the policy is made of, without its parameters.
@@ -224,6 +234,9 @@ impl Trainer {
         // Before the epochs, which may estimate targets anew with a critic that has moved on.
         let explained_variance = explained_variance(&self.batch);
         let collected = clock.elapsed();
+        self.previous.clear();
+        let before = &self.learner.state().policy.parameters;
+        self.previous.extend(before);
         let plan = self.plan();
         let learned = self.learn(&plan)?;
         if let Some(rule) = self.config.optimizer.adaptive_lr() {
@@ -400,6 +413,7 @@ impl Trainer {
             self.normalizer.clone(),
             self.action_map.clone(),
         )
+        .with_adaptation(self.config.env.adaptation())
     }
 
     /// Evaluates the current policy on `eval.episodes` episodes a column.

@@ -15,13 +15,18 @@ mod tests;
 
 pub use assets::{MODEL_FILES, MODEL_LICENCE};
 
-use crate::task::ModelTask;
+use crate::task::{ModelTask, Models};
 use std::sync::{Arc, LazyLock};
+
+static MODELS: Models = Models {
+    package: ["gymnasium", env!("GYMNASIUM_VERSION")],
+    files: MODEL_FILES,
+};
 
 /// The tasks, by name.
 pub(crate) static TASKS: LazyLock<Vec<Arc<ModelTask>>> = LazyLock::new(|| {
     let tasks = tasks::TASKS.iter();
     tasks
-        .map(|definition| Arc::new(ModelTask::new(definition, MODEL_FILES)))
+        .map(|definition| Arc::new(ModelTask::new(definition, &MODELS)))
         .collect()
 });

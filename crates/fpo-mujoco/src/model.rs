@@ -14,6 +14,13 @@ use std::slice;
 /// The version of the library that this crate is built for, as `mj_version` gives it.
 const VERSION: i32 = c::mjVERSION_HEADER as i32;
 
+/// The version of the library that was found, such as `3.17.0`.
+pub(crate) fn library_version() -> String {
+    // SAFETY: takes nothing, and returns a constant NUL-terminated text.
+    let text = unsafe { CStr::from_ptr(c::mj_versionString()) };
+    text.to_string_lossy().into_owned()
+}
+
 /// The option that disables all actuators.
 pub(crate) const DISABLE_ACTUATION: i32 = c::mjtDisableBit::mjDSBL_ACTUATION as i32;
 
@@ -162,6 +169,21 @@ impl Model {
         self.sensors_read.push(id);
         // SAFETY: `id` is a sensor of this model.
         Ok(unsafe { *self.head().sensor_adr.add(id) } as usize)
+    }
+
+    /// The names of the cameras, in order; empty for one without a name.
+    pub(crate) fn cameras(&self) -> Vec<String> {
+        let name = |id: i32| {
+            // SAFETY: a valid model, which owns the NUL-terminated name.
+            let name = unsafe { c::mj_id2name(self.raw(), mjtObj::mjOBJ_CAMERA as i32, id) };
+            if name.is_null() {
+                return String::new();
+            }
+            // SAFETY: as above.
+            let name = unsafe { CStr::from_ptr(name) };
+            name.to_string_lossy().into_owned()
+        };
+        (0..self.head().ncam as i32).map(name).collect()
     }
 
     /// The size of a geom, as its type defines it.

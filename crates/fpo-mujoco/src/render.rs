@@ -128,8 +128,7 @@ impl Renderer {
         (self.width, self.height)
     }
 
-    /// Renders the current state from the named camera, or from the model's first one; without
-    /// cameras, the view shows the whole model.
+    /// Renders the current state as `view` shows it.
     ///
     /// `physics` must simulate the model for which the renderer was created. Its state is
     /// unchanged.
@@ -139,14 +138,14 @@ impl Renderer {
     pub(crate) fn draw(
         &mut self,
         physics: &mut Physics,
-        camera: Option<&str>,
+        view: View,
     ) -> Result<Picture, RenderError> {
         assert!(
             ptr::eq(self.model, physics.model()),
             "the renderer is for another model"
         );
         let _lock = lock();
-        let mut camera = find_camera(physics, camera)?;
+        let mut camera = find_camera(physics, view)?;
         let (model, data) = (physics.raw_model(), physics.raw_data());
         let Scene {
             raw: scene,
@@ -228,8 +227,19 @@ impl Drop for Scene {
     }
 }
 
-/// The named camera, or the default one.
-fn find_camera(physics: &Physics, name: Option<&str>) -> Result<mjvCamera, RenderError> {
+/// Where a picture is taken from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum View<'a> {
+    /// The model's first camera; without cameras, the view shows the whole model.
+    First,
+    /// The camera of this name.
+    Named(&'a str),
+    /// The camera of this number.
+    Camera(usize),
+}
+
+/// The camera of `view`.
+fn find_camera(physics: &Physics, view: View) -> Result<mjvCamera, RenderError> {
     let model = physics.raw_model();
     // SAFETY: all zeros is a value of this plain struct, which the function initializes for a valid
     // model.
@@ -238,11 +248,18 @@ fn find_camera(physics: &Physics, name: Option<&str>) -> Result<mjvCamera, Rende
         c::mjv_defaultFreeCamera(model, &mut camera);
         camera
     };
-    let id = match name {
-        // SAFETY: a valid model.
-        None if unsafe { (*model).ncam } == 0 => return Ok(camera),
-        None => 0,
-        Some(name) => {
+    // SAFETY: a valid model.
+    let count = unsafe { (*model).ncam } as usize;
+    let id = match view {
+        View::First if count == 0 => return Ok(camera),
+        View::First => 0,
+        View::Camera(number) if number >= count => {
+            return Err(RenderError(format!(
+                "the model has {count} cameras, and none has the number {number}"
+            )));
+        }
+        View::Camera(number) => number as c_int,
+        View::Named(name) => {
             let missing = || RenderError(format!("the model has no camera `{name}`"));
             let text = CString::new(name).map_err(|_| missing())?;
             // SAFETY: a valid model and a NUL-terminated name.

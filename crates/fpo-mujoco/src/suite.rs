@@ -26,8 +26,13 @@ mod tests;
 
 pub use assets::{MODEL_FILES, MODEL_LICENCE};
 
-use crate::task::{Definition, ModelTask};
+use crate::task::{Definition, ModelTask, Models};
 use std::sync::{Arc, LazyLock};
+
+static MODELS: Models = Models {
+    package: ["dm_control", env!("DM_CONTROL_VERSION")],
+    files: MODEL_FILES,
+};
 
 /// The tasks, domain by domain.
 pub(crate) static TASKS: LazyLock<Vec<Arc<ModelTask>>> = LazyLock::new(|| {
@@ -48,6 +53,6 @@ pub(crate) static TASKS: LazyLock<Vec<Arc<ModelTask>>> = LazyLock::new(|| {
     domains
         .into_iter()
         .flatten()
-        .map(|definition| Arc::new(ModelTask::new(definition, MODEL_FILES)))
+        .map(|definition| Arc::new(ModelTask::new(definition, &MODELS)))
         .collect()
 });

@@ -8,7 +8,7 @@ pub(crate) mod tests;
 
 pub(crate) use rules::{Definition, Observation, Rules, Transition};
 
-use crate::model::Model;
+use crate::model::{Model, library_version};
 use crate::physics::Physics;
 pub(crate) use env::ModelEnv;
 use fpo_env::{Env, EnvSpec, MakeError, Task};
@@ -17,11 +17,32 @@ use std::sync::{Arc, OnceLock};
 /// Steps of every episode.
 const STEP_LIMIT: u32 = 1000;
 
+/// The models of a package.
+pub(crate) struct Models {
+    /// The package's name and its version.
+    pub(crate) package: [&'static str; 2],
+    /// File names, as the models include one another, and contents.
+    pub(crate) files: &'static [(&'static str, &'static str)],
+}
+
+impl Models {
+    /// A digest of the files.
+    fn digest(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        for (name, text) in self.files {
+            for part in [name, text] {
+                hasher.update(&(part.len() as u64).to_le_bytes());
+                hasher.update(part.as_bytes());
+            }
+        }
+        hasher.finalize().to_hex()[..16].to_owned()
+    }
+}
+
 /// A task on a MuJoCo model.
 pub(crate) struct ModelTask {
     definition: &'static Definition,
-    /// The file of its model and those it includes: names and contents.
-    files: &'static [(&'static str, &'static str)],
+    models: &'static Models,
     spec: Arc<EnvSpec>,
     compiled: OnceLock<Result<Compiled, MakeError>>,
 }
@@ -35,11 +56,8 @@ struct Compiled {
 }
 
 impl ModelTask {
-    /// A task whose model is among `files`. Compiles nothing yet.
-    pub(crate) fn new(
-        definition: &'static Definition,
-        files: &'static [(&'static str, &'static str)],
-    ) -> Self {
+    /// A task whose model is among `models`. Compiles nothing yet.
+    pub(crate) fn new(definition: &'static Definition, models: &'static Models) -> Self {
         let spec = Arc::new(EnvSpec {
             name: definition.name.into(),
             summary: definition.summary.into(),
@@ -55,7 +73,7 @@ impl ModelTask {
         });
         Self {
             definition,
-            files,
+            models,
             spec,
             compiled: OnceLock::new(),
         }
@@ -74,7 +92,7 @@ impl ModelTask {
 
     /// Compiles the model, builds the rules for it, and applies `finish` last.
     fn compile(&self, finish: impl FnOnce(&mut Model)) -> Result<Compiled, MakeError> {
-        let mut model = Model::compile(self.definition.model, self.files)?;
+        let mut model = Model::compile(self.definition.model, self.models.files)?;
         let rules: Arc<dyn Rules> = (self.definition.build)(&mut model)?.into();
         let actions = model.head().nu as usize;
         let ratio = self.definition.control_timestep / model.timestep();
@@ -104,5 +122,14 @@ impl Task for ModelTask {
 
     fn make(&self) -> Result<Box<dyn Env>, MakeError> {
         Ok(Box::new(self.make_env()?))
+    }
+
+    fn versions(&self) -> Vec<(String, String)> {
+        let [package, version] = self.models.package;
+        let digest = self.models.digest();
+        vec![
+            ("mujoco".into(), library_version()),
+            (package.into(), format!("{version}, blake3 {digest}")),
+        ]
     }
 }

@@ -91,7 +91,7 @@ impl Adam {
         );
         self.steps += 1;
         // The corrections in f64, because 1 − β₂ᵗ would lose digits for small t.
-        let correction = |beta: f32| 1.0 - f64::from(beta).powf(self.steps as f64);
+        let correction = |beta: f32| 1.0 - libm::pow(f64::from(beta), self.steps as f64);
         let step_size = (f64::from(lr_now) / correction(beta1)) as f32;
         let root_correction = (1.0 / correction(beta2).sqrt()) as f32;
         let keep = 1.0 - lr_now * weight_decay;

@@ -10,7 +10,7 @@ impl Squash {
     pub fn apply(self, bound: f32, a: f32) -> f32 {
         let a = clip(bound, a);
         match self {
-            Self::Tanh => a.tanh(),
+            Self::Tanh => libm::tanhf(a),
             Self::Clip => a.clamp(-1.0, 1.0),
         }
     }

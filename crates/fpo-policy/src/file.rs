@@ -3,6 +3,7 @@
 use super::{ActionMap, FlowPolicy, GaussianPolicy, Model, PolicyScratch};
 use crate::StdKind;
 use crate::moments;
+use fpo_env::Adaptation;
 use fpo_flow::Sampler;
 use fpo_nn::{Mlp, MlpError, MlpSpec, Normalizer, NormalizerConfig, TensorError, Weights};
 use safetensors::SafeTensors;
@@ -35,12 +36,29 @@ struct Header {
     task: String,
     observation: Vec<(String, usize)>,
     action: ActionMap,
+    /// What the run changed about the task's episodes; as long as it is nothing, left out.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    step_limit: u32,
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    action_repeat: u32,
     network: MlpSpec,
     #[serde(flatten)]
     kind: HeaderKind,
     normalizer: NormalizerConfig,
     /// Observations the normalizer has seen.
     normalizer_count: u64,
+}
+
+fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
+fn is_one(n: &u32) -> bool {
+    *n == 1
+}
+
+fn one() -> u32 {
+    1
 }
 
 /// The kind of policy, and what it needs besides its network.
@@ -175,6 +193,8 @@ impl Policy {
             task: task.to_owned(),
             observation: observation.to_vec(),
             action,
+            step_limit: 0,
+            action_repeat: 1,
             network: model.network().spec().clone(),
             kind: HeaderKind::of(&model),
             normalizer: normalizer.config(),
@@ -188,6 +208,21 @@ impl Policy {
             parameters,
             weights,
             normalizer,
+        }
+    }
+
+    /// The same policy of a run that changed the task's episodes so.
+    pub fn with_adaptation(mut self, adaptation: Adaptation) -> Self {
+        self.header.step_limit = adaptation.step_limit;
+        self.header.action_repeat = adaptation.action_repeat;
+        self
+    }
+
+    /// What its run changed about the task's episodes: how long an action is held, above all.
+    pub fn adaptation(&self) -> Adaptation {
+        Adaptation {
+            step_limit: self.header.step_limit,
+            action_repeat: self.header.action_repeat,
         }
     }
 
@@ -236,6 +271,9 @@ impl Policy {
             None => return Err(PolicyError::Inconsistent("the header names no format")),
         }
         let header: Header = serde_json::from_value(fields)?;
+        if !(1..=MAX_ACTION_REPEAT).contains(&header.action_repeat) {
+            return Err(PolicyError::Inconsistent("impossible action repeat"));
+        }
         let sum = |parts: &[(String, usize)]| {
             parts
                 .iter()
@@ -296,16 +334,16 @@ impl Policy {
             task,
             observation,
             action,
+            step_limit,
+            action_repeat,
             ..
         } = header;
-        Ok(Self::new(
-            &task,
-            &observation,
-            model,
-            parameters,
-            normalizer,
-            action,
-        ))
+        let adaptation = Adaptation {
+            step_limit,
+            action_repeat,
+        };
+        let policy = Self::new(&task, &observation, model, parameters, normalizer, action);
+        Ok(policy.with_adaptation(adaptation))
     }
 
     /// The task it was trained on.
@@ -353,6 +391,8 @@ impl Policy {
     }
 }
 
+/// The longest time for which an action may be held, in steps of the task.
+const MAX_ACTION_REPEAT: u32 = 1000;
 /// The largest number of sampler steps accepted from a policy file.
 const MAX_FLOW_STEPS: usize = 10_000;
 

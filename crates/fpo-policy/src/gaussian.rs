@@ -78,8 +78,8 @@ impl GaussianPolicy {
     fn sigma(&self, s: f32) -> f32 {
         match self.std {
             // ln(1 + eˢ), without overflow.
-            StdKind::StateDependent => s.max(0.0) + (-s.abs()).exp().ln_1p() + STD_FLOOR,
-            StdKind::StateIndependent => s.exp(),
+            StdKind::StateDependent => s.max(0.0) + libm::log1pf(libm::expf(-s.abs())) + STD_FLOOR,
+            StdKind::StateIndependent => libm::expf(s),
         }
     }
 
@@ -87,7 +87,7 @@ impl GaussianPolicy {
     fn slope(&self, sigma: f32) -> f32 {
         match self.std {
             // The sigmoid of s: 1 − exp(−softplus(s)).
-            StdKind::StateDependent => -(STD_FLOOR - sigma).exp_m1(),
+            StdKind::StateDependent => -libm::expm1f(STD_FLOOR - sigma),
             StdKind::StateIndependent => sigma,
         }
     }
@@ -98,7 +98,7 @@ impl GaussianPolicy {
         if self.std == StdKind::StateIndependent {
             self.freeze(parameters);
             if let Some(layer) = self.network.layers().last() {
-                parameters[layer.bias.clone()][self.action_dim..].fill(initial_std.ln());
+                parameters[layer.bias.clone()][self.action_dim..].fill(libm::logf(initial_std));
             }
         }
     }

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod files;
+pub mod gather;
 pub mod machine;
 pub mod number;
 pub mod page;

@@ -2,6 +2,7 @@
 
 use fpo_files::{one_line, read_capped, replace};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -32,6 +33,9 @@ pub struct Machine {
     pub cores: usize,
     /// The operating system.
     pub system: String,
+    /// Names and versions of what decides how the task's environments behave.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub versions: BTreeMap<String, String>,
 }
 
 /// The format of the file.
@@ -51,7 +55,14 @@ impl Machine {
             processor: processor().unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
             cores: std::thread::available_parallelism().map_or(1, |n| n.get()),
             system: system(),
+            versions: BTreeMap::new(),
         }
+    }
+
+    /// The same for a task with these `versions`.
+    pub fn with_versions(mut self, versions: impl IntoIterator<Item = (String, String)>) -> Self {
+        self.versions = versions.into_iter().collect();
+        self
     }
 
     /// Appends this machine to those recorded for the run in `folder`, unless the last one is the
@@ -89,8 +100,12 @@ impl Machine {
 
     /// A description in one line.
     pub fn describe(&self) -> String {
+        let versions = self.versions.iter();
+        let versions: String = versions
+            .map(|(name, version)| format!("; {name} {version}"))
+            .collect();
         format!(
-            "{}, {} cores, {}; fpo {}, {} thread{} a run",
+            "{}, {} cores, {}; fpo {}, {} thread{} a run{versions}",
             self.processor,
             self.cores,
             self.system,
@@ -128,7 +143,10 @@ mod tests {
     fn sessions_are_added() {
         let folder = tempfile::TempDir::new().unwrap();
         fs::write(folder.path().join("config.toml"), "").unwrap();
-        let here = Machine::here("1.2.3", 1, 0);
+        let versions = [("simulator", "3"), ("models", "a digest")];
+        let versions = versions.map(|(name, version)| (name.to_owned(), version.to_owned()));
+        let here = Machine::here("1.2.3", 1, 0).with_versions(versions);
+        assert!(here.describe().ends_with("; models a digest; simulator 3"));
         assert!(!here.processor.is_empty() && !here.system.is_empty());
         here.record(folder.path()).unwrap();
         // The same machine is not added twice.

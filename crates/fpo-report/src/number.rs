@@ -9,7 +9,7 @@ pub fn format_number(x: f64, digits: usize) -> String {
     if x == 0.0 {
         return "0".to_owned();
     }
-    let exponent = x.abs().log10().floor() as i32;
+    let exponent = libm::log10(x.abs()).floor() as i32;
     if !(-4..7).contains(&exponent) {
         return format!("{x:.*e}", digits.saturating_sub(1));
     }

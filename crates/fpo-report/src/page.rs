@@ -6,6 +6,7 @@ mod html;
 mod run;
 
 pub use bench::of_results;
+pub use html::MARK;
 pub use run::{is_shown, of_run};
 
 /// How serious a finding is.

@@ -325,7 +325,18 @@ impl Record {
     /// Whether it has done all its steps and evaluated the final policy.
     pub fn is_complete(&self) -> bool {
         let evaluated = self.evaluations.last().map_or(0, |last| last.env_steps);
-        self.env_steps() >= self.planned_steps() && evaluated == self.env_steps() && evaluated > 0
+        (self.env_steps() >= self.planned_steps() || self.has_reached_its_return())
+            && evaluated == self.env_steps()
+            && evaluated > 0
+    }
+
+    /// Whether its last evaluation is the return that it was to reach (`train.stop_at`).
+    fn has_reached_its_return(&self) -> bool {
+        let stop_at = self.setting("train.stop_at").and_then(|x| x.parse().ok());
+        let last = self.evaluations.last();
+        stop_at.is_some_and(|stop_at: f64| {
+            stop_at != 0.0 && last.is_some_and(|last| last.zero.mean >= stop_at)
+        })
     }
 }
 

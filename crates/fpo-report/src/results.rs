@@ -67,6 +67,15 @@ pub enum Status {
 }
 
 impl Status {
+    /// The progress of the run that `record` describes.
+    pub fn of(record: &Record) -> Self {
+        match &record.failure {
+            _ if record.is_complete() => Self::Finished,
+            Some(why) => Self::Failed(why.clone()),
+            None => Self::Unfinished,
+        }
+    }
+
     /// In one word.
     pub fn word(&self) -> &'static str {
         match self {
@@ -129,14 +138,7 @@ impl Results {
                         Err(RecordError::NotARun { .. }) => None,
                         record => Some(record?),
                     };
-                    let status = match &record {
-                        None => Status::Missing,
-                        Some(record) if record.is_complete() => Status::Finished,
-                        Some(Record {
-                            failure: Some(why), ..
-                        }) => Status::Failed(why.clone()),
-                        Some(_) => Status::Unfinished,
-                    };
+                    let status = record.as_ref().map_or(Status::Missing, Status::of);
                     runs.push(Run {
                         method,
                         task,

@@ -1,8 +1,9 @@
 //! Checkpoints on disk: each is a folder of files that either is complete or does not exist.
 //!
-//! `step-N/` (N: environment steps) holds the files and `manifest.json`, which records their names,
-//! lengths and BLAKE3 hashes. A checkpoint is written under a temporary name, synced and renamed,
-//! so that neither a crash nor a full disk can leave a partial one or damage an earlier one.
+//! `step-N/` (N: environment steps in 12 digits, so that names sort) holds the files and
+//! `manifest.json`, which records their names, lengths and BLAKE3 hashes. A checkpoint is written
+//! under a temporary name, synced and renamed, so that neither a crash nor a full disk can leave a
+//! partial one or damage an earlier one.
 
 mod store;
 

@@ -182,6 +182,14 @@ impl Session {
             }
             .into());
         }
+        if let Some(reached) = about.evaluation.filter(|mean| config.train.stops_at(*mean)) {
+            return Err(RunError::Reached {
+                folder: folder.path().to_owned(),
+                reached,
+                stop_at: config.train.stop_at,
+                steps: about.env_steps,
+            });
+        }
         if trainer.iteration() >= trainer.total_iterations() {
             return Err(RunError::Complete {
                 folder: folder.path().to_owned(),
@@ -299,6 +307,8 @@ impl Session {
                 Ok::<_, RunError>(evaluation.zero_noise.mean)
             });
             let evaluation = evaluation.transpose()?;
+            let reached = evaluation.is_some_and(|mean| self.config.train.stops_at(mean));
+            let last = last || reached;
             self.metrics.write(&row)?;
             observer.iteration(&row);
             let findings = self.detector.observe(&row);
@@ -317,6 +327,9 @@ impl Session {
             let best = self.is_best(evaluation);
             if last || due || best || stop.load(Ordering::Relaxed) {
                 self.save(evaluation, observer)?;
+            }
+            if reached {
+                break;
             }
         }
         Ok(Outcome::Finished)
@@ -339,7 +352,7 @@ impl Session {
 
     /// Whether the run is unhealthy at present; always false without rollback.
     fn is_warned(&self) -> bool {
-        self.config.train.rollback && !self.detector.present().is_empty()
+        self.config.train.rollback && !self.detector.unstable().is_empty()
     }
 
     /// Records a finding of an iteration, and reports it to the observer.

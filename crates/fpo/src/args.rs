@@ -78,7 +78,8 @@ pub(crate) struct Train {
     /// Folder in which run folders are created [default: runs]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// Name of the run's folder [default: TASK-PRESET-seedN]
+    /// Name of the run's folder [default: TASK-PRESET-seedN, with
+    /// the method's where it is not the preset's]
     #[arg(long)]
     pub(crate) name: Option<PathBuf>,
     /// Begin the run, continue it if it was interrupted, or do nothing if it is complete: one
@@ -124,9 +125,12 @@ pub(crate) struct Eval {
     /// Threads to use; the result is the same with any number [default: all cores]
     #[arg(long, value_parser = whole::<u16>(1..=1024), allow_negative_numbers = true)]
     pub(crate) threads: Option<u16>,
-    /// Print the result as JSON
+    /// Print the result as JSON, with every episode
     #[arg(long)]
     pub(crate) json: bool,
+    /// Write every episode to a file of comma-separated values
+    #[arg(long, value_name = "FILE")]
+    pub(crate) csv: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -169,6 +173,9 @@ pub(crate) struct Play {
     /// Noise from which actions are sampled
     #[arg(long, value_enum, default_value_t = NoiseArg::Zero)]
     pub(crate) noise: NoiseArg,
+    /// The camera: its name or its number, from 0 [default: the one that suits the task]
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
+    pub(crate) camera: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -263,9 +270,11 @@ pub(crate) struct Bench {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Report {
-    /// The folder of a run or of a benchmark
-    pub(crate) folder: PathBuf,
-    /// The page [default: report.html in the folder]
+    /// The folder of a run or of a benchmark; or several runs, or a folder of runs, whose seeds are
+    /// put together
+    #[arg(required = true, value_name = "FOLDER")]
+    pub(crate) folders: Vec<PathBuf>,
+    /// The page [default: report.html in the folder; of several folders, here]
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
 }

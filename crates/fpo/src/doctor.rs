@@ -5,6 +5,7 @@ use crate::failure::Failure;
 use crate::format::count;
 use crate::output::{print, print_json};
 use fpo_files::{as_text, one_line, quoted};
+use fpo_run::config::label;
 use fpo_run::health::{Finding, Metrics, RunRecord, Severity, examine};
 use fpo_run::run::run_of;
 use serde_json::json;
@@ -38,7 +39,7 @@ pub(crate) fn run(args: &args::Doctor) -> Result<(), Failure> {
         print(&format!(
             "{} ({}, seed {}): {iterations} iterations, {} of {} environment steps",
             record.config.task,
-            record.config.preset,
+            label(&record.config),
             record.config.seed,
             count(env_steps),
             count(record.config.train.steps)

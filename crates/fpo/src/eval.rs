@@ -2,7 +2,7 @@
 
 use crate::args;
 use crate::failure::Failure;
-use crate::output::{print, print_json};
+use crate::output::{print, print_json, save};
 use crate::policy::{load, threads};
 use crate::tasks::Tasks;
 use fpo_files::{as_text, quoted};
@@ -20,6 +20,9 @@ pub(crate) fn run(args: &args::Eval, tasks: &Tasks) -> Result<(), Failure> {
     let evaluation = pool
         .install(|| evaluate_both(policy, task, args.seed, args.episodes as usize))
         .map_err(|e| Failure::runtime(format!("{}: {e}", quoted(&loaded.source))))?;
+    if let Some(file) = &args.csv {
+        save(file, true, csv(&evaluation).as_bytes())?;
+    }
     if args.json {
         let Evaluation {
             zero_noise,
@@ -44,6 +47,21 @@ pub(crate) fn run(args: &args::Eval, tasks: &Tasks) -> Result<(), Failure> {
         table(&evaluation).iter().for_each(|line| print(line));
     }
     Ok(())
+}
+
+/// Every episode of an evaluation, a line each.
+fn csv(evaluation: &Evaluation) -> String {
+    let mut text = "noise,episode,return,length,end\n".to_owned();
+    for (noise, returns) in [
+        ("zero", &evaluation.zero_noise),
+        ("random", &evaluation.random_noise),
+    ] {
+        for (k, e) in returns.each.iter().enumerate() {
+            let (total, length, end) = (e.total_reward, e.length, e.end.word());
+            text += &format!("{noise},{k},{total},{length},{end}\n");
+        }
+    }
+    text
 }
 
 /// An evaluation as lines of a table.

@@ -13,7 +13,9 @@ pub(crate) fn here(threads: usize, from_iteration: u64) -> Machine {
 /// Records in the run's folder that it is trained on this machine, on `threads` threads.
 pub(crate) fn record(session: &Session, threads: usize) -> Result<(), Failure> {
     let folder = session.folder().path();
+    let versions = session.trainer().task().versions();
     here(threads, session.trainer().iteration())
+        .with_versions(versions)
         .record(folder)
         .map_err(|e| Failure::runtime(format!("cannot write {}: {e}", quoted(&folder.join(FILE)))))
 }

@@ -21,7 +21,11 @@ pub(crate) fn run(args: &args::Play, tasks: &Tasks) -> Result<(), Failure> {
     });
     let kind = Format::from_path(&out).map_err(Failure::input)?;
     let loaded = load(&args.policy, args.checkpoint, tasks)?;
-    let mut env = loaded.task.make().map_err(Failure::runtime)?;
+    let mut env = fpo_env::make(loaded.task.as_ref()).map_err(Failure::runtime)?;
+    if let Some(camera) = &args.camera {
+        let number = camera_number(camera, &env.cameras(), loaded.policy.task())?;
+        env.set_camera(number);
+    }
     let step = env.spec().control_timestep;
     // GIFs are for web pages: half the frame rate gives half the size.
     let most = kind
@@ -89,4 +93,24 @@ pub(crate) fn run(args: &args::Play, tasks: &Tasks) -> Result<(), Failure> {
         returns.join(", ")
     ));
     Ok(())
+}
+
+/// The number of the camera called `asked`, or of that number, among those of `task`.
+fn camera_number(asked: &str, cameras: &[String], task: &str) -> Result<usize, Failure> {
+    let named = cameras
+        .iter()
+        .position(|name| name == asked && !name.is_empty());
+    // A name counts before a number.
+    let number = named.or_else(|| asked.parse().ok().filter(|n| *n < cameras.len()));
+    number.ok_or_else(|| {
+        let list = cameras.iter().enumerate().map(|(i, name)| match &name[..] {
+            "" => i.to_string(),
+            name => format!("{i} ({})", name.escape_debug()),
+        });
+        let list = list.collect::<Vec<_>>().join(", ");
+        Failure::input(match list.is_empty() {
+            true => format!("`{task}` has one view and no camera; leave --camera out"),
+            false => format!("`{task}` has no camera `{asked}`; its cameras are {list}"),
+        })
+    })
 }

@@ -39,6 +39,10 @@ pub(crate) fn load(path: &Path, pick: Option<Pick>, tasks: &Tasks) -> Result<Loa
     let task = tasks
         .find(policy.task())
         .map_err(|e| Failure::input(format!("{}: {e}", quoted(&source))))?;
+    let task = policy
+        .adaptation()
+        .apply(task)
+        .map_err(|e| Failure::input(format!("{}: {e}", quoted(&source))))?;
     let spec = task.spec();
     if policy.observation() != spec.observation || !policy.action_map().spans(spec) {
         return Err(Failure::input(format!(

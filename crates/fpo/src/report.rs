@@ -1,4 +1,4 @@
-//! `fpo report`: one HTML page about a run or a benchmark.
+//! `fpo report`: one HTML page about a run, several runs or a benchmark.
 
 use crate::args;
 use crate::failure::Failure;
@@ -7,6 +7,7 @@ use crate::output::{print, save};
 use crate::tasks::Tasks;
 use fpo_files::{quoted, read_own};
 use fpo_report::files::SUITE;
+use fpo_report::gather::gather;
 use fpo_report::page::{self, Film};
 use fpo_report::record::{Record, RecordError};
 use fpo_report::results::Results;
@@ -18,36 +19,135 @@ use fpo_run::run::run_of;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Maximum size of a film that is embedded in the page; a larger one is linked.
 const EMBEDDED: u64 = 12 << 20;
 
+/// The page's name in its folder.
+const PAGE: &str = "report.html";
+
 /// Writes the page.
 pub(crate) fn run(args: &args::Report, tasks: &Tasks) -> Result<(), Failure> {
-    let folder = &run_of(&args.folder);
-    let out = args
-        .out
-        .clone()
-        .unwrap_or_else(|| folder.join("report.html"));
-    let page = if folder.join(SUITE).is_file() {
-        of_suite(folder, tasks.program())?
-    } else {
-        of_run(folder, &out)?
+    let program = tasks.program();
+    // A path into a run stands for the run.
+    let folders: Vec<PathBuf> = args.folders.iter().map(|path| run_of(path)).collect();
+    let out = |folder: &Path| args.out.clone().unwrap_or_else(|| folder.join(PAGE));
+    let (out, page) = match &folders[..] {
+        [folder] if folder.join(SUITE).is_file() => (out(folder), of_suite(folder, program)?),
+        [folder] => match runs_in(folder) {
+            Some(runs) => (out(folder), of_runs(&folders, &runs, folder, program)?),
+            None => (out(folder), of_run(folder, &out(folder))?),
+        },
+        folders => {
+            let runs: Vec<PathBuf> = folders
+                .iter()
+                .flat_map(|folder| runs_in(folder).unwrap_or_else(|| vec![folder.clone()]))
+                .collect();
+            let here = Path::new("");
+            if args.out.is_none() {
+                foreign_page(Path::new(PAGE))?;
+            }
+            (out(here), of_runs(folders, &runs, here, program)?)
+        }
     };
     save(&out, args.out.is_some(), page.as_bytes())?;
     print(&format!("written: {}", quoted(&out)));
     Ok(())
 }
 
-fn of_run(folder: &Path, out: &Path) -> Result<String, Failure> {
-    let record = Record::with_curves(folder, page::is_shown).map_err(|e| match e {
+/// The runs in a folder that is none itself, by name; none if it holds none.
+fn runs_in(folder: &Path) -> Option<Vec<PathBuf>> {
+    if is_a_run(folder) {
+        return None;
+    }
+    let entries = fs::read_dir(folder).ok()?.flatten();
+    let mut runs: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    runs.retain(|path| is_a_run(path));
+    runs.sort();
+    (!runs.is_empty()).then_some(runs)
+}
+
+fn is_a_run(folder: &Path) -> bool {
+    folder.join("config.toml").is_file()
+}
+
+/// Refuses to replace a file in the user's folder that this program did not write.
+fn foreign_page(path: &Path) -> Result<(), Failure> {
+    let ours = match read_own(path, LARGEST_PAGE) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).contains(page::MARK),
+        Err(e) => e.kind() == ErrorKind::NotFound,
+    };
+    match ours {
+        true => Ok(()),
+        false => Err(Failure::input(format!(
+            "{} is here already, and no page of this program: name another with --out",
+            quoted(path)
+        ))),
+    }
+}
+
+/// Bound on the size of a page that is looked at.
+const LARGEST_PAGE: u64 = 1 << 30;
+
+/// The page about several runs; `asked` are the folders that the user named.
+fn of_runs(
+    asked: &[PathBuf],
+    runs: &[PathBuf],
+    folder: &Path,
+    program: &str,
+) -> Result<String, Failure> {
+    let records = runs
+        .iter()
+        .map(|run| Record::read(run).map_err(not_a_run))
+        .collect::<Result<Vec<_>, _>>()?;
+    let (results, mut remarks) = gather(&name_of(folder), folder, records);
+    if results.methods().is_empty() {
+        return Err(Failure::input(format!(
+            "none of these {} runs is complete yet, and only complete runs are put together",
+            runs.len()
+        )));
+    }
+    if results.suite.seeds.len() == 1 {
+        remarks.push("All runs have the same seed, so there is no spread over seeds.".to_owned());
+    }
+    let asked: Vec<String> = asked.iter().map(|path| quoted(path)).collect();
+    let about = ReportInfo {
+        command: format!("{program} report {}", asked.join(" ")),
+        here: machine::here(1, 0),
+        remarks,
+    };
+    let list: String = runs
+        .iter()
+        .map(|run| format!("{}\n", quoted(run)))
+        .collect();
+    Ok(page::of_results(&results, &about, ("the runs", &list)))
+}
+
+/// The name of a folder, also of the one that the program runs in.
+fn name_of(folder: &Path) -> String {
+    let folder = match folder.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => folder,
+    };
+    let name = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let name = name.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+fn not_a_run(error: RecordError) -> Failure {
+    match error {
         RecordError::NotARun { folder, .. } if folder.is_dir() => Failure::input(format!(
-            "{} is neither a run, which has a config.toml, nor a benchmark, which has a {SUITE}",
+            "{} is neither a run, which has a config.toml, nor a benchmark, which has a {SUITE}, \
+             nor a folder of runs",
             quoted(&folder)
         )),
         e => Failure::input(e),
-    })?;
+    }
+}
+
+fn of_run(folder: &Path, out: &Path) -> Result<String, Failure> {
+    let record = Record::with_curves(folder, page::is_shown).map_err(not_a_run)?;
     let findings = findings(folder);
     Ok(page::of_run(
         &record,
@@ -115,12 +215,7 @@ fn address(file: &Path) -> String {
 fn of_suite(folder: &Path, program: &str) -> Result<String, Failure> {
     let file = folder.join(SUITE);
     let text = read_text(&file)?;
-    let name = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-    let name = name
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
+    let name = name_of(folder);
     let mut suite = Suite::parse(&name, &text, &quoted(&file)).map_err(Failure::input)?;
     suite.seeds = seeds(&suite, folder);
     let results = Results::read(&suite, folder).map_err(Failure::input)?;
@@ -129,7 +224,7 @@ fn of_suite(folder: &Path, program: &str) -> Result<String, Failure> {
         here: machine::here(1, 0),
         remarks: Vec::new(),
     };
-    Ok(page::of_results(&results, &about, &text))
+    Ok(page::of_results(&results, &about, ("the suite", &text)))
 }
 
 /// The suite's seeds, and others for which there are runs.

@@ -20,6 +20,13 @@ pub(crate) fn finished(session: &Session, display: &Display, program: &str) {
         "trained {} for {steps_done} environment steps in {time} ({speed} a second)",
         config.task
     ));
+    if session.trainer().iteration() < session.trainer().total_iterations() {
+        print(&format!(
+            "ended before its {} environment steps: the return has reached train.stop_at = {}",
+            count(config.train.steps),
+            config.train.stop_at
+        ));
+    }
     if let Some(evaluation) = display.evaluation() {
         print(&format!(
             "evaluation of the final policy, {} episodes each:",

@@ -3,7 +3,7 @@
 use crate::args;
 use crate::failure::Failure;
 use crate::output::{print, print_json};
-use fpo_env::{EnvSpec, Task};
+use fpo_env::{Task, check_task};
 use fpo_files::quoted;
 use serde_json::json;
 use std::collections::HashSet;
@@ -36,11 +36,7 @@ impl Tasks {
         for task in own {
             let spec = task.spec();
             let name = &spec.name;
-            if let Some(fault) = fault(spec) {
-                return Err(Failure::input(format!(
-                    "the task `{name}` cannot be used: {fault}"
-                )));
-            }
+            check_task(task.as_ref()).map_err(Failure::input)?;
             if !names.insert(name.clone()) {
                 let of_the_program = all[..built_in].iter().any(|task| task.spec().name == *name);
                 let taken = if of_the_program {
@@ -88,43 +84,6 @@ impl Tasks {
 
 /// Minimum similarity (1 is equality) of a suggested name.
 const SIMILAR: f64 = 0.3;
-
-/// The first error in a user's `spec`, which would otherwise cause a panic or wrong results later.
-fn fault(spec: &EnvSpec) -> Option<&'static str> {
-    let bounds = || spec.action_min.iter().zip(&spec.action_max);
-    // The name of a run's folder contains that of its task.
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    let faults = [
-        (
-            !spec.name.starts_with(|c: char| c.is_ascii_alphanumeric())
-                || !spec.name.chars().all(plain),
-            "its name may have letters, digits, `-`, `_` and `.`, a letter or digit first",
-        ),
-        (
-            spec.observation_dim() == 0,
-            "its observation has no entries",
-        ),
-        (spec.action_dim() == 0, "its action has no entries"),
-        (
-            spec.action_min.len() != spec.action_max.len(),
-            "`action_min` and `action_max` differ in length",
-        ),
-        (
-            !bounds().all(|(min, max)| min < max && (max - min).is_finite()),
-            "each entry of `action_min` must be finite and below that of `action_max`",
-        ),
-        (
-            !(spec.control_timestep.is_finite() && spec.control_timestep > 0.0),
-            "its `control_timestep` must be above 0",
-        ),
-        (
-            spec.step_limit == Some(0),
-            "its `step_limit` must be at least 1, or none",
-        ),
-    ];
-    let fault = faults.into_iter().find(|(is_there, _)| *is_there);
-    fault.map(|(_, what)| what)
-}
 
 /// Lists the tasks.
 pub(crate) fn run(args: &args::Tasks, tasks: &Tasks) -> Result<(), Failure> {
@@ -310,18 +269,18 @@ mod tests {
         for (change, says) in [
             (
                 (|spec| spec.name = "a/b".into()) as fn(&mut EnvSpec),
-                "its name",
+                "`name`",
             ),
-            (|spec| spec.name = "..".into(), "its name"),
-            (|spec| spec.name.clear(), "its name"),
+            (|spec| spec.name = "..".into(), "`name`"),
+            (|spec| spec.name.clear(), "`name`"),
             (|spec| spec.observation.clear(), "observation"),
             (
                 |spec| (spec.action_min, spec.action_max) = (vec![], vec![]),
-                "no entries",
+                "empty",
             ),
-            (|spec| spec.action_max.push(1.0), "differ in length"),
+            (|spec| spec.action_max.push(1.0), "as many"),
             (|spec| spec.action_max[0] = -1.0, "below"),
-            (|spec| spec.action_min[0] = f32::NAN, "below"),
+            (|spec| spec.action_min[0] = f32::NAN, "NaN"),
             (|spec| spec.action_min[0] = f32::NEG_INFINITY, "finite"),
             (|spec| spec.control_timestep = 0.0, "control_timestep"),
             (|spec| spec.step_limit = Some(0), "step_limit"),

@@ -41,7 +41,9 @@ pub(crate) fn run(args: &args::Train, tasks: &Tasks) -> Result<Done, Failure> {
     let folder = quoted(session.folder().path());
     log(&format!(
         "training {} ({}, seed {}) in {folder}",
-        config.task, config.preset, config.seed
+        config.task,
+        config::label(config),
+        config.seed
     ));
     if let Some(change) = learning_rate_change(&session) {
         log(&change);
@@ -110,6 +112,15 @@ fn resume_or_start(args: &args::Train, tasks: &Tasks) -> Result<Option<Session>,
             ));
             Ok(None)
         }
+        Err(RunError::Reached { reached, steps, .. }) => {
+            print(&format!(
+                "{} has reached a return of {reached:.2} ({} environment steps); there is nothing \
+                 to do",
+                quoted(&folder),
+                count(steps)
+            ));
+            Ok(None)
+        }
         Err(error) => Err(error.into()),
         Ok(session) => {
             for config::Difference { key, value, other } in changes {
@@ -131,7 +142,12 @@ fn asked(args: &args::Train, tasks: &Tasks) -> Result<(Arc<dyn Task>, Config), F
             tasks.program()
         ))
     })?;
-    Ok((tasks.find(name)?, resolve(args, name)?))
+    let task = tasks.find(name)?;
+    let (config, note) = resolve(args, name)?;
+    if let Some(note) = note {
+        log(&format!("note: {note}"));
+    }
+    Ok((task, config))
 }
 
 /// The folder of a new run with these settings.
@@ -164,7 +180,7 @@ fn resume(args: &args::Train, tasks: &Tasks, folder: Option<&Path>) -> Result<Se
             tasks.find(task)?;
             match &args.name {
                 Some(name) => out(args).join(one_folder(name)?),
-                None => out(args).join(default_name(&resolve(args, task)?)),
+                None => out(args).join(default_name(&resolve(args, task)?.0)),
             }
         }
         (None, None) => {
@@ -235,8 +251,8 @@ fn run_to_resume(path: &Path, program: &str) -> Result<PathBuf, Failure> {
     }
 }
 
-fn resolve(args: &args::Train, task: &str) -> Result<Config, Failure> {
-    Ok(config::resolve(
+fn resolve(args: &args::Train, task: &str) -> Result<(Config, Option<String>), Failure> {
+    Ok(config::resolve_with_note(
         task,
         args.preset.as_deref(),
         args.config.as_deref(),
@@ -263,7 +279,8 @@ fn out(args: &args::Train) -> &Path {
 
 /// The default folder of a run.
 fn default_name(config: &Config) -> PathBuf {
-    format!("{}-{}-seed{}", config.task, config.preset, config.seed).into()
+    let label = config::label(config);
+    format!("{}-{label}-seed{}", config.task, config.seed).into()
 }
 
 /// `name`, if it is the name of a single folder.
@@ -286,7 +303,7 @@ fn help_config(args: &args::Train, tasks: &Tasks) -> Result<(), Failure> {
     if !task.is_empty() {
         tasks.find(task)?;
     }
-    let config = resolve(args, task)?;
+    let (config, _) = resolve(args, task)?;
     print(&format!(
         "# Every setting, with the values of the preset `{}`.",
         config.preset

@@ -314,7 +314,7 @@ fn a_difference_is_located() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("run");
     run(&path, "gridworld-two_slits", &[], &[1]);
-    let state = fs::read(path.join("checkpoints/step-1152/state.safetensors")).unwrap();
+    let state = fs::read(path.join("checkpoints/step-000000001152/state.safetensors")).unwrap();
     assert!(culprits(&state, &state).is_empty());
     let header = 8 + u64::from_le_bytes(state[..8].try_into().unwrap()) as usize;
     let file = safetensors::SafeTensors::deserialize(&state).unwrap();

@@ -48,16 +48,16 @@ fn main() {
     let folder = folder();
     let run = run(folder.path(), 2);
     let read = |name: &str| fs::read(run.join(name)).expect("a file of the run");
-    let policy = read("checkpoints/step-16/policy.safetensors");
+    let policy = read("checkpoints/step-000000000016/policy.safetensors");
     seed("policy", "raw", &policy);
     seed("policy", "parts", &parts(&policy));
-    let state = read("checkpoints/step-8/state.safetensors");
+    let state = read("checkpoints/step-000000000008/state.safetensors");
     seed("state", "raw", &state);
     seed("state", "parts", &parts(&state));
     seed(
         "checkpoint",
         "manifest",
-        &read("checkpoints/step-16/manifest.json"),
+        &read("checkpoints/step-000000000016/manifest.json"),
     );
     seed("run_folder", "config", &[&[0], &read("config.toml")[..]].concat());
     seed(

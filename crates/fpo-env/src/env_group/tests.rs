@@ -256,7 +256,7 @@ fn episodes_without_a_step_and_groups_without_an_environment_are_refused() {
         (
             0,
             1,
-            "`walk` has a step limit of 0: an episode has at least one step",
+            "the task `walk` cannot be used: its `step_limit` is 0: it must be at least 1, or None",
         ),
         (
             20,

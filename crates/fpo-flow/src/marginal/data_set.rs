@@ -90,7 +90,7 @@ impl DataSet {
             softmax.push(logit(x, point, t));
         }
         let count = (self.points.len() / self.dim) as f64;
-        softmax.log_sum() - count.ln() - self.dim as f64 * (HALF_LN_TAU + t.ln())
+        softmax.log_sum() - libm::log(count) - self.dim as f64 * (HALF_LN_TAU + libm::log(t))
     }
 
     /// Writes the marginal velocity `E[ε − a | x_t] = (x − â)/t` of every row; `[rows, dim]`.

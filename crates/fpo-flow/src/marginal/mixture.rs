@@ -207,9 +207,9 @@ impl Component {
     fn logit(&self, x: &[f64], t: f64) -> f64 {
         let entries = x.iter().enumerate().map(|(j, x)| {
             let (mean, variance) = self.at(j, t);
-            0.5 * ((x - mean).powi(2) / variance + variance.ln())
+            0.5 * ((x - mean).powi(2) / variance + libm::log(variance))
         });
-        self.weight.ln() - entries.sum::<f64>()
+        libm::log(self.weight) - entries.sum::<f64>()
     }
 }
 

@@ -36,9 +36,20 @@ pub struct Normalization {
     bonus: f32,
     /// The lowest normalized advantage of the minibatch.
     pub lowest: f32,
+    /// Σ of their sizes.
+    pub sizes: f64,
 }
 
 impl Normalization {
+    /// That of a minibatch of which no advantage is looked at.
+    pub const NONE: Self = Self {
+        mean: 0.0,
+        inverse_std: 1.0,
+        bonus: 0.0,
+        lowest: f32::INFINITY,
+        sizes: 0.0,
+    };
+
     /// That of a minibatch whose transitions are `all`, with `bonus` the weight of their
     /// surprisals. Mean and deviation are its own with [`AdvantageNormalization::Minibatch`], 0 and
     /// 1 otherwise.
@@ -60,9 +71,14 @@ impl Normalization {
             inverse_std,
             bonus,
             lowest: f32::INFINITY,
+            sizes: 0.0,
         };
-        let seen = all.map(|i| normalization.of(batch, i));
-        normalization.lowest = seen.fold(f32::INFINITY, f32::min);
+        let (mut lowest, mut sizes) = (f32::INFINITY, 0.0);
+        for advantage in all.map(|i| normalization.of(batch, i)) {
+            lowest = f32::min(lowest, advantage);
+            sizes += f64::from(advantage.abs());
+        }
+        (normalization.lowest, normalization.sizes) = (lowest, sizes);
         normalization
     }
 

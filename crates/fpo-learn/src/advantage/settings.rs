@@ -123,6 +123,16 @@ impl AdvantageConfig {
             AdvantageEstimator::Group => AdvantageNormalization::None,
         }
     }
+
+    /// Numbers that are normalized together where an iteration of `transitions` has `minibatches`;
+    /// none without normalization.
+    pub fn normalized_together(&self, transitions: usize, minibatches: usize) -> Option<usize> {
+        match self.normalization() {
+            AdvantageNormalization::Minibatch => Some(transitions / minibatches.max(1)),
+            AdvantageNormalization::Batch => Some(transitions),
+            AdvantageNormalization::None => None,
+        }
+    }
 }
 
 impl Default for AdvantageConfig {

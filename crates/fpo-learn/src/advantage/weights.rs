@@ -42,7 +42,7 @@ impl SoftmaxWeights {
             return;
         }
         let beta = self.temperature(advantages, highest, range);
-        let weight = |a: f32| (f64::from(a - highest) / beta).exp();
+        let weight = |a: f32| libm::exp(f64::from(a - highest) / beta);
         let mean = advantages.iter().map(|&a| weight(a)).sum::<f64>() / advantages.len() as f64;
         let bound = |w: f64| (w / mean).min(f64::from(self.max));
         let bounded = advantages.iter().map(|&a| bound(weight(a))).sum::<f64>();
@@ -56,21 +56,21 @@ impl SoftmaxWeights {
     fn temperature(&self, advantages: &[f32], highest: f32, range: f64) -> f64 {
         let share = |beta: f64| {
             let (sum, squares) = advantages.iter().fold((0.0, 0.0), |(sum, squares), &a| {
-                let w = (f64::from(a - highest) / beta).exp();
+                let w = libm::exp(f64::from(a - highest) / beta);
                 (sum + w, squares + w * w)
             });
             sum * sum / squares / advantages.len() as f64
         };
-        let (mut low, mut high) = ((1e-6 * range).ln(), (1e6 * range).ln());
+        let (mut low, mut high) = (libm::log(1e-6 * range), libm::log(1e6 * range));
         for _ in 0..STEPS {
             let middle = 0.5 * (low + high);
-            if share(middle.exp()) < self.ess {
+            if share(libm::exp(middle)) < self.ess {
                 low = middle;
             } else {
                 high = middle;
             }
         }
-        (0.5 * (low + high)).exp()
+        libm::exp(0.5 * (low + high))
     }
 }
 

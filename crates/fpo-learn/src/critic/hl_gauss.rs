@@ -6,7 +6,7 @@
 //! loss is the cross-entropy to it. Gradients are bounded whatever the size of an error, which is
 //! what makes a critic's gradient at the action usable.
 
-use libm::erf;
+use libm::{erf, expf, logf};
 
 /// σ of the target over the width of a bin.
 const SMOOTHING: f64 = 0.75;
@@ -50,7 +50,7 @@ impl HlGauss {
         let largest = largest(logits);
         let (mut sum, mut moment) = (0.0, 0.0);
         for (i, &l) in logits.iter().enumerate() {
-            let e = (l - largest).exp();
+            let e = expf(l - largest);
             sum += e;
             moment += e * self.center(i);
         }
@@ -74,7 +74,7 @@ impl HlGauss {
         let (largest, sum) = exponentials(logits, gradient);
         let scale = upstream / sum;
         gradient.iter_mut().for_each(|g| *g *= scale);
-        let log_sum = largest + sum.ln();
+        let log_sum = largest + logf(sum);
         let mut loss = 0.0;
         self.distribute(y, |i, p| {
             loss += p * (log_sum - logits[i]);
@@ -111,7 +111,7 @@ fn exponentials(logits: &[f32], out: &mut [f32]) -> (f32, f32) {
     let largest = largest(logits);
     let mut sum = 0.0;
     for (o, l) in out.iter_mut().zip(logits) {
-        *o = (l - largest).exp();
+        *o = expf(l - largest);
         sum += *o;
     }
     (largest, sum)

@@ -163,20 +163,18 @@ impl GradientSteps for CpuLearner {
             scale: 1.0 / rows as f32,
         };
         let workers = &mut self.workers[..partition.parts];
-        match settings.sequence {
+        let normalization = match settings.sequence {
             None => both_passes(workers, &pass, networks, settings, batch, &partition),
-            Some(length) => {
-                passes_in_turn(
-                    workers,
-                    &pass,
-                    networks,
-                    settings,
-                    batch,
-                    &partition,
-                    (length, reduce),
-                )?;
-            }
-        }
+            Some(length) => passes_in_turn(
+                workers,
+                &pass,
+                networks,
+                settings,
+                batch,
+                &partition,
+                (length, reduce),
+            )?,
+        };
 
         // Every part's gradient and statistics to every rank, then their sums, always in the same
         // order.
@@ -189,11 +187,10 @@ impl GradientSteps for CpuLearner {
             stats.merge(&worker.stats);
         }
         stats.rows = rows as u64;
-        stats.policy_rows = if networks == Networks::Both {
-            stats.rows
-        } else {
-            0
-        };
+        if networks == Networks::Both {
+            stats.policy_rows = stats.rows;
+            stats.advantage = normalization.sizes;
+        }
         if let (Some(slope), Some(latest)) = (&mut self.q_slope, stats.q.mean_slope())
             && *slope > 0.0
         {
@@ -310,7 +307,8 @@ impl<'a> Partition<'a> {
     }
 }
 
-/// Both networks' gradients on this rank's parts of a minibatch of transitions.
+/// Both networks' gradients on this rank's parts of a minibatch of transitions. Returns how its
+/// advantages were normalized.
 fn both_passes(
     workers: &mut [GradientWorker],
     pass: &PassContext,
@@ -318,7 +316,7 @@ fn both_passes(
     settings: &LearnerSettings,
     batch: &Batch,
     partition: &Partition,
-) {
+) -> Normalization {
     let normalization = normalization(settings, batch, partition.indices);
     partition.for_each(workers, |worker, indices| {
         worker.begin();
@@ -329,11 +327,12 @@ fn both_passes(
             worker.policy_pass(pass, batch, (indices, 1), normalization);
         }
     });
+    normalization
 }
 
 /// The critic's gradient and then the policy's, on this rank's parts of a minibatch of sequences of
 /// `length` steps: the policy's loss needs the advantages that all parts of the critic's pass
-/// estimate.
+/// estimate. Returns how these were normalized.
 fn passes_in_turn(
     workers: &mut [GradientWorker],
     pass: &PassContext,
@@ -342,7 +341,7 @@ fn passes_in_turn(
     batch: &mut Batch,
     partition: &Partition,
     (length, reduce): (usize, &dyn Reduce),
-) -> Result<(), ReduceError> {
+) -> Result<Normalization, ReduceError> {
     partition.for_each(workers, |worker, indices| {
         worker.begin();
         worker.critic_pass(pass, batch, indices, settings.gae);
@@ -355,7 +354,7 @@ fn passes_in_turn(
         worker.hand_over_estimates(batch, indices);
     }
     if networks == Networks::Critic {
-        return Ok(());
+        return Ok(Normalization::NONE);
     }
     // As before the epochs where advantages are estimated once.
     if settings.waits(batch) {
@@ -368,7 +367,7 @@ fn passes_in_turn(
     partition.for_each(workers, |worker, indices| {
         worker.policy_pass(pass, batch, (indices, length), normalization);
     });
-    Ok(())
+    Ok(normalization)
 }
 
 /// How the minibatch's advantages are to be normalized.

@@ -8,6 +8,8 @@ use crate::reduce::{Part, Reader, ReduceError, put_f32s, put_f64s, put_u64s};
 pub struct MinibatchStats {
     /// Transitions.
     pub rows: u64,
+    /// Σ over the transitions of |A|, as the objective sees the advantage.
+    pub advantage: f64,
     /// Those that the policy learned from as well.
     pub policy_rows: u64,
     /// The policy's: Σ −ψ and the ratios.
@@ -38,6 +40,7 @@ impl MinibatchStats {
     /// Adds another part's, or another minibatch's.
     pub fn merge(&mut self, other: &Self) {
         self.rows += other.rows;
+        self.advantage += other.advantage;
         self.policy_rows += other.policy_rows;
         self.ratio.merge(&other.ratio);
         self.samples += other.samples;
@@ -83,6 +86,7 @@ impl Part for MinibatchStats {
     fn write(&mut self, out: &mut Vec<u8>) {
         let Self {
             rows,
+            advantage,
             policy_rows,
             ratio,
             samples,
@@ -113,14 +117,14 @@ impl Part for MinibatchStats {
         put_u64s(out, &[rows, policy_rows, samples, outside]);
         put_u64s(out, &[count, clipped, bounded, entries, inside]);
         put_f64s(out, &[moved, pull_loss, value_loss, entropy, std]);
-        put_f64s(out, &[grad_norm, loss, sum, divergence, slope]);
+        put_f64s(out, &[grad_norm, loss, sum, divergence, slope, advantage]);
         put_f32s(out, &[min, max]);
     }
 
     fn read(&mut self, bytes: &mut Reader) -> Result<(), ReduceError> {
         let [rows, policy_rows, samples, outside] = bytes.u64s()?;
         let [count, clipped, bounded, entries, inside] = bytes.u64s()?;
-        let (mut sums, mut bounds) = ([0.0; 10], [0.0; 2]);
+        let (mut sums, mut bounds) = ([0.0; 11], [0.0; 2]);
         bytes.f64s(&mut sums)?;
         bytes.f32s(&mut bounds)?;
         let [
@@ -134,10 +138,12 @@ impl Part for MinibatchStats {
             sum,
             divergence,
             slope,
+            advantage,
         ] = sums;
         let [min, max] = bounds;
         *self = Self {
             rows,
+            advantage,
             policy_rows,
             ratio: RatioStats {
                 loss,

@@ -36,7 +36,7 @@ impl AnchorObjective {
             let (new, old) = (new.iter().sum::<f32>(), old.iter().sum::<f32>());
             stats.loss += f64::from(self.weight * share * new);
             let log_ratio = (old - new) * share;
-            stats.add(log_ratio.exp(), log_ratio, self.clip);
+            stats.add(libm::expf(log_ratio), log_ratio, self.clip);
         }
     }
 }

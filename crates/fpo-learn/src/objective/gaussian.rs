@@ -4,7 +4,7 @@
 //! standard deviations.
 
 use fpo_policy::Squash;
-use std::f32::consts::{LN_2, TAU};
+use std::f32::consts::LN_2;
 
 /// −log N(action; μ, σ²), summed over the entries: `prediction` `[2d]`, `action` `[d]`.
 pub(super) fn negative_log_likelihood(prediction: &[f32], action: &[f32]) -> f32 {
@@ -12,9 +12,9 @@ pub(super) fn negative_log_likelihood(prediction: &[f32], action: &[f32]) -> f32
     let mut sum = 0.0;
     for ((&m, &s), &a) in mean.iter().zip(std).zip(action) {
         let z = (a - m) / s;
-        sum += 0.5 * z * z + s.ln();
+        sum += 0.5 * z * z + libm::logf(s);
     }
-    sum + half_ln_tau() * action.len() as f32
+    sum + HALF_LN_TAU * action.len() as f32
 }
 
 /// Writes `upstream`·∂ℓ/∂(μ, σ) of [`negative_log_likelihood`] into `gradient` `[2d]`.
@@ -66,14 +66,14 @@ impl EntropyBonus {
         for ((prediction, noise), gradient) in rows.zip(gradient.chunks_exact_mut(2 * d)) {
             let (mean, std) = prediction.split_at(d);
             let (d_mean, d_std) = gradient.split_at_mut(d);
-            let mut entropy = (0.5 + half_ln_tau()) * d as f32;
+            let mut entropy = (0.5 + HALF_LN_TAU) * d as f32;
             for (i, &z) in noise.iter().enumerate() {
-                entropy += std[i].ln();
+                entropy += libm::logf(std[i]);
                 d_std[i] += upstream / std[i];
                 if self.squash == Squash::Tanh {
                     let x = std[i].mul_add(z, mean[i]);
                     entropy += tanh_log_slope(x);
-                    let slope = upstream * -2.0 * x.tanh();
+                    let slope = upstream * -2.0 * libm::tanhf(x);
                     d_mean[i] += slope;
                     d_std[i] += slope * z;
                 }
@@ -87,13 +87,11 @@ impl EntropyBonus {
 /// ln(1 − tanh²(x)), in a form that stays accurate where tanh saturates.
 fn tanh_log_slope(x: f32) -> f32 {
     let x = x.abs();
-    2.0 * (LN_2 - x - (-2.0 * x).exp().ln_1p())
+    2.0 * (LN_2 - x - libm::log1pf(libm::expf(-2.0 * x)))
 }
 
 /// ½·ln 2π.
-fn half_ln_tau() -> f32 {
-    0.5 * TAU.ln()
-}
+const HALF_LN_TAU: f32 = 0.918_938_5;
 
 #[cfg(test)]
 mod tests {

@@ -79,7 +79,7 @@ impl KnnEntropy {
                 }
             }
             let (_, square, _) = squares.select_nth_unstable_by(*k - 1, f32::total_cmp);
-            *surprisal = *constant + *dim as f32 * square.sqrt().max(SHORTEST).ln();
+            *surprisal = *constant + *dim as f32 * libm::logf(square.sqrt().max(SHORTEST));
         }
     }
 }
@@ -95,10 +95,10 @@ fn ln_ball(dim: usize) -> f64 {
     let first = if dim.is_multiple_of(2) {
         0.0
     } else {
-        2f64.ln()
+        std::f64::consts::LN_2
     };
     let steps = (2..=dim).filter(|d| d % 2 == dim % 2);
-    first + steps.map(|d| (2.0 * PI / d as f64).ln()).sum::<f64>()
+    first + steps.map(|d| libm::log(2.0 * PI / d as f64)).sum::<f64>()
 }
 
 #[cfg(test)]

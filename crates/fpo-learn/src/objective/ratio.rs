@@ -221,11 +221,15 @@ impl RatioObjective {
         // exp(ℓ_old − ℓ_θ), for the statistics; ρ; ∂ρ/∂(ℓ_old − ℓ_θ).
         let (likelihood, ratio, growth) = match self.form {
             RatioForm::Exp => {
-                let likelihood = log_ratio.exp();
+                let likelihood = libm::expf(log_ratio);
                 (likelihood, likelihood, likelihood)
             }
             // The gradient does not depend on exp here, so its overflow must not fail the run.
-            RatioForm::Linear => (log_ratio.min(LARGEST_EXPONENT).exp(), 1.0 + log_ratio, 1.0),
+            RatioForm::Linear => (
+                libm::expf(log_ratio.min(LARGEST_EXPONENT)),
+                1.0 + log_ratio,
+                1.0,
+            ),
         };
         let (psi, slope) = match self.trust_region {
             TrustRegion::Ppo => self.ppo(ratio, advantage),

@@ -22,7 +22,7 @@ impl StepLikelihood {
     pub fn new(h: f32, sigma: f32) -> Self {
         Self {
             weight: 0.5 * (h / sigma).powi(2),
-            constant: sigma.ln() + 0.5 * TAU.ln(),
+            constant: libm::logf(sigma) + 0.5 * libm::logf(TAU),
         }
     }
 

@@ -48,7 +48,7 @@ impl WeightedObjective {
             gradient[at].fill(weight * share);
             stats.loss += f64::from(weight * share * new);
             let log_ratio = (old - new) * share;
-            stats.add(log_ratio.exp(), log_ratio, self.clip);
+            stats.add(libm::expf(log_ratio), log_ratio, self.clip);
         }
     }
 
@@ -57,9 +57,9 @@ impl WeightedObjective {
             WeightKind::Shift => advantage - lowest,
             WeightKind::Softplus => {
                 let x = advantage / self.temperature;
-                x.max(0.0) + (-x.abs()).exp().ln_1p()
+                x.max(0.0) + libm::log1pf(libm::expf(-x.abs()))
             }
-            WeightKind::Exp => (advantage / self.temperature).exp(),
+            WeightKind::Exp => libm::expf(advantage / self.temperature),
             // Found for the whole batch before the epochs.
             WeightKind::Softmax => return advantage,
         };

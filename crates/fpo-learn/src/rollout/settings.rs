@@ -1,5 +1,6 @@
 //! Settings of environments, rollout and observations.
 
+use fpo_env::Adaptation;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,11 @@ pub struct EnvConfig {
     /// Truncate first episodes at random lengths, so that environments do not all end in the same
     /// iteration; without effect on a task without a step limit.
     pub random_initial_length: bool,
+    /// Steps of the policy after which an episode is truncated; 0: the task's own limit.
+    pub step_limit: usize,
+    /// Steps of the task for which each action is held, their rewards summed. The task's own step
+    /// limit counts its own steps; everything else here counts actions.
+    pub action_repeat: usize,
 }
 
 /// Observation normalizer.
@@ -36,6 +42,15 @@ impl EnvConfig {
     pub fn transitions(&self) -> usize {
         self.num_envs * self.sequences * self.num_steps
     }
+
+    /// What is changed about the task's episodes.
+    pub fn adaptation(&self) -> Adaptation {
+        let whole = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Adaptation {
+            step_limit: whole(self.step_limit),
+            action_repeat: whole(self.action_repeat),
+        }
+    }
 }
 
 impl Default for EnvConfig {
@@ -46,6 +61,8 @@ impl Default for EnvConfig {
             sequences: 16,
             reward_scale: 10.0,
             random_initial_length: true,
+            step_limit: 0,
+            action_repeat: 1,
         }
     }
 }

@@ -77,6 +77,7 @@ impl Trainer {
                 "reward",
                 mean(&batch.rewards) / f64::from(self.config.env.reward_scale),
             ),
+            ("advantage_size", stats.advantage / policy_rows),
             (
                 "policy_loss",
                 (stats.ratio.loss + stats.pull_loss) / policy_rows,
@@ -94,10 +95,18 @@ impl Trainer {
             ("approx_kl", learned.approx_kl),
             ("gradient_steps", learned.steps as f64),
             ("grad_norm", stats.grad_norm / learned.steps as f64),
+            ("policy_change", self.policy_change()),
             ("explained_variance", of_critic(explained_variance)),
             ("action_saturation", saturation / transitions as f64),
             ("learning_rate", f64::from(plan.policy_lr)),
         ];
+        if self.config.normalizer.enabled {
+            values.push(("normalizer_count", self.normalizer.moments().count as f64));
+        }
+        if self.config.advantage.wait_for_reward {
+            let waits = self.config.learner().waits(batch);
+            values.push(("waiting", f64::from(u8::from(waits))));
+        }
         if let Model::Gaussian(_) = self.policy {
             values.push(("entropy", stats.entropy / policy_rows));
             values.push(("policy_std", stats.std / policy_rows));
@@ -140,6 +149,17 @@ impl Trainer {
             extras: self.extras(),
             timing,
         }
+    }
+
+    /// ‖Δθ‖/‖θ‖ of the policy's parameters over the latest iteration.
+    fn policy_change(&self) -> f64 {
+        let now = &self.networks().policy.parameters;
+        let (mut change, mut size) = (0.0, 0.0);
+        for (now, before) in now.iter().zip(&self.previous) {
+            change += f64::from(now - before) * f64::from(now - before);
+            size += f64::from(*now) * f64::from(*now);
+        }
+        (change / size.max(f64::MIN_POSITIVE)).sqrt()
     }
 
     /// Means of what the environments reported in the latest rollout.

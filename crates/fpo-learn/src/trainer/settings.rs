@@ -63,6 +63,9 @@ pub struct TrainConfig {
     pub precision: LearningPrecision,
     /// Environment steps of the run, rounded up to whole iterations.
     pub steps: u64,
+    /// End the run after an evaluation whose mean return from zero noise is at least this; 0: never
+    /// (for a return of 0 write a number next to it). Needs eval.every.
+    pub stop_at: f64,
     /// Evaluate and export a moving average of the policy's parameters, of which each iteration
     /// keeps this share (FPO++: 0.95); 0: the policy itself, which acts in training either way.
     pub ema_decay: f32,
@@ -75,6 +78,13 @@ pub struct TrainConfig {
     /// When the return has collapsed or a number is no longer finite, go back to the best
     /// checkpoint and continue with half the learning rates; three times at most. Needs eval.every.
     pub rollback: bool,
+}
+
+impl TrainConfig {
+    /// Whether a run ends after an evaluation with this mean return from zero noise.
+    pub fn stops_at(&self, mean_return: f64) -> bool {
+        self.stop_at != 0.0 && mean_return >= self.stop_at
+    }
 }
 
 impl Default for EvalConfig {
@@ -91,6 +101,7 @@ impl Default for TrainConfig {
         Self {
             precision: LearningPrecision::Auto,
             steps: 60_000_000,
+            stop_at: 0.0,
             ema_decay: 0.0,
             ema_after: 0,
             checkpoint_every: 0,

@@ -107,7 +107,7 @@ impl Finger {
         out.push(readings[self.distal]);
         out.extend(&self.relative_to_hinge(physics, self.tip));
         out.extend(&self.velocities.map(|sensor| readings[sensor]));
-        out.extend(&self.touch.map(|sensor| readings[sensor].ln_1p()));
+        out.extend(&self.touch.map(|sensor| libm::log1p(readings[sensor])));
     }
 }
 
@@ -178,7 +178,7 @@ impl Turn {
 
 impl Domain for Turn {
     fn reset(&self, physics: &mut Physics, rng: &mut Philox) -> Result<(), PhysicsError> {
-        let (sin, cos) = uniform(rng, -PI, PI).sin_cos();
+        let (sin, cos) = libm::sincos(uniform(rng, -PI, PI));
         let [x, _, z] = row(physics.xanchor(), self.hinge);
         physics.set_site_pos(
             self.site,

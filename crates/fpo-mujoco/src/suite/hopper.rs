@@ -77,7 +77,7 @@ impl Domain for Hopper {
         out.extend(
             &self
                 .touch
-                .map(|sensor| physics.sensordata()[sensor].ln_1p()),
+                .map(|sensor| libm::log1p(physics.sensordata()[sensor])),
         );
     }
 

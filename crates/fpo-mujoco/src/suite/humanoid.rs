@@ -121,7 +121,7 @@ impl Domain for Humanoid {
         let velocity = &physics.sensordata()[self.velocity..][..2];
         let motion = match self.moving {
             None => STILL.mean(velocity),
-            Some(moving) => (5.0 * moving.at(velocity[0].hypot(velocity[1])) + 1.0) / 6.0,
+            Some(moving) => (5.0 * moving.at(libm::hypot(velocity[0], velocity[1])) + 1.0) / 6.0,
         };
         small_control * standing * motion
     }

@@ -28,7 +28,7 @@ struct Pendulum {
 
 impl Pendulum {
     fn new(model: &Model) -> Result<Self, MakeError> {
-        let upright = Tolerance::within(8_f64.to_radians().cos(), 1.0);
+        let upright = Tolerance::within(libm::cos(8_f64.to_radians()), 1.0);
         Ok(Self {
             pole: model.body("pole")?,
             upright,

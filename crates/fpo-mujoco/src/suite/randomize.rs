@@ -67,7 +67,7 @@ pub(super) fn until_free(
 /// A rotation about a random axis by an angle uniform between 0 and `limit`.
 fn limited_rotation(rng: &mut Philox, limit: f64) -> [f64; 4] {
     let axis = unit([0; 3].map(|_| normal(rng)));
-    let (sin, cos) = (uniform(rng, 0.0, limit) / 2.0).sin_cos();
+    let (sin, cos) = libm::sincos(uniform(rng, 0.0, limit) / 2.0);
     [cos, sin * axis[0], sin * axis[1], sin * axis[2]]
 }
 

@@ -75,8 +75,8 @@ impl Domain for Reacher {
         let angle = uniform(rng, 0.0, TAU);
         let radius = uniform(rng, 0.05, 0.20);
         let target = [
-            radius * angle.sin(),
-            radius * angle.cos(),
+            radius * libm::sin(angle),
+            radius * libm::cos(angle),
             self.target_height,
         ];
         physics.set_geom_pos(self.target, target);

@@ -1,6 +1,7 @@
 //! The soft indicator function in DM Control's rewards (Tassa et al., *DeepMind Control Suite*,
 //! 2018, section 2).
 
+use libm::{acos, acosh, atanh, cos, cosh, exp, log, tanh};
 use std::f64::consts::PI;
 
 /// How a reward falls off outside its target interval. At a distance of one margin it is the value
@@ -31,13 +32,13 @@ impl Sigmoid {
         let v = value_at_margin;
         let within = |d: f64, value: f64| if d.abs() < 1.0 { value } else { 0.0 };
         match self {
-            Self::Gaussian => (-0.5 * (d * (-2.0 * v.ln()).sqrt()).powi(2)).exp(),
-            Self::Hyperbolic => (d * (1.0 / v).acosh()).cosh().recip(),
+            Self::Gaussian => exp(-0.5 * (d * (-2.0 * log(v)).sqrt()).powi(2)),
+            Self::Hyperbolic => cosh(d * acosh(1.0 / v)).recip(),
             Self::LongTail => ((d * (1.0 / v - 1.0).sqrt()).powi(2) + 1.0).recip(),
             Self::Reciprocal => (d.abs() * (1.0 / v - 1.0) + 1.0).recip(),
             Self::Cosine => {
-                let d = d * (2.0 * v - 1.0).acos() / PI;
-                within(d, (1.0 + (PI * d).cos()) / 2.0)
+                let d = d * acos(2.0 * v - 1.0) / PI;
+                within(d, (1.0 + cos(PI * d)) / 2.0)
             }
             Self::Linear => {
                 let d = d * (1.0 - v);
@@ -47,7 +48,7 @@ impl Sigmoid {
                 let d = d * (1.0 - v).sqrt();
                 within(d, 1.0 - d * d)
             }
-            Self::TanhSquared => 1.0 - (d * (1.0 - v).sqrt().atanh()).tanh().powi(2),
+            Self::TanhSquared => 1.0 - tanh(d * atanh((1.0 - v).sqrt())).powi(2),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::Compiled;
 use super::rules::{Observation, Rules, Transition};
 use crate::physics::{Physics, PhysicsError};
-use crate::render::Renderer;
+use crate::render::{Renderer, View};
 use fpo_env::{Env, EnvSpec, NoState, Picture, RenderError, StateError, Step, StepEnd};
 use fpo_rng::Philox;
 use std::sync::Arc;
@@ -25,6 +25,8 @@ pub(crate) struct ModelEnv {
     last: Box<[f32]>,
     /// Whether the simulation diverged and waits for a reset.
     diverged: bool,
+    /// The camera of pictures, if it is not the task's own.
+    camera: Option<usize>,
     /// Created when the first picture is rendered.
     renderer: Option<Renderer>,
 }
@@ -40,6 +42,7 @@ impl ModelEnv {
             observation: Observation::default(),
             last,
             diverged: false,
+            camera: None,
             renderer: None,
         }
     }
@@ -223,8 +226,20 @@ impl Env for ModelEnv {
         Ok(())
     }
 
+    fn cameras(&self) -> Vec<String> {
+        self.physics.model().cameras()
+    }
+
+    fn set_camera(&mut self, camera: usize) {
+        self.camera = Some(camera);
+    }
+
     fn render(&mut self, width: u32, height: u32) -> Result<Picture, RenderError> {
-        let camera = camera(&self.spec.name);
+        let camera = match (self.camera, camera(&self.spec.name)) {
+            (Some(number), _) => View::Camera(number),
+            (None, Some(name)) => View::Named(name),
+            (None, None) => View::First,
+        };
         let renderer = match &mut self.renderer {
             Some(renderer) if renderer.size() == (width, height) => renderer,
             renderer => renderer.insert(Renderer::new(&self.physics, width, height)?),

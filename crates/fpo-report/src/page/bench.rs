@@ -6,8 +6,8 @@ use crate::number::duration;
 use crate::results::{Noise, Results, Status};
 use crate::tables::{self, Grid, ReportInfo};
 
-/// The page about `results`, whose suite was described by `text`.
-pub fn of_results(results: &Results, about: &ReportInfo, text: &str) -> String {
+/// The page about `results`; `source` is a name and the text of what says which runs they are.
+pub fn of_results(results: &Results, about: &ReportInfo, source: (&str, &str)) -> String {
     let suite = &results.suite;
     let finished = results
         .runs
@@ -79,7 +79,7 @@ pub fn of_results(results: &Results, about: &ReportInfo, text: &str) -> String {
         page.paragraph(&settings.caption);
         page.table(&settings, false);
     }
-    page.folded("the suite", text);
+    page.folded(source.0, source.1);
     page.heading("Machine");
     page.list(&tables::machines(results));
     page.paragraph(&format!(
@@ -103,7 +103,7 @@ mod tests {
             here: Machine::here("0", 1, 0),
             remarks: Vec::new(),
         };
-        let page = of_results(&results, &about, "tasks = [] # </pre>");
+        let page = of_results(&results, &about, ("the suite", "tasks = [] # </pre>"));
         for part in [
             "8 of 8",
             "The &lt;first&gt;",

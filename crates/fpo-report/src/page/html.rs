@@ -69,6 +69,9 @@ summary { cursor: pointer; color: var(--accent); }
 .finding.warning b { color: var(--warning); }
 ";
 
+/// By which pages of this program are known.
+pub const MARK: &str = "<meta name=\"generator\" content=\"fpo\">";
+
 /// A page being written.
 pub(super) struct Page {
     title: String,
@@ -166,7 +169,7 @@ impl Page {
         format!(
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width, \
-             initial-scale=1\">\n<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n\
+             initial-scale=1\">\n{MARK}\n<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n\
              <body>\n<main>\n{body}</main>\n</body>\n</html>\n"
         )
     }

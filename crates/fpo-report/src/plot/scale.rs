@@ -80,7 +80,7 @@ fn step(rough: f64, unit: Unit) -> f64 {
             return round;
         }
     }
-    let power = 10f64.powf(rough.log10().floor());
+    let power = libm::pow(10.0, libm::log10(rough).floor());
     let round = [1.0, 2.0, 2.5, 5.0, 10.0]
         .into_iter()
         .find(|m| m * power >= rough * 0.999);

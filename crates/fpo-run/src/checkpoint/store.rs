@@ -9,6 +9,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 const PREFIX: &str = "step-";
+/// Digits of the steps in a name, so that names sort like steps; `train.steps` has no more.
+const DIGITS: usize = 12;
 
 /// The folder of a run's checkpoints, and how many are kept.
 #[derive(Clone, Debug)]
@@ -76,6 +78,11 @@ impl Checkpoints {
         digits.parse().ok()
     }
 
+    /// Where the checkpoint after `env_steps` is in `folder`, if there is one.
+    pub fn path(folder: &Path, env_steps: u64) -> PathBuf {
+        folder.join(name(env_steps))
+    }
+
     /// The checkpoint with the highest evaluation, the earliest if equal; none if none was
     /// evaluated.
     ///
@@ -118,7 +125,7 @@ impl Checkpoints {
         about: &CheckpointInfo,
         files: &[(&str, &[u8])],
     ) -> Result<PathBuf, CheckpointError> {
-        let name = format!("{PREFIX}{}", about.env_steps);
+        let name = name(about.env_steps);
         let path = self.folder.join(&name);
         let about = CheckpointInfo {
             evaluation: about.evaluation.filter(|e| e.is_finite()),
@@ -207,6 +214,11 @@ impl Checkpoints {
         }
         Ok(())
     }
+}
+
+/// The name of the checkpoint after `env_steps`.
+fn name(env_steps: u64) -> String {
+    format!("{PREFIX}{env_steps:0DIGITS$}")
 }
 
 fn write(folder: &Path, manifest: &Manifest, files: &[(&str, &[u8])]) -> io::Result<()> {

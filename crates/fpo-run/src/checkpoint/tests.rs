@@ -70,12 +70,23 @@ fn the_newest_and_the_best_are_kept() {
     }
     assert_eq!(
         names(folder.path()),
-        ["step-100", "step-20", "step-50"].map(String::from).into()
+        [
+            "step-000000000100",
+            "step-000000000020",
+            "step-000000000050"
+        ]
+        .map(String::from)
+        .into()
     );
     let order = Checkpoints::list(folder.path()).unwrap();
     assert_eq!(
         order,
-        ["step-20", "step-50", "step-100"].map(|name| folder.path().join(name))
+        [
+            "step-000000000020",
+            "step-000000000050",
+            "step-000000000100"
+        ]
+        .map(|name| folder.path().join(name))
     );
     let best = Checkpoints::best(folder.path()).unwrap().unwrap();
     assert_eq!(best.about().env_steps, 20);
@@ -99,7 +110,13 @@ fn the_best_healthy_one_is_kept_beside_the_best() {
     }
     assert_eq!(
         names(folder.path()),
-        ["step-20", "step-30", "step-40"].map(String::from).into()
+        [
+            "step-000000000020",
+            "step-000000000030",
+            "step-000000000040"
+        ]
+        .map(String::from)
+        .into()
     );
     let steps = |found: Option<Checkpoint>| found.unwrap().about().env_steps;
     assert_eq!(steps(Checkpoints::best(folder.path()).unwrap()), 30);
@@ -110,18 +127,25 @@ fn the_best_healthy_one_is_kept_beside_the_best() {
 fn leftovers_of_interrupted_saves_are_removed() {
     let (folder, store) = store(2);
     save(&store, 10, None);
-    fs::create_dir(folder.path().join(".partial-step-20")).unwrap();
-    fs::write(folder.path().join(".partial-step-20/state"), b"half").unwrap();
+    fs::create_dir(folder.path().join(".partial-step-000000000020")).unwrap();
+    fs::write(
+        folder.path().join(".partial-step-000000000020/state"),
+        b"half",
+    )
+    .unwrap();
     // Killed between the two renames of a replacement: the old one is the only one.
     fs::rename(
-        folder.path().join("step-10"),
-        folder.path().join(".replaced-step-10"),
+        folder.path().join("step-000000000010"),
+        folder.path().join(".replaced-step-000000000010"),
     )
     .unwrap();
     Checkpoints::open(folder.path(), 2).unwrap();
-    assert_eq!(names(folder.path()), ["step-10".to_owned()].into());
+    assert_eq!(
+        names(folder.path()),
+        ["step-000000000010".to_owned()].into()
+    );
     assert!(
-        Checkpoint::open(&folder.path().join("step-10"))
+        Checkpoint::open(&folder.path().join("step-000000000010"))
             .unwrap()
             .read("state")
             .is_ok()
@@ -132,9 +156,12 @@ fn leftovers_of_interrupted_saves_are_removed() {
 #[test]
 fn a_dangling_link_does_not_prevent_a_save() {
     let (folder, store) = store(9);
-    std::os::unix::fs::symlink("nowhere", folder.path().join("step-10")).unwrap();
+    std::os::unix::fs::symlink("nowhere", folder.path().join("step-000000000010")).unwrap();
     save(&store, 10, None);
-    assert_eq!(names(folder.path()), BTreeSet::from(["step-10".to_owned()]));
+    assert_eq!(
+        names(folder.path()),
+        BTreeSet::from(["step-000000000010".to_owned()])
+    );
 }
 
 #[test]
@@ -159,7 +186,9 @@ fn damage_is_reported() {
         let mut flipped = bytes.clone();
         flipped[byte] ^= 4;
         fs::write(&state, flipped).unwrap();
-        assert!(trouble(&path).ends_with("step-10 is damaged: the hash of state differs"));
+        assert!(
+            trouble(&path).ends_with("step-000000000010 is damaged: the hash of state differs")
+        );
     }
     fs::write(&state, &bytes[..5]).unwrap();
     assert!(trouble(&path).ends_with("is damaged: state has 5 of 8 bytes"));
@@ -206,7 +235,10 @@ fn a_full_disk_leaves_earlier_checkpoints_intact() {
             .save(&about(20, None), &[("state", &vec![7; 1 << 20])])
             .unwrap_err()
             .to_string();
-        assert!(error.contains("step-20: File too large"), "{error}");
+        assert!(
+            error.contains("step-000000000020: File too large"),
+            "{error}"
+        );
         assert!(error.ends_with("earlier checkpoints are intact"), "{error}");
         return;
     }
@@ -230,6 +262,9 @@ fn a_full_disk_leaves_earlier_checkpoints_intact() {
         output.status.success() && text.contains("1 passed"),
         "{text}"
     );
-    assert_eq!(names(folder.path()), ["step-10".to_owned()].into());
+    assert_eq!(
+        names(folder.path()),
+        ["step-000000000010".to_owned()].into()
+    );
     assert!(Checkpoint::open(&path).unwrap().read("state").is_ok());
 }

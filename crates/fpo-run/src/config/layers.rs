@@ -50,13 +50,60 @@ pub fn resolve(
     sets: &[String],
     seed: Option<u64>,
 ) -> Result<Config, ConfigError> {
+    Ok(resolve_with_note(task, preset, file, sets, seed)?.0)
+}
+
+/// As [`resolve`], with a note for the user if the file was recorded by a run of another task.
+///
+/// # Errors
+/// As [`resolve`], and if `preset` has no effect beside the file.
+pub fn resolve_with_note(
+    task: &str,
+    preset: Option<&str>,
+    file: Option<&Path>,
+    sets: &[String],
+    seed: Option<u64>,
+) -> Result<(Config, Option<String>), ConfigError> {
     let file = file.map(read).transpose()?;
-    let named_by_file = file
-        .as_ref()
-        .and_then(|(_, table)| Some(table.get("preset")?.as_str()?.to_owned()));
-    let preset = preset
-        .or(named_by_file.as_deref())
-        .unwrap_or(DEFAULT_PRESET);
+    let (asked, file) = (preset, file.as_ref());
+    let text = |key: &str| Some(file?.1.get(key)?.as_str()?.to_owned());
+    let named_by_file = text("preset");
+    let preset = asked.or(named_by_file.as_deref()).unwrap_or(DEFAULT_PRESET);
+    let resolved = |preset| resolve_parsed(task, preset, file, sets, seed);
+    let config = resolved(preset)?;
+    validate(&config)?;
+    if let (Some(asked), Some(own), Some((origin, _))) = (asked, &named_by_file, file)
+        && own != asked
+        && let Ok(of_file) = resolved(own)
+        && differences(&config, &of_file)?.len() <= 1
+    {
+        let preset = Value::String(own.to_owned());
+        return Err(ConfigError::Conflict(format!(
+            "--preset {asked} changes nothing beside {}, which sets everything in which it differs \
+             from preset = {preset}, objective.method = \"{}\": leave out one of the two",
+            one_line(origin),
+            config.objective.method.name()
+        )));
+    }
+    let other = text("task").filter(|other| !other.is_empty() && other != task && !task.is_empty());
+    let note = file.zip(other).map(|((origin, _), other)| {
+        format!(
+            "{} is of {}; its settings are used for {task}",
+            one_line(origin),
+            one_line(&other)
+        )
+    });
+    Ok((config, note))
+}
+
+/// [`resolve`] without checks of ranges and conflicts.
+fn resolve_parsed(
+    task: &str,
+    preset: &str,
+    file: Option<&(String, Table)>,
+    sets: &[String],
+    seed: Option<u64>,
+) -> Result<Config, ConfigError> {
     let lay = |method: Option<Method>| {
         let mut layers = Layers {
             merged: Table::new(),
@@ -64,7 +111,7 @@ pub fn resolve(
             method,
         };
         layers.add_preset(preset)?;
-        if let Some((origin, table)) = &file {
+        if let Some((origin, table)) = file {
             layers.add(table.clone(), origin)?;
         }
         for set in sets {
@@ -80,8 +127,16 @@ pub fn resolve(
     config.task = task.to_owned();
     config.preset = preset.to_owned();
     config.seed = seed.unwrap_or(config.seed);
-    validate(&config)?;
     Ok(config)
+}
+
+/// What a run is called: its preset, and its method where that is not the preset's.
+pub fn label(config: &Config) -> String {
+    let (preset, method) = (&config.preset, config.objective.method);
+    match resolve_parsed(&config.task, preset, None, &[], None) {
+        Ok(plain) if plain.objective.method != method => format!("{preset}-{}", method.name()),
+        _ => preset.clone(),
+    }
 }
 
 /// Reads the complete configuration that a run recorded and applies `sets` to it.

@@ -2,6 +2,7 @@
 
 mod advice;
 mod evaluations;
+mod idle;
 mod returns;
 mod symptoms;
 mod watch;
@@ -14,6 +15,7 @@ use super::{Finding, FindingKind, Metrics, Severity};
 use crate::config::Config;
 use advice::Advice;
 use evaluations::{Evaluations, has_evaluation};
+use idle::Idle;
 use returns::Returns;
 use symptoms::{Clamping, Gradients, Losses, Ratios, Symptom};
 
@@ -31,6 +33,7 @@ pub struct Detector {
     clamping: Clamping,
     gradients: Gradients,
     losses: Losses,
+    idle: Idle,
     rollbacks: f64,
     /// Whether an evaluation was free of warnings, so that there is a checkpoint for a rollback.
     has_healthy: bool,
@@ -47,6 +50,7 @@ impl Detector {
             clamping: Clamping::new(),
             gradients: Gradients::new(),
             losses: Losses::new(),
+            idle: Idle::new(config),
             rollbacks: 0.0,
             has_healthy: false,
         }
@@ -81,7 +85,8 @@ impl Detector {
         if !before && self.has_collapsed() {
             found.push(self.collapse());
         }
-        self.has_healthy |= has_evaluation(row) && self.present().is_empty();
+        found.extend(self.idle.observe(row, &self.returns, &self.evaluations));
+        self.has_healthy |= has_evaluation(row) && self.unstable().is_empty();
         found
     }
 
@@ -92,6 +97,13 @@ impl Detector {
 
     /// The present problems.
     pub fn present(&self) -> Vec<Finding> {
+        let mut present = self.unstable();
+        present.extend_from_slice(self.idle.present());
+        present
+    }
+
+    /// Those of them that make a state one that a rollback must not return to.
+    pub fn unstable(&self) -> Vec<Finding> {
         let symptoms: [&dyn Symptom; 4] =
             [&self.ratios, &self.clamping, &self.gradients, &self.losses];
         let symptoms = symptoms.into_iter().filter(|symptom| symptom.is_present());
@@ -124,6 +136,7 @@ impl Detector {
         self.clamping.forget();
         self.gradients.forget();
         self.losses.forget();
+        self.idle.forget();
     }
 
     /// The finding that the return has collapsed, with its likely cause.

@@ -5,7 +5,6 @@ use super::series::median;
 use super::{
     Detector, Finding, FindingKind, Metrics, NormalizerState, Recorded, RunRecord, Severity,
 };
-use fpo_learn::config::Squash;
 use fpo_learn::trainer::OF_CRITIC;
 
 /// All findings about a run, the worst first. The run is healthy if none of them [is
@@ -36,10 +35,8 @@ pub fn examine(record: &RunRecord) -> Vec<Finding> {
         found.extend(clipping(record, present));
         found.extend(critic(record, present, detector));
         found.extend(bins(record, present));
-        found.extend(saturation(record, present));
         found.extend(diverged(present));
         found.extend(evaluations(record));
-        found.extend(progress(record, detector));
         found.extend(speed(record));
     }
     found.extend(rates(record));
@@ -253,31 +250,6 @@ fn bins(record: &RunRecord, present: &[&Recorded]) -> Option<Finding> {
     })
 }
 
-fn saturation(record: &RunRecord, present: &[&Recorded]) -> Option<Finding> {
-    let size = recent(present, "action_saturation")?;
-    (size > SATURATED).then(|| {
-        Finding::new(
-            FindingKind::Saturation,
-            Severity::Warning,
-            format!(
-                "nearly all actions are at the bounds of their range (saturation {size:.2} of \
-                1)"
-            ),
-            match record.config.policy.squash {
-                Squash::Tanh => {
-                    "the policy drifts beyond tanh; start a new run with policy.action_bound=3 (a \
-                    flow: and objective.bound_pull=1), and lower optimizer.learning_rate"
-                }
-                Squash::Clip => {
-                    "the policy drifts beyond its range; start a new run with \
-                    policy.action_bound=1 (a flow: and objective.bound_pull=1), and lower \
-                    optimizer.learning_rate"
-                }
-            },
-        )
-    })
-}
-
 fn diverged(present: &[&Recorded]) -> Option<Finding> {
     let sum = |name: &str| -> f64 { present.iter().filter_map(|row| row.get(name)).sum() };
     let (diverged, episodes) = (sum("diverged"), sum("episodes"));
@@ -317,21 +289,6 @@ fn evaluations(record: &RunRecord) -> Option<Finding> {
             "the evaluations of this run are missing from its metrics"
         },
     ))
-}
-
-fn progress(record: &RunRecord, detector: &Detector) -> Option<Finding> {
-    let done = record.rows.last()?.env_steps();
-    let half = 2 * done >= record.config.train.steps;
-    let stuck = detector.has_learned() == Some(false) && !detector.has_collapsed();
-    (half && stuck).then(|| {
-        Finding::new(
-            FindingKind::NoProgress,
-            Severity::Note,
-            "the training return has not risen by more than its noise",
-            "it may have been good from the start; otherwise the reward may be too rare: try \
-            smaller batches or more steps",
-        )
-    })
 }
 
 /// Time that is not spent on learning.
@@ -408,6 +365,14 @@ fn normalizer(record: &RunRecord) -> Vec<Finding> {
         return found;
     };
     let moments = &newest.moments;
+    if record.config.normalizer.enabled && moments.count == 0 && record.rows.count > 0 {
+        found.push(Finding::new(
+            FindingKind::Normalizer,
+            Severity::Warning,
+            "the normalizer has seen no observation: the policy sees them as they are",
+            "begin a new run; nothing in this program leaves a normalizer without observations",
+        ));
+    }
     // Not enabled, or nothing seen yet.
     if moments.count < 2 {
         return found;

@@ -30,6 +30,10 @@ pub enum FindingKind {
     LossGrowth,
     /// A number became non-finite.
     NonFinite,
+    /// The policy's parameters do not change.
+    FrozenPolicy,
+    /// No action is better than another.
+    ZeroAdvantages,
     /// A rollback to an earlier state.
     Rollback,
     /// Too many ratios leave the trust region, or hardly any.
@@ -38,7 +42,7 @@ pub enum FindingKind {
     ExplainedVariance,
     /// Returns lie beyond the bins of the critic.
     CriticBins,
-    /// The normalizer's statistics are extreme, or have moved far.
+    /// The normalizer's statistics are extreme, have moved far, or stand still.
     Normalizer,
     /// Actions are at the bounds of their range.
     Saturation,
@@ -48,7 +52,7 @@ pub enum FindingKind {
     Evaluation,
     /// A learning rate is out of the usual range.
     LearningRate,
-    /// The return has not risen.
+    /// The return is still that before learning.
     NoProgress,
     /// There are no metrics yet.
     NoMetrics,

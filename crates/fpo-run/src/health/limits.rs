@@ -64,6 +64,15 @@ pub const LOSS_EARLIEST: usize = 20;
 /// rates, they are not the cause.
 pub const MAX_ROLLBACKS: u32 = 3;
 
+/// Share of the size of its parameters by which a policy moves at most in an iteration in which
+/// it stands still. Healthy runs move by 1e-4 and more, next to the end of a schedule that lowers
+/// the learning rate to 0 still by 1e-6; one parameter of 5000 that is rounded to its neighbor is
+/// 1e-9.
+pub const STANDING_POLICY: f64 = 1e-10;
+/// Mean size of the advantages that the objective sees, up to which all of them are 0. Normalized
+/// ones have 0.5 to 0.8; without normalization they have the size of the rewards.
+pub const ZERO_ADVANTAGE: f64 = 1e-12;
+
 /// Iterations that `fpo doctor` regards as the present.
 pub const PRESENT: usize = 50;
 /// Iterations before `fpo doctor` reports that something has not happened yet.

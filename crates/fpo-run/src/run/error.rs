@@ -103,6 +103,23 @@ pub enum RunError {
         /// Its steps.
         steps: u64,
     },
+    /// The run has ended at the return that it was to reach.
+    #[error(
+        "{} has reached a return of {reached:.2} after {steps} environment steps, and \
+        train.stop_at is {stop_at}; continue it with --set train.stop_at=0, or a higher \
+        return",
+        quoted(folder)
+    )]
+    Reached {
+        /// The folder.
+        folder: PathBuf,
+        /// Its last evaluation.
+        reached: f64,
+        /// The return to reach.
+        stop_at: f64,
+        /// Its steps.
+        steps: u64,
+    },
     /// A damaged line of a file that grows with the run, other than a last one truncated by a
     /// crash.
     #[error(
@@ -187,6 +204,7 @@ impl RunError {
             | Self::NoCheckpoint { .. }
             | Self::CheckpointsGone { .. } => true,
             Self::Complete { .. }
+            | Self::Reached { .. }
             | Self::Damaged { .. }
             | Self::FailureDamaged { .. }
             | Self::NewestDamaged { .. }

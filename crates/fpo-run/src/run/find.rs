@@ -106,7 +106,7 @@ fn of_step(folder: &Path, step: u64) -> Result<PathBuf, CheckpointError> {
     let found = all
         .into_iter()
         .find(|path| Checkpoints::step(path) == Some(step));
-    Ok(found.unwrap_or_else(|| folder.join(format!("step-{step}"))))
+    Ok(found.unwrap_or_else(|| Checkpoints::path(folder, step)))
 }
 
 /// The folder of the run that `path` belongs to: a run's folder, its folder of checkpoints, one of

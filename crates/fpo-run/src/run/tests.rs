@@ -27,9 +27,13 @@ fn a_run_that_cannot_start_does_not_replace_another() {
         step_limit: Some(10),
     }));
     let path = tempfile::TempDir::new().unwrap();
-    let files = [CONFIG, "metrics.jsonl", "checkpoints/step-10/manifest.json"]
-        .map(|name| path.path().join(name));
-    fs::create_dir_all(path.path().join("checkpoints/step-10")).unwrap();
+    let files = [
+        CONFIG,
+        "metrics.jsonl",
+        "checkpoints/step-000000000010/manifest.json",
+    ]
+    .map(|name| path.path().join(name));
+    fs::create_dir_all(path.path().join("checkpoints/step-000000000010")).unwrap();
     files
         .iter()
         .for_each(|file| fs::write(file, "old").unwrap());

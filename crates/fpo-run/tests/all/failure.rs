@@ -141,7 +141,7 @@ fn a_fault_in_an_evaluation_ends_the_run_before_anything_is_saved() {
         assert_eq!(error, expected);
         let run = folder.path().join("run");
         let steps = Checkpoints::list(&run.join("checkpoints")).unwrap();
-        assert_eq!(steps, [run.join("checkpoints/step-8")]);
+        assert_eq!(steps, [run.join("checkpoints/step-000000000008")]);
         let rows = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
         assert_eq!(rows.lines().count(), 1, "{rows}");
         let evaluations = fs::read_to_string(run.join("eval.csv")).unwrap();

@@ -43,7 +43,7 @@ fn stopped_run(folder: &Path) -> PathBuf {
     let locked = RunFolder::create(&path, false).unwrap();
     let mut session = Session::begin(locked, config(), task(), 1).unwrap();
     session.run(&AtomicBool::new(false), &mut ()).unwrap();
-    fs::remove_dir_all(path.join("checkpoints/step-16")).unwrap();
+    fs::remove_dir_all(path.join("checkpoints/step-000000000016")).unwrap();
     path
 }
 
@@ -330,7 +330,7 @@ fn training_states() {
 #[test]
 fn manifests() {
     let folder = TempDir::new().unwrap();
-    let path = stopped_run(folder.path()).join("checkpoints/step-8");
+    let path = stopped_run(folder.path()).join("checkpoints/step-000000000008");
     let manifest = path.join("manifest.json");
     let good = fs::read_to_string(&manifest).unwrap();
     fs::write(folder.path().join("secret"), "not yours").unwrap();
@@ -367,7 +367,7 @@ fn manifests() {
 #[test]
 fn links_and_pipes_in_a_checkpoint() {
     let folder = TempDir::new().unwrap();
-    let path = stopped_run(folder.path()).join("checkpoints/step-8");
+    let path = stopped_run(folder.path()).join("checkpoints/step-000000000008");
     let state = path.join("state.safetensors");
     let replaced = |make: &dyn Fn()| {
         fs::remove_file(&state).unwrap();
@@ -410,9 +410,9 @@ fn links_in_a_run_folder() {
         ".partial-config.toml",
         ".lock",
         "checkpoints",
-        "checkpoints/.partial-step-16",
-        "checkpoints/step-16",
-        "checkpoints/.replaced-step-16",
+        "checkpoints/.partial-step-000000000016",
+        "checkpoints/step-000000000016",
+        "checkpoints/.replaced-step-000000000016",
     ] {
         let folder = TempDir::new().unwrap();
         let run = stopped_run(folder.path());

@@ -176,7 +176,7 @@ fn a_rollback_survives_interruptions() {
         assert_eq!(text(&straight, name), text(&broken, name), "{name}");
     }
     let state =
-        |run: &Path| fs::read(run.join("checkpoints/step-51200/state.safetensors")).unwrap();
+        |run: &Path| fs::read(run.join("checkpoints/step-000000051200/state.safetensors")).unwrap();
     assert!(state(&straight) == state(&broken));
 }
 

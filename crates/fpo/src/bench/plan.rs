@@ -143,13 +143,17 @@ fn state(folder: &Path, config: &Config) -> Result<State, Failure> {
     };
     let checkpoint = Checkpoint::open(&newest).map_err(Failure::input)?;
     let iterations = config.train.steps.div_ceil(config.env.transitions() as u64);
-    Ok(if checkpoint.about().iteration >= iterations {
+    let about = checkpoint.about();
+    let reached = about
+        .evaluation
+        .is_some_and(|mean| config.train.stops_at(mean));
+    Ok(if about.iteration >= iterations || reached {
         // Even if it had failed before and was resumed by hand.
         State::Complete
     } else if failed {
         State::Failed
     } else {
-        State::Begun(checkpoint.about().env_steps)
+        State::Begun(about.env_steps)
     })
 }
 

@@ -131,7 +131,7 @@ fn grid(layout: &Layout) -> Group {
 
 /// The index of a direction's hue.
 fn hue([dx, dy]: Action) -> usize {
-    let turn = dy.atan2(dx).rem_euclid(TAU) / TAU;
+    let turn = libm::atan2f(dy, dx).rem_euclid(TAU) / TAU;
     (turn * HUES as f32).round() as usize % HUES
 }
 

@@ -6,9 +6,13 @@ mod bench;
 mod commands;
 mod crashes;
 mod doctor;
+mod episodes;
 #[cfg(target_os = "linux")]
 mod file_systems;
+#[cfg(target_os = "linux")]
+mod functions;
 mod gridworld;
+mod learns_nothing;
 mod long_runs;
 #[cfg(unix)]
 mod paths;
@@ -20,6 +24,7 @@ mod shim;
 #[cfg(target_os = "linux")]
 mod signals;
 mod stand_ins;
+mod together;
 #[cfg(unix)]
 mod ways_to_a_policy;
 
@@ -45,7 +50,7 @@ const TINY: [&str; 12] = [
     "train.keep=2",
 ];
 const TASK: &str = "cartpole-balance";
-const STATE: &str = "checkpoints/step-1280/state.safetensors";
+const STATE: &str = "checkpoints/step-000000001280/state.safetensors";
 
 /// The `--set` of a method.
 const FPO: &str = "objective.method=fpo";

@@ -7,6 +7,9 @@
 mod cli;
 mod documents;
 mod examples;
+mod policy_format;
+#[cfg(target_os = "linux")]
+mod requirements;
 mod result_tables;
 mod same_numbers;
 mod unsafe_code;

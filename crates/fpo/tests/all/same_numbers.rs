@@ -6,8 +6,8 @@
 //! `FPO_RECORD=1 cargo test --release -p fpo same_numbers` records them again; the commit message
 //! must say why.
 //!
-//! Transcendental functions come from the system's math library, so the record is valid for Linux
-//! with glibc on x86-64.
+//! MuJoCo calls the system's math library, so the record of its tasks is valid for Linux with glibc
+//! on x86-64.
 #![cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 
 use fpo_env::Task;

@@ -24,6 +24,8 @@ pub(super) struct Evaluations {
     first: [f64; 2],
     best: [f64; 2],
     last: [f64; 2],
+    /// Standard deviations of the episodes of the latest.
+    spread: [f64; 2],
     pub(super) collapsed: bool,
 }
 
@@ -37,6 +39,7 @@ impl Evaluations {
         };
         let columns = [zero, random];
         self.last = columns.map(|(mean, _)| mean);
+        self.spread = columns.map(|(_, std)| std);
         if !self.seen {
             self.seen = true;
             (self.first, self.best) = (self.last, self.last);
@@ -53,6 +56,12 @@ impl Evaluations {
         // the reverse.
         let lost = shares[0].min(shares[1]);
         self.collapsed = lost > LOST_SHARE || (self.collapsed && lost > CALM_SHARE * LOST_SHARE);
+    }
+
+    /// Whether the latest one is above the return `start` by more than its episodes scatter.
+    pub(super) fn exceed(&self, start: Option<f64>) -> bool {
+        let columns = self.last.into_iter().zip(self.spread);
+        self.seen && start.is_some_and(|start| columns.into_iter().any(|(x, std)| x > start + std))
     }
 
     /// Resets the present, but not the best.

@@ -62,6 +62,11 @@ impl Returns {
             .map(|first| self.best - first > GAINED_NOISE * self.noise())
     }
 
+    /// The return before learning, a mean of [`RETURN_WINDOW`] iterations.
+    pub(super) fn start(&self) -> Option<f64> {
+        self.first
+    }
+
     /// How far the return is below its best, in words.
     pub(super) fn fall(&self) -> String {
         format!(

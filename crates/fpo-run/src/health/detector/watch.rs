@@ -29,6 +29,11 @@ impl Watch {
         self.window.median()
     }
 
+    /// Whether the present value is known and at most `threshold`.
+    pub(super) fn is_below(&self, threshold: f64) -> bool {
+        self.window.is_full() && self.level() <= threshold
+    }
+
     /// Returns whether `value` has risen above the threshold since the last call.
     pub(super) fn crosses(&mut self, value: f64, threshold: f64) -> bool {
         let (above, before) = (value > threshold, self.warned);

@@ -126,7 +126,7 @@ impl Place {
         )
         .unwrap();
         run("no-checkpoint");
-        let checkpoint = "checkpoints/step-256";
+        let checkpoint = "checkpoints/step-000000000256";
         for name in ["damaged", "foreign"] {
             let to = run(name).join(checkpoint);
             fs::create_dir_all(&to).unwrap();

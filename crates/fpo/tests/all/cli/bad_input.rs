@@ -177,8 +177,8 @@ fn folders_with_and_without_a_run() {
         );
     }
     for policy in [
-        "runs/run/checkpoints/step-1280",
-        "runs/run/checkpoints/step-1280/policy.safetensors",
+        "runs/run/checkpoints/step-000000001280",
+        "runs/run/checkpoints/step-000000001280/policy.safetensors",
     ] {
         for command in ["eval", "play"] {
             refused(
@@ -307,7 +307,7 @@ fn damaged_and_foreign_checkpoints() {
     let (folder, run) = folder_with_run();
     let resume = ["train", "--resume", "runs/run", "--set", "train.steps=2000"];
     let change = |file: &str, change: &dyn Fn(&mut Vec<u8>)| {
-        let path = run.join("checkpoints/step-1280").join(file);
+        let path = run.join("checkpoints/step-000000001280").join(file);
         let good = fs::read(&path).unwrap();
         let mut bad = good.clone();
         change(&mut bad);
@@ -319,8 +319,9 @@ fn damaged_and_foreign_checkpoints() {
         &folder,
         &resume,
         &[
-            "step-1280 is damaged: the hash of state.safetensors differs",
-            "step-1152 is valid: to resume from there, move runs/run/checkpoints/step-1280 out",
+            "step-000000001280 is damaged: the hash of state.safetensors differs",
+            "step-000000001152 is valid: to resume from there, move \
+             runs/run/checkpoints/step-000000001280 out",
         ],
     );
     undo();
@@ -328,19 +329,19 @@ fn damaged_and_foreign_checkpoints() {
     refused(
         &folder,
         &resume,
-        &["step-1280 is damaged: state.safetensors has 100 of"],
+        &["step-000000001280 is damaged: state.safetensors has 100 of"],
     );
     undo();
     let undo = change("policy.safetensors", &|bytes| bytes[1000] ^= 1);
     refused(
         &folder,
         &["eval", "runs/run"],
-        &["step-1280 is damaged: the hash of policy.safetensors differs"],
+        &["step-000000001280 is damaged: the hash of policy.safetensors differs"],
     );
     refused(
         &folder,
         &["play", "runs/run"],
-        &["step-1280 is damaged: the hash of policy.safetensors differs"],
+        &["step-000000001280 is damaged: the hash of policy.safetensors differs"],
     );
     undo();
     let undo = change("manifest.json", &|bytes| {
@@ -353,7 +354,7 @@ fn damaged_and_foreign_checkpoints() {
     let undo = change("manifest.json", &|bytes| {
         *bytes = b"{\"kind\": \"shopping\"}".to_vec()
     });
-    refused(&folder, &resume, &["step-1280 is not a checkpoint"]);
+    refused(&folder, &resume, &["step-000000001280 is not a checkpoint"]);
     undo();
     refused(&folder, &["eval", "nowhere"], &["nowhere is not a run"]);
     refused(
@@ -364,7 +365,7 @@ fn damaged_and_foreign_checkpoints() {
     refused(
         &folder,
         &["eval", "runs/run", "--checkpoint", "77"],
-        &["step-77 is not a checkpoint"],
+        &["step-000000000077 is not a checkpoint"],
     );
     fs::write(folder.path().join("x.safetensors"), "no tensors").unwrap();
     refused(
@@ -381,10 +382,12 @@ fn damaged_and_foreign_checkpoints() {
     );
     // A valid checkpoint of another run, with other sizes.
     succeeds(&folder, &tiny("wide", &["--set", "policy.hidden=[17]"]));
-    fs::remove_dir_all(run.join("checkpoints/step-1280")).unwrap();
+    fs::remove_dir_all(run.join("checkpoints/step-000000001280")).unwrap();
     fs::rename(
-        folder.path().join("runs/wide/checkpoints/step-1280"),
-        run.join("checkpoints/step-1280"),
+        folder
+            .path()
+            .join("runs/wide/checkpoints/step-000000001280"),
+        run.join("checkpoints/step-000000001280"),
     )
     .unwrap();
     refused(
@@ -424,10 +427,10 @@ fn a_full_disk_while_saving() {
         1,
         &[
             "cannot save checkpoint",
-            "step-768",
+            "step-000000000768",
             "File too large",
             "intact",
-            "step-384",
+            "step-000000000384",
         ],
     );
     assert_eq!(before, record(&run.join("checkpoints")));
@@ -440,7 +443,7 @@ fn a_full_disk_while_saving() {
 #[test]
 fn a_policy_that_overflows_does_not_act() {
     let (folder, run) = folder_with_run();
-    let mut bytes = fs::read(run.join("checkpoints/step-1280/policy.safetensors")).unwrap();
+    let mut bytes = fs::read(run.join("checkpoints/step-000000001280/policy.safetensors")).unwrap();
     let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     let weights = file.tensor("policy.0.weight").unwrap().data();
     let (start, length) = (

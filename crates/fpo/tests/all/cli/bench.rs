@@ -175,7 +175,7 @@ fn an_interrupted_suite_resumes() {
     let straight = names.map(|name| record(&bench.join(name)));
     // One run loses its end, one everything except a start without a checkpoint, one everything.
     let [cut, begun, gone] = names.map(|name| bench.join(name));
-    fs::remove_dir_all(cut.join("checkpoints/step-1280")).unwrap();
+    fs::remove_dir_all(cut.join("checkpoints/step-000000001280")).unwrap();
     fs::remove_dir_all(begun.join("checkpoints")).unwrap();
     let rows = fs::read_to_string(begun.join("metrics.jsonl")).unwrap();
     let rows: String = rows.split_inclusive('\n').take(2).collect();

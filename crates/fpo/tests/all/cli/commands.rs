@@ -42,7 +42,7 @@ fn complete_and_evaluated(method: &str) {
         "metrics.jsonl",
         "eval.csv",
         STATE,
-        "checkpoints/step-1280/manifest.json",
+        "checkpoints/step-000000001280/manifest.json",
     ] {
         assert!(
             files.contains_key(std::path::Path::new(name)),
@@ -108,8 +108,8 @@ fn complete_and_evaluated(method: &str) {
         serde_json::from_str(&text).unwrap()
     };
     let from_run = json("runs/run");
-    let from_checkpoint = json("runs/run/checkpoints/step-1280");
-    let from_file = json("runs/run/checkpoints/step-1280/policy.safetensors");
+    let from_checkpoint = json("runs/run/checkpoints/step-000000001280");
+    let from_file = json("runs/run/checkpoints/step-000000001280/policy.safetensors");
     for (column, noise) in [("zero_noise", "zero"), ("random_noise", "random")] {
         assert_eq!(from_run[column], from_checkpoint[column]);
         assert_eq!(from_run[column], from_file[column]);

@@ -289,6 +289,10 @@ fn a_deleted_folder_ends_the_run_with_one_line() {
         .unwrap()
         .pop()
         .unwrap();
-    assert!(newest.ends_with("step-768"), "{}", newest.display());
+    assert!(
+        newest.ends_with("step-000000000768"),
+        "{}",
+        newest.display()
+    );
     succeeds(&folder, &RESUME);
 }

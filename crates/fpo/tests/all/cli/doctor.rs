@@ -173,7 +173,7 @@ fn control_characters_of_untrusted_files_are_escaped() {
     fs::write(run.join("events.jsonl"), event).unwrap();
     let before = folder
         .path()
-        .join("runs/run/checkpoints/step-1280/state.safetensors");
+        .join("runs/run/checkpoints/step-000000001280/state.safetensors");
     fs::create_dir(run.join("failure")).unwrap();
     fs::copy(before, run.join("failure/state.safetensors")).unwrap();
     fs::copy(run.join("config.toml"), run.join("failure/config.toml")).unwrap();
@@ -267,7 +267,7 @@ fn each_kind_of_problem_is_found() {
     }
     fs::write(run.join("metrics.jsonl"), whole).unwrap();
     fs::write(
-        Path::new(&run).join("checkpoints/step-1280/policy.safetensors"),
+        Path::new(&run).join("checkpoints/step-000000001280/policy.safetensors"),
         "not one",
     )
     .unwrap();
@@ -276,7 +276,7 @@ fn each_kind_of_problem_is_found() {
         json["findings"][0]["statement"]
             .as_str()
             .unwrap()
-            .contains("step-1280"),
+            .contains("step-000000001280"),
         "{json:#}"
     );
 }

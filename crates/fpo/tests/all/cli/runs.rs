@@ -203,10 +203,10 @@ fn killed_and_resumed(method: &str) {
     let (folder, run) = folder_with_run_of(method);
     let straight = record(&run);
     // As if the process had been killed while saving the last checkpoint, with an incomplete line.
-    fs::create_dir(run.join("checkpoints/.partial-step-1280")).unwrap();
+    fs::create_dir(run.join("checkpoints/.partial-step-000000001280")).unwrap();
     fs::rename(
-        run.join("checkpoints/step-1280"),
-        run.join("checkpoints/.partial-step-1280/x"),
+        run.join("checkpoints/step-000000001280"),
+        run.join("checkpoints/.partial-step-000000001280/x"),
     )
     .unwrap();
     let mut metrics = fs::File::options()
@@ -236,7 +236,7 @@ fn an_extended_run_equals_a_longer_one() {
     };
     for name in [
         "metrics.jsonl",
-        "checkpoints/step-2560/state.safetensors",
+        "checkpoints/step-000000002560/state.safetensors",
         "config.toml",
     ] {
         // The shorter run has an evaluation at its end, which the longer one has not.
@@ -394,7 +394,11 @@ fn a_second_ctrl_c_quits_at_once_without_damage() {
         .unwrap()
         .map(|entry| entry.unwrap().file_name())
         .collect();
-    assert_eq!(saved, ["step-896"], "the iteration was not finished");
+    assert_eq!(
+        saved,
+        ["step-000000000896"],
+        "the iteration was not finished"
+    );
     succeeds(&folder, &["train", "--resume", "runs/run"]);
     succeeds(&folder, &tiny("straight", &LONG));
     assert_same(&record(&run), &record(&folder.path().join("runs/straight")));
@@ -412,7 +416,10 @@ fn a_signal_at_the_start_leaves_a_run_that_can_be_resumed() {
     let output = held.end();
     assert_eq!(output.status.code(), Some(75), "{}", stderr(&output));
     assert!(
-        folder.path().join("runs/run/checkpoints/step-0").is_dir(),
+        folder
+            .path()
+            .join("runs/run/checkpoints/step-000000000000")
+            .is_dir(),
         "{}",
         stderr(&output)
     );
