@@ -30,7 +30,7 @@ use args::{Args, Command};
 use clap::Parser;
 use clap::error::ErrorKind;
 use failure::{Done, Failure};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use tasks::Tasks;
@@ -139,7 +139,16 @@ fn misuse(error: &clap::Error) -> Failure {
     let useful = useful
         .map(str::trim)
         .filter(|line| !line.is_empty() && !line.starts_with("tip: to pass "));
-    let line = useful.collect::<Vec<_>>().join("; ").replace(":; ", ": ");
+    let mut line = useful.collect::<Vec<_>>().join("; ").replace(":; ", ": ");
+    // It helps if there is such a file.
+    let meant = std::env::args_os().skip(1).find(|arg| {
+        let bytes = arg.as_encoded_bytes();
+        bytes.starts_with(b"-") && bytes.len() > 1 && Path::new(arg).exists()
+    });
+    if let Some(path) = meant.filter(|_| error.kind() == ErrorKind::UnknownArgument) {
+        let path = fpo_files::quoted(Path::new(&path));
+        line += &format!("; for the file or folder of that name write {path}");
+    }
     Failure::input(line.trim_start_matches("error: "))
 }
 

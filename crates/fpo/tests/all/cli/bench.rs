@@ -193,6 +193,26 @@ fn an_interrupted_suite_resumes() {
     }
 }
 
+/// A run whose checkpoints are gone, or were not copied with it, is not trained again over its
+/// records.
+#[test]
+fn a_run_that_lost_its_checkpoints_is_left_alone() {
+    let folder = folder_with_suite();
+    let args = ["bench", "tiny.toml", "--seeds", "0", "--methods", "flow"];
+    succeeds(&folder, &args);
+    let run = folder.path().join("runs/tiny/flow/bandit-two_modes-seed0");
+    fs::remove_dir_all(run.join("checkpoints")).unwrap();
+    let before = record(&run);
+    refused(
+        &folder,
+        &args,
+        1,
+        &["its checkpoints were moved or deleted"],
+    );
+    assert_same(&before, &record(&run));
+    succeeds(&folder, &[&args[..], &["--report-only"]].concat());
+}
+
 /// Ctrl-C saves the runs in progress and prints how to continue; nothing is lost.
 #[cfg(target_os = "linux")]
 #[test]

@@ -262,6 +262,19 @@ fn json_has_every_path() {
     }
 }
 
+/// A name that is taken for an option: the error says how to write it.
+#[test]
+fn a_name_like_an_option_can_be_written() {
+    let place = Place::new("-x".into());
+    fs::create_dir(place.root.path().join("-x")).unwrap();
+    for command in ["eval", "doctor", "report", "reproduce", "bench"] {
+        place.refused(&[os(command), os("-x")], os("-x"));
+    }
+    // Not every wrong option is a file.
+    let output = place.output(&[os("eval"), os("-y")]);
+    assert!(!stderr(&output).contains("./-y"), "{}", stderr(&output));
+}
+
 /// Relative paths, slashes at the end and links, for what writes into a run's folder.
 #[test]
 fn relative_paths_and_links_lead_to_the_same_run() {
