@@ -63,6 +63,8 @@ def prepare(
         "threads": threads,
         "inputs": str(numbers),
         "longest": longest,
+        # Writes the files that others load.
+        "exporter": str(programs["fpo"].absolute()),
         **contender.request,
     }
     try:

@@ -141,6 +141,27 @@ def act(
     return Workload(workload, title, unit, contenders, rounds=15, vectors=True, **options)
 
 
+def deploy() -> Workload:
+    """One action of a deployed policy, from observation to action, in each way to take it away."""
+
+    def ours(name, interface):
+        return Contender(name, "fpo", {"work": "deploy", "interface": interface})
+
+    return Workload(
+        "deploy1",
+        "A deployed policy: one observation to one action, 10 flow steps",
+        MICROSECONDS,
+        [
+            ours("fpo, Rust", "rust"),
+            ours("fpo, C interface", "c"),
+            Contender("ONNX Runtime, exported file", "onnx", {"work": "deploy"}),
+        ],
+        rounds=15,
+        seconds=0.15,
+        threads=[1],
+    )
+
+
 def step(
     task: str, peer: str, *more: Contender, steps: int = 32, target: float | None = None, **options
 ) -> Workload:
@@ -261,6 +282,7 @@ WORKLOADS = [
         seconds=0.15,
         threads=[1],
     ),
+    deploy(),
     step("cheetah-run", "CheetahRun-v1", target=2.5),
     step("cartpole-balance", "CartpoleBalance-v1"),
     step("humanoid-walk", "HumanoidWalk-v1", steps=8, rounds=7),

@@ -70,7 +70,8 @@ def section(workload: dict, builds: bool = False) -> str:
         lines += ["", f"From {plural(threads[0])} to {threads[-1]}: {number(times)} times as fast."]
     if missing:
         reasons = (f"{name} ({reason})" for name, reason in missing.items())
-        lines += ["", f"Not measured: {'; '.join(reasons)}."]
+        text = f"Not measured: {'; '.join(reasons)}."
+        lines += ["", *textwrap.wrap(text, 100, break_on_hyphens=False)]
     lines += [line for difference in workload.get("differences", []) for line in ("", difference)]
     return "\n".join(lines)
 
@@ -95,7 +96,7 @@ def facts(machine: dict) -> str:
         f"{', '.join(machine['flags'])}{kept}, {caches}; {machine['kernel']}; {versions}. "
         f"Meanwhile other processes took {100 * machine['others']:.1f} % of the cores."
     )
-    return textwrap.fill(text, 138, break_on_hyphens=False)
+    return textwrap.fill(text, 100, break_on_hyphens=False)
 
 
 def markdown(results: dict) -> str:
@@ -107,7 +108,7 @@ def markdown(results: dict) -> str:
             f"New is this build, old, the baseline, is {results['baseline']}. "
             "A ratio of times above 1, or of rates below 1, says that the new one is slower."
         )
-        parts.append(textwrap.fill(text, 138, break_long_words=False, break_on_hyphens=False))
+        parts.append(textwrap.fill(text, 100, break_long_words=False, break_on_hyphens=False))
     return "\n\n".join(parts + [section(workload, builds) for workload in results["workloads"]])
 
 

@@ -1,4 +1,8 @@
-"""ONNX Runtime: acting, with all steps of the flow in one graph."""
+"""ONNX Runtime: acting, with all steps of the flow in one graph; one written here, or the file that
+this project exports."""
+
+import subprocess
+import tempfile
 
 import numpy as np
 import onnxruntime
@@ -61,15 +65,26 @@ def flow(tensors: dict[str, np.ndarray], rows: int) -> bytes:
     return helper.make_model(proto, opset_imports=opset, ir_version=10).SerializeToString()
 
 
+def exported(request: dict) -> str:
+    """The path of the exported policy."""
+    with tempfile.NamedTemporaryFile(suffix=".onnx", delete=False) as file:
+        subprocess.run([request["exporter"], "export", request["inputs"], file.name], check=True)
+    return file.name
+
+
 def make(request: dict) -> Workload:
-    rows, tensors = request["rows"], load_file(request["inputs"])
+    tensors = load_file(request["inputs"])
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = request["threads"]
     options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        flow(tensors, rows), options, providers=["CPUExecutionProvider"]
-    )
-    inputs = {name: tensors[f"act.{name}"][:rows] for name in ("observations", "noises")}
+    if request["work"] == "deploy":
+        graph, rows, names = exported(request), 1, ("observation", "noise")
+    else:
+        rows, names = request["rows"], ("observations", "noises")
+        graph = flow(tensors, rows)
+    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    arrays = (tensors[f"act.{name}"][:rows] for name in ("observations", "noises"))
+    inputs = dict(zip(names, arrays, strict=True))
 
     def call():
         return session.run(None, inputs)[0]

@@ -2,7 +2,8 @@
 
 use crate::check::check_task;
 use crate::{
-    Env, EnvSpec, Extras, MakeError, NoState, Picture, RenderError, StateError, Step, StepEnd, Task,
+    Env, EnvSpec, Extras, MakeError, NoState, Picture, RenderError, SourceFile, StateError, Step,
+    StepEnd, Task,
 };
 use std::sync::Arc;
 
@@ -84,6 +85,14 @@ impl Task for AdaptedTask {
 
     fn versions(&self) -> Vec<(String, String)> {
         self.task.versions()
+    }
+
+    fn files(&self) -> &[SourceFile] {
+        self.task.files()
+    }
+
+    fn fault(&self) -> Option<String> {
+        self.task.fault()
     }
 }
 

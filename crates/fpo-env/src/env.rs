@@ -204,6 +204,15 @@ pub struct RenderError(pub String);
 #[error("{0}")]
 pub struct MakeError(pub String);
 
+/// A file that a task was read from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceFile {
+    /// Its path from the folder of the task file, without `..`.
+    pub path: std::path::PathBuf,
+    /// Its content.
+    pub bytes: Vec<u8>,
+}
+
 /// A named task, as listed by `fpo tasks`, on which a run trains.
 pub trait Task: Send + Sync {
     /// The constants of its environments.
@@ -216,6 +225,19 @@ pub trait Task: Send + Sync {
     /// If it cannot be made here: one sentence that says what to do. A task whose environments come
     /// in batches only says so; it is trained and evaluated, but not played.
     fn make(&self) -> Result<Box<dyn Env>, MakeError>;
+
+    /// The files that define the task, if it is read from files; none, as by default, if it is a
+    /// part of the program. A run keeps a copy of them, with which it can be evaluated and resumed,
+    /// and refuses to be resumed with others.
+    fn files(&self) -> &[SourceFile] {
+        &[]
+    }
+
+    /// What was wrong in the task when an observation or a reward was not a finite number, if the
+    /// task knows: one sentence for the error message.
+    fn fault(&self) -> Option<String> {
+        None
+    }
 
     /// The parts of the critic's own observation in order: name and number of entries. Empty, as by
     /// default, where the critic sees the policy's observation.

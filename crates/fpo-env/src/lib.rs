@@ -21,7 +21,8 @@ mod vec_env;
 pub use adapted::Adaptation;
 pub use check::{check_task, make};
 pub use env::{
-    Env, EnvSpec, MakeError, NoState, Picture, RenderError, StateError, Step, StepEnd, Task,
+    Env, EnvSpec, MakeError, NoState, Picture, RenderError, SourceFile, StateError, Step, StepEnd,
+    Task,
 };
 pub use env_group::EnvGroup;
 pub use episodes::{Episode, Episodes, Outcome};

@@ -51,7 +51,8 @@ impl Task for Any {
 
 impl Env for Any {
     fn spec(&self) -> &EnvSpec {
-        &self.made
+        let Self { made, .. } = self;
+        made
     }
 
     fn reset(&mut self, _: &mut Philox, observation: &mut [f32]) {

@@ -15,7 +15,7 @@ pub use crate::objective::{
     ObjectiveConfig, RatioForm, RatioKind, TimeKind, TrustRegion, WeightKind,
 };
 pub use crate::rollout::{EnvConfig, NormalizerConfig};
-pub use crate::trainer::{EvalConfig, LearningPrecision, TrainConfig};
+pub use crate::trainer::{EvalConfig, InitConfig, LearningPrecision, TrainConfig};
 pub use fpo_policy::{PolicyConfig, Squash, StdKind};
 
 use crate::learner::LearnerSettings;
@@ -55,6 +55,8 @@ pub struct Config {
     pub eval: EvalConfig,
     /// Length of the run and checkpoints.
     pub train: TrainConfig,
+    /// What the run begins with.
+    pub init: InitConfig,
 }
 
 impl Config {

@@ -8,6 +8,7 @@ mod parts;
 mod rollback;
 mod row;
 mod settings;
+mod start;
 mod state;
 mod threads;
 
@@ -16,7 +17,8 @@ pub use make::cpu_learner;
 pub use parts::part_digests;
 pub use rollback::ROLLBACK_LR_SCALE;
 pub use row::{EXTRAS, OF_CRITIC, Row};
-pub use settings::{EvalConfig, LearningPrecision, TrainConfig};
+pub use settings::{EvalConfig, InitConfig, LearningPrecision, TrainConfig};
+pub use start::{CriticStart, Networks, Start};
 
 use crate::advantage::{AdvantageEstimator, mean_std};
 use crate::config::Config;
@@ -66,6 +68,8 @@ pub struct Trainer {
     previous: Vec<f32>,
     /// The moving average of the policy's parameters, if it is what is evaluated and exported.
     average: Option<Ema>,
+    /// What it began with, if not with what the seed gives.
+    start: Option<Arc<Start>>,
     /// Times that training went back to an earlier state.
     rollbacks: u32,
     /// Environments that the latest state taken over could not continue.
@@ -148,6 +152,7 @@ impl Trainer {
             q_slope: 0.0,
             previous: Vec::new(),
             average,
+            start: None,
             rollbacks: 0,
             restarted_episodes: 0,
             task,

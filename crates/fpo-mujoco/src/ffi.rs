@@ -29,6 +29,7 @@ unsafe extern "C-unwind" {
     ) -> *mut mjModel;
     pub(crate) fn mj_makeData(m: *const mjModel) -> *mut mjData;
     pub(crate) fn mj_resetData(m: *const mjModel, d: *mut mjData);
+    pub(crate) fn mj_resetDataKeyframe(m: *const mjModel, d: *mut mjData, key: c_int);
     pub(crate) fn mj_forward(m: *const mjModel, d: *mut mjData);
     pub(crate) fn mj_kinematics(m: *const mjModel, d: *mut mjData);
     pub(crate) fn mj_step(m: *const mjModel, d: *mut mjData);

@@ -26,6 +26,7 @@ mod random;
 mod render;
 pub mod suite;
 mod task;
+pub mod task_file;
 
 use fpo_env::Task;
 use std::sync::Arc;

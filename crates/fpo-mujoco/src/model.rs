@@ -32,6 +32,8 @@ pub(crate) struct Model {
     resting: Box<mjModel>,
     /// The sensors that a task reads.
     sensors_read: Vec<usize>,
+    /// Whether a task reads velocities of bodies.
+    velocities_read: bool,
     /// Whether a task reads only positions, velocities and poses, so that steps need not derive
     /// anything else.
     poses_suffice: bool,
@@ -48,7 +50,10 @@ impl Model {
     /// # Errors
     /// If the library is of another version, or the model is not valid: MuJoCo's message, which
     /// names the line.
-    pub(crate) fn compile(name: &str, files: &[(&str, &str)]) -> Result<Self, MakeError> {
+    pub(crate) fn compile(
+        name: &str,
+        files: &[(&str, impl AsRef<[u8]>)],
+    ) -> Result<Self, MakeError> {
         // SAFETY: takes nothing and cannot fail.
         let version = unsafe { c::mj_version() };
         if version != VERSION {
@@ -66,6 +71,7 @@ impl Model {
             raw,
             resting,
             sensors_read: Vec::new(),
+            velocities_read: false,
             poses_suffice: false,
         };
         // MuJoCo itself accepts any number.
@@ -171,19 +177,41 @@ impl Model {
         Ok(unsafe { *self.head().sensor_adr.add(id) } as usize)
     }
 
-    /// The names of the cameras, in order; empty for one without a name.
-    pub(crate) fn cameras(&self) -> Vec<String> {
-        let name = |id: i32| {
-            // SAFETY: a valid model, which owns the NUL-terminated name.
-            let name = unsafe { c::mj_id2name(self.raw(), mjtObj::mjOBJ_CAMERA as i32, id) };
+    /// The numbers of the sensors that are computed are those looked up, and these.
+    pub(crate) fn read_sensor(&mut self, sensor: usize) {
+        self.sensors_read.push(sensor);
+    }
+
+    /// Says that the task reads velocities of bodies, which are then derived after every step.
+    pub(crate) fn read_velocities(&mut self) {
+        self.velocities_read = true;
+    }
+
+    /// The names of all elements of one kind, in order; those without one are empty.
+    pub(crate) fn names(&self, kind: Named) -> Vec<String> {
+        let head = self.head();
+        let (object, count) = match kind {
+            Named::Body => (mjtObj::mjOBJ_BODY, head.nbody),
+            Named::Joint => (mjtObj::mjOBJ_JOINT, head.njnt),
+            Named::Geom => (mjtObj::mjOBJ_GEOM, head.ngeom),
+            Named::Site => (mjtObj::mjOBJ_SITE, head.nsite),
+            Named::Sensor => (mjtObj::mjOBJ_SENSOR, head.nsensor),
+            Named::Actuator => (mjtObj::mjOBJ_ACTUATOR, head.nu),
+            Named::Keyframe => (mjtObj::mjOBJ_KEY, head.nkey),
+            Named::Camera => (mjtObj::mjOBJ_CAMERA, head.ncam),
+        };
+        let name = |id| {
+            // SAFETY: a valid model; the answer is null or a NUL-terminated name of the model.
+            let name = unsafe { c::mj_id2name(self.raw(), object as i32, id as i32) };
             if name.is_null() {
                 return String::new();
             }
             // SAFETY: as above.
-            let name = unsafe { CStr::from_ptr(name) };
-            name.to_string_lossy().into_owned()
+            unsafe { CStr::from_ptr(name) }
+                .to_string_lossy()
+                .into_owned()
         };
-        (0..self.head().ncam as i32).map(name).collect()
+        (0..count).map(name).collect()
     }
 
     /// The size of a geom, as its type defines it.
@@ -267,7 +295,46 @@ impl Model {
         joint_qpos: jnt_qposadr [i32] 1 * njnt;
         /// First indices of the joints in `qvel`, `[njnt]`.
         joint_dof: jnt_dofadr [i32] 1 * njnt;
+        /// Number of readings of the sensors, `[nsensor]`.
+        sensor_dims: sensor_dim [i32] 1 * nsensor;
+        /// First indices of the sensors in `sensordata`, `[nsensor]`.
+        sensor_starts: sensor_adr [i32] 1 * nsensor;
+        /// Whether the controls of the actuators are limited, `[nu]`.
+        control_limited: actuator_ctrllimited [bool] 1 * nu;
+        /// Limits of the controls, `[nu, 2]`.
+        control_ranges: actuator_ctrlrange [f64] 2 * nu;
+        /// The bodies of the geoms, `[ngeom]`.
+        geom_bodies: geom_bodyid [i32] 1 * ngeom;
+        /// The bodies of the sites, `[nsite]`.
+        site_bodies: site_bodyid [i32] 1 * nsite;
+        /// The roots of the bodies' trees, `[nbody]`.
+        body_roots: body_rootid [i32] 1 * nbody;
+        /// The parents of the bodies, `[nbody]`.
+        body_parents: body_parentid [i32] 1 * nbody;
+        /// Numbers of the bodies as moved from outside (mocap), −1 for others, `[nbody]`.
+        body_mocap: body_mocapid [i32] 1 * nbody;
     }
+
+    /// The controls of keyframe `key`, `[nu]`.
+    pub(crate) fn key_controls(&self, key: usize) -> &[f64] {
+        let nu = self.head().nu as usize;
+        assert!(key < self.head().nkey as usize);
+        // SAFETY: the model has `nkey` rows of `nu` controls.
+        unsafe { slice::from_raw_parts(self.head().key_ctrl.add(key * nu), nu) }
+    }
+}
+
+/// Kinds of elements that have names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Named {
+    Body,
+    Joint,
+    Geom,
+    Site,
+    Sensor,
+    Actuator,
+    Keyframe,
+    Camera,
 }
 
 /// Row `i` of an array with three columns.
@@ -280,22 +347,24 @@ pub(crate) fn row(array: &[f64], i: usize) -> [f64; 3] {
 struct Files(Box<mjVFS>);
 
 impl Files {
-    fn new(files: &[(&str, &str)]) -> Result<Self, MakeError> {
+    fn new(files: &[(&str, impl AsRef<[u8]>)]) -> Result<Self, MakeError> {
         let mut vfs = Box::new(mjVFS {
             impl_: std::ptr::null_mut(),
         });
         // SAFETY: the functions initialize the table and copy name and contents.
         guard(|| unsafe {
             ffi::mj_defaultVFS(&raw mut *vfs);
-            files.iter().all(|(name, text)| {
-                let Ok(name) = CString::new(*name) else {
+            files.iter().all(|(name, content)| {
+                let content = content.as_ref();
+                let (Ok(name), Ok(length)) = (CString::new(*name), i32::try_from(content.len()))
+                else {
                     return false;
                 };
                 ffi::mj_addBufferVFS(
                     &raw mut *vfs,
                     name.as_ptr(),
-                    text.as_ptr().cast(),
-                    text.len() as i32,
+                    content.as_ptr().cast(),
+                    length,
                 ) == 0
             })
         })
@@ -367,7 +436,7 @@ mod tests {
 
     #[test]
     fn a_missing_file_is_an_error() {
-        let text = Model::compile("absent.xml", &[])
+        let text = Model::compile("absent.xml", &[("present.xml", "<mujoco/>")])
             .err()
             .expect("there is no such file")
             .to_string();

@@ -2,16 +2,24 @@
 
 #![allow(unsafe_code)]
 
+mod own;
+
+pub(crate) use own::{Field, Own};
+
 use crate::ffi::{self, guard};
 use crate::model::{DISABLE_ACTUATION, Model};
 use fpo_env::MakeError;
 use mujoco_rs::mujoco_c::{self as c, mjData, mjModel, mjtIntegrator, mjtState};
+use own::OwnModel;
 use std::ptr::NonNull;
 use std::slice;
 use std::sync::Arc;
 
 /// A simulation with positions or velocities beyond this has diverged.
 const LIMIT: f64 = c::mjMAXVAL;
+
+/// Numbers of an actuator's gain and bias.
+pub(crate) const ACTUATOR_PARAMETERS: (usize, usize) = (c::mjNGAIN as usize, c::mjNBIAS as usize);
 
 /// Why a simulation cannot continue.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,30 +48,20 @@ pub(crate) struct Physics {
     data: NonNull<mjData>,
 }
 
-/// A model that shares all arrays with the common one, except the positions of geoms and sites,
-/// which an environment may change. It takes a few kilobytes, whereas a whole copy would take
-/// megabytes of textures and cache.
-struct OwnModel {
-    head: Box<mjModel>,
-    geom_pos: NonNull<[f64]>,
-    site_pos: NonNull<[f64]>,
-}
-
 // SAFETY: the simulation owns its data and its part of the model; the rest is shared and constant.
 unsafe impl Send for Physics {}
 
 impl Physics {
-    /// A simulation of `model`, at its reference pose. With `own`, the positions of geoms and sites
-    /// are its own.
+    /// A simulation of `model`, at its reference pose, with what it has for itself.
     ///
     /// # Errors
     /// If there is not enough memory.
-    pub(crate) fn new(model: Arc<Model>, own: bool) -> Result<Self, MakeError> {
+    pub(crate) fn new(model: Arc<Model>, own: Own) -> Result<Self, MakeError> {
         // SAFETY: a valid model.
         let data = guard(|| unsafe { ffi::mj_makeData(model.raw()) }).map_err(MakeError)?;
         let data = NonNull::new(data)
             .ok_or_else(|| MakeError("not enough memory for a simulation".into()))?;
-        let own = own.then(|| OwnModel::new(&model));
+        let own = (own != Own::Nothing).then(|| OwnModel::new(&model, own.fields()));
         Ok(Self { model, own, data })
     }
 
@@ -95,6 +93,18 @@ impl Physics {
         let (m, d) = (self.raw_model(), self.raw_data());
         // SAFETY: a valid model and its data.
         guard(|| unsafe { ffi::mj_resetData(m, d) }).map_err(PhysicsError::Raised)
+    }
+
+    /// Returns to keyframe `key` of the model. Nothing is derived from it yet.
+    ///
+    /// # Errors
+    /// If the model has no such pose.
+    pub(crate) fn reset_to_keyframe(&mut self, key: usize) -> Result<(), PhysicsError> {
+        assert!(key < self.model.head().nkey as usize);
+        let (m, d) = (self.raw_model(), self.raw_data());
+        // SAFETY: a valid model, its data, and the number of a keyframe.
+        guard(|| unsafe { ffi::mj_resetDataKeyframe(m, d, key as i32) })
+            .map_err(PhysicsError::Raised)
     }
 
     /// Derives everything from a changed state, without the actuators: there is no action yet.
@@ -211,9 +221,8 @@ impl Physics {
         // SAFETY: the buffer has the size that MuJoCo requires. The function copies and raises no
         // error for this signature.
         unsafe { ffi::mj_getState(m, d, out[start..].as_mut_ptr(), INTEGRATION) };
-        if let Some(own) = &self.own {
-            out.extend_from_slice(own.geom_pos());
-            out.extend_from_slice(own.site_pos());
+        for (_, values) in self.own.iter().flat_map(OwnModel::values) {
+            out.extend_from_slice(values);
         }
     }
 
@@ -222,8 +231,10 @@ impl Physics {
         self.integration_size()
             + self
                 .own
-                .as_ref()
-                .map_or(0, |own| own.geom_pos.len() + own.site_pos.len())
+                .iter()
+                .flat_map(OwnModel::values)
+                .map(|(_, values)| values.len())
+                .sum::<usize>()
     }
 
     fn integration_size(&self) -> usize {
@@ -241,11 +252,11 @@ impl Physics {
             self.state_size(),
             "the caller checks the length"
         );
-        let (state, positions) = state.split_at(self.integration_size());
-        if let Some(own) = &mut self.own {
-            let (geoms, sites) = positions.split_at(own.geom_pos.len());
-            own.geom_pos_mut().copy_from_slice(geoms);
-            own.site_pos_mut().copy_from_slice(sites);
+        let (state, mut rest) = state.split_at(self.integration_size());
+        for values in self.own.iter_mut().flat_map(OwnModel::values_mut) {
+            let (saved, after) = rest.split_at(values.len());
+            values.copy_from_slice(saved);
+            rest = after;
         }
         let (m, d) = (self.raw_model(), self.raw_data());
         // SAFETY: a valid model, its data, and a state of the right length.
@@ -271,6 +282,12 @@ impl Physics {
         self.data().time
     }
 
+    /// The same as an array of one.
+    #[inline]
+    pub(crate) fn clock(&self) -> &[f64] {
+        slice::from_ref(&self.data().time)
+    }
+
     /// Sets the clock.
     pub(crate) fn set_time(&mut self, time: f64) {
         // SAFETY: valid until drop, and not shared.
@@ -289,29 +306,38 @@ impl Physics {
             .own
             .as_ref()
             .expect("the task declares that it changes positions");
-        std::array::from_fn(|i| own.geom_pos()[3 * geom + i])
+        let mut fields = own.values();
+        let found = fields.find(|(field, _)| *field == Field::GeomPosition);
+        crate::model::row(found.expect("as above").1, geom)
     }
 
     /// Moves a geom in its body, in this simulation only. In the model it must not be at its body's
     /// origin, because MuJoCo would then use the body's position instead.
     pub(crate) fn set_geom_pos(&mut self, geom: usize, pos: [f64; 3]) {
         assert_ne!(self.model.geom_pos(geom), [0.0; 3]);
-        let own = self
-            .own
-            .as_mut()
-            .expect("the task declares that it changes positions");
-        own.geom_pos_mut()[3 * geom..][..3].copy_from_slice(&pos);
+        self.field_mut(Field::GeomPosition)[3 * geom..][..3].copy_from_slice(&pos);
     }
 
     /// Moves a site in its body, in this simulation only. In the model it must not be at its body's
     /// origin, because MuJoCo would then use the body's position instead.
     pub(crate) fn set_site_pos(&mut self, site: usize, pos: [f64; 3]) {
         assert_ne!(self.model.site_pos(site), [0.0; 3]);
+        self.field_mut(Field::SitePosition)[3 * site..][..3].copy_from_slice(&pos);
+    }
+
+    /// This simulation's own values of a field, which it must have for itself.
+    pub(crate) fn field_mut(&mut self, field: Field) -> &mut [f64] {
         let own = self
             .own
             .as_mut()
-            .expect("the task declares that it changes positions");
-        own.site_pos_mut()[3 * site..][..3].copy_from_slice(&pos);
+            .expect("the task declares what it changes");
+        own.field_mut(field)
+    }
+
+    /// Returns all parameters that this simulation has for itself to those of the model.
+    pub(crate) fn reset_fields(&mut self) {
+        let Some(own) = &mut self.own else { return };
+        own.reset(&self.model);
     }
 }
 
@@ -333,14 +359,14 @@ macro_rules! arrays {
 
 /// Arrays that tasks write to.
 macro_rules! arrays_mut {
-    ($($(#[$doc:meta])* $name:ident: $field:ident * $rows:ident;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident: $field:ident [$width:literal * $rows:ident];)*) => {$(
         $(#[$doc])*
         #[inline]
         pub(crate) fn $name(&mut self) -> &mut [f64] {
             let rows = self.model.head().$rows as usize;
             // SAFETY: MuJoCo allocates this many entries, and they are accessible only through
             // `&mut self`.
-            unsafe { slice::from_raw_parts_mut(self.data().$field, rows) }
+            unsafe { slice::from_raw_parts_mut(self.data().$field, $width * rows) }
         }
     )*};
 }
@@ -359,6 +385,17 @@ impl Physics {
         xpos: 3 * nbody;
         /// Orientations of the bodies' frames in the world, `[nbody, 3, 3]`.
         xmat: 9 * nbody;
+        /// Orientations of the bodies' frames in the world as quaternions, `[nbody, 4]`.
+        xquat: 4 * nbody;
+        /// Angular and linear velocities of the bodies in the world's axes, the linear ones of the
+        /// point that is at the center of mass of their tree, `[nbody, 6]`.
+        cvel: 6 * nbody;
+        /// Centers of mass of the bodies with all that they carry, `[nbody, 3]`.
+        subtree_com: 3 * nbody;
+        /// Orientations of the sites in the world, `[nsite, 3, 3]`.
+        site_xmat: 9 * nsite;
+        /// Forces of the actuators in the last physics step, `[nu]`.
+        actuator_force: 1 * nu;
         /// Positions of the bodies' centers of mass in the world, `[nbody, 3]`.
         xipos: 3 * nbody;
         /// Positions of the geoms in the world, `[ngeom, 3]`.
@@ -373,14 +410,18 @@ impl Physics {
 
     arrays_mut! {
         /// Generalized positions, to set.
-        qpos_mut: qpos * nq;
+        qpos_mut: qpos [1 * nq];
         /// Generalized velocities, to set.
-        qvel_mut: qvel * nv;
+        qvel_mut: qvel [1 * nv];
         /// Controls, to set.
-        ctrl_mut: ctrl * nu;
+        ctrl_mut: ctrl [1 * nu];
+        /// Positions of the bodies that are moved from outside, to set, `[nmocap, 3]`.
+        mocap_pos_mut: mocap_pos [3 * nmocap];
+        /// Forces and torques on the bodies in the world's axes, to set, `[nbody, 6]`.
+        applied_mut: xfrc_applied [6 * nbody];
         /// The solver's initial accelerations, to set.
         #[cfg(test)]
-        warmstart_mut: qacc_warmstart * nv;
+        warmstart_mut: qacc_warmstart [1 * nv];
     }
 }
 
@@ -388,58 +429,6 @@ impl Drop for Physics {
     fn drop(&mut self) {
         // SAFETY: created by `mj_makeData`, deleted once.
         unsafe { c::mj_deleteData(self.data.as_ptr()) };
-    }
-}
-
-impl OwnModel {
-    fn new(model: &Model) -> Self {
-        // SAFETY: plain data, which frees nothing when dropped.
-        let mut head = Box::new(unsafe { model.raw().read() });
-        let copy = |array: *mut f64, rows: i64| {
-            // SAFETY: the model has that many rows of three.
-            let values: Box<[f64]> =
-                unsafe { slice::from_raw_parts(array, 3 * rows as usize) }.into();
-            NonNull::from(Box::leak(values))
-        };
-        let geom_pos = copy(head.geom_pos, head.ngeom);
-        let site_pos = copy(head.site_pos, head.nsite);
-        head.geom_pos = geom_pos.as_ptr().cast();
-        head.site_pos = site_pos.as_ptr().cast();
-        Self {
-            head,
-            geom_pos,
-            site_pos,
-        }
-    }
-
-    fn geom_pos(&self) -> &[f64] {
-        // SAFETY: owned by `self`, as below.
-        unsafe { self.geom_pos.as_ref() }
-    }
-
-    fn site_pos(&self) -> &[f64] {
-        // SAFETY: as above.
-        unsafe { self.site_pos.as_ref() }
-    }
-
-    fn geom_pos_mut(&mut self) -> &mut [f64] {
-        // SAFETY: as above; MuJoCo reads it only within calls that borrow the simulation.
-        unsafe { self.geom_pos.as_mut() }
-    }
-
-    fn site_pos_mut(&mut self) -> &mut [f64] {
-        // SAFETY: as above.
-        unsafe { self.site_pos.as_mut() }
-    }
-}
-
-impl Drop for OwnModel {
-    fn drop(&mut self) {
-        // SAFETY: both were leaked from boxes in `new` and are freed once.
-        unsafe {
-            drop(Box::from_raw(self.geom_pos.as_ptr()));
-            drop(Box::from_raw(self.site_pos.as_ptr()));
-        }
     }
 }
 
@@ -468,7 +457,7 @@ mod tests {
                 let model = Arc::clone(&model);
                 scope.spawn(move || {
                     let mut physics =
-                        Physics::new(model, false).expect("there is memory for the state");
+                        Physics::new(model, Own::Nothing).expect("there is memory for the state");
                     for _ in 0..250 {
                         let error = physics.reset().and_then(|()| physics.step_state(1));
                         assert!(matches!(error, Err(PhysicsError::Raised(_))), "{error:?}");
@@ -485,8 +474,8 @@ mod tests {
         let model =
             Arc::new(Model::compile("test.xml", &[("test.xml", text)]).expect("a valid model"));
         let target = model.geom("target").expect("it is there");
-        let mut simulations =
-            [true, true, false].map(|own| Physics::new(Arc::clone(&model), own).expect("memory"));
+        let mut simulations = [Own::Positions, Own::Positions, Own::Nothing]
+            .map(|own| Physics::new(Arc::clone(&model), own).expect("memory"));
         simulations[0].set_geom_pos(target, [1.0, 2.0, 3.0]);
         let positions = simulations.map(|mut physics| {
             physics.reset().expect("it has a reference pose");

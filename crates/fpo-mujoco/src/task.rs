@@ -9,7 +9,7 @@ pub(crate) mod tests;
 pub(crate) use rules::{Definition, Observation, Rules, Transition};
 
 use crate::model::{Model, library_version};
-use crate::physics::Physics;
+use crate::physics::{Own, Physics};
 pub(crate) use env::ModelEnv;
 use fpo_env::{Env, EnvSpec, MakeError, Task};
 use std::sync::{Arc, OnceLock};
@@ -86,7 +86,11 @@ impl ModelTask {
     }
 
     fn make_from(&self, compiled: &Compiled) -> Result<ModelEnv, MakeError> {
-        let physics = Physics::new(Arc::clone(&compiled.model), self.definition.moves_targets)?;
+        let own = match self.definition.moves_targets {
+            true => Own::Positions,
+            false => Own::Nothing,
+        };
+        let physics = Physics::new(Arc::clone(&compiled.model), own)?;
         Ok(ModelEnv::new(Arc::clone(&self.spec), compiled, physics))
     }
 

@@ -88,6 +88,26 @@ impl ActionMap {
         *self == Self::new(self.squash, self.bound, spec)
     }
 
+    /// How unbounded actions are squashed.
+    pub fn squashing(&self) -> Squash {
+        self.squash
+    }
+
+    /// What unbounded actions are clipped to before, on both sides; 0 for none.
+    pub fn bound(&self) -> f32 {
+        self.bound
+    }
+
+    /// The middle of each entry's range.
+    pub fn middle(&self) -> &[f32] {
+        &self.middle
+    }
+
+    /// Half of the width of each entry's range.
+    pub fn half_range(&self) -> &[f32] {
+        &self.half_range
+    }
+
     /// Entries of an action.
     pub fn dim(&self) -> usize {
         self.middle.len()

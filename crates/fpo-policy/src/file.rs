@@ -1,6 +1,6 @@
 //! The policy file: everything needed for inference, in one safetensors file.
 
-use super::{ActionMap, FlowPolicy, GaussianPolicy, Model, PolicyScratch};
+use super::{ActionMap, FlowPolicy, GaussianPolicy, Model};
 use crate::StdKind;
 use crate::moments;
 use fpo_env::Adaptation;
@@ -381,13 +381,19 @@ impl Policy {
         self.model.noise_dim()
     }
 
-    /// Buffers to act for up to `rows` observations at a time.
-    pub fn actor(&self, rows: usize) -> Actor<'_> {
-        Actor {
-            policy: self,
-            scratch: self.model.scratch(rows),
-            observations: vec![0.0; rows * self.model.observation_dim()],
-        }
+    /// What it is without its parameters.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The network's parameters, in the layout of [`Mlp::layers`].
+    pub fn parameters(&self) -> &[f32] {
+        &self.parameters
+    }
+
+    /// The parameters as the kernels read them.
+    pub(super) fn weights(&self) -> &Weights {
+        &self.weights
     }
 }
 
@@ -395,58 +401,3 @@ impl Policy {
 const MAX_ACTION_REPEAT: u32 = 1000;
 /// The largest number of sampler steps accepted from a policy file.
 const MAX_FLOW_STEPS: usize = 10_000;
-
-/// A non-finite action. Loaded weights are finite, but large ones can overflow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the policy's action for observation {row} is not finite: the observation is not, or the \
-    network overflows"
-)]
-pub struct NonFiniteAction {
-    /// The first row with a non-finite action.
-    pub row: usize,
-}
-
-/// A policy with the buffers to act.
-pub struct Actor<'a> {
-    policy: &'a Policy,
-    scratch: PolicyScratch,
-    observations: Vec<f32>,
-}
-
-impl Actor<'_> {
-    /// Turns observations and noise into actions.
-    ///
-    /// * `observations` `[rows, observation]`, as the environment gives them
-    /// * `noise` `[rows, noise_dim]`: standard normal numbers, or zeros for the deterministic
-    ///   action
-    /// * `actions` `[rows, action]`: written with actions in the environment's units
-    ///
-    /// # Errors
-    /// If an action is non-finite before it is mapped to the environment's range, which could hide
-    /// it. Do not use any of the actions then.
-    pub fn act(
-        &mut self,
-        observations: &[f32],
-        noise: &[f32],
-        actions: &mut [f32],
-    ) -> Result<(), NonFiniteAction> {
-        let policy = self.policy;
-        let normalized = &mut self.observations[..observations.len()];
-        policy.normalizer.normalize(observations, normalized);
-        policy.model.sample(
-            &policy.weights,
-            normalized,
-            noise,
-            actions,
-            &mut self.scratch,
-        );
-        for (row, action) in actions.chunks_exact_mut(policy.action_dim()).enumerate() {
-            if !action.iter().all(|a| a.is_finite()) {
-                return Err(NonFiniteAction { row });
-            }
-            policy.header.action.apply_in_place(action);
-        }
-        Ok(())
-    }
-}

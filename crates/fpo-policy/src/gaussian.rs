@@ -7,7 +7,7 @@ use fpo_nn::{Mlp, MlpError, MlpSpec, Weights};
 
 /// Added to a state-dependent standard deviation, so that likelihoods stay bounded (2507.21053's
 /// comparison, after Brax).
-const STD_FLOOR: f32 = 1e-3;
+pub const STD_FLOOR: f32 = 1e-3;
 
 /// A Gaussian policy without its parameters.
 ///

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod action;
+mod actor;
 mod file;
 mod flow;
 mod gaussian;
@@ -15,9 +16,10 @@ pub mod moments;
 mod settings;
 
 pub use action::ActionMap;
-pub use file::{Actor, NonFiniteAction, Policy, PolicyError};
+pub use actor::{ActBuffers, Actor, NonFiniteAction};
+pub use file::{Policy, PolicyError};
 pub use flow::FlowPolicy;
-pub use gaussian::GaussianPolicy;
+pub use gaussian::{GaussianPolicy, STD_FLOOR};
 pub use settings::{PolicyConfig, Squash, StdKind};
 
 use fpo_nn::{Mlp, MlpError, Precision, PrecisionError, Scratch, Weights};

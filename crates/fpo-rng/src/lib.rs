@@ -51,6 +51,8 @@ pub enum Stream {
     /// The noise of an action whose value stands for the rest of an episode that a rollout cuts;
     /// `index` is the environment.
     NextAction = 12,
+    /// What happens during an episode by chance, under a seed that is drawn at its beginning.
+    Event = 13,
     /// Resamples of results for the intervals of a report; `index` is the statistic, `step` the
     /// resample.
     Bootstrap = 64,

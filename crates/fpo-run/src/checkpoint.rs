@@ -39,6 +39,9 @@ pub struct CheckpointInfo {
     /// Always false in runs without rollback.
     #[serde(default, skip_serializing_if = "is_false")]
     pub warned: bool,
+    /// Identifies the files of a task that was read from files ([`crate::run::digest`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_digest: Option<String>,
 }
 
 fn is_false(flag: &bool) -> bool {

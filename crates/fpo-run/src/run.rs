@@ -1,10 +1,12 @@
 //! A run: a folder on disk, and the loop that trains, evaluates, records and saves.
 //!
-//! The folder holds `config.toml` (complete), `metrics.jsonl` and TensorBoard event files,
+//! The folder holds `config.toml` (complete), `init.safetensors` if the run began with networks of
+//! another one (`init.from`), `metrics.jsonl` and TensorBoard event files,
 //! `eval.csv`, `events.jsonl` if something went wrong, `failure/` if a number became non-finite,
-//! and `checkpoints/`. Except for times, its content depends on the configuration alone, not on the
-//! number of threads. Stopping and resuming changes no metric, evaluation or policy; it only saves
-//! one more checkpoint, which counts among those kept.
+//! `task/` with the files of a task that was read from files, and `checkpoints/`. Except for times,
+//! its content depends on the configuration and the task alone, not on the number of threads.
+//! Stopping and resuming changes no metric, evaluation or policy; it only saves one more
+//! checkpoint, which counts among those kept.
 
 mod error;
 mod evaluations;
@@ -14,6 +16,8 @@ mod find;
 mod folder;
 mod restart;
 mod rollback;
+mod start;
+mod task_files;
 
 pub use error::RunError;
 pub(crate) use events::EVENTS;
@@ -23,6 +27,8 @@ pub(crate) use find::LARGEST_POLICY;
 pub use find::{Pick, find_policy, is_checkpoint, run_containing, run_of};
 pub use folder::RunFolder;
 pub(crate) use folder::{CHECKPOINTS, not_a_run};
+pub use start::{Taken, check_start};
+pub use task_files::{digest, task_file};
 
 use crate::checkpoint::{Checkpoint, CheckpointError, CheckpointInfo, Checkpoints};
 use crate::config::{Config, check_continues, documented, from_documented};
@@ -102,23 +108,46 @@ pub struct Session {
     saved_iteration: Option<u64>,
     /// `train.steps` when that checkpoint was saved, for a resumed run.
     planned_steps: Option<u64>,
+    /// Identifies the files of the task, if it was read from files.
+    task_digest: Option<String>,
+    /// What a new run began with, if not with random networks.
+    taken: Option<Taken>,
 }
 
 impl Session {
-    /// Starts a new run of `task` in `folder`, on `threads` threads. The files of an earlier run in
-    /// the folder are deleted only once nothing but disk errors can make the new run fail.
+    /// Starts a new run of `task` in `folder`, on `threads` threads, with random networks or those
+    /// that `init.from` of the settings names. The files of an earlier run in the folder are
+    /// deleted only once nothing but disk errors can make the new run fail.
     ///
     /// # Errors
-    /// If an environment or a network cannot be created, or the folder cannot be written.
+    /// If an environment or a network cannot be created, what `init.from` names does not fit, or
+    /// the folder cannot be written.
     pub fn begin(
         folder: RunFolder,
         config: Config,
         task: Arc<dyn Task>,
         threads: usize,
     ) -> Result<Self, RunError> {
-        let config = config.resolved();
-        let trainer = Trainer::new(&config, task, threads)?;
+        let mut config = config.resolved();
+        let start = start::take(&config, task.as_ref())?;
+        let mut trainer = Trainer::new(&config, Arc::clone(&task), threads)?;
+        let start = match start {
+            None => None,
+            Some(read) => {
+                config.init.digest = start::digest(&read.bytes);
+                trainer.begin_from(read.start)?;
+                Some((read.taken, read.bytes))
+            }
+        };
         folder.clear()?;
+        if let Some((_, bytes)) = &start {
+            folder.write(start::START, bytes)?;
+        }
+        let taken = start.map(|(taken, _)| taken);
+        // Before the settings, by which a folder is known to hold a run.
+        if !task.files().is_empty() {
+            task_files::write(folder.path(), task.files())?;
+        }
         folder.write(CONFIG, documented(&config).as_bytes())?;
         Ok(Self {
             metrics: MetricsWriter::create(folder.path())?,
@@ -131,6 +160,8 @@ impl Session {
             last_saved: None,
             saved_iteration: None,
             planned_steps: None,
+            task_digest: digest(task.files()),
+            taken,
             folder,
             config,
             trainer,
@@ -168,8 +199,20 @@ impl Session {
             config: trained,
         } = Saved::newest(&folder)?;
         check_continues(&config, &trained)?;
-        let config = config.resolved();
-        let trainer = Trainer::restore(&config, task, threads, &state)?;
+        let task_digest = digest(task.files());
+        if task_digest != about.task_digest {
+            return Err(RunError::OtherTask {
+                folder: folder.path().to_owned(),
+                task: config.task,
+            });
+        }
+        let mut config = config.resolved();
+        config.init.digest.clone_from(&trained.init.digest);
+        let start = start::recorded(&config, &folder, task.as_ref())?;
+        let mut trainer = Trainer::restore(&config, task, threads, &state)?;
+        if let Some(start) = start {
+            trainer.remember_start(start)?;
+        }
         if (trainer.iteration(), trainer.env_steps()) != (about.iteration, about.env_steps) {
             let reason = format!(
                 "its state is of iteration {}, not {}",
@@ -216,6 +259,8 @@ impl Session {
             best_healthy,
             last_saved: Some(newest),
             planned_steps: Some(trained.train.steps),
+            task_digest,
+            taken: None,
             folder,
             config,
             trainer,
@@ -240,6 +285,11 @@ impl Session {
     /// The newest checkpoint, if one was saved.
     pub fn last_saved(&self) -> Option<&Path> {
         self.last_saved.as_deref()
+    }
+
+    /// What a new run began with, if not with random networks.
+    pub fn taken(&self) -> Option<&Taken> {
+        self.taken.as_ref()
     }
 
     /// `train.steps` when the checkpoint was saved from which the run was resumed; none for a new
@@ -390,6 +440,7 @@ impl Session {
             env_steps: self.trainer.env_steps(),
             evaluation,
             warned: self.is_warned(),
+            task_digest: self.task_digest.clone(),
         };
         let (state, policy) = (self.trainer.state()?, self.trainer.policy().save()?);
         let config = documented(&self.config);

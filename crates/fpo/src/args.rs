@@ -3,6 +3,7 @@
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand, ValueEnum};
 use fpo_learn::evaluate::Noise;
+use fpo_onnx::NoiseInput;
 use fpo_run::run::Pick;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -25,12 +26,18 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// List the tasks
     Tasks(Tasks),
+    /// Try out a task file: load it, step it, print its terms and its rate
+    Check(Check),
     /// Train a policy
     Train(Train),
     /// Evaluate a policy, from zero noise and from random noise
     Eval(Eval),
     /// Film a policy
     Play(Play),
+    /// Write a policy as a file for other programs
+    Export(Export),
+    /// Inspect a policy
+    Policy(Policy),
     /// Re-run the iteration that failed
     Reproduce(Reproduce),
     /// Check whether a run is healthy, and give advice if not
@@ -45,14 +52,37 @@ pub(crate) enum Command {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Tasks {
+    /// Only these: names, or paths of task files
+    pub(crate) tasks: Vec<String>,
+    /// Print what is observed, acted, rewarded, and how an episode begins and ends
+    #[arg(long, requires = "tasks", conflicts_with = "json")]
+    pub(crate) explain: bool,
     /// Print all details as JSON
     #[arg(long)]
     pub(crate) json: bool,
 }
 
 #[derive(Debug, clap::Args)]
+pub(crate) struct Check {
+    /// The task file, or the name of a task
+    pub(crate) task: String,
+    /// Seed of initial states and random actions
+    #[arg(
+        long,
+        default_value_t = 0,
+        value_parser = whole::<u64>(0..=u64::MAX),
+        allow_negative_numbers = true
+    )]
+    pub(crate) seed: u64,
+    /// How long to step it, in seconds
+    #[arg(long, default_value_t = 2.0, value_parser = seconds, allow_negative_numbers = true)]
+    pub(crate) seconds: f64,
+}
+
+#[derive(Debug, clap::Args)]
 pub(crate) struct Train {
-    /// Task to learn (`fpo tasks` lists them); not needed to resume a folder
+    /// Task to learn (`fpo tasks` lists them), or the path of a task file (my_robot.toml); not
+    /// needed to resume a folder
     pub(crate) task: Option<String>,
     /// Base settings: fast (best return per minute on a CPU) or paper (as published); ppo-fast and
     /// ppo are the same with Gaussian PPO, dppo-fast and dppo with DPPO; qfm-fast and reppo-fast
@@ -90,6 +120,10 @@ pub(crate) struct Train {
     /// extends it
     #[arg(long, value_name = "DIR", num_args = 0..=1)]
     pub(crate) resume: Option<Option<PathBuf>>,
+    /// Begin with the networks and the normalizer of PATH, a run's folder, a checkpoint's folder or
+    /// a policy file, instead of random ones; short for --set init.from=PATH
+    #[arg(long, value_name = "PATH", conflicts_with = "resume")]
+    pub(crate) init_from: Option<String>,
     /// Delete the existing run in the folder and start over
     #[arg(long, conflicts_with = "resume")]
     pub(crate) force: bool,
@@ -102,6 +136,9 @@ pub(crate) struct Train {
 pub(crate) struct Eval {
     /// A run's folder, its checkpoints, one of them, or a policy file
     pub(crate) policy: PathBuf,
+    /// The task file, if the policy was trained on one and is not in its run's folder
+    #[arg(long, value_name = "FILE")]
+    pub(crate) task: Option<PathBuf>,
     /// Which checkpoint of a run: latest, best, or a number of environment steps [default: latest]
     #[arg(long, value_parser = pick, allow_negative_numbers = true)]
     pub(crate) checkpoint: Option<Pick>,
@@ -137,6 +174,9 @@ pub(crate) struct Eval {
 pub(crate) struct Play {
     /// A run's folder, its checkpoints, one of them, or a policy file
     pub(crate) policy: PathBuf,
+    /// The task file, if the policy was trained on one and is not in its run's folder
+    #[arg(long, value_name = "FILE")]
+    pub(crate) task: Option<PathBuf>,
     /// Which checkpoint of a run: latest, best, or a number of environment steps [default: latest]
     #[arg(long, value_parser = pick, allow_negative_numbers = true)]
     pub(crate) checkpoint: Option<Pick>,
@@ -176,6 +216,48 @@ pub(crate) struct Play {
     /// The camera: its name or its number, from 0 [default: the one that suits the task]
     #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
     pub(crate) camera: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Export {
+    /// A run's folder, a checkpoint's folder or a policy file
+    pub(crate) policy: PathBuf,
+    /// Which checkpoint of a run: latest, best, or a number of environment steps [default: latest]
+    #[arg(long, value_parser = pick, allow_negative_numbers = true)]
+    pub(crate) checkpoint: Option<Pick>,
+    /// As an ONNX file
+    #[arg(long, required = true)]
+    pub(crate) onnx: bool,
+    /// The file [default: policy.onnx in the run's folder, or here]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Where the file's program gets the noise of an action from
+    #[arg(long, value_enum, default_value_t = ExportNoiseArg::Input)]
+    pub(crate) noise: ExportNoiseArg,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Policy {
+    #[command(subcommand)]
+    pub(crate) command: PolicyCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Print what it holds: task, sizes, network, sampler, normalizer, action range
+    Show(PolicyShow),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PolicyShow {
+    /// A run's folder, a checkpoint's folder or a policy file
+    pub(crate) policy: PathBuf,
+    /// Which checkpoint of a run: latest, best, or a number of environment steps [default: latest]
+    #[arg(long, value_parser = pick, allow_negative_numbers = true)]
+    pub(crate) checkpoint: Option<Pick>,
+    /// Print it as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -293,6 +375,24 @@ impl From<NoiseArg> for Noise {
         match noise {
             NoiseArg::Zero => Self::Zero,
             NoiseArg::Random => Self::Random,
+        }
+    }
+}
+
+/// Noise of an exported policy.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ExportNoiseArg {
+    /// It is a second input, besides the observation
+    Input,
+    /// There is none: the file gives the deterministic action, that of zero noise
+    Zero,
+}
+
+impl From<ExportNoiseArg> for NoiseInput {
+    fn from(noise: ExportNoiseArg) -> Self {
+        match noise {
+            ExportNoiseArg::Input => Self::Input,
+            ExportNoiseArg::Zero => Self::Zero,
         }
     }
 }

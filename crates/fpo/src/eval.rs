@@ -5,13 +5,14 @@ use crate::failure::Failure;
 use crate::output::{print, print_json, save};
 use crate::policy::{load, threads};
 use crate::tasks::Tasks;
+use fpo_env::Task;
 use fpo_files::{as_text, quoted};
 use fpo_learn::evaluate::{Evaluation, evaluate_both};
 use serde_json::json;
 
 /// Evaluates a policy from zero noise and from random noise, and prints both.
 pub(crate) fn run(args: &args::Eval, tasks: &Tasks) -> Result<(), Failure> {
-    let loaded = load(&args.policy, args.checkpoint, tasks)?;
+    let loaded = load(&args.policy, args.checkpoint, args.task.as_deref(), tasks)?;
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads(args.threads))
         .build()
@@ -19,7 +20,10 @@ pub(crate) fn run(args: &args::Eval, tasks: &Tasks) -> Result<(), Failure> {
     let (policy, task) = (&loaded.policy, loaded.task.as_ref());
     let evaluation = pool
         .install(|| evaluate_both(policy, task, args.seed, args.episodes as usize))
-        .map_err(|e| Failure::runtime(format!("{}: {e}", quoted(&loaded.source))))?;
+        .map_err(|e| {
+            let why = with_fault(e, task);
+            Failure::runtime(format!("{}: {why}", quoted(&loaded.source)))
+        })?;
     if let Some(file) = &args.csv {
         save(file, true, csv(&evaluation).as_bytes())?;
     }
@@ -62,6 +66,14 @@ fn csv(evaluation: &Evaluation) -> String {
         }
     }
     text
+}
+
+/// An error, and what the task knows about it.
+pub(crate) fn with_fault(error: impl std::fmt::Display, task: &dyn Task) -> String {
+    match task.fault() {
+        Some(fault) => format!("{fault} ({error})"),
+        None => error.to_string(),
+    }
 }
 
 /// An evaluation as lines of a table.

@@ -32,7 +32,7 @@ fn plot(args: &args::GridworldPlot, tasks: &Tasks) -> Result<(), Failure> {
             .to_vec(),
     };
     pictures.iter().try_for_each(|path| picture::check(path))?;
-    let loaded = load(&args.policy, args.checkpoint, tasks)?;
+    let loaded = load(&args.policy, args.checkpoint, None, tasks)?;
     let task = loaded.task.spec();
     let layout = gridworld::layout(&task.name).ok_or_else(|| {
         Failure::input(format!(
@@ -41,7 +41,8 @@ fn plot(args: &args::GridworldPlot, tasks: &Tasks) -> Result<(), Failure> {
             task.name
         ))
     })?;
-    let samples = Samples::draw(&loaded.policy, layout, gridworld::STEP_LIMIT, args.seed)
+    let steps = task.step_limit.unwrap_or(gridworld::STEP_LIMIT);
+    let samples = Samples::draw(&loaded.policy, layout, steps, args.seed)
         .map_err(|e| Failure::runtime(format!("{}: {e}", quoted(&loaded.source))))?;
     let drawing = drawing::document(&task.name, layout, &samples);
     pictures

@@ -1,5 +1,6 @@
-//! The command-line program: `fpo tasks`, `fpo train`, `fpo eval`, `fpo play`, `fpo doctor`,
-//! `fpo reproduce`, `fpo gridworld`, `fpo bench`, `fpo report`.
+//! The command-line program: `fpo tasks`, `fpo check`, `fpo train`, `fpo eval`, `fpo play`,
+//! `fpo export`, `fpo policy`, `fpo doctor`, `fpo reproduce`, `fpo gridworld`, `fpo bench`,
+//! `fpo report`.
 //!
 //! [`main_with`] is the same program with tasks of your own.
 
@@ -7,9 +8,11 @@
 
 mod args;
 mod bench;
+mod check;
 mod display;
 mod doctor;
 mod eval;
+mod export;
 mod failure;
 mod format;
 mod gridworld;
@@ -26,7 +29,7 @@ mod tasks;
 mod train;
 pub mod video;
 
-use args::{Args, Command};
+use args::{Args, Command, PolicyCommand};
 use clap::Parser;
 use clap::error::ErrorKind;
 use failure::{Done, Failure};
@@ -38,7 +41,7 @@ use tasks::Tasks;
 // Re-exported so that a program with its own environments needs no other crate.
 pub use fpo_env::{
     Env, EnvSpec, Episode, Episodes, Extras, MakeError, NoState, Outcome, Picture, RenderError,
-    Resumed, StateError, Step, StepEnd, Task, VecEnv, VecEnvOptions, VecStep,
+    Resumed, SourceFile, StateError, Step, StepEnd, Task, VecEnv, VecEnvOptions, VecStep,
 };
 pub use fpo_rng::Philox;
 
@@ -109,10 +112,15 @@ fn run(tasks: Tasks) -> Result<Done, Failure> {
     interrupt::survive_full_quota()?;
     match command {
         Command::Tasks(args) => tasks::run(&args, tasks),
+        Command::Check(args) => check::run(&args, tasks),
         Command::Train(args) => return train::run(&args, tasks),
         Command::Bench(args) => return bench::run(&args, tasks),
         Command::Eval(args) => eval::run(&args, tasks),
         Command::Play(args) => play::run(&args, tasks),
+        Command::Export(args) => export::run(&args),
+        Command::Policy(args) => match args.command {
+            PolicyCommand::Show(args) => policy::show(&args),
+        },
         Command::Reproduce(args) => reproduce::run(&args, tasks),
         Command::Doctor(args) => doctor::run(&args),
         Command::Gridworld(args) => gridworld::run(&args, tasks),
@@ -156,3 +164,8 @@ fn misuse(error: &clap::Error) -> Failure {
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// The program in docs/deploying.md compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/deploying.md")]
+struct Deploying;

@@ -20,7 +20,7 @@ pub(crate) fn run(args: &args::Play, tasks: &Tasks) -> Result<(), Failure> {
         run.unwrap_or_default().join("video.mp4")
     });
     let kind = Format::from_path(&out).map_err(Failure::input)?;
-    let loaded = load(&args.policy, args.checkpoint, tasks)?;
+    let loaded = load(&args.policy, args.checkpoint, args.task.as_deref(), tasks)?;
     let mut env = fpo_env::make(loaded.task.as_ref()).map_err(Failure::runtime)?;
     if let Some(camera) = &args.camera {
         let number = camera_number(camera, &env.cameras(), loaded.policy.task())?;

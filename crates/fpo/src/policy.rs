@@ -1,11 +1,15 @@
 //! Loads a policy from a path, with its task.
 
+mod show;
+
+pub(crate) use show::show;
+
 use crate::failure::Failure;
 use crate::tasks::Tasks;
 use fpo_env::Task;
 use fpo_files::{CONVERTED, is_crlf, quoted};
 use fpo_policy::Policy;
-use fpo_run::run::{Pick, RunFolder, find_policy, is_checkpoint};
+use fpo_run::run::{Pick, RunFolder, find_policy, is_checkpoint, run_containing};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,8 +21,16 @@ pub(crate) struct Loaded {
     pub(crate) source: PathBuf,
 }
 
-/// Reads the policy at `path` (of a run: that of the checkpoint `pick`) and finds its task.
-pub(crate) fn load(path: &Path, pick: Option<Pick>, tasks: &Tasks) -> Result<Loaded, Failure> {
+/// A policy file that was read from disk.
+pub(crate) struct PolicyFile {
+    pub(crate) policy: Policy,
+    pub(crate) bytes: Vec<u8>,
+    /// The file or the checkpoint's folder.
+    pub(crate) source: PathBuf,
+}
+
+/// Reads the policy at `path` (of a run: that of the checkpoint `pick`), of whatever task.
+pub(crate) fn read(path: &Path, pick: Option<Pick>) -> Result<PolicyFile, Failure> {
     if pick.is_some() && (path.is_file() || is_checkpoint(path)) {
         return Err(Failure::input(format!(
             "--checkpoint selects one of a run's checkpoints; {} is a single policy",
@@ -36,9 +48,43 @@ pub(crate) fn load(path: &Path, pick: Option<Pick>, tasks: &Tasks) -> Result<Loa
             format!("{source}: {e}")
         })
     })?;
-    let task = tasks
-        .find(policy.task())
-        .map_err(|e| Failure::input(format!("{}: {e}", quoted(&source))))?;
+    Ok(PolicyFile {
+        policy,
+        bytes,
+        source,
+    })
+}
+
+/// Reads the policy at `path`, as [`read`], and finds its task, which may be that of a `file`.
+pub(crate) fn load(
+    path: &Path,
+    pick: Option<Pick>,
+    file: Option<&Path>,
+    tasks: &Tasks,
+) -> Result<Loaded, Failure> {
+    let PolicyFile { policy, source, .. } = read(path, pick)?;
+    let at_source = |e: Failure| Failure::input(format!("{}: {e}", quoted(&source)));
+    let run = run_containing(path);
+    let task = match file {
+        Some(file) => tasks.read(file)?,
+        None if run.is_some() || path.is_dir() => {
+            let run = run.as_deref().unwrap_or(path);
+            tasks.of_run(run, policy.task()).map_err(at_source)?
+        }
+        None => tasks.named(policy.task()).map_err(|e| {
+            at_source(Failure::input(format!(
+                "{e}; if it was trained on a task file, name that with --task"
+            )))
+        })?,
+    };
+    if task.spec().name != policy.task() {
+        return Err(Failure::input(format!(
+            "{}: it was trained on `{}`, not on `{}`",
+            quoted(&source),
+            policy.task(),
+            task.spec().name
+        )));
+    }
     let task = policy
         .adaptation()
         .apply(task)

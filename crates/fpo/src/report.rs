@@ -3,7 +3,7 @@
 use crate::args;
 use crate::failure::Failure;
 use crate::machine;
-use crate::output::{print, save};
+use crate::output::{log, print, save};
 use crate::tasks::Tasks;
 use fpo_files::{quoted, read_own};
 use fpo_report::files::SUITE;
@@ -36,7 +36,10 @@ pub(crate) fn run(args: &args::Report, tasks: &Tasks) -> Result<(), Failure> {
     let (out, page) = match &folders[..] {
         [folder] if folder.join(SUITE).is_file() => (out(folder), of_suite(folder, program)?),
         [folder] => match runs_in(folder) {
-            Some(runs) => (out(folder), of_runs(&folders, &runs, folder, program)?),
+            Some(runs) => {
+                let page = of_runs(&folders, &runs, folder, program)?;
+                (out(folder), page)
+            }
             None => (out(folder), of_run(folder, &out(folder))?),
         },
         folders => {
@@ -74,8 +77,12 @@ fn is_a_run(folder: &Path) -> bool {
 
 /// Refuses to replace a file in the user's folder that this program did not write.
 fn foreign_page(path: &Path) -> Result<(), Failure> {
-    let ours = match read_own(path, LARGEST_PAGE) {
-        Ok(bytes) => String::from_utf8_lossy(&bytes).contains(page::MARK),
+    // A page may be read here, which [`read_own`] takes for what a browser left.
+    let ours = match fs::symlink_metadata(path) {
+        Ok(there) if there.is_file() && there.len() <= LARGEST_PAGE => {
+            fs::read(path).is_ok_and(|bytes| String::from_utf8_lossy(&bytes).contains(page::MARK))
+        }
+        Ok(_) => false,
         Err(e) => e.kind() == ErrorKind::NotFound,
     };
     match ours {
@@ -97,11 +104,21 @@ fn of_runs(
     folder: &Path,
     program: &str,
 ) -> Result<String, Failure> {
-    let records = runs
-        .iter()
-        .map(|run| Record::read(run).map_err(not_a_run))
-        .collect::<Result<Vec<_>, _>>()?;
+    let (mut records, mut damaged) = (Vec::new(), Vec::new());
+    for run in runs {
+        match Record::read(run) {
+            Ok(record) => records.push(record),
+            // One run among many must not hide the others, unless the user named it.
+            Err(error) if !asked.contains(run) => {
+                let remark = format!("A run is left out: {error}.");
+                log(&format!("note: {remark}"));
+                damaged.push(remark);
+            }
+            Err(error) => return Err(not_a_run(error)),
+        }
+    }
     let (results, mut remarks) = gather(&name_of(folder), folder, records);
+    remarks.extend(damaged);
     if results.methods().is_empty() {
         return Err(Failure::input(format!(
             "none of these {} runs is complete yet, and only complete runs are put together",

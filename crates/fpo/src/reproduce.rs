@@ -11,7 +11,7 @@ use fpo_run::run::{reproduce, run_of};
 /// Re-runs the iteration in which a run failed; fails if the outcome differs.
 pub(crate) fn run(args: &args::Reproduce, tasks: &Tasks) -> Result<(), Failure> {
     let run = run_of(&args.run);
-    let result = reproduce(&run, threads(args.threads), |name| tasks.find(name))?;
+    let result = reproduce(&run, threads(args.threads), |name| tasks.of_run(&run, name))?;
     print(&format!(
         "after {} iterations: {}",
         result.iteration,

@@ -20,7 +20,8 @@ pub(crate) fn finished(session: &Session, display: &Display, program: &str) {
         "trained {} for {steps_done} environment steps in {time} ({speed} a second)",
         config.task
     ));
-    if session.trainer().iteration() < session.trainer().total_iterations() {
+    let ended_early = session.trainer().iteration() < session.trainer().total_iterations();
+    if ended_early {
         print(&format!(
             "ended before its {} environment steps: the return has reached train.stop_at = {}",
             count(config.train.steps),
@@ -54,10 +55,16 @@ pub(crate) fn finished(session: &Session, display: &Display, program: &str) {
             format!("{program} eval {folder}"),
             "evaluate it on other episodes",
         ),
-        (
-            format!("{program} train --resume {folder} --set train.steps={longer}"),
-            &train_longer,
-        ),
+        match ended_early {
+            true => (
+                format!("{program} train --resume {folder} --set train.stop_at=0"),
+                "train it to its planned end",
+            ),
+            false => (
+                format!("{program} train --resume {folder} --set train.steps={longer}"),
+                &train_longer,
+            ),
+        },
     ];
     let width = next
         .iter()

@@ -5,6 +5,8 @@ use crate::failure::Failure;
 use crate::output::{print, print_json};
 use fpo_env::{Task, check_task};
 use fpo_files::quoted;
+use fpo_mujoco::task_file::FileTask;
+use fpo_run::run::task_file;
 use serde_json::json;
 use std::collections::HashSet;
 use std::path::Path;
@@ -59,8 +61,45 @@ impl Tasks {
         &self.program
     }
 
-    /// The task called `name`.
+    /// The task that the user typed: its name, or the path of a task file, which ends in `.toml`.
     pub(crate) fn find(&self, name: &str) -> Result<Arc<dyn Task>, Failure> {
+        match Path::new(name).extension() {
+            Some(end) if end == "toml" => Ok(self.read(Path::new(name))?),
+            _ => self.named(name),
+        }
+    }
+
+    /// The task of the file at `path`.
+    pub(crate) fn read(&self, path: &Path) -> Result<Arc<FileTask>, Failure> {
+        let task = FileTask::load(path).map_err(Failure::input)?;
+        let name = &task.spec().name;
+        if self.all.iter().any(|known| known.spec().name == *name) {
+            return Err(Failure::input(format!(
+                "{}: `{name}` is the name of a built-in task; give yours another `name`",
+                quoted(&path)
+            )));
+        }
+        Ok(Arc::new(task))
+    }
+
+    /// The task called `name` of the run or the checkpoint at `path`, which may keep its task file.
+    pub(crate) fn of_run(&self, path: &Path, name: &str) -> Result<Arc<dyn Task>, Failure> {
+        let Some(file) = task_file(path) else {
+            return self.named(name);
+        };
+        let task = self.read(&file)?;
+        if task.spec().name != name {
+            return Err(Failure::input(format!(
+                "{} is `{}`, but what was trained is `{name}`",
+                quoted(&file),
+                task.spec().name
+            )));
+        }
+        Ok(task)
+    }
+
+    /// The task called `name`.
+    pub(crate) fn named(&self, name: &str) -> Result<Arc<dyn Task>, Failure> {
         if let Some(task) = self.all.iter().find(|task| task.spec().name == name) {
             return Ok(Arc::clone(task));
         }
@@ -85,9 +124,21 @@ impl Tasks {
 /// Minimum similarity (1 is equality) of a suggested name.
 const SIMILAR: f64 = 0.3;
 
-/// Lists the tasks.
+/// Lists the tasks, or those that are named.
 pub(crate) fn run(args: &args::Tasks, tasks: &Tasks) -> Result<(), Failure> {
-    let tasks = &tasks.all;
+    let named = args.tasks.iter().map(|name| tasks.find(name));
+    let named = named.collect::<Result<Vec<_>, _>>()?;
+    if args.explain {
+        for name in &args.tasks {
+            let lines = match name.ends_with(".toml") {
+                true => tasks.read(Path::new(name))?.explain(),
+                false => explain(tasks.named(name)?.as_ref()),
+            };
+            lines.iter().for_each(|line| print(line));
+        }
+        return Ok(());
+    }
+    let tasks = if named.is_empty() { &tasks.all } else { &named };
     if args.json {
         let all: Vec<_> = tasks.iter().map(|task| describe(task.as_ref())).collect();
         print_json(&json!(all));
@@ -108,6 +159,26 @@ pub(crate) fn run(args: &args::Tasks, tasks: &Tasks) -> Result<(), Failure> {
         ));
     }
     Ok(())
+}
+
+/// A task of the program in lines of text.
+fn explain(task: &dyn Task) -> Vec<String> {
+    let spec = task.spec();
+    let limit = spec
+        .step_limit
+        .map_or("no limit".to_owned(), |n| format!("{n} steps"));
+    let mut lines = vec![
+        format!("{}: {}", spec.name, spec.summary),
+        format!("  step          {} s", spec.control_timestep),
+        format!("  episode       {limit}"),
+        format!("observation, {} numbers", spec.observation_dim()),
+    ];
+    let part = |(name, size): &(String, usize)| format!("  {name:<14}{size}");
+    lines.extend(spec.observation.iter().map(part));
+    lines.push(format!("action, {} numbers", spec.action_dim()));
+    let bounds = spec.action_min.iter().zip(&spec.action_max);
+    lines.extend(bounds.map(|(min, max)| format!("  {min} … {max}")));
+    lines
 }
 
 fn describe(task: &dyn Task) -> serde_json::Value {

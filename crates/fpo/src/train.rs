@@ -13,7 +13,9 @@ use fpo_files::quoted;
 use fpo_learn::trainer::TrainError;
 use fpo_run::checkpoint::Checkpoints;
 use fpo_run::config::{self, Config, LearningPrecision};
-use fpo_run::run::{Outcome, RunError, RunFolder, Session, is_checkpoint, run_of};
+use fpo_run::run::{
+    Outcome, RunError, RunFolder, Session, check_start, digest, is_checkpoint, run_of,
+};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -45,6 +47,9 @@ pub(crate) fn run(args: &args::Train, tasks: &Tasks) -> Result<Done, Failure> {
         config::label(config),
         config.seed
     ));
+    if let Some(taken) = session.taken() {
+        log(&taken.to_string());
+    }
     if let Some(change) = learning_rate_change(&session) {
         log(&change);
     }
@@ -84,6 +89,7 @@ fn begin_in(
     config
         .check_machine()
         .map_err(|e| RunError::from(TrainError::from(e)))?;
+    check_start(&config, task.as_ref())?;
     let folder = RunFolder::create(folder, args.force)?;
     Ok(Session::begin(folder, config, task, threads(args.threads))?)
 }
@@ -101,6 +107,9 @@ fn resume_or_start(args: &args::Train, tasks: &Tasks) -> Result<Option<Session>,
     if config.train.precision == LearningPrecision::Auto {
         // Machine-dependent choices were resolved when the run started.
         config.train.precision = recorded.train.precision;
+    }
+    if config.init.digest.is_empty() {
+        config.init.digest.clone_from(&recorded.init.digest);
     }
     let changes = config::differences(&config, &recorded)?;
     match Session::resume(locked, config, task, threads(args.threads)) {
@@ -143,7 +152,7 @@ fn asked(args: &args::Train, tasks: &Tasks) -> Result<(Arc<dyn Task>, Config), F
         ))
     })?;
     let task = tasks.find(name)?;
-    let (config, note) = resolve(args, name)?;
+    let (config, note) = resolve(args, &task.spec().name)?;
     if let Some(note) = note {
         log(&format!("note: {note}"));
     }
@@ -177,10 +186,10 @@ fn resume(args: &args::Train, tasks: &Tasks, folder: Option<&Path>) -> Result<Se
             run_to_resume(folder, tasks.program())?
         }
         (None, Some(task)) => {
-            tasks.find(task)?;
+            let task = tasks.find(task)?;
             match &args.name {
                 Some(name) => out(args).join(one_folder(name)?),
-                None => out(args).join(default_name(&resolve(args, task)?.0)),
+                None => out(args).join(default_name(&resolve(args, &task.spec().name)?.0)),
             }
         }
         (None, None) => {
@@ -206,14 +215,25 @@ fn resume(args: &args::Train, tasks: &Tasks, folder: Option<&Path>) -> Result<Se
     }
     let folder = RunFolder::open(&folder)?;
     let config = config::load_recorded(&folder.config(), &sets(args))?;
-    if args.task.as_ref().is_some_and(|task| *task != config.task) {
-        return Err(Failure::input(format!(
-            "{} is a run of {}",
-            quoted(folder.path()),
-            config.task
-        )));
+    let task = tasks.of_run(folder.path(), &config.task)?;
+    if let Some(asked) = &args.task {
+        let asked = tasks.find(asked)?;
+        if asked.spec().name != config.task {
+            return Err(Failure::input(format!(
+                "{} is a run of {}",
+                quoted(folder.path()),
+                config.task
+            )));
+        }
+        if digest(asked.files()) != digest(task.files()) {
+            return Err(Failure::input(format!(
+                "{} was trained with other files of the task {}: undo the change to resume, or \
+                start a new run",
+                quoted(folder.path()),
+                config.task
+            )));
+        }
     }
-    let task = tasks.find(&config.task)?;
     Ok(Session::resume(
         folder,
         config,
@@ -252,13 +272,17 @@ fn run_to_resume(path: &Path, program: &str) -> Result<PathBuf, Failure> {
 }
 
 fn resolve(args: &args::Train, task: &str) -> Result<(Config, Option<String>), Failure> {
-    Ok(config::resolve_with_note(
+    let (mut config, note) = config::resolve_with_note(
         task,
         args.preset.as_deref(),
         args.config.as_deref(),
         &sets(args),
         args.seed,
-    )?)
+    )?;
+    if let Some(from) = &args.init_from {
+        config.init.from.clone_from(from);
+    }
+    Ok((config, note))
 }
 
 /// The settings of `--precision` and `--set`.
@@ -300,10 +324,11 @@ fn one_folder(name: &Path) -> Result<PathBuf, Failure> {
 
 fn help_config(args: &args::Train, tasks: &Tasks) -> Result<(), Failure> {
     let task = args.task.as_deref().unwrap_or_default();
-    if !task.is_empty() {
-        tasks.find(task)?;
-    }
-    let (config, _) = resolve(args, task)?;
+    let task = match task {
+        "" => String::new(),
+        task => tasks.find(task)?.spec().name.clone(),
+    };
+    let (config, _) = resolve(args, &task)?;
     print(&format!(
         "# Every setting, with the values of the preset `{}`.",
         config.preset
@@ -350,9 +375,12 @@ fn failed(error: RunError, session: &Session) -> Failure {
         Some(checkpoint) => format!("; the last good checkpoint is {}", quoted(checkpoint)),
         None => String::new(),
     };
+    // What the task knows about a number that was not finite.
+    let fault = session.trainer().task().fault();
+    let fault = fault.map_or(String::new(), |fault| format!("{fault}: "));
     match Failure::from(error) {
-        Failure::Input(message) => Failure::Input(message + &hint),
-        Failure::Runtime(message) => Failure::Runtime(message + &hint),
+        Failure::Input(message) => Failure::Input(fault + &message + &hint),
+        Failure::Runtime(message) => Failure::Runtime(fault + &message + &hint),
     }
 }
 

@@ -115,10 +115,33 @@ fn main() {
     for (name, text) in SUITES {
         seed("suite", name, text.as_bytes());
     }
+    for (name, task, model) in TASKS {
+        let task = task.replace(&format!("models/{name}.xml"), "robot.xml");
+        seed("task_file", name, &[task.as_bytes(), &[0], model.as_bytes()].concat());
+    }
     for target in fs::read_dir("corpus").expect("the corpus") {
         dictionary(&target.expect("a target").file_name().to_string_lossy());
     }
 }
+
+/// Task files with models of our own.
+const TASKS: [(&str, &str, &str); 3] = [
+    (
+        "cart",
+        include_str!("../../../examples/tasks/cart-follow.toml"),
+        include_str!("../../../examples/tasks/models/cart.xml"),
+    ),
+    (
+        "arm",
+        include_str!("../../../examples/tasks/arm-reach.toml"),
+        include_str!("../../../examples/tasks/models/arm.xml"),
+    ),
+    (
+        "rover",
+        include_str!("../../../examples/tasks/rover.toml"),
+        include_str!("../../../examples/tasks/models/rover.xml"),
+    ),
+];
 
 /// The suites that come with the program.
 const SUITES: [(&str, &str); 3] = [

@@ -3,10 +3,14 @@
 //! It reads one JSON object per line from standard input and writes one answer per line to standard
 //! output, like the Python workers (`bench/compare/workers/protocol.py`): `prepare` selects the
 //! workload, `run` times it.
+//!
+//! `fpo-compare export INPUTS FILE` writes the policy of the workload `deploy` as an ONNX file.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod act;
+mod c_interface;
+mod deploy;
 mod inputs;
 mod iterate;
 mod step;
@@ -45,6 +49,7 @@ enum Request {
 enum Work {
     Update(update::Options),
     Act(act::Options),
+    Deploy(deploy::Options),
     Step(step::Options),
     Iterate(iterate::Options),
 }
@@ -98,6 +103,14 @@ impl Workload {
 }
 
 fn main() -> Result<()> {
+    let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
+    match &arguments[..] {
+        [] => {}
+        [command, inputs, out] if command.as_os_str() == "export" => {
+            return deploy::export(inputs, out);
+        }
+        _ => anyhow::bail!("usage: fpo-compare [export INPUTS FILE]"),
+    }
     let mut workload = None;
     for line in io::stdin().lock().lines() {
         let request = serde_json::from_str(&line?).context("a request")?;
@@ -132,6 +145,7 @@ fn prepare(threads: usize, inputs: PathBuf, work: Work) -> Result<Workload> {
     match work {
         Work::Update(options) => update::prepare(&options, &inputs, pool),
         Work::Act(options) => act::prepare(&options, &inputs, pool),
+        Work::Deploy(options) => deploy::prepare(&options, &inputs),
         Work::Step(options) => step::prepare(&options, &inputs, pool),
         Work::Iterate(options) => iterate::prepare(&options, threads),
     }

@@ -1,13 +1,13 @@
-//! Weights of a whole batch: a softmax of advantages whose temperature follows from how many actions
-//! are to count.
+//! Weights of a whole batch: a softmax of advantages whose temperature follows from how many
+//! actions are to count.
 
 /// w = exp(A/β)/mean, with β such that the effective sample size (Σw)²/Σw² is a given share of the
 /// batch.
 ///
 /// With a fixed β the number of actions that rule the update follows from how heavy the tail of
-/// advantages is: for Gaussian ones exp(−1/β²) of them count, for others far fewer. A given share is
-/// the constraint of relative entropy policy search and V-MPO (Song et al., arXiv 1909.12238) in
-/// other words.
+/// advantages is: for Gaussian ones exp(−1/β²) of them count, for others far fewer. A given share
+/// is the constraint of relative entropy policy search and V-MPO (Song et al., arXiv 1909.12238)
+/// in other words.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SoftmaxWeights {
     /// The effective sample size, as a share of the batch: above 0, below 1.

@@ -22,6 +22,9 @@ pub enum TrainError {
          other results"
     )]
     Precision(#[from] PrecisionError),
+    /// What it is to begin with does not fit, or is damaged.
+    #[error("{0}")]
+    Start(String),
     /// The thread pool could not be created.
     #[error("cannot start the worker threads: {0}")]
     Threads(String),

@@ -53,6 +53,7 @@ impl Trainer {
         self.restarted_episodes = 0;
         self.average = make::average(config, &initial.policy);
         self.learner.load_state(initial);
+        self.apply_start();
         self.lr_scale = 1.0;
         self.q_slope = 0.0;
         Ok(())

@@ -55,6 +55,19 @@ impl LearningPrecision {
     }
 }
 
+/// What a run begins with.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct InitConfig {
+    /// A run's folder, a checkpoint's folder or a policy file with whose network and normalizer the
+    /// run begins, and with the critic of a checkpoint if it has the same sizes. Optimizers begin
+    /// anew. Empty: networks are random.
+    pub from: String,
+    /// BLAKE3 digest of what was taken from there, which a run records. Where it is given,
+    /// something else is refused.
+    pub digest: String,
+}
+
 /// Length of the run and checkpoints.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

@@ -58,7 +58,7 @@ fn is_one(x: &f64) -> bool {
 }
 
 /// What the normalizer of the critic's own observations is called.
-const CRITIC_NORMALIZER: &str = "critic_normalizer";
+pub(super) const CRITIC_NORMALIZER: &str = "critic_normalizer";
 
 /// What the names of the averaged policy's tensors begin with.
 const AVERAGE: &str = "policy_average.";
@@ -294,6 +294,18 @@ impl Trainer {
 impl Counters {
     /// The counters of `state`, if it belongs to the task and the seed of `config`.
     fn read(state: &[u8], config: &Config) -> Result<Self, TrainError> {
+        let counters = Self::of(state)?;
+        if counters.task != config.task || counters.seed != config.seed {
+            return Err(refused(format!(
+                "it belongs to {} with seed {}, the configuration to {} with seed {}",
+                counters.task, counters.seed, config.task, config.seed
+            )));
+        }
+        Ok(counters)
+    }
+
+    /// The counters of `state`, of whatever configuration.
+    fn of(state: &[u8]) -> Result<Self, TrainError> {
         let (_, header) = SafeTensors::read_metadata(state).map_err(damaged)?;
         let text = header.metadata().as_ref().and_then(|m| m.get(METADATA));
         let text = text.ok_or_else(|| refused(format!("its header has no `{METADATA}` entry")))?;
@@ -302,12 +314,6 @@ impl Counters {
             return Err(refused(format!(
                 "it has format {}, this program reads {FORMAT}",
                 counters.format
-            )));
-        }
-        if counters.task != config.task || counters.seed != config.seed {
-            return Err(refused(format!(
-                "it belongs to {} with seed {}, the configuration to {} with seed {}",
-                counters.task, counters.seed, config.task, config.seed
             )));
         }
         Ok(counters)
@@ -327,6 +333,12 @@ fn load(
     trained.adam.second = second.map_err(damaged)?;
     network.pack(&trained.parameters, &mut trained.weights);
     Ok(())
+}
+
+/// Rows seen by the normalizer of the critic's own observations in a [`Trainer::state`], of
+/// whatever configuration; 0 where it has none.
+pub(super) fn critic_observations_seen(state: &[u8]) -> Result<u64, TrainError> {
+    Ok(Counters::of(state)?.critic_normalizer_count)
 }
 
 fn damaged(error: impl std::fmt::Display) -> TrainError {

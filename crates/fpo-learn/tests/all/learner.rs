@@ -81,6 +81,47 @@ fn two_learners_find_the_same_gradient() {
     }
 }
 
+/// With `optimizer.policy_every`, the critic takes all gradient steps and the policy some; what the
+/// policy reports is a mean over its own.
+#[test]
+fn a_delayed_policy_rests_while_the_critic_learns() {
+    let steps = |every: u64| {
+        let mut config = config("fpo");
+        config.optimizer.policy_every = every as usize;
+        config.optimizer.epochs = 3;
+        config.optimizer.max_kl = 0.0;
+        let mut trainer = Trainer::new(&config, Arc::new(Toy::new(20)), 2).unwrap();
+        let row = trainer.iterate().unwrap().row;
+        let ratio = row.values.iter().find(|(name, _)| *name == "ratio_mean");
+        assert!((ratio.unwrap().1 - 1.0).abs() < 0.1, "{row:?}");
+        let networks = trainer.networks();
+        (networks.policy.adam.steps, networks.critic.adam.steps)
+    };
+    assert_eq!(steps(1), (24, 24), "3 epochs of 8 minibatches");
+    assert_eq!(steps(5), (5, 24), "steps 0, 5, 10, 15 and 20");
+
+    // A step of the critic alone has the critic's gradient of a step of both.
+    let (config, task) = (config("fpo"), Toy::new(20));
+    let mut trainer = Trainer::new(&config, Arc::new(task.clone()), 1).unwrap();
+    trainer.iterate().unwrap();
+    let mut learner = cpu(&config, &task);
+    learner.load_state(trainer.networks().clone());
+    let indices: Vec<u32> = (0..512).collect();
+    let mut gradient = |networks| {
+        let mut batch = trainer.batch().clone();
+        let stats = learner.differentiate(&mut batch, &indices, networks, &Alone);
+        (stats.unwrap(), learner.gradient().to_vec())
+    };
+    let (of_both, both) = gradient(Networks::Both);
+    let (of_critic, critic) = gradient(Networks::Critic);
+    let policy = trainer.networks().policy.parameters.len();
+    assert!(both[..policy].iter().any(|g| *g != 0.0));
+    assert!(critic[..policy].iter().all(|g| *g == 0.0));
+    assert_eq!(both[policy..], critic[policy..]);
+    assert_eq!((of_both.policy_rows, of_critic.policy_rows), (512, 0));
+    assert_eq!(of_both.value_loss, of_critic.value_loss);
+}
+
 /// Old losses and values, part by part as rollout threads ask for them.
 #[test]
 fn two_learners_score_alike() {

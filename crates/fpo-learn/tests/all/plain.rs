@@ -92,6 +92,7 @@ impl PlainLearner {
         }
         let old: Vec<f32> = samples.iter().map(|&s| batch.old_losses[s]).collect();
         let advantages = self.advantages(batch, indices);
+        stats.advantage = advantages.iter().map(|a| f64::from(a.abs())).sum();
         let lowest = advantages.iter().copied().fold(f32::INFINITY, f32::min);
         let mut d_losses = vec![0.0; samples.len()];
         let objective = self.settings.objective;

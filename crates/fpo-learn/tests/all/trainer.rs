@@ -13,7 +13,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// All methods, with the options that change what is stored or computed.
-const METHODS: [&[&str]; 19] = [
+const METHODS: [&[&str]; 20] = [
     &[],
     &PUBLISHED_FPOPP,
     &["optimizer.max_kl=1e-3"],
@@ -32,6 +32,11 @@ const METHODS: [&[&str]; 19] = [
         "objective.method=awfm",
         "objective.weight=softplus",
         "objective.temperature=0.3",
+    ],
+    &[
+        "objective.method=awfm",
+        "objective.weight=softmax",
+        "policy.action_noise=0.1",
     ],
     &["critic.head=hl_gauss"],
     &[
@@ -52,6 +57,7 @@ const METHODS: [&[&str]; 19] = [
         "objective.method=reppo",
         "objective.entropy=0.1",
         "optimizer.max_kl=0",
+        "optimizer.policy_every=2",
     ],
 ];
 

@@ -21,7 +21,7 @@ impl Model {
         let islands = head.ntree > 1;
         let bounding_boxes = self.body_geoms().iter().any(|&n| n > FEW_GEOMS);
         let whole_steps = head.opt.integrator == mjtIntegrator::mjINT_RK4 as i32;
-        self.poses_suffice = whole_steps && self.sensors_read.is_empty();
+        self.poses_suffice = whole_steps && self.sensors_read.is_empty() && !self.velocities_read;
 
         let trim = |options: &mut mjOption| {
             options.enableflags &= !(c::mjtEnableBit::mjENBL_ENERGY as i32);

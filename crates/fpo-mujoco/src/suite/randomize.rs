@@ -11,7 +11,7 @@ use std::f64::consts::PI;
 const MAX_DRAWS: u32 = 1000;
 
 /// A rotation uniform over all rotations, as a quaternion.
-pub(super) fn rotation(rng: &mut Philox) -> [f64; 4] {
+pub(crate) fn rotation(rng: &mut Philox) -> [f64; 4] {
     unit([0; 4].map(|_| normal(rng)))
 }
 

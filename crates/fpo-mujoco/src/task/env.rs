@@ -2,6 +2,7 @@
 
 use super::Compiled;
 use super::rules::{Observation, Rules, Transition};
+use crate::model::Named;
 use crate::physics::{Physics, PhysicsError};
 use crate::render::{Renderer, View};
 use fpo_env::{Env, EnvSpec, NoState, Picture, RenderError, StateError, Step, StepEnd};
@@ -48,7 +49,7 @@ impl ModelEnv {
     }
 
     /// Steps with the control that is set, and derives the observation.
-    pub(super) fn advance(&mut self) -> Result<Transition, PhysicsError> {
+    pub(crate) fn advance(&mut self) -> Result<Transition, PhysicsError> {
         let transition = self.rules.step(&mut self.physics, self.sub_steps)?;
         self.observe();
         // It must be finite in the returned precision.
@@ -227,7 +228,7 @@ impl Env for ModelEnv {
     }
 
     fn cameras(&self) -> Vec<String> {
-        self.physics.model().cameras()
+        self.physics.model().names(Named::Camera)
     }
 
     fn set_camera(&mut self, camera: usize) {

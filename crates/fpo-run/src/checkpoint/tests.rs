@@ -10,6 +10,7 @@ fn about(env_steps: u64, evaluation: Option<f64>) -> CheckpointInfo {
         env_steps,
         evaluation,
         warned: false,
+        task_digest: None,
     }
 }
 

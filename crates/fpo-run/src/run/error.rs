@@ -29,6 +29,18 @@ pub enum RunError {
         /// What is missing.
         reason: String,
     },
+    /// The files of the task are not those with which the run was trained.
+    #[error(
+        "{} was trained with other files of the task {task}: undo the change to resume, or \
+        start a new run",
+        quoted(folder)
+    )]
+    OtherTask {
+        /// The folder.
+        folder: PathBuf,
+        /// The task's name.
+        task: String,
+    },
     /// Another process is training in the folder.
     #[error("{} is in use by another process", quoted(folder))]
     InUse {
@@ -71,6 +83,22 @@ pub enum RunError {
     /// The files of a failure are damaged.
     #[error("{} is damaged: {reason}", quoted(path))]
     FailureDamaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The run cannot begin with what `init.from` (`--init-from`) names.
+    #[error("cannot begin from {}: {reason}", quoted(path))]
+    Start {
+        /// What it names.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// The file with what the run began with is damaged.
+    #[error("{} is damaged: {reason}", quoted(path))]
+    StartDamaged {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
@@ -200,11 +228,14 @@ impl RunError {
             Self::Occupied { .. }
             | Self::NoFailure { .. }
             | Self::NotARun { .. }
+            | Self::OtherTask { .. }
             | Self::InUse { .. }
             | Self::NoCheckpoint { .. }
             | Self::CheckpointsGone { .. } => true,
             Self::Complete { .. }
             | Self::Reached { .. }
+            | Self::Start { .. }
+            | Self::StartDamaged { .. }
             | Self::Damaged { .. }
             | Self::FailureDamaged { .. }
             | Self::NewestDamaged { .. }
@@ -219,6 +250,7 @@ impl RunError {
             }
             Self::Train(
                 TrainError::State(_)
+                | TrainError::Start(_)
                 | TrainError::Precision(_)
                 | TrainError::Groups(_)
                 | TrainError::UnequalEpisode(_),

@@ -1,6 +1,7 @@
 //! The folder of a run.
 
-use super::{CONFIG, EVALUATIONS, EVENTS, RunError, failure, is_checkpoint};
+use super::start::START;
+use super::{CONFIG, EVALUATIONS, EVENTS, RunError, failure, is_checkpoint, task_files};
 use crate::metrics::METRICS;
 use fpo_files::{
     PARTIAL, REPLACED, absence, dangling, partial, remove, replace, restore, sync_folder,
@@ -13,20 +14,23 @@ const LOCK: &str = ".lock";
 pub(crate) const CHECKPOINTS: &str = "checkpoints";
 /// The files of a run in its folder, besides TensorBoard's event files; `--force` deletes these and
 /// nothing else.
-pub(super) const OURS: [&str; 13] = [
+pub(super) const OURS: [&str; 16] = [
     CONFIG,
+    START,
     METRICS,
     EVALUATIONS,
     EVENTS,
     CHECKPOINTS,
     "machine.toml",
     failure::FAILURE,
+    task_files::TASK,
     "failed.txt",
     "report.html",
     "video.mp4",
     "video.gif",
     "gridworld.svg",
     "gridworld.png",
+    "policy.onnx",
 ];
 
 /// The folder of a run, locked against other processes until it is dropped.

@@ -12,6 +12,7 @@ mod hostile;
 mod metrics;
 mod settings_page;
 mod stability;
+mod start;
 mod tiny;
 
 /// Creates a pipe without a writer: opening it would block forever.

@@ -85,10 +85,12 @@ pub(super) fn plan(suite: &Suite, folder: &Path, tasks: &Tasks) -> Result<Vec<Jo
     let mut jobs = Vec::new();
     for &seed in &suite.seeds {
         for task in &suite.tasks {
+            let learns = tasks.find(task)?;
+            let name = &learns.spec().name;
             for method in &suite.methods {
                 let sets = suite.sets(method);
                 let config =
-                    config::resolve(task, method.preset.as_deref(), None, &sets, Some(seed))
+                    config::resolve(name, method.preset.as_deref(), None, &sets, Some(seed))
                         .map_err(|e| {
                             Failure::input(format!(
                                 "suite {}, method {}: {e}",
@@ -98,7 +100,7 @@ pub(super) fn plan(suite: &Suite, folder: &Path, tasks: &Tasks) -> Result<Vec<Jo
                 let folder = folder.join(&method.name).join(Suite::run_name(task, seed));
                 jobs.push(Job {
                     state: state(&folder, &config)?,
-                    learns: tasks.find(task)?,
+                    learns: Arc::clone(&learns),
                     method: method.name.clone(),
                     task: task.clone(),
                     seed,

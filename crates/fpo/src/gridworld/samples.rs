@@ -155,12 +155,15 @@ fn walk(
 ) -> Result<Walk, NonFiniteAction> {
     let mut cells = vec![start];
     let mut position = start;
-    for step in 0..step_limit {
+    'walk: for step in 0..step_limit {
         let action = actions(policy, position, 1, key.step(step.into()))?[0];
-        position = layout.go(position, Layout::direction(action));
-        cells.push(position);
-        if layout.cell(position) != Cell::Free {
-            break;
+        // An action is held as in training.
+        for _ in 0..policy.adaptation().action_repeat {
+            position = layout.go(position, Layout::direction(action));
+            cells.push(position);
+            if layout.cell(position) != Cell::Free {
+                break 'walk;
+            }
         }
     }
     Ok(Walk {

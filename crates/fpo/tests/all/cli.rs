@@ -16,6 +16,7 @@ mod learns_nothing;
 mod long_runs;
 #[cfg(unix)]
 mod paths;
+mod policies;
 mod runs;
 #[cfg(target_os = "linux")]
 mod schedulers;
@@ -24,6 +25,7 @@ mod shim;
 #[cfg(target_os = "linux")]
 mod signals;
 mod stand_ins;
+mod task_files;
 mod together;
 #[cfg(unix)]
 mod ways_to_a_policy;
@@ -104,7 +106,7 @@ fn newest(run: &Path) -> PathBuf {
 }
 
 /// The program with `args`, to run in `folder`.
-fn fpo(folder: &TempDir, args: &[&str]) -> Command {
+pub(crate) fn fpo(folder: &TempDir, args: &[&str]) -> Command {
     let mut command = Command::new(PROGRAM);
     command.current_dir(folder.path()).args(args);
     command
@@ -121,7 +123,7 @@ fn tiny<'a>(name: &'a str, more: &[&'a str]) -> Vec<&'a str> {
 }
 
 /// Runs the program and expects it to succeed. Returns its standard output.
-fn succeeds(folder: &TempDir, args: &[&str]) -> String {
+pub(crate) fn succeeds(folder: &TempDir, args: &[&str]) -> String {
     let output = fpo(folder, args).output().unwrap();
     assert!(output.status.success(), "{args:?}: {}", stderr(&output));
     String::from_utf8(output.stdout).unwrap()

@@ -5,6 +5,7 @@
 //! briefly holds a copy of a lock, which can outlive its owner.
 
 mod cli;
+mod deploying;
 mod documents;
 mod examples;
 mod policy_format;

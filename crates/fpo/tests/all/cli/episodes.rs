@@ -107,6 +107,27 @@ fn episodes_have_the_length_that_is_asked_for() {
     assert!(text.contains("env.action_repeat"), "{text}");
 }
 
+/// A drawing of a GridWorld policy walks as long as its episodes were.
+#[test]
+fn walks_have_the_length_of_episodes() {
+    let folder = TempDir::new().unwrap();
+    let sets = [
+        "--set",
+        "env.step_limit=2",
+        "--set",
+        "env.action_repeat=2",
+        "--set",
+        "train.steps=128",
+    ];
+    let mut args = tiny("run", &sets);
+    args[1] = "gridworld-two_walls";
+    succeeds(&folder, &args);
+    let text = succeeds(&folder, &["gridworld", "plot", "runs/run", "--json"]);
+    let drawn: Value = serde_json::from_str(&text).unwrap();
+    // No goal is within four steps of where walks begin.
+    assert_eq!(drawn["walks"]["time"], 20, "{text}");
+}
+
 #[test]
 fn a_run_ends_at_its_return() {
     let folder = TempDir::new().unwrap();
@@ -115,6 +136,9 @@ fn a_run_ends_at_its_return() {
         text.contains("the return has reached train.stop_at = 1"),
         "{text}"
     );
+    // What it advises is accepted.
+    let advice = "train --resume runs/run --set train.stop_at=0";
+    assert!(text.contains(advice), "{text}");
     // The first evaluation is after 512 of 1280 steps.
     let metrics = fs::read_to_string(folder.path().join("runs/run/metrics.jsonl")).unwrap();
     assert_eq!(metrics.lines().count(), 4);

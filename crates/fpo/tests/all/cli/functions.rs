@@ -185,14 +185,11 @@ fn sources_call_no_function_of_the_system() {
                 .unwrap_or_default();
             for (number, line) in text.lines().enumerate() {
                 let code = line.split("//").next().unwrap_or_default();
-                let calls = |name: &&str| {
-                    let name = *name;
-                    code.contains(&format!(".{name}("))
-                        || ["f32", "f64"]
-                            .iter()
-                            .any(|kind| code.contains(&format!("{kind}::{name}")))
+                let calls = |name: &str| {
+                    let of_kind = |kind: &str| code.contains(&format!("{kind}::{name}"));
+                    code.contains(&format!(".{name}(")) || of_kind("f32") || of_kind("f64")
                 };
-                if FUNCTIONS.iter().any(|name| calls(&name)) {
+                if FUNCTIONS.iter().any(|name| calls(name)) {
                     found.push(format!(
                         "{}:{}: {}",
                         file.display(),

@@ -30,8 +30,9 @@ fn three_runs() -> TempDir {
 fn last_return(folder: &TempDir, run: &str) -> f64 {
     let file = folder.path().join("runs").join(run).join("eval.csv");
     let text = fs::read_to_string(file).unwrap();
-    let zero = text.lines().filter(|line| line.contains(",zero,"));
-    zero.last()
+    let mut lines = text.lines().rev();
+    lines
+        .find(|line| line.contains(",zero,"))
         .unwrap()
         .split(',')
         .nth(4)
@@ -64,6 +65,13 @@ fn a_report_puts_seeds_together() {
     // The same run twice counts once.
     let twice = page(&["runs/a", "runs/b", "runs/a/"], "report.html");
     assert!(shows(&twice) && twice.contains("is left out"));
+    // One damaged run among many does not hide the others; named by itself, it is an error.
+    let broken = folder.path().join("runs/broken");
+    fs::create_dir(&broken).unwrap();
+    fs::write(broken.join("config.toml"), "task = ").unwrap();
+    assert!(page(&["runs"], "runs/report.html").contains("A run is left out: runs/broken"));
+    assert!(refused(&folder, &["report", "runs/a", "runs/broken"]).contains("runs/broken"));
+    fs::remove_dir_all(broken).unwrap();
     // A page of its own name, and nothing of the user's is replaced.
     page(&["runs/a", "runs/b", "--out", "mine.html"], "mine.html");
     fs::write(folder.path().join("report.html"), "my own report").unwrap();

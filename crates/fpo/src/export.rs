@@ -1,0 +1,41 @@
+//! `fpo export`.
+
+use crate::args;
+use crate::failure::Failure;
+use crate::format::count;
+use crate::output::{print, save};
+use crate::policy::{PolicyFile, read};
+use fpo_files::quoted;
+use fpo_onnx::{NoiseInput, OPSET};
+use fpo_run::run::run_containing;
+
+/// Writes a policy as an ONNX file.
+pub(crate) fn run(args: &args::Export) -> Result<(), Failure> {
+    let out = args.out.clone().unwrap_or_else(|| {
+        // Beside the run's films and pictures, never in a checkpoint.
+        let run = run_containing(&args.policy);
+        run.unwrap_or_default().join("policy.onnx")
+    });
+    let PolicyFile { policy, source, .. } = read(&args.policy, args.checkpoint)?;
+    let noise = NoiseInput::from(args.noise);
+    let bytes = fpo_onnx::export(&policy, noise)
+        .map_err(|e| Failure::input(format!("{}: {e}", quoted(&source))))?;
+    save(&out, args.out.is_some(), &bytes)?;
+    let inputs = match noise {
+        NoiseInput::Input => format!(
+            "observation [batch, {}], noise [batch, {}]",
+            policy.observation_dim(),
+            policy.noise_dim()
+        ),
+        NoiseInput::Zero => format!("observation [batch, {}]", policy.observation_dim()),
+    };
+    print(&format!(
+        "{}: {} bytes, ONNX opset {OPSET}; {inputs} → action [batch, {}] of {} ({})",
+        quoted(&out),
+        count(bytes.len() as u64),
+        policy.action_dim(),
+        policy.task(),
+        quoted(&source)
+    ));
+    Ok(())
+}
