@@ -103,7 +103,7 @@ pub(crate) fn train<'py>(
         }
         let place = Place {
             out: out.as_deref(),
-            name: name.as_deref(),
+            name: name.as_deref().map(Path::new),
             force,
         };
         embed::begin_in(place, task, config, threads)

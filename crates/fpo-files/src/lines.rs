@@ -1,17 +1,15 @@
 //! Text files that grow line by line, and are truncated when a run resumes from an earlier point.
 
 use crate::one_line;
-use crate::read::{if_there, open_regular, read_capped};
-use crate::write::{create_anew, folder_of, partial, sync_folder};
+use crate::read::open_regular;
+use crate::stand_in;
+use crate::write::{create_anew, folder_of, partial, rename_over, sync, sync_folder};
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, BufWriter, Cursor, ErrorKind, Read, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// Bound on the length of a line, 1 MiB, far above that of any real one.
 const LONGEST_LINE: u64 = 1 << 20;
-
-/// Bound on the size of a file whose lines are all held in memory, 256 MiB.
-const LARGEST_HELD: u64 = 1 << 28;
 
 /// Why the lines of a file were not read.
 #[derive(Debug, thiserror::Error)]
@@ -93,28 +91,13 @@ pub fn each_line(
     path: &Path,
     read: impl FnMut(&[u8]) -> Result<(), String>,
 ) -> Result<(), LineError> {
-    match open_regular(path) {
-        Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
-        file => Lines::of(BufReader::new(file?)).each(read),
-    }
-}
-
-/// The results of `parse` for each line of the file `path`, which may be missing and has at most
-/// 256 MiB. A last line damaged by a crash is ignored, as in [`each_line`].
-///
-/// # Errors
-/// On a file system error, or if a line is invalid.
-pub fn parse_lines<T>(
-    path: &Path,
-    mut parse: impl FnMut(&[u8]) -> Result<T, String>,
-) -> Result<Vec<T>, LineError> {
-    let bytes = if_there(read_capped(path, LARGEST_HELD))?;
-    let mut parsed = Vec::new();
-    Lines::of(Cursor::new(bytes)).each(|line| {
-        parsed.push(parse(line)?);
-        Ok(())
-    })?;
-    Ok(parsed)
+    let file = match open_regular(path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+        file => file?,
+    };
+    let mut from = BufReader::new(file);
+    stand_in::refuse(from.fill_buf()?)?;
+    Lines::of(from).each(read)
 }
 
 /// A prepared truncation of a file. Nothing changes before [`Cut::commit`], so that several files
@@ -144,7 +127,7 @@ impl Cut {
         to.write_all(head.as_bytes())?;
         copy(path, &mut to, keep)?;
         to.flush()?;
-        to.get_ref().sync_all()?;
+        sync(to.get_ref())?;
         Ok(cut)
     }
 
@@ -154,7 +137,7 @@ impl Cut {
     /// # Errors
     /// On a file system error.
     pub fn commit(self) -> io::Result<File> {
-        fs::rename(&self.partial, &self.path)?;
+        rename_over(&self.partial, &self.path)?;
         sync_folder(folder_of(&self.path))?;
         File::options().append(true).open(&self.path)
     }
@@ -245,14 +228,17 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_parsed_except_leftovers_of_a_crash() {
+    fn lines_are_read_except_leftovers_of_a_crash() {
         let folder = tempfile::TempDir::new().unwrap();
         let path = folder.path().join("x.txt");
         let numbers = || {
-            parse_lines(&path, |line| {
+            let mut numbers = Vec::new();
+            each_line(&path, |line| {
                 let text = str::from_utf8(line).map_err(|e| e.to_string())?;
-                text.trim_end().parse::<u32>().map_err(|e| e.to_string())
-            })
+                numbers.push(text.trim_end().parse::<u32>().map_err(|e| e.to_string())?);
+                Ok(())
+            })?;
+            Ok::<_, LineError>(numbers)
         };
         assert_eq!(numbers().unwrap(), [], "no file, no lines");
         for last in ["", "3", "x", "x\n"] {
@@ -262,6 +248,9 @@ mod tests {
         fs::write(&path, "1\nx\n3").unwrap();
         let error = numbers().unwrap_err();
         assert!(matches!(error, LineError::Damaged(2, _)), "{error:?}");
+        fs::write(&path, "version https://git-lfs.github.com/spec/v1\n").unwrap();
+        let error = numbers().unwrap_err().to_string();
+        assert!(error.contains("Git LFS pointer"), "{error}");
     }
 
     #[test]

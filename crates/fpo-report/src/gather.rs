@@ -4,6 +4,7 @@
 use crate::record::Record;
 use crate::results::{Results, Run, Status};
 use crate::suite::{Method, Suite};
+use fpo_files::quoted;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -64,8 +65,8 @@ pub fn gather(name: &str, folder: &Path, records: Vec<Record>) -> (Results, Vec<
         if let Some((twin, run)) = twin.and_then(|t| t.record.as_ref().zip(run.record.as_ref())) {
             remarks.push(format!(
                 "{} is the run of {} again (the same settings and seed), and is left out.",
-                run.folder.display(),
-                twin.folder.display()
+                quoted(&run.folder),
+                quoted(&twin.folder)
             ));
         } else {
             runs.push(run);

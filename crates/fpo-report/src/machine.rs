@@ -13,6 +13,9 @@ pub const FILE: &str = "machine.toml";
 /// Bound on the size of such a file, 1 MiB, far above that of any real one.
 const LARGEST_FILE: u64 = 1 << 20;
 
+/// Most sessions that are recorded.
+const MOST_SESSIONS: usize = 500;
+
 /// A machine and the program that ran on it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -79,6 +82,10 @@ impl Machine {
             return Ok(());
         }
         session.push(self.clone());
+        // A run that is moved between machines all the time; the first and the newest are kept.
+        if session.len() > MOST_SESSIONS {
+            session.drain(1..=session.len() - MOST_SESSIONS);
+        }
         let text = toml::to_string(&Sessions { session }).map_err(io::Error::other)?;
         replace(&file, text.as_bytes())
     }

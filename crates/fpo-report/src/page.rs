@@ -7,7 +7,7 @@ mod run;
 
 pub use bench::of_results;
 pub use html::MARK;
-pub use run::of_run;
+pub use run::{is_shown, of_run};
 
 /// How serious a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +36,6 @@ pub struct Finding {
 pub enum Film {
     /// An MP4 file to embed in the page.
     Embedded(Vec<u8>),
-    /// The name of a file beside the page.
+    /// The address of a file: relative to the page, or with a scheme.
     Linked(String),
 }

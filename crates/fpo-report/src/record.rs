@@ -1,8 +1,10 @@
 //! The content of a run's folder: settings, evaluations and metrics.
 
 use crate::machine::{self, Machine};
-use fpo_files::{LineError, one_line, parse_lines, read_own};
+use crate::thin::Thinned;
+use fpo_files::{LineError, absence, each_line, one_line, quoted, read_own};
 use serde_json::Value as Json;
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -91,6 +93,57 @@ impl Row {
     }
 }
 
+/// The curves of a run's metrics, in the same memory for any number of rows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Curves {
+    of_metric: BTreeMap<String, Thinned>,
+}
+
+impl Curves {
+    /// Adds a row's values of the metrics that `is_shown` accepts, and of those that environments
+    /// report by name, of which the first [`MOST_EXTRAS`] by name are kept: an untrusted file may
+    /// have any number.
+    fn add(&mut self, row: &Row, is_shown: impl Fn(&str) -> bool) {
+        for (name, value) in &row.values {
+            let extra = name.starts_with(EXTRAS);
+            if !extra && !is_shown(name) {
+                continue;
+            }
+            if let Some(curve) = self.of_metric.get_mut(name) {
+                curve.push(row.env_steps as f64, *value);
+                continue;
+            }
+            let mut curve = Thinned::default();
+            curve.push(row.env_steps as f64, *value);
+            self.of_metric.insert(name.clone(), curve);
+            if extra && self.extras().count() > MOST_EXTRAS {
+                let last = self.extras().last().map(str::to_owned);
+                last.and_then(|last| self.of_metric.remove(&last));
+            }
+        }
+    }
+
+    /// The curve of a metric, if a row has it.
+    pub fn get(&self, name: &str) -> Option<&Thinned> {
+        self.of_metric.get(name)
+    }
+
+    /// The metrics that the environments reported, sorted.
+    pub fn extras(&self) -> impl Iterator<Item = &str> {
+        let from = self.of_metric.range(EXTRAS.to_owned()..);
+        from.map(|(name, _)| name.as_str())
+            .take_while(|name| name.starts_with(EXTRAS))
+    }
+}
+
+/// What the names of metrics begin with that environments report by name.
+pub const EXTRAS: &str = "env/";
+/// Most metrics of that kind whose curves are kept.
+const MOST_EXTRAS: usize = 60;
+
+/// Evaluations beyond which every second one is left out, the best and the newest aside.
+const MOST_EVALUATIONS: usize = 1 << 16;
+
 /// A run as its folder records it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
@@ -100,9 +153,13 @@ pub struct Record {
     pub config: Vec<(String, String)>,
     /// The text of its configuration.
     pub config_text: String,
-    /// Its metrics, one row per iteration.
-    pub rows: Vec<Row>,
-    /// Its evaluations.
+    /// Rows of its metrics, one per iteration.
+    pub iterations: u64,
+    env_steps: u64,
+    seconds: f64,
+    /// The curves of its metrics, if they were asked for.
+    pub curves: Curves,
+    /// Its evaluations; of more than 65 536, some.
     pub evaluations: Vec<Evaluation>,
     /// Its machines, if recorded.
     pub machines: Vec<Machine>,
@@ -114,15 +171,15 @@ pub struct Record {
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
     /// There is no run.
-    #[error("{} is not a run: {reason}", folder.display())]
+    #[error("{} is not a run: {reason}", quoted(folder))]
     NotARun {
         /// The folder.
         folder: PathBuf,
         /// What is missing.
-        reason: &'static str,
+        reason: String,
     },
     /// A file exists but is invalid.
-    #[error("{} is damaged: {reason}", file.display())]
+    #[error("{} is damaged: {reason}", quoted(file))]
     Damaged {
         /// The file.
         file: PathBuf,
@@ -130,7 +187,7 @@ pub enum RecordError {
         reason: String,
     },
     /// A file system error.
-    #[error("cannot read {}: {source}", file.display())]
+    #[error("cannot read {}: {source}", quoted(file))]
     Io {
         /// The file.
         file: PathBuf,
@@ -153,34 +210,70 @@ impl RecordError {
 }
 
 impl Record {
-    /// Reads the run in `folder`, which may still be in progress.
+    /// Reads the run in `folder`, which may still be in progress, without curves of its metrics.
     ///
     /// # Errors
     /// If there is no run, or one of its files is damaged; an incomplete last line is ignored.
     pub fn read(folder: &Path) -> Result<Self, RecordError> {
+        Self::read_with(folder, |_, _| {})
+    }
+
+    /// The same with the curves of the metrics that `is_shown` accepts, and of those that
+    /// environments report by name.
+    ///
+    /// # Errors
+    /// As [`Record::read`].
+    pub fn with_curves(
+        folder: &Path,
+        is_shown: impl Fn(&str) -> bool,
+    ) -> Result<Self, RecordError> {
+        Self::read_with(folder, |curves, row| curves.add(row, &is_shown))
+    }
+
+    fn read_with(
+        folder: &Path,
+        mut add: impl FnMut(&mut Curves, &Row),
+    ) -> Result<Self, RecordError> {
         let not_a_run = |reason| RecordError::NotARun {
             folder: folder.to_owned(),
             reason,
         };
+        if let Some(why) = absence(folder, "there is no such folder") {
+            return Err(not_a_run(why));
+        }
         if !folder.is_dir() {
-            return Err(not_a_run("there is no such folder"));
+            return Err(not_a_run("it is not a folder".to_owned()));
         }
         let text = |name: &str| read(&folder.join(name));
         let unreadable = |name: &str, error| RecordError::of_lines(folder.join(name), error);
-        let config_text = text("config.toml")?.ok_or_else(|| not_a_run("it has no config.toml"))?;
+        let config_text =
+            text("config.toml")?.ok_or_else(|| not_a_run("it has no config.toml".to_owned()))?;
         let damaged = |name: &str, reason: String| RecordError::Damaged {
             file: folder.join(name),
             reason,
         };
         let config = settings(&config_text).map_err(|reason| damaged("config.toml", reason))?;
-        let rows = parse_lines(&folder.join("metrics.jsonl"), Row::parse)
-            .map_err(|error| unreadable("metrics.jsonl", error))?;
-        let evaluations = parse_lines(&folder.join("eval.csv"), |line| {
-            String::from_utf8(line.to_vec()).map_err(|_| "it is not text".to_owned())
+        let mut evaluations = read_evaluations(&folder.join("eval.csv"))
+            .map_err(|error| unreadable("eval.csv", error))?;
+        let (mut iterations, mut env_steps, mut seconds) = (0, 0, 0.0);
+        let mut curves = Curves::default();
+        let mut timed = evaluations.iter_mut().peekable();
+        let each = each_line(&folder.join("metrics.jsonl"), |line| {
+            let row = Row::parse(line)?;
+            // Of evaluations whose iteration is missing, the time until then.
+            while let Some(past) = timed.next_if(|e| e.iteration < row.iteration) {
+                past.seconds = seconds;
+            }
+            seconds += row.get(SECONDS).unwrap_or(0.0);
+            if let Some(now) = timed.next_if(|e| e.iteration == row.iteration) {
+                now.seconds = seconds;
+            }
+            (iterations, env_steps) = (iterations + 1, row.env_steps);
+            add(&mut curves, &row);
+            Ok(())
         });
-        let evaluations = evaluations.map_err(|error| unreadable("eval.csv", error))?;
-        let evaluations =
-            evaluations_of(&evaluations, &rows).map_err(|reason| damaged("eval.csv", reason))?;
+        each.map_err(|error| unreadable("metrics.jsonl", error))?;
+        timed.for_each(|past| past.seconds = seconds);
         let machines = text(machine::FILE)?.unwrap_or_default();
         let machines =
             Machine::parse(&machines).map_err(|reason| damaged(machine::FILE, reason))?;
@@ -189,7 +282,10 @@ impl Record {
             folder: folder.to_owned(),
             config,
             config_text,
-            rows,
+            iterations,
+            env_steps,
+            seconds,
+            curves,
             evaluations,
             machines,
             failure,
@@ -211,7 +307,12 @@ impl Record {
 
     /// Environment steps taken.
     pub fn env_steps(&self) -> u64 {
-        self.rows.last().map_or(0, |row| row.env_steps)
+        self.env_steps
+    }
+
+    /// Seconds of learning: the sum of its iterations' times, without evaluations.
+    pub fn seconds(&self) -> f64 {
+        self.seconds
     }
 
     /// Its planned environment steps.
@@ -236,11 +337,6 @@ impl Record {
         stop_at.is_some_and(|stop_at: f64| {
             stop_at != 0.0 && last.is_some_and(|last| last.zero.mean >= stop_at)
         })
-    }
-
-    /// Seconds of learning: the sum of its iterations' times, without evaluations.
-    pub fn seconds(&self) -> f64 {
-        self.rows.iter().filter_map(|row| row.get(SECONDS)).sum()
     }
 }
 
@@ -288,77 +384,109 @@ fn settings(text: &str) -> Result<Vec<(String, String)>, String> {
     Ok(out)
 }
 
-fn evaluations_of(lines: &[String], rows: &[Row]) -> Result<Vec<Evaluation>, String> {
-    let mut lines = lines.iter().map(|line| line.trim_end());
-    let Some(header) = lines.next() else {
-        return Ok(Vec::new());
-    };
-    let columns: Vec<&str> = header.split(',').collect();
-    let parsed = lines.enumerate().map(|(k, line)| {
-        let fields: Vec<&str> = line.split(',').collect();
-        let field = |name: &str| {
-            let at = columns.iter().position(|column| *column == name);
-            at.and_then(|at| fields.get(at).copied())
-                .ok_or_else(|| format!("line {}: it has no {name}", k + 2))
+/// The evaluations of `eval.csv`, without their times.
+fn read_evaluations(path: &Path) -> Result<Vec<Evaluation>, LineError> {
+    let mut columns: Option<Vec<String>> = None;
+    let mut first: Option<(u64, u64, bool, Returns)> = None;
+    let mut evaluations: Vec<Evaluation> = Vec::new();
+    let (mut best, mut best_iteration) = (f64::NEG_INFINITY, 0);
+    each_line(path, |line| {
+        let line = str::from_utf8(line).map_err(|_| "it is not text".to_owned())?;
+        let line = line.trim_end();
+        let Some(columns) = &columns else {
+            let header: Vec<String> = line.split(',').map(str::to_owned).collect();
+            let missing = COLUMNS
+                .iter()
+                .find(|name| !header.iter().any(|it| it == *name));
+            columns = Some(header);
+            return missing.map_or(Ok(()), |name| Err(format!("it has no {name}")));
         };
-        let number = |name: &str| -> Result<f64, String> {
-            let text = field(name)?;
-            text.parse()
-                .map_err(|_| format!("line {}: `{text}` is not a number", k + 2))
+        let second = parse_evaluation(columns, line)?;
+        let Some((iteration, env_steps, from_zero, zero)) = first.take() else {
+            first = Some(second);
+            return Ok(());
         };
-        let returns = Returns {
-            episodes: number("episodes")? as u64,
-            mean: number("mean")?,
-            std: number("std")?,
-            min: number("min")?,
-            max: number("max")?,
-            diverged: number("diverged")? as u64,
-        };
-        Ok((
-            number("iteration")? as u64,
-            number("env_steps")? as u64,
-            field("noise")?,
-            returns,
-        ))
-    });
-    let parsed = parsed.collect::<Result<Vec<_>, String>>()?;
-    let mut seconds = rows.iter().scan(0.0, |sum, row| {
-        *sum += row.get(SECONDS).unwrap_or(0.0);
-        Some((row.iteration, *sum))
-    });
-    let mut so_far = 0.0;
-    let mut out: Vec<Evaluation> = Vec::new();
-    for pair in parsed.chunks(2) {
-        let [
-            (iteration, env_steps, "zero", zero),
-            (again, _, "random", random),
-        ] = pair
-        else {
-            // The second line of the last evaluation is not written yet.
-            break;
-        };
-        if iteration != again {
+        let (again, _, second_from_zero, random) = second;
+        if iteration != again || !from_zero || second_from_zero {
             return Err(format!(
-                "iteration {iteration} has no evaluation from random noise"
+                "iteration {iteration} has no evaluation from random noise after that from zero \
+                 noise"
             ));
         }
-        if let Some((_, sum)) = seconds.find(|(other, _)| other == iteration) {
-            so_far = sum;
+        if zero.mean > best {
+            (best, best_iteration) = (zero.mean, iteration);
         }
-        out.push(Evaluation {
-            iteration: *iteration,
-            env_steps: *env_steps,
-            seconds: so_far,
-            zero: *zero,
-            random: *random,
+        if evaluations.len() == MOST_EVALUATIONS {
+            let mut k = 0;
+            evaluations.retain(|e| {
+                k += 1;
+                k % 2 == 1 || e.iteration == best_iteration
+            });
+        }
+        evaluations.push(Evaluation {
+            iteration,
+            env_steps,
+            seconds: 0.0,
+            zero,
+            random,
         });
+        Ok(())
+    })?;
+    Ok(evaluations)
+}
+
+/// The columns of `eval.csv` that are read.
+const COLUMNS: [&str; 9] = [
+    "iteration",
+    "env_steps",
+    "noise",
+    "episodes",
+    "mean",
+    "std",
+    "min",
+    "max",
+    "diverged",
+];
+
+/// A line of `eval.csv`: its iteration, its environment steps, whether it is from zero noise, and
+/// the returns.
+fn parse_evaluation(columns: &[String], line: &str) -> Result<(u64, u64, bool, Returns), String> {
+    let fields: Vec<&str> = line.split(',').collect();
+    let field = |name: &str| {
+        let at = columns.iter().position(|column| column == name);
+        at.and_then(|at| fields.get(at).copied())
+            .ok_or_else(|| format!("it has no {name}"))
+    };
+    let number = |name: &str| -> Result<f64, String> {
+        let text = field(name)?;
+        text.parse()
+            .map_err(|_| format!("`{text}` is not a number"))
+    };
+    let returns = Returns {
+        episodes: number("episodes")? as u64,
+        mean: number("mean")?,
+        std: number("std")?,
+        min: number("min")?,
+        max: number("max")?,
+        diverged: number("diverged")? as u64,
+    };
+    let noise = field("noise")?;
+    let zero = noise == "zero";
+    if !zero && noise != "random" {
+        return Err(format!("`{noise}` is no kind of noise"));
     }
-    Ok(out)
+    Ok((
+        number("iteration")? as u64,
+        number("env_steps")? as u64,
+        zero,
+        returns,
+    ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::thin::Merge;
     use std::fs;
     use tempfile::TempDir;
 
@@ -393,8 +521,14 @@ mod tests {
             (200, 200, 5.0)
         );
         assert_eq!(record.text_setting("task"), "t");
-        assert_eq!(record.rows[0].get("episode_return"), None);
-        assert_eq!(record.rows[1].get("reward"), Some(0.75));
+        assert!(
+            record.curves.get("reward").is_none(),
+            "it was not asked for"
+        );
+        let record = Record::with_curves(folder.path(), |name| name == "reward").unwrap();
+        let curve = |name: &str| Some(record.curves.get(name)?.points(Merge::Mean));
+        assert_eq!(curve("reward").unwrap(), [(100.0, 0.5), (200.0, 0.75)]);
+        assert_eq!((curve("episode_return"), curve("other")), (None, None));
         let [first, last] = record.evaluations[..] else {
             panic!("two evaluations")
         };
@@ -417,7 +551,7 @@ mod tests {
             ("eval.csv", eval),
         ]);
         let record = Record::read(folder.path()).unwrap();
-        assert_eq!((record.rows.len(), record.evaluations.len()), (2, 1));
+        assert_eq!((record.iterations, record.evaluations.len()), (2, 1));
         assert!(!record.is_complete());
     }
 
@@ -438,7 +572,7 @@ mod tests {
                     ("config.toml", CONFIG),
                     ("eval.csv", "iteration,env_steps\n1,2\n"),
                 ],
-                "eval.csv is damaged: line 2: it has no episodes",
+                "eval.csv is damaged: line 1: it has no noise",
             ),
             (
                 &[("config.toml", CONFIG), ("metrics.jsonl", "nonsense\n{}\n")],

@@ -9,7 +9,7 @@ mod store;
 
 pub use store::Checkpoints;
 
-use fpo_files::{one_line, read_capped};
+use fpo_files::{CONVERTED, is_crlf, one_line, quoted, read_capped};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::io;
@@ -18,7 +18,7 @@ use std::path::{Component, Path, PathBuf};
 /// The format version that this program writes.
 const FORMAT: u32 = 2;
 const KIND: &str = "fpo checkpoint";
-const MANIFEST: &str = "manifest.json";
+pub(crate) const MANIFEST: &str = "manifest.json";
 const LARGEST_MANIFEST: u64 = 1 << 20;
 /// Bound on the size of a checkpoint's file, 8 GiB, far above that of any real one; a manifest with
 /// a larger size is rejected.
@@ -99,7 +99,10 @@ struct FileRecord {
 #[non_exhaustive]
 pub enum CheckpointError {
     /// Writing failed, for instance because the disk is full. Earlier checkpoints are unchanged.
-    #[error("cannot save checkpoint {}: {source}; earlier checkpoints are intact", path.display())]
+    #[error(
+        "cannot save checkpoint {}: {source}; earlier checkpoints are intact",
+        quoted(path)
+    )]
     Save {
         /// The checkpoint's folder.
         path: PathBuf,
@@ -107,7 +110,7 @@ pub enum CheckpointError {
         source: io::Error,
     },
     /// Reading failed.
-    #[error("cannot read checkpoint {}: {source}", path.display())]
+    #[error("cannot read checkpoint {}: {source}", quoted(path))]
     Read {
         /// The file or folder.
         path: PathBuf,
@@ -115,7 +118,7 @@ pub enum CheckpointError {
         source: io::Error,
     },
     /// A folder without a manifest of this program.
-    #[error("{} is not a checkpoint: {reason}", path.display())]
+    #[error("{} is not a checkpoint: {reason}", quoted(path))]
     Foreign {
         /// The folder.
         path: PathBuf,
@@ -125,7 +128,7 @@ pub enum CheckpointError {
     /// Another format version.
     #[error("{} was made by version {program} of the program (format {format}); this is version \
         {}, which reads format {FORMAT}",
-        path.display(), env!("CARGO_PKG_VERSION"))]
+        quoted(path), env!("CARGO_PKG_VERSION"))]
     Version {
         /// The folder.
         path: PathBuf,
@@ -135,7 +138,7 @@ pub enum CheckpointError {
         format: u32,
     },
     /// Files that differ from what was written.
-    #[error("checkpoint {} is damaged: {reason}", path.display())]
+    #[error("checkpoint {} is damaged: {reason}", quoted(path))]
     Damaged {
         /// The folder.
         path: PathBuf,
@@ -250,10 +253,13 @@ impl Checkpoint {
                 return Err(damaged(format!("{name} is missing")));
             }
             Err(e) if e.kind() == io::ErrorKind::FileTooLarge => {
-                return Err(damaged(format!(
-                    "{name} is longer than the {} bytes recorded",
-                    record.bytes
-                )));
+                // A conversion adds a byte a line.
+                let longer = read_capped(&path, record.bytes.saturating_mul(2));
+                return Err(damaged(if longer.is_ok_and(|bytes| is_crlf(&bytes)) {
+                    format!("{name}: {CONVERTED}")
+                } else {
+                    format!("{name} is longer than the {} bytes recorded", record.bytes)
+                }));
             }
             Err(source) => return Err(CheckpointError::Read { path, source }),
         };

@@ -14,4 +14,4 @@ mod series;
 pub use detector::Detector;
 pub use doctor::examine;
 pub use finding::{Finding, FindingKind, Severity};
-pub use record::{Metrics, NormalizerState, Recorded, RunRecord};
+pub use record::{Metrics, NormalizerState, Recorded, Rows, RunRecord, each_row};

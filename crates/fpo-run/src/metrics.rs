@@ -7,6 +7,7 @@ mod tensorboard;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use fpo_files::quoted;
 use fpo_learn::trainer::Row;
 use jsonl::JsonLines;
 use tensorboard::EventFile;
@@ -18,7 +19,7 @@ pub(crate) const METRICS: &str = "metrics.jsonl";
 #[derive(Debug, thiserror::Error)]
 pub enum MetricsError {
     /// A file system error: a full disk, a missing folder, no permission.
-    #[error("cannot write metrics to `{}`: {source}", path.display())]
+    #[error("cannot write metrics to {}: {source}", quoted(path))]
     Io {
         /// The file.
         path: PathBuf,
@@ -26,8 +27,11 @@ pub enum MetricsError {
         source: io::Error,
     },
     /// A line that is not a row, other than a last one truncated by a crash.
-    #[error("`{}` is damaged in line {line}: {reason}; move the file away to resume without its \
-        records", path.display())]
+    #[error(
+        "{} is damaged in line {line}: {reason}; move the file away to resume without its \
+        records",
+        quoted(path)
+    )]
     Damaged {
         /// The file.
         path: PathBuf,

@@ -12,7 +12,9 @@ mod error;
 mod evaluations;
 mod events;
 mod failure;
+mod find;
 mod folder;
+mod restart;
 mod rollback;
 mod start;
 mod task_files;
@@ -21,8 +23,10 @@ pub use error::RunError;
 pub(crate) use events::EVENTS;
 pub use events::Event;
 pub use failure::{Reproduction, reproduce};
-pub(crate) use folder::{CHECKPOINTS, LARGEST_POLICY};
-pub use folder::{Pick, RunFolder, find_policy};
+pub(crate) use find::LARGEST_POLICY;
+pub use find::{Pick, find_policy, is_checkpoint, run_containing, run_of};
+pub use folder::RunFolder;
+pub(crate) use folder::{CHECKPOINTS, not_a_run};
 pub use start::{Taken, check_start};
 pub use task_files::{digest, task_file};
 
@@ -165,26 +169,29 @@ impl Session {
     }
 
     /// Resumes the run in `folder` from its newest checkpoint; anything recorded after it is
-    /// dropped. `config` is [`RunFolder::config`] with changes that
-    /// [`crate::config::check_continues`] allows.
+    /// dropped. A run that was interrupted before its first checkpoint begins again. `config` is
+    /// [`RunFolder::config`] with changes that [`crate::config::check_continues`] allows.
     ///
     /// # Errors
-    /// If there is no checkpoint, it is damaged, `config` has changes that are not allowed, or the
-    /// run is already complete.
+    /// If its checkpoints are gone, the newest is damaged, `config` has changes that are not
+    /// allowed, or the run is already complete.
     pub fn resume(
         folder: RunFolder,
         config: Config,
         task: Arc<dyn Task>,
         threads: usize,
     ) -> Result<Self, RunError> {
-        if !folder.checkpoints().exists() {
-            return Err(RunError::NoCheckpoint {
-                folder: folder.path().to_owned(),
-            });
-        }
         folder.sweep()?;
+        if !folder.checkpoints().exists() {
+            restart::check(&folder, &config)?;
+            return Self::begin(folder, config, task, threads);
+        }
         // Early, because opening restores a checkpoint that an interrupted save had moved away.
         let checkpoints = Checkpoints::open(&folder.checkpoints(), config.train.keep)?;
+        if Checkpoints::list(&folder.checkpoints())?.is_empty() {
+            restart::check(&folder, &config)?;
+            return Self::begin(folder, config, task, threads);
+        }
         let Saved {
             path: newest,
             about,
@@ -532,7 +539,7 @@ impl Saved {
                 },
             }
         })?;
-        let origin = path.join(CONFIG).display().to_string();
+        let origin = fpo_files::quoted(&path.join(CONFIG));
         Ok(Self {
             config: from_documented(&String::from_utf8_lossy(&config), &origin)?,
             path: path.clone(),

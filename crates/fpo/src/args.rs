@@ -111,7 +111,11 @@ pub(crate) struct Train {
     /// Name of the run's folder [default: TASK-PRESET-seedN, with
     /// the method's where it is not the preset's]
     #[arg(long)]
-    pub(crate) name: Option<String>,
+    pub(crate) name: Option<PathBuf>,
+    /// Begin the run, continue it if it was interrupted, or do nothing if it is complete: one
+    /// command for a scheduler to repeat
+    #[arg(long, conflicts_with_all = ["resume", "force"])]
+    pub(crate) resume_or_start: bool,
     /// Resume the run in DIR, or in the folder that a new run would get; --set train.steps=N
     /// extends it
     #[arg(long, value_name = "DIR", num_args = 0..=1)]
@@ -130,7 +134,7 @@ pub(crate) struct Train {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Eval {
-    /// A run's folder, a checkpoint's folder or a policy file
+    /// A run's folder, its checkpoints, one of them, or a policy file
     pub(crate) policy: PathBuf,
     /// The task file, if the policy was trained on one and is not in its run's folder
     #[arg(long, value_name = "FILE")]
@@ -168,7 +172,7 @@ pub(crate) struct Eval {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Play {
-    /// A run's folder, a checkpoint's folder or a policy file
+    /// A run's folder, its checkpoints, one of them, or a policy file
     pub(crate) policy: PathBuf,
     /// The task file, if the policy was trained on one and is not in its run's folder
     #[arg(long, value_name = "FILE")]
@@ -288,7 +292,7 @@ pub(crate) enum GridworldCommand {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct GridworldPlot {
-    /// A run's folder, a checkpoint's folder or a policy file
+    /// A run's folder, its checkpoints, one of them, or a policy file
     pub(crate) policy: PathBuf,
     /// Which checkpoint of a run: latest, best, or a number of environment steps [default: latest]
     #[arg(long, value_parser = pick, allow_negative_numbers = true)]
@@ -313,7 +317,7 @@ pub(crate) struct GridworldPlot {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Bench {
     /// A built-in suite (ablations, dmc10, gridworld), or a TOML file that describes one
-    pub(crate) suite: String,
+    pub(crate) suite: PathBuf,
     /// Folder in which the suite's folder is created
     #[arg(long, value_name = "DIR", default_value = "runs")]
     pub(crate) out: PathBuf,

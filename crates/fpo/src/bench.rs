@@ -5,12 +5,13 @@ mod progress;
 mod work;
 
 use crate::args;
-use crate::failure::Failure;
+use crate::failure::{Done, Failure};
 use crate::format::count;
 use crate::output::{log, print};
 use crate::policy::threads;
 use crate::tasks::Tasks;
-use crate::{interrupt, machine, policy};
+use crate::{interrupt, machine};
+use fpo_files::{quoted, quoted_arg};
 use fpo_report::number::nearest;
 use fpo_report::results::Results;
 use fpo_report::suite::Suite;
@@ -19,8 +20,9 @@ use fpo_report::{files, results};
 use fpo_run::config::read_text;
 use plan::Job;
 use progress::Progress;
+use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::Ordering;
 
 /// The built-in suites: name and TOML text.
@@ -32,13 +34,13 @@ pub(crate) const SUITES: [(&str, &str); 4] = [
 ];
 
 /// Trains the missing runs of a suite and reports on all.
-pub(crate) fn run(args: &args::Bench, tasks: &Tasks) -> Result<(), Failure> {
-    let (text, suite) = suite(args, tasks)?;
-    let folder = args.out.join(&suite.name);
+pub(crate) fn run(args: &args::Bench, tasks: &Tasks) -> Result<Done, Failure> {
+    let (text, suite, name) = suite(args, tasks)?;
+    let folder = args.out.join(name);
     let jobs = plan::plan(&suite, &folder, tasks)?;
     if args.list {
         list(&suite, &jobs);
-        return Ok(());
+        return Ok(Done::Finished);
     }
     if args.report_only {
         // Reports also work on runs that were copied without their checkpoints.
@@ -48,7 +50,7 @@ pub(crate) fn run(args: &args::Bench, tasks: &Tasks) -> Result<(), Failure> {
         {
             return Err(Failure::input(format!(
                 "{} holds no run of {}",
-                folder.display(),
+                quoted(&folder),
                 suite.name
             )));
         }
@@ -57,7 +59,8 @@ pub(crate) fn run(args: &args::Bench, tasks: &Tasks) -> Result<(), Failure> {
             .iter()
             .for_each(|remark| log(&format!("note: {remark}")));
         keep_suite(&folder, &text)?;
-        return report(&suite, &folder, remarks, tasks.program());
+        report(&suite, &folder, remarks, tasks.program())?;
+        return Ok(Done::Finished);
     }
     if !args.force {
         plan::same_settings(&jobs)?;
@@ -69,8 +72,9 @@ pub(crate) fn run(args: &args::Bench, tasks: &Tasks) -> Result<(), Failure> {
         .map(|job| if args.force { job.anew() } else { job })
         .collect();
     if to_run.is_empty() {
-        log("every run is complete; --force runs them again");
-        return report(&suite, &folder, Vec::new(), tasks.program());
+        log("every run is complete");
+        report(&suite, &folder, Vec::new(), tasks.program())?;
+        return Ok(Done::Finished);
     }
     let side_by_side = threads(args.jobs).min(to_run.len());
     let runs = if to_run.len() == 1 { "run" } else { "runs" };
@@ -78,7 +82,7 @@ pub(crate) fn run(args: &args::Bench, tasks: &Tasks) -> Result<(), Failure> {
         "{}: {} {runs} to go in {}, {side_by_side} in parallel",
         suite.name,
         to_run.len(),
-        folder.display()
+        quoted(&folder)
     ));
     let stop = interrupt::stop_flag(
         "finishing the iterations in progress, then saving (Ctrl-C again quits at once)",
@@ -90,12 +94,12 @@ pub(crate) fn run(args: &args::Bench, tasks: &Tasks) -> Result<(), Failure> {
     if stop.load(Ordering::Relaxed) {
         print(&format!(
             "stopped; everything is saved. Continue with: {}",
-            resumed(&command(tasks.program()))
+            continuation(tasks.program())
         ));
-        return Ok(());
+        return Ok(Done::Stopped);
     }
     match &faults[..] {
-        [] => reported,
+        [] => reported.map(|()| Done::Finished),
         [fault, ..] => Err(Failure::runtime(format!(
             "{} of {} {runs} failed; the first: {fault}",
             faults.len(),
@@ -104,9 +108,10 @@ pub(crate) fn run(args: &args::Bench, tasks: &Tasks) -> Result<(), Failure> {
     }
 }
 
-/// The requested suite, restricted by the options; and its text.
-fn suite(args: &args::Bench, tasks: &Tasks) -> Result<(String, Suite), Failure> {
-    let named = SUITES.iter().find(|(name, _)| *name == args.suite);
+/// The requested suite, restricted by the options; its text; and the name of its folder.
+fn suite(args: &args::Bench, tasks: &Tasks) -> Result<(String, Suite, OsString), Failure> {
+    let path = args.suite.as_path();
+    let named = SUITES.iter().find(|(name, _)| path.as_os_str() == *name);
     let (name, text, origin) = match named {
         Some((name, text)) => (
             (*name).to_owned(),
@@ -114,17 +119,17 @@ fn suite(args: &args::Bench, tasks: &Tasks) -> Result<(String, Suite), Failure> 
             format!("suite `{name}`"),
         ),
         None => {
-            let path = Path::new(&args.suite);
             let looks_like_a_file =
                 path.extension().is_some() || path.components().count() > 1 || path.exists();
             if !looks_like_a_file {
                 let names = SUITES.map(|(name, _)| name);
                 return Err(Failure::input(format!(
-                    "unknown suite `{}`; did you mean `{}`? There are {}, and files: fpo bench \
+                    "unknown suite `{}`; did you mean `{}`? There are {}, and files: {} bench \
                     FILE.toml",
-                    args.suite,
-                    nearest(&args.suite, names).unwrap_or_default(),
-                    names.join(", ")
+                    quoted(path),
+                    nearest(&path.to_string_lossy(), names).unwrap_or_default(),
+                    names.join(", "),
+                    tasks.program()
                 )));
             }
             let text = read_text(path)?;
@@ -133,7 +138,7 @@ fn suite(args: &args::Bench, tasks: &Tasks) -> Result<(String, Suite), Failure> 
                 .unwrap_or_default()
                 .to_string_lossy()
                 .into_owned();
-            (name, text, path.display().to_string())
+            (name, text, quoted(path))
         }
     };
     let mut suite = Suite::parse(&name, &text, &origin).map_err(Failure::input)?;
@@ -161,7 +166,9 @@ fn suite(args: &args::Bench, tasks: &Tasks) -> Result<(String, Suite), Failure> 
         });
         suite.seeds = seeds;
     }
-    Ok((text, suite))
+    let folder = path.file_stem().map(OsStr::to_owned);
+    let folder = folder.filter(|_| named.is_none());
+    Ok((text, suite, folder.unwrap_or_else(|| name.into())))
 }
 
 /// The requested ones of `all`, in their order; all if none was requested.
@@ -183,7 +190,7 @@ fn keep_suite(folder: &Path, text: &str) -> Result<(), Failure> {
     let file = folder.join(files::SUITE);
     fs::create_dir_all(folder)
         .and_then(|()| fpo_files::replace(&file, text.as_bytes()))
-        .map_err(|e| Failure::runtime(format!("cannot write {}: {e}", file.display())))
+        .map_err(|e| Failure::runtime(format!("cannot write {}: {e}", quoted(&file))))
 }
 
 /// Prints the progress of each run.
@@ -240,7 +247,7 @@ fn report(
     let written = files::write(&results, &about).map_err(|e| {
         Failure::runtime(format!(
             "cannot write the report in {}: {e}",
-            folder.display()
+            quoted(folder)
         ))
     })?;
     print_table(&tables::aggregates(&results));
@@ -250,7 +257,7 @@ fn report(
             log(&format!("failed: {run}: {why}"));
         }
     }
-    let files: Vec<String> = written.iter().map(|file| policy::quoted(file)).collect();
+    let files: Vec<String> = written.iter().map(|file| quoted(file)).collect();
     print(&format!("written: {}", files.join(", ")));
     let failed = results
         .runs
@@ -286,19 +293,21 @@ fn print_table(grid: &Grid) {
 
 /// The command of this process, as it can be typed.
 fn command(program: &str) -> String {
-    let args = std::env::args_os()
-        .skip(1)
-        .map(|arg| policy::quoted(&PathBuf::from(arg)));
-    [program.to_owned()]
-        .into_iter()
-        .chain(args)
-        .collect::<Vec<_>>()
-        .join(" ")
+    typed(program, std::env::args_os().skip(1))
 }
 
-/// The command that continues `command`.
-fn resumed(command: &str) -> String {
-    command.replace(" --force", "")
+/// The command that continues this process: the same without `--force`.
+fn continuation(program: &str) -> String {
+    typed(
+        program,
+        std::env::args_os().skip(1).filter(|arg| arg != "--force"),
+    )
+}
+
+fn typed(program: &str, args: impl Iterator<Item = OsString>) -> String {
+    let args = args.map(|arg| quoted_arg(&arg));
+    let words = [program.to_owned()].into_iter().chain(args);
+    words.collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use crate::format::{count, duration, format_number, rate};
 use crate::output::log;
+use fpo_files::quoted;
 use fpo_learn::evaluate::Evaluation;
 use fpo_learn::trainer::Row;
 use fpo_learn::trainer::Trainer;
@@ -209,7 +210,7 @@ impl Observer for Display {
 
     fn saved(&mut self, checkpoint: &Path) {
         if self.bar.is_none() {
-            log(&format!("saved {}", checkpoint.display()));
+            log(&format!("saved {}", quoted(checkpoint)));
         }
     }
 }

@@ -3,16 +3,17 @@
 use crate::args;
 use crate::failure::Failure;
 use crate::format::count;
-use crate::output::print;
-use crate::policy::quoted;
-use fpo_files::one_line;
+use crate::output::{print, print_json};
+use fpo_files::{as_text, one_line, quoted};
 use fpo_run::config::label;
 use fpo_run::health::{Finding, Metrics, RunRecord, Severity, examine};
+use fpo_run::run::run_of;
 use serde_json::json;
 
 /// Prints the findings about a run; fails if it is unhealthy.
 pub(crate) fn run(args: &args::Doctor) -> Result<(), Failure> {
-    let record = RunRecord::read(&args.run)?;
+    let run = run_of(&args.run);
+    let record = RunRecord::read(&run)?;
     let findings = examine(&record);
     let problems = findings
         .iter()
@@ -24,7 +25,7 @@ pub(crate) fn run(args: &args::Doctor) -> Result<(), Failure> {
         .map_or((0, 0), |row| (row.iteration(), row.env_steps()));
     if args.json {
         let result = json!({
-            "run": args.run,
+            "run": as_text(&run),
             "task": record.config.task,
             "preset": record.config.preset,
             "seed": record.config.seed,
@@ -33,7 +34,7 @@ pub(crate) fn run(args: &args::Doctor) -> Result<(), Failure> {
             "healthy": problems == 0,
             "findings": findings,
         });
-        print(&format!("{result:#}"));
+        print_json(&result);
     } else {
         print(&format!(
             "{} ({}, seed {}): {iterations} iterations, {} of {} environment steps",
@@ -52,11 +53,11 @@ pub(crate) fn run(args: &args::Doctor) -> Result<(), Failure> {
         0 => Ok(()),
         1 => Err(Failure::runtime(format!(
             "{} is not healthy: 1 problem",
-            quoted(&args.run)
+            quoted(&run)
         ))),
         n => Err(Failure::runtime(format!(
             "{} is not healthy: {n} problems",
-            quoted(&args.run)
+            quoted(&run)
         ))),
     }
 }

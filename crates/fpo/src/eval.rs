@@ -2,10 +2,11 @@
 
 use crate::args;
 use crate::failure::Failure;
-use crate::output::{print, save};
+use crate::output::{print, print_json, save};
 use crate::policy::{load, threads};
 use crate::tasks::Tasks;
 use fpo_env::Task;
+use fpo_files::{as_text, quoted};
 use fpo_learn::evaluate::{Evaluation, evaluate_both};
 use serde_json::json;
 
@@ -21,7 +22,7 @@ pub(crate) fn run(args: &args::Eval, tasks: &Tasks) -> Result<(), Failure> {
         .install(|| evaluate_both(policy, task, args.seed, args.episodes as usize))
         .map_err(|e| {
             let why = with_fault(e, task);
-            Failure::runtime(format!("{}: {why}", loaded.source.display()))
+            Failure::runtime(format!("{}: {why}", quoted(&loaded.source)))
         })?;
     if let Some(file) = &args.csv {
         save(file, true, csv(&evaluation).as_bytes())?;
@@ -32,18 +33,18 @@ pub(crate) fn run(args: &args::Eval, tasks: &Tasks) -> Result<(), Failure> {
             random_noise,
         } = &evaluation;
         let result = json!({
-            "policy": loaded.source,
+            "policy": as_text(&loaded.source),
             "task": policy.task(),
             "seed": args.seed,
             "zero_noise": zero_noise,
             "random_noise": random_noise,
         });
-        print(&format!("{result:#}"));
+        print_json(&result);
     } else {
         print(&format!(
             "{} ({}), {} episodes, seed {}",
             policy.task(),
-            loaded.source.display(),
+            quoted(&loaded.source),
             args.episodes,
             args.seed
         ));

@@ -5,22 +5,21 @@ use crate::failure::Failure;
 use crate::format::count;
 use crate::output::{print, save};
 use crate::policy::{PolicyFile, read};
+use fpo_files::quoted;
 use fpo_onnx::{NoiseInput, OPSET};
-use std::path::PathBuf;
+use fpo_run::run::run_containing;
 
 /// Writes a policy as an ONNX file.
 pub(crate) fn run(args: &args::Export) -> Result<(), Failure> {
     let out = args.out.clone().unwrap_or_else(|| {
-        if args.policy.is_dir() {
-            args.policy.join("policy.onnx")
-        } else {
-            PathBuf::from("policy.onnx")
-        }
+        // Beside the run's films and pictures, never in a checkpoint.
+        let run = run_containing(&args.policy);
+        run.unwrap_or_default().join("policy.onnx")
     });
     let PolicyFile { policy, source, .. } = read(&args.policy, args.checkpoint)?;
     let noise = NoiseInput::from(args.noise);
     let bytes = fpo_onnx::export(&policy, noise)
-        .map_err(|e| Failure::input(format!("{}: {e}", source.display())))?;
+        .map_err(|e| Failure::input(format!("{}: {e}", quoted(&source))))?;
     save(&out, args.out.is_some(), &bytes)?;
     let inputs = match noise {
         NoiseInput::Input => format!(
@@ -32,11 +31,11 @@ pub(crate) fn run(args: &args::Export) -> Result<(), Failure> {
     };
     print(&format!(
         "{}: {} bytes, ONNX opset {OPSET}; {inputs} → action [batch, {}] of {} ({})",
-        out.display(),
+        quoted(&out),
         count(bytes.len() as u64),
         policy.action_dim(),
         policy.task(),
-        source.display()
+        quoted(&source)
     ));
     Ok(())
 }

@@ -7,6 +7,25 @@ use fpo_run::config::ConfigError;
 use fpo_run::run::RunError;
 use std::fmt;
 
+/// How a command ended without an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Done {
+    /// All that was asked for is done: exit code 0.
+    Finished,
+    /// It was stopped on request and has saved everything; the same command, or the printed one,
+    /// continues it: exit code 75, EX_TEMPFAIL of sysexits.h, which invites to try again.
+    Stopped,
+}
+
+impl Done {
+    pub(crate) fn exit_code(self) -> u8 {
+        match self {
+            Self::Finished => 0,
+            Self::Stopped => 75,
+        }
+    }
+}
+
 /// An error for the user.
 #[derive(Debug)]
 pub enum Failure {

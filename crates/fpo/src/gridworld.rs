@@ -5,14 +5,15 @@ mod samples;
 
 use crate::args::{self, GridworldCommand};
 use crate::failure::Failure;
-use crate::output::print;
+use crate::output::{print, print_json};
 use crate::picture;
 use crate::policy::load;
 use crate::tasks::Tasks;
 use fpo_env::gridworld;
+use fpo_files::{as_text, quoted};
+use fpo_run::run::run_containing;
 use samples::Samples;
 use serde_json::json;
-use std::path::Path;
 
 /// Runs the subcommand.
 pub(crate) fn run(args: &args::Gridworld, tasks: &Tasks) -> Result<(), Failure> {
@@ -23,11 +24,7 @@ pub(crate) fn run(args: &args::Gridworld, tasks: &Tasks) -> Result<(), Failure> 
 
 /// Draws a policy's actions, and prints their statistics.
 fn plot(args: &args::GridworldPlot, tasks: &Tasks) -> Result<(), Failure> {
-    let folder = if args.policy.is_dir() {
-        &args.policy
-    } else {
-        Path::new("")
-    };
+    let folder = run_containing(&args.policy).unwrap_or_default();
     let pictures = match &args.out {
         Some(out) => vec![out.clone()],
         None => picture::KINDS
@@ -40,13 +37,13 @@ fn plot(args: &args::GridworldPlot, tasks: &Tasks) -> Result<(), Failure> {
     let layout = gridworld::layout(&task.name).ok_or_else(|| {
         Failure::input(format!(
             "{} is a policy of `{}`, which is not a GridWorld task",
-            loaded.source.display(),
+            quoted(&loaded.source),
             task.name
         ))
     })?;
     let steps = task.step_limit.unwrap_or(gridworld::STEP_LIMIT);
     let samples = Samples::draw(&loaded.policy, layout, steps, args.seed)
-        .map_err(|e| Failure::runtime(format!("{}: {e}", loaded.source.display())))?;
+        .map_err(|e| Failure::runtime(format!("{}: {e}", quoted(&loaded.source))))?;
     let drawing = drawing::document(&task.name, layout, &samples);
     pictures
         .iter()
@@ -55,10 +52,10 @@ fn plot(args: &args::GridworldPlot, tasks: &Tasks) -> Result<(), Failure> {
     if args.json {
         let ends = samples.ends();
         let result = json!({
-            "policy": loaded.source,
+            "policy": as_text(&loaded.source),
             "task": task.name,
             "seed": args.seed,
-            "pictures": pictures,
+            "pictures": pictures.iter().map(|path| as_text(path)).collect::<Vec<_>>(),
             "fork": {
                 "cell": [fork.x, fork.y],
                 "samples": samples.at_fork.len(),
@@ -69,16 +66,16 @@ fn plot(args: &args::GridworldPlot, tasks: &Tasks) -> Result<(), Failure> {
             },
             "walks": { "goal": ends.goal, "death": ends.death, "time": ends.time },
         });
-        print(&format!("{result:#}"));
+        print_json(&result);
     } else {
         let percent = |share: f64| format!("{:.1} %", 100.0 * share);
         print(&format!(
             "{} ({}): {}",
             task.name,
-            loaded.source.display(),
+            quoted(&loaded.source),
             pictures
                 .iter()
-                .map(|path| path.display().to_string())
+                .map(|path| quoted(path))
                 .collect::<Vec<_>>()
                 .join(", ")
         ));

@@ -33,9 +33,9 @@ pub mod video;
 use args::{Args, Command, PolicyCommand};
 use clap::Parser;
 use clap::error::ErrorKind;
-use failure::Failure;
+use failure::{Done, Failure};
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use tasks::Tasks;
@@ -47,9 +47,9 @@ pub use fpo_env::{
 };
 pub use fpo_rng::Philox;
 
-/// Runs the program with the arguments of the process. Exit codes: 0 done (or stopped and saved), 1
-/// something failed while running or a run is not healthy, 2 the input is wrong, 130 interrupted a
-/// second time.
+/// Runs the program with the arguments of the process. Exit codes: 0 done, 1 something failed while
+/// running or a run is not healthy, 2 the input is wrong, 75 stopped by a signal and saved, 130
+/// interrupted a second time.
 pub fn main() -> ExitCode {
     exit(run(Tasks::built_in(), std::env::args_os()))
 }
@@ -98,13 +98,13 @@ pub fn main_with(tasks: Vec<Arc<dyn Task>>) -> ExitCode {
     exit(tasks.and_then(|tasks| run(tasks, std::env::args_os())))
 }
 
-fn exit(result: Result<(), Failure>) -> ExitCode {
+fn exit(result: Result<Done, Failure>) -> ExitCode {
     ExitCode::from(exit_code(result))
 }
 
-fn exit_code(result: Result<(), Failure>) -> u8 {
-    match result.and_then(|()| output::check_written()) {
-        Ok(()) => 0,
+fn exit_code(result: Result<Done, Failure>) -> u8 {
+    match result.and_then(|done| output::check_written().map(|()| done)) {
+        Ok(done) => done.exit_code(),
         Err(failure) => {
             output::log(&format!("error: {failure}"));
             failure.exit_code()
@@ -113,14 +113,16 @@ fn exit_code(result: Result<(), Failure>) -> u8 {
 }
 
 /// `args` begin with the program's name.
-fn run(tasks: Tasks, args: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
+fn run(tasks: Tasks, args: impl IntoIterator<Item = OsString>) -> Result<Done, Failure> {
     let tasks = &tasks;
     let Args { command } = Args::try_parse_from(args).map_err(|error| misuse(&error))?;
     fpo_rng::simd::check().map_err(Failure::Input)?;
+    interrupt::survive_full_quota()?;
     match command {
         Command::Tasks(args) => tasks::run(&args, tasks),
         Command::Check(args) => check::run(&args, tasks),
-        Command::Train(args) => train::run(&args, tasks),
+        Command::Train(args) => return train::run(&args, tasks),
+        Command::Bench(args) => return bench::run(&args, tasks),
         Command::Eval(args) => eval::run(&args, tasks),
         Command::Play(args) => play::run(&args, tasks),
         Command::Export(args) => export::run(&args),
@@ -130,9 +132,9 @@ fn run(tasks: Tasks, args: impl IntoIterator<Item = OsString>) -> Result<(), Fai
         Command::Reproduce(args) => reproduce::run(&args, tasks),
         Command::Doctor(args) => doctor::run(&args),
         Command::Gridworld(args) => gridworld::run(&args, tasks),
-        Command::Bench(args) => bench::run(&args, tasks),
-        Command::Report(args) => report::run(&args),
+        Command::Report(args) => report::run(&args, tasks),
     }
+    .map(|()| Done::Finished)
 }
 
 /// The error of a wrong command line, in one line.
@@ -153,7 +155,16 @@ fn misuse(error: &clap::Error) -> Failure {
     let useful = useful
         .map(str::trim)
         .filter(|line| !line.is_empty() && !line.starts_with("tip: to pass "));
-    let line = useful.collect::<Vec<_>>().join("; ").replace(":; ", ": ");
+    let mut line = useful.collect::<Vec<_>>().join("; ").replace(":; ", ": ");
+    // It helps if there is such a file.
+    let meant = std::env::args_os().skip(1).find(|arg| {
+        let bytes = arg.as_encoded_bytes();
+        bytes.starts_with(b"-") && bytes.len() > 1 && Path::new(arg).exists()
+    });
+    if let Some(path) = meant.filter(|_| error.kind() == ErrorKind::UnknownArgument) {
+        let path = fpo_files::quoted(Path::new(&path));
+        line += &format!("; for the file or folder of that name write {path}");
+    }
     Failure::input(line.trim_start_matches("error: "))
 }
 

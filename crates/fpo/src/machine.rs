@@ -1,6 +1,7 @@
 //! The machine of a run, recorded in its folder.
 
 use crate::failure::Failure;
+use fpo_files::quoted;
 use fpo_report::machine::{FILE, Machine};
 use fpo_run::run::Session;
 
@@ -16,5 +17,5 @@ pub(crate) fn record(session: &Session, threads: usize) -> Result<(), Failure> {
     here(threads, session.trainer().iteration())
         .with_versions(versions)
         .record(folder)
-        .map_err(|e| Failure::runtime(format!("cannot write {}: {e}", folder.join(FILE).display())))
+        .map_err(|e| Failure::runtime(format!("cannot write {}: {e}", quoted(&folder.join(FILE)))))
 }

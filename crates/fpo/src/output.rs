@@ -2,6 +2,7 @@
 //! training, so errors of writing a line are not reported at once.
 
 use crate::failure::Failure;
+use fpo_files::{is_hidden, quoted};
 use std::fmt::{self, Write as _};
 use std::fs;
 use std::io::{ErrorKind, Write, stderr, stdout};
@@ -19,6 +20,22 @@ pub(crate) fn print(line: &str) {
         }
         _ => {}
     }
+}
+
+/// Prints a result as JSON, in which characters that a terminal must not get are escaped as JSON
+/// does it.
+pub(crate) fn print_json(value: &serde_json::Value) {
+    let mut text = String::new();
+    for c in format!("{value:#}").chars() {
+        if is_hidden(c) && c != '\n' {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(text, "\\u{unit:04x}");
+            }
+        } else {
+            text.push(c);
+        }
+    }
+    print(&text);
 }
 
 /// Fails if a result could not be written, for example to a full disk. A closed pipe is not an
@@ -47,24 +64,26 @@ pub(crate) fn save(path: &Path, asked: bool, bytes: &[u8]) -> Result<(), Failure
         fpo_files::replace(path, bytes)
     };
     written.map_err(|e| {
-        let message = format!("cannot write {}: {e}", path.display());
+        let message = format!("cannot write {}: {e}", quoted(path));
         match e.kind() {
             ErrorKind::NotFound
             | ErrorKind::NotADirectory
             | ErrorKind::IsADirectory
+            | ErrorKind::InvalidFilename
             | ErrorKind::PermissionDenied => Failure::input(message),
             _ => Failure::runtime(message),
         }
     })
 }
 
-/// Text that may come from an untrusted file, with terminal control characters escaped.
+/// Text that may come from an untrusted file, with terminal control characters and invisible ones
+/// escaped.
 pub(crate) struct Shown<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for c in self.0.chars() {
-            if c.is_control() && c != '\n' {
+            if is_hidden(c) && c != '\n' {
                 write!(f, "{}", c.escape_default())?;
             } else {
                 f.write_char(c)?;

@@ -5,6 +5,7 @@ mod letters;
 
 use crate::failure::Failure;
 use crate::output;
+use fpo_files::quoted;
 use resvg::{tiny_skia, usvg};
 use std::path::Path;
 use svg::Document;
@@ -39,7 +40,7 @@ pub(crate) fn check(path: &Path) -> Result<(), Failure> {
     } else {
         Err(Failure::input(format!(
             "{}: the picture's name must end in .svg or .png",
-            path.display()
+            quoted(path)
         )))
     }
 }

@@ -7,19 +7,17 @@ use crate::policy::load;
 use crate::tasks::Tasks;
 use crate::video::{Format, Video};
 use crate::{format, interrupt};
+use fpo_files::quoted;
 use fpo_learn::evaluate::play;
+use fpo_run::run::run_containing;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
 /// Films a policy.
 pub(crate) fn run(args: &args::Play, tasks: &Tasks) -> Result<(), Failure> {
     let out = args.out.clone().unwrap_or_else(|| {
-        if args.policy.is_dir() {
-            args.policy.join("video.mp4")
-        } else {
-            PathBuf::from("video.mp4")
-        }
+        let run = run_containing(&args.policy);
+        run.unwrap_or_default().join("video.mp4")
     });
     let kind = Format::from_path(&out).map_err(Failure::input)?;
     let loaded = load(&args.policy, args.checkpoint, args.task.as_deref(), tasks)?;
@@ -46,7 +44,7 @@ pub(crate) fn run(args: &args::Play, tasks: &Tasks) -> Result<(), Failure> {
     log(&format!(
         "filming {} ({}), {frames} frames",
         loaded.policy.task(),
-        loaded.source.display()
+        quoted(&loaded.source)
     ));
     let mut returns = Vec::new();
     for episode in 0.. {
@@ -77,7 +75,7 @@ pub(crate) fn run(args: &args::Play, tasks: &Tasks) -> Result<(), Failure> {
                 }
             },
         )
-        .map_err(|e| Failure::runtime(format!("{}: {e}", loaded.source.display())))?;
+        .map_err(|e| Failure::runtime(format!("{}: {e}", quoted(&loaded.source))))?;
         returns.push(format::format_number(Some(total)));
         if let Some(failure) = end {
             return Err(failure);
@@ -89,7 +87,7 @@ pub(crate) fn run(args: &args::Play, tasks: &Tasks) -> Result<(), Failure> {
     video.finish()?;
     print(&format!(
         "{}: {:.1} s at {fps:.0} frames a second; return of the whole episode{}: {}",
-        out.display(),
+        quoted(&out),
         frames as f64 / fps,
         if returns.len() > 1 { "s" } else { "" },
         returns.join(", ")

@@ -7,8 +7,9 @@ pub(crate) use show::show;
 use crate::failure::Failure;
 use crate::tasks::Tasks;
 use fpo_env::Task;
+use fpo_files::{CONVERTED, is_crlf, quoted};
 use fpo_policy::Policy;
-use fpo_run::run::{Pick, find_policy};
+use fpo_run::run::{Pick, RunFolder, find_policy, is_checkpoint, run_containing};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -30,15 +31,23 @@ pub(crate) struct PolicyFile {
 
 /// Reads the policy at `path` (of a run: that of the checkpoint `pick`), of whatever task.
 pub(crate) fn read(path: &Path, pick: Option<Pick>) -> Result<PolicyFile, Failure> {
-    if pick.is_some() && (path.is_file() || path.join("manifest.json").is_file()) {
+    if pick.is_some() && (path.is_file() || is_checkpoint(path)) {
         return Err(Failure::input(format!(
             "--checkpoint selects one of a run's checkpoints; {} is a single policy",
-            path.display()
+            quoted(path)
         )));
     }
     let (bytes, source) = find_policy(path, pick.unwrap_or(Pick::Latest))?;
-    let policy =
-        Policy::load(&bytes).map_err(|e| Failure::input(format!("{}: {e}", source.display())))?;
+    let policy = Policy::load(&bytes).map_err(|e| {
+        let source = quoted(&source);
+        // Where the header of such a file begins; a text file is none.
+        let header = bytes.get(8..10).is_some_and(|start| start.contains(&b'{'));
+        Failure::input(if header && is_crlf(&bytes) {
+            format!("{source}: {CONVERTED}")
+        } else {
+            format!("{source}: {e}")
+        })
+    })?;
     Ok(PolicyFile {
         policy,
         bytes,
@@ -54,10 +63,14 @@ pub(crate) fn load(
     tasks: &Tasks,
 ) -> Result<Loaded, Failure> {
     let PolicyFile { policy, source, .. } = read(path, pick)?;
-    let at_source = |e: Failure| Failure::input(format!("{}: {e}", source.display()));
+    let at_source = |e: Failure| Failure::input(format!("{}: {e}", quoted(&source)));
+    let run = run_containing(path);
     let task = match file {
         Some(file) => tasks.read(file)?,
-        None if path.is_dir() => tasks.of_run(path, policy.task()).map_err(at_source)?,
+        None if run.is_some() || path.is_dir() => {
+            let run = run.as_deref().unwrap_or(path);
+            tasks.of_run(run, policy.task()).map_err(at_source)?
+        }
         None => tasks.named(policy.task()).map_err(|e| {
             at_source(Failure::input(format!(
                 "{e}; if it was trained on a task file, name that with --task"
@@ -67,7 +80,7 @@ pub(crate) fn load(
     if task.spec().name != policy.task() {
         return Err(Failure::input(format!(
             "{}: it was trained on `{}`, not on `{}`",
-            source.display(),
+            quoted(&source),
             policy.task(),
             task.spec().name
         )));
@@ -75,13 +88,13 @@ pub(crate) fn load(
     let task = policy
         .adaptation()
         .apply(task)
-        .map_err(|e| Failure::input(format!("{}: {e}", source.display())))?;
+        .map_err(|e| Failure::input(format!("{}: {e}", quoted(&source))))?;
     let spec = task.spec();
     if policy.observation() != spec.observation || !policy.action_map().spans(spec) {
         return Err(Failure::input(format!(
             "{}: it was trained on another version of {}: its observations or its action range are \
             not those of this version",
-            source.display(),
+            quoted(&source),
             spec.name
         )));
     }
@@ -100,28 +113,12 @@ pub(crate) fn threads(asked: Option<u16>) -> usize {
     )
 }
 
-/// A path quoted for a shell.
-pub(crate) fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_can_be_pasted() {
-        let quote = |path: &str| quoted(Path::new(path));
-        assert_eq!(
-            quote("runs/cheetah-run-fast-seed0"),
-            "runs/cheetah-run-fast-seed0"
-        );
-        assert_eq!(quote("my runs/it's"), r"'my runs/it'\''s'");
-    }
+/// A warning that nothing guards a run's folder, where the file system cannot lock.
+pub(crate) fn unlocked(folder: &RunFolder) -> Option<String> {
+    let why = folder.unlocked()?;
+    Some(format!(
+        "warning: the file system cannot lock {} ({why}): make sure that no other process trains \
+         there",
+        quoted(folder.path())
+    ))
 }

@@ -4,8 +4,8 @@ use crate::args;
 use crate::failure::Failure;
 use crate::machine;
 use crate::output::{log, print, save};
-use crate::policy::quoted;
-use fpo_files::read_own;
+use crate::tasks::Tasks;
+use fpo_files::{quoted, read_own};
 use fpo_report::files::SUITE;
 use fpo_report::gather::gather;
 use fpo_report::page::{self, Film};
@@ -15,6 +15,7 @@ use fpo_report::suite::Suite;
 use fpo_report::tables::ReportInfo;
 use fpo_run::config::read_text;
 use fpo_run::health::{RunRecord, Severity, examine};
+use fpo_run::run::run_of;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::ErrorKind;
@@ -27,13 +28,16 @@ const EMBEDDED: u64 = 12 << 20;
 const PAGE: &str = "report.html";
 
 /// Writes the page.
-pub(crate) fn run(args: &args::Report) -> Result<(), Failure> {
+pub(crate) fn run(args: &args::Report, tasks: &Tasks) -> Result<(), Failure> {
+    let program = tasks.program();
+    // A path into a run stands for the run.
+    let folders: Vec<PathBuf> = args.folders.iter().map(|path| run_of(path)).collect();
     let out = |folder: &Path| args.out.clone().unwrap_or_else(|| folder.join(PAGE));
-    let (out, page) = match &args.folders[..] {
-        [folder] if folder.join(SUITE).is_file() => (out(folder), of_suite(folder)?),
+    let (out, page) = match &folders[..] {
+        [folder] if folder.join(SUITE).is_file() => (out(folder), of_suite(folder, program)?),
         [folder] => match runs_in(folder) {
             Some(runs) => {
-                let page = of_runs(&args.folders, &runs, folder)?;
+                let page = of_runs(&folders, &runs, folder, program)?;
                 (out(folder), page)
             }
             None => (out(folder), of_run(folder, &out(folder))?),
@@ -47,11 +51,11 @@ pub(crate) fn run(args: &args::Report) -> Result<(), Failure> {
             if args.out.is_none() {
                 foreign_page(Path::new(PAGE))?;
             }
-            (out(here), of_runs(folders, &runs, here)?)
+            (out(here), of_runs(folders, &runs, here, program)?)
         }
     };
     save(&out, args.out.is_some(), page.as_bytes())?;
-    print(&format!("written: {}", out.display()));
+    print(&format!("written: {}", quoted(&out)));
     Ok(())
 }
 
@@ -73,15 +77,19 @@ fn is_a_run(folder: &Path) -> bool {
 
 /// Refuses to replace a file in the user's folder that this program did not write.
 fn foreign_page(path: &Path) -> Result<(), Failure> {
-    let ours = match read_own(path, LARGEST_PAGE) {
-        Ok(bytes) => String::from_utf8_lossy(&bytes).contains(page::MARK),
+    // A page may be read here, which [`read_own`] takes for what a browser left.
+    let ours = match fs::symlink_metadata(path) {
+        Ok(there) if there.is_file() && there.len() <= LARGEST_PAGE => {
+            fs::read(path).is_ok_and(|bytes| String::from_utf8_lossy(&bytes).contains(page::MARK))
+        }
+        Ok(_) => false,
         Err(e) => e.kind() == ErrorKind::NotFound,
     };
     match ours {
         true => Ok(()),
         false => Err(Failure::input(format!(
             "{} is here already, and no page of this program: name another with --out",
-            path.display()
+            quoted(path)
         ))),
     }
 }
@@ -90,7 +98,12 @@ fn foreign_page(path: &Path) -> Result<(), Failure> {
 const LARGEST_PAGE: u64 = 1 << 30;
 
 /// The page about several runs; `asked` are the folders that the user named.
-fn of_runs(asked: &[PathBuf], runs: &[PathBuf], folder: &Path) -> Result<String, Failure> {
+fn of_runs(
+    asked: &[PathBuf],
+    runs: &[PathBuf],
+    folder: &Path,
+    program: &str,
+) -> Result<String, Failure> {
     let (mut records, mut damaged) = (Vec::new(), Vec::new());
     for run in runs {
         match Record::read(run) {
@@ -117,13 +130,13 @@ fn of_runs(asked: &[PathBuf], runs: &[PathBuf], folder: &Path) -> Result<String,
     }
     let asked: Vec<String> = asked.iter().map(|path| quoted(path)).collect();
     let about = ReportInfo {
-        command: format!("fpo report {}", asked.join(" ")),
+        command: format!("{program} report {}", asked.join(" ")),
         here: machine::here(1, 0),
         remarks,
     };
     let list: String = runs
         .iter()
-        .map(|run| format!("{}\n", run.display()))
+        .map(|run| format!("{}\n", quoted(run)))
         .collect();
     Ok(page::of_results(&results, &about, ("the runs", &list)))
 }
@@ -144,14 +157,14 @@ fn not_a_run(error: RecordError) -> Failure {
         RecordError::NotARun { folder, .. } if folder.is_dir() => Failure::input(format!(
             "{} is neither a run, which has a config.toml, nor a benchmark, which has a {SUITE}, \
              nor a folder of runs",
-            folder.display()
+            quoted(&folder)
         )),
         e => Failure::input(e),
     }
 }
 
 pub(crate) fn of_run(folder: &Path, out: &Path) -> Result<String, Failure> {
-    let record = Record::read(folder).map_err(not_a_run)?;
+    let record = Record::with_curves(folder, page::is_shown).map_err(not_a_run)?;
     let findings = findings(folder);
     Ok(page::of_run(
         &record,
@@ -183,29 +196,48 @@ fn film(folder: &Path, out: &Path) -> Result<Option<Film>, Failure> {
         return Ok(None);
     };
     if about.len() <= EMBEDDED {
-        let bytes = read_own(&file, EMBEDDED)
-            .map_err(|e| Failure::runtime(format!("cannot read {}: {e}", file.display())))?;
+        let read = read_own(&file, EMBEDDED);
+        // A pointer to a film is none.
+        if read
+            .as_ref()
+            .is_err_and(|e| e.kind() == ErrorKind::InvalidData)
+        {
+            return Ok(None);
+        }
+        let bytes =
+            read.map_err(|e| Failure::runtime(format!("cannot read {}: {e}", quoted(&file))))?;
         return Ok(Some(Film::Embedded(bytes)));
     }
     let beside = out.parent() == Some(folder);
     let link = if beside {
         "video.mp4".to_owned()
     } else {
-        file.display().to_string()
+        address(&file)
     };
     Ok(Some(Film::Linked(link)))
 }
 
-fn of_suite(folder: &Path) -> Result<String, Failure> {
+/// The address of a file for a browser: absolute, with what has a meaning there as `%NN`.
+fn address(file: &Path) -> String {
+    let full = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+    let bytes = full.as_os_str().as_encoded_bytes().iter();
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-~".contains(&b);
+    let text = bytes.map(|&b| match b {
+        b if plain(b) => char::from(b).to_string(),
+        b => format!("%{b:02X}"),
+    });
+    format!("file://{}", text.collect::<String>())
+}
+
+fn of_suite(folder: &Path, program: &str) -> Result<String, Failure> {
     let file = folder.join(SUITE);
     let text = read_text(&file)?;
     let name = name_of(folder);
-    let mut suite =
-        Suite::parse(&name, &text, &file.display().to_string()).map_err(Failure::input)?;
+    let mut suite = Suite::parse(&name, &text, &quoted(&file)).map_err(Failure::input)?;
     suite.seeds = seeds(&suite, folder);
     let results = Results::read(&suite, folder).map_err(Failure::input)?;
     let about = ReportInfo {
-        command: format!("fpo report {}", quoted(folder)),
+        command: format!("{program} report {}", quoted(folder)),
         here: machine::here(1, 0),
         remarks: Vec::new(),
     };

@@ -1,9 +1,10 @@
 //! The summary that is printed after a training.
 
 use crate::display::Display;
+use crate::eval;
 use crate::format::{count, duration, rate};
 use crate::output::print;
-use crate::{eval, policy};
+use fpo_files::quoted;
 use fpo_run::run::Session;
 
 /// After the run's last iteration: prints its evaluation, and commands for the next steps.
@@ -34,7 +35,7 @@ pub(crate) fn finished(session: &Session, display: &Display, program: &str) {
         ));
         eval::table(evaluation).iter().for_each(|line| print(line));
     }
-    let folder = policy::quoted(session.folder().path());
+    let folder = quoted(session.folder().path());
     let longer = 2 * config.train.steps.max(session.trainer().env_steps());
     let (rate_now, rate_longer) = (
         session.learning_rate_fraction(config.train.steps),
@@ -88,6 +89,6 @@ pub(crate) fn stopped(session: &Session, program: &str) {
     ));
     print(&format!(
         "resume with: {program} train --resume {}",
-        policy::quoted(session.folder().path())
+        quoted(session.folder().path())
     ));
 }

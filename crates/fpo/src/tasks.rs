@@ -2,9 +2,9 @@
 
 use crate::args;
 use crate::failure::Failure;
-use crate::output::print;
-use crate::policy::quoted;
+use crate::output::{print, print_json};
 use fpo_env::{Task, check_task};
+use fpo_files::quoted;
 use fpo_mujoco::task_file::FileTask;
 use fpo_run::run::task_file;
 use serde_json::json;
@@ -81,7 +81,7 @@ impl Tasks {
         if self.all.iter().any(|known| known.spec().name == *name) {
             return Err(Failure::input(format!(
                 "{}: `{name}` is the name of a built-in task; give yours another `name`",
-                path.display()
+                quoted(&path)
             )));
         }
         Ok(Arc::new(task))
@@ -96,7 +96,7 @@ impl Tasks {
         if task.spec().name != name {
             return Err(Failure::input(format!(
                 "{} is `{}`, but what was trained is `{name}`",
-                file.display(),
+                quoted(&file),
                 task.spec().name
             )));
         }
@@ -146,7 +146,7 @@ pub(crate) fn run(args: &args::Tasks, tasks: &Tasks) -> Result<(), Failure> {
     let tasks = if named.is_empty() { &tasks.all } else { &named };
     if args.json {
         let all: Vec<_> = tasks.iter().map(|task| describe(task.as_ref())).collect();
-        print(&format!("{:#}", json!(all)));
+        print_json(&json!(all));
         return Ok(());
     }
     let width = tasks

@@ -2,16 +2,20 @@
 
 use crate::args;
 use crate::display::Display;
-use crate::failure::Failure;
+use crate::failure::{Done, Failure};
 use crate::format::count;
 use crate::output::{log, print};
-use crate::policy::threads;
+use crate::policy::{threads, unlocked};
 use crate::tasks::Tasks;
-use crate::{interrupt, machine, policy, summary};
+use crate::{interrupt, machine, summary};
 use fpo_env::Task;
+use fpo_files::quoted;
 use fpo_learn::trainer::TrainError;
-use fpo_run::config::{self, Config};
-use fpo_run::run::{Outcome, RunError, RunFolder, Session, check_start, digest};
+use fpo_run::checkpoint::Checkpoints;
+use fpo_run::config::{self, Config, LearningPrecision};
+use fpo_run::run::{
+    Outcome, RunError, RunFolder, Session, check_start, digest, is_checkpoint, run_of,
+};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,20 +23,27 @@ use std::sync::Arc;
 const RUNS: &str = "runs";
 
 /// Trains a policy, or resumes a training.
-pub(crate) fn run(args: &args::Train, tasks: &Tasks) -> Result<(), Failure> {
+pub(crate) fn run(args: &args::Train, tasks: &Tasks) -> Result<Done, Failure> {
     if args.help_config {
-        return help_config(args, tasks);
+        return help_config(args, tasks).map(|()| Done::Finished);
     }
     // Early, so that a run stopped during startup saves its beginning.
     let stop =
         interrupt::stop_flag("finishing the iteration, then saving (Ctrl-C again quits at once)")?;
-    let mut session = match &args.resume {
-        Some(folder) => resume(args, tasks, folder.as_deref())?,
-        None => begin(args, tasks)?,
+    let session = match &args.resume {
+        Some(folder) => Some(resume(args, tasks, folder.as_deref())?),
+        None if args.resume_or_start => resume_or_start(args, tasks)?,
+        None => Some(begin(args, tasks)?),
     };
+    let Some(mut session) = session else {
+        return Ok(Done::Finished);
+    };
+    if let Some(warning) = unlocked(session.folder()) {
+        log(&warning);
+    }
     machine::record(&session, threads(args.threads))?;
     let config = session.config();
-    let folder = session.folder().path().display();
+    let folder = quoted(session.folder().path());
     log(&format!(
         "training {} ({}, seed {}) in {folder}",
         config.task,
@@ -52,28 +63,22 @@ pub(crate) fn run(args: &args::Train, tasks: &Tasks) -> Result<(), Failure> {
     let outcome = session.run(&stop, &mut display);
     display.finish();
     match outcome {
-        Ok(Outcome::Finished) => summary::finished(&session, &display, tasks.program()),
-        Ok(Outcome::Stopped) => summary::stopped(&session, tasks.program()),
-        Err(error) => return Err(failed(error, &session)),
+        Ok(Outcome::Finished) => {
+            summary::finished(&session, &display, tasks.program());
+            Ok(Done::Finished)
+        }
+        Ok(Outcome::Stopped) => {
+            summary::stopped(&session, tasks.program());
+            Ok(Done::Stopped)
+        }
+        Err(error) => Err(failed(error, &session)),
     }
-    Ok(())
 }
 
 /// A new run.
 fn begin(args: &args::Train, tasks: &Tasks) -> Result<Session, Failure> {
-    let name = args.task.as_deref();
-    let name = name.ok_or_else(|| Failure::input("name a task (`fpo tasks` lists them)"))?;
-    let task = tasks.find(name)?;
-    let place = Place {
-        out: args.out.as_deref(),
-        name: args.name.as_deref(),
-        force: args.force,
-    };
-    let (config, note) = resolve(args, &task.spec().name)?;
-    if let Some(note) = note {
-        log(&format!("note: {note}"));
-    }
-    begin_in(place, task, config, threads(args.threads))
+    let (task, config) = asked(args, tasks)?;
+    begin_in(place(args), task, config, threads(args.threads))
 }
 
 /// Where a new run's folder is to be.
@@ -82,9 +87,17 @@ pub struct Place<'a> {
     /// The folder in which run folders are created; `runs` by default.
     pub out: Option<&'a Path>,
     /// The name of the run's folder; TASK-PRESET-seedN by default.
-    pub name: Option<&'a str>,
+    pub name: Option<&'a Path>,
     /// Replaces a run that is already there.
     pub force: bool,
+}
+
+fn place(args: &args::Train) -> Place<'_> {
+    Place {
+        out: args.out.as_deref(),
+        name: args.name.as_deref(),
+        force: args.force,
+    }
 }
 
 /// Begins a new run of `task`, of which `config` has the settings, on `threads` threads.
@@ -98,11 +111,7 @@ pub fn begin_in(
     config: Config,
     threads: usize,
 ) -> Result<Session, Failure> {
-    let out = place.out.unwrap_or(Path::new(RUNS));
-    let folder = out.join(match place.name {
-        Some(name) => one_folder(name)?,
-        None => default_name(&config),
-    });
+    let folder = folder_of(place, &config)?;
     // Before the folder is created.
     config
         .check_machine()
@@ -110,6 +119,81 @@ pub fn begin_in(
     check_start(&config, task.as_ref())?;
     let folder = RunFolder::create(&folder, place.force)?;
     Ok(Session::begin(folder, config, task, threads)?)
+}
+
+/// A new run, or the existing one of the same folder; none if that one is complete.
+fn resume_or_start(args: &args::Train, tasks: &Tasks) -> Result<Option<Session>, Failure> {
+    let (task, mut config) = asked(args, tasks)?;
+    let folder = folder_of(place(args), &config)?;
+    // Files of a run without its settings are no run to continue; that is an error of beginning.
+    if !(RunFolder::holds_a_run(&folder) && folder.join("config.toml").is_file()) {
+        let begun = begin_in(place(args), task, config, threads(args.threads))?;
+        return Ok(Some(begun));
+    }
+    let locked = RunFolder::open(&folder)?;
+    let recorded = config::load_recorded(&locked.config(), &[])?;
+    if config.train.precision == LearningPrecision::Auto {
+        // Machine-dependent choices were resolved when the run started.
+        config.train.precision = recorded.train.precision;
+    }
+    if config.init.digest.is_empty() {
+        config.init.digest.clone_from(&recorded.init.digest);
+    }
+    let changes = config::differences(&config, &recorded)?;
+    match Session::resume(locked, config, task, threads(args.threads)) {
+        Err(RunError::Complete { steps, .. }) => {
+            print(&format!(
+                "{} is complete ({} environment steps); there is nothing to do",
+                quoted(&folder),
+                count(steps)
+            ));
+            Ok(None)
+        }
+        Err(RunError::Reached { reached, steps, .. }) => {
+            print(&format!(
+                "{} has reached a return of {reached:.2} ({} environment steps); there is nothing \
+                 to do",
+                quoted(&folder),
+                count(steps)
+            ));
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+        Ok(session) => {
+            for config::Difference { key, value, other } in changes {
+                log(&format!(
+                    "note: `{key}` is {value} from now on, and was {other}"
+                ));
+            }
+            Ok(Some(session))
+        }
+    }
+}
+
+/// The task of a new run and its settings.
+fn asked(args: &args::Train, tasks: &Tasks) -> Result<(Arc<dyn Task>, Config), Failure> {
+    let name = args.task.as_deref();
+    let name = name.ok_or_else(|| {
+        Failure::input(format!(
+            "name a task (`{} tasks` lists them)",
+            tasks.program()
+        ))
+    })?;
+    let task = tasks.find(name)?;
+    let (config, note) = resolve(args, &task.spec().name)?;
+    if let Some(note) = note {
+        log(&format!("note: {note}"));
+    }
+    Ok((task, config))
+}
+
+/// The folder of a new run with these settings.
+fn folder_of(place: Place, config: &Config) -> Result<PathBuf, Failure> {
+    let out = place.out.unwrap_or(Path::new(RUNS));
+    Ok(out.join(match place.name {
+        Some(name) => one_folder(name)?,
+        None => default_name(config),
+    }))
 }
 
 /// An existing run.
@@ -124,11 +208,11 @@ fn resume(args: &args::Train, tasks: &Tasks, folder: Option<&Path>) -> Result<Se
                     return Err(Failure::input(format!(
                         "{flag} cannot be used with --resume {}, which already names the run's \
                          folder",
-                        policy::quoted(folder)
+                        quoted(folder)
                     )));
                 }
             }
-            folder.to_owned()
+            run_to_resume(folder, tasks.program())?
         }
         (None, Some(task)) => {
             let task = tasks.find(task)?;
@@ -138,9 +222,10 @@ fn resume(args: &args::Train, tasks: &Tasks, folder: Option<&Path>) -> Result<Se
             }
         }
         (None, None) => {
-            return Err(Failure::input(
-                "name the folder to resume: fpo train --resume DIR",
-            ));
+            return Err(Failure::input(format!(
+                "name the folder to resume: {} train --resume DIR",
+                tasks.program()
+            )));
         }
     };
     // A preset and a seed from which the folder's name was derived are used.
@@ -153,7 +238,7 @@ fn resume(args: &args::Train, tasks: &Tasks, folder: Option<&Path>) -> Result<Se
         if given {
             return Err(Failure::input(format!(
                 "{flag} belongs to a new run; {} has its own",
-                folder.display()
+                quoted(&folder)
             )));
         }
     }
@@ -165,7 +250,7 @@ fn resume(args: &args::Train, tasks: &Tasks, folder: Option<&Path>) -> Result<Se
         if asked.spec().name != config.task {
             return Err(Failure::input(format!(
                 "{} is a run of {}",
-                folder.path().display(),
+                quoted(folder.path()),
                 config.task
             )));
         }
@@ -173,7 +258,7 @@ fn resume(args: &args::Train, tasks: &Tasks, folder: Option<&Path>) -> Result<Se
             return Err(Failure::input(format!(
                 "{} was trained with other files of the task {}: undo the change to resume, or \
                 start a new run",
-                folder.path().display(),
+                quoted(folder.path()),
                 config.task
             )));
         }
@@ -184,6 +269,35 @@ fn resume(args: &args::Train, tasks: &Tasks, folder: Option<&Path>) -> Result<Se
         task,
         threads(args.threads),
     )?)
+}
+
+/// The folder of the run that `path` leads to: it, its checkpoints, or the newest of them. A run
+/// continues from its newest checkpoint; another would lose what came after it.
+fn run_to_resume(path: &Path, program: &str) -> Result<PathBuf, Failure> {
+    let run = run_of(path);
+    let full = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let step = |path: &Path| {
+        let folder = path
+            .ancestors()
+            .take(2)
+            .find(|folder| is_checkpoint(folder))?;
+        Checkpoints::step(folder)
+    };
+    let Some(asked) = step(path).or_else(|| step(&full)) else {
+        return Ok(run);
+    };
+    let all = Checkpoints::list(&run.join("checkpoints")).map_err(Failure::input)?;
+    let newest = all.last().and_then(|path| Checkpoints::step(path));
+    match newest {
+        Some(newest) if newest != asked => Err(Failure::input(format!(
+            "{} is not the newest checkpoint of its run, from which a run continues; \
+             `{program} train --resume {}` continues from {} steps",
+            quoted(path),
+            quoted(&run),
+            count(newest)
+        ))),
+        _ => Ok(run),
+    }
 }
 
 fn resolve(args: &args::Train, task: &str) -> Result<(Config, Option<String>), Failure> {
@@ -223,14 +337,13 @@ fn default_name(config: &Config) -> PathBuf {
 }
 
 /// `name`, if it is the name of a single folder.
-fn one_folder(name: &str) -> Result<PathBuf, Failure> {
-    let name = PathBuf::from(name);
+fn one_folder(name: &Path) -> Result<PathBuf, Failure> {
     let plain = matches!(
         name.components().collect::<Vec<_>>()[..],
         [Component::Normal(_)]
     );
     if plain {
-        Ok(name)
+        Ok(name.to_owned())
     } else {
         Err(Failure::input(
             "--name is the name of one folder; use --out for the folder that contains it",
@@ -288,7 +401,7 @@ fn failed(error: RunError, session: &Session) -> Failure {
     let hint = match session.last_saved() {
         // A collapsed run has already been rolled back to it.
         Some(_) if matches!(error, RunError::Collapsed { .. }) => String::new(),
-        Some(checkpoint) => format!("; the last good checkpoint is {}", checkpoint.display()),
+        Some(checkpoint) => format!("; the last good checkpoint is {}", quoted(checkpoint)),
         None => String::new(),
     };
     // What the task knows about a number that was not finite.

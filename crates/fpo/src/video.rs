@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use fpo_env::Picture;
+use fpo_files::{quoted, rename_over, sync};
 use tempfile::NamedTempFile;
 
 /// The film formats of this program.
@@ -33,7 +34,7 @@ impl Format {
         match ending.as_deref() {
             Some("mp4") => Ok(Self::Mp4),
             Some("gif") => Ok(Self::Gif),
-            _ => bail!("`{}` is neither a .mp4 nor a .gif file", path.display()),
+            _ => bail!("`{}` is neither a .mp4 nor a .gif file", quoted(path)),
         }
     }
 
@@ -105,7 +106,7 @@ impl Video {
         if !(fps > 0.0 && fps <= format.max_fps()) {
             bail!(
                 "`{}` can show more than 0 and at most {} frames a second, not {fps}",
-                path.display(),
+                quoted(path),
                 format.max_fps()
             );
         }
@@ -160,15 +161,19 @@ impl Video {
             ..
         } = self;
         if frames == 0 {
-            bail!("`{}` would be a film without a frame", path.display());
+            bail!("`{}` would be a film without a frame", quoted(&path));
         }
         let save = || -> Result<()> {
             let file = encoder
                 .finish()?
                 .into_inner()
                 .map_err(|error| error.into_error())?;
-            file.as_file().sync_all()?;
-            file.persist(&path).map_err(|error| error.error)?;
+            sync(file.as_file())?;
+            // Deleted when dropped, unless it has its name by then.
+            let temporary = file.into_temp_path();
+            rename_over(&temporary, &path)?;
+            // There is nothing of this name to delete any more.
+            let _ = temporary.keep();
             Ok(())
         };
         save().with_context(|| cannot_write(&path))
@@ -176,7 +181,7 @@ impl Video {
 }
 
 fn cannot_write(path: &Path) -> String {
-    format!("cannot write `{}`", path.display())
+    format!("cannot write `{}`", quoted(path))
 }
 
 /// A hidden temporary file in the folder of `path`, deleted when dropped, with the permissions of a

@@ -4,20 +4,17 @@ use super::html::{Page, base64, escaped};
 use super::{Film, Finding, Severity};
 use crate::number::{alike, count, duration, format_number, with_error};
 use crate::plot::{self, Curve, Panel, Unit};
-use crate::record::{Evaluation, Record, Returns};
+use crate::record::{EXTRAS, Evaluation, Record, Returns};
 use crate::tables::Grid;
-use std::collections::BTreeSet;
+use crate::thin::{Merge, POINTS, Thinned};
+use std::path::Path;
 
-/// Maximum number of points of a curve: about one per pixel.
-const POINTS: usize = 360;
+/// Most evaluations in the table.
+const IN_TABLE: usize = 200;
 
 /// The page about `record`. `findings` are none if the run was not checked.
 pub fn of_run(record: &Record, findings: Option<&[Finding]>, film: Option<&Film>) -> String {
-    let name = record
-        .folder
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy();
+    let name = name_of(&record.folder);
     let text = |key: &str| record.text_setting(key).to_owned();
     let subtitle = format!(
         "{}, preset {}, {}, seed {}",
@@ -59,13 +56,21 @@ pub fn of_run(record: &Record, findings: Option<&[Finding]>, film: Option<&Film>
             "Whole episodes with fixed parameters. First: mean returns. Others: the mean, and the \
             band from the lowest to the highest return.",
         );
-        page.table(&evaluations(&record.evaluations), false);
+        let shown = in_table(&record.evaluations);
+        if shown.len() < record.evaluations.len() {
+            page.paragraph(&format!(
+                "The table has {} of {} evaluations, the best and the last among them.",
+                shown.len(),
+                record.evaluations.len()
+            ));
+        }
+        page.table(&evaluations(&shown), false);
     }
     let panels = training_panels(record);
     if !panels.is_empty() {
         page.heading("Training");
-        let note = match record.rows.len() {
-            0..=POINTS => {
+        let note = match record.iterations {
+            0..=MOST_ROWS => {
                 "Every iteration, over environment steps. Values far beyond all others are drawn \
                 at the edge."
             }
@@ -90,6 +95,34 @@ pub fn of_run(record: &Record, findings: Option<&[Finding]>, film: Option<&Film>
     page.heading("Settings");
     page.folded("every setting", &record.config_text);
     page.finish()
+}
+
+/// Rows up to which every one is drawn.
+const MOST_ROWS: u64 = POINTS as u64;
+
+/// The metrics that the page shows, for [`Record::with_curves`].
+pub fn is_shown(metric: &str) -> bool {
+    let shown = SHOWN.iter().flat_map(|(_, _, curves)| *curves);
+    metric == SPEED || shown.into_iter().any(|(_, name, _)| *name == metric)
+}
+
+/// The name of a run's folder, also if it was named as `.` or `..`.
+fn name_of(folder: &Path) -> String {
+    let full = folder.canonicalize();
+    let full = full.as_deref().unwrap_or(folder);
+    let name = folder.file_name().or(full.file_name());
+    name.unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The evaluations of the table: all, or evenly many of them, with the best and the last.
+fn in_table(all: &[Evaluation]) -> Vec<Evaluation> {
+    let every = all.len().div_ceil(IN_TABLE).max(1);
+    let best = (0..all.len()).max_by(|a, b| all[*a].zero.mean.total_cmp(&all[*b].zero.mean));
+    let shown = |k: usize| k.is_multiple_of(every) || k + 1 == all.len() || Some(k) == best;
+    (0..all.len())
+        .filter(|k| shown(*k))
+        .map(|k| all[k])
+        .collect()
 }
 
 fn headlines(record: &Record) -> Vec<(String, String)> {
@@ -186,16 +219,24 @@ fn evaluations(evaluations: &[Evaluation]) -> Grid {
 
 fn evaluation_panels(record: &Record) -> Vec<Panel> {
     let curve = |name: &str, of: &dyn Fn(&Evaluation) -> Returns, band: bool| {
-        let points = record
-            .evaluations
-            .iter()
-            .map(|e| (e.env_steps as f64, of(e).mean));
-        let ends = record.evaluations.iter().map(|e| (of(e).min, of(e).max));
+        let thin = |y: &dyn Fn(&Returns) -> f64, merge| {
+            let mut curve = Thinned::default();
+            let points = record.evaluations.iter();
+            points.for_each(|e| curve.push(e.env_steps as f64, y(&of(e))));
+            curve.points(merge)
+        };
+        let ends = thin(&|r| r.min, Merge::Least).into_iter();
+        let ends = ends.zip(thin(&|r| r.max, Merge::Greatest));
         Curve {
             name: name.to_owned(),
-            points: points.collect(),
-            band: if band { ends.collect() } else { Vec::new() },
-            marks: true,
+            points: thin(&|r| r.mean, Merge::Mean),
+            band: if band {
+                ends.map(|((_, low), (_, high))| (low, high)).collect()
+            } else {
+                Vec::new()
+            },
+            // Of so many points the marks would hide the curve.
+            marks: record.evaluations.len() <= IN_TABLE,
         }
     };
     let panel = |title: &str, curves| Panel {
@@ -221,14 +262,6 @@ fn evaluation_panels(record: &Record) -> Vec<Panel> {
             vec![curve("", &random, true)],
         ),
     ]
-}
-
-/// How neighboring values are merged.
-#[derive(Clone, Copy)]
-enum Merge {
-    Mean,
-    Least,
-    Greatest,
 }
 
 /// The panels of a run's metrics: title, unit, and name, metric and merging of each curve.
@@ -341,39 +374,24 @@ const SHOWN: [Shown; 20] = [
     ),
 ];
 
-/// What the names of metrics begin with that environments report by name.
-const EXTRAS: &str = "env/";
-
-/// Most panels of what the environments reported.
-const EXTRA_PANELS: usize = 60;
+/// The metric of the speed.
+const SPEED: &str = "time/steps_per_second";
 
 /// A panel for everything that the environments reported: reward terms, metrics of a task.
 fn extras_panels(record: &Record) -> impl Iterator<Item = Panel> {
-    let names = record.rows.iter().flat_map(|row| &row.values);
-    let names = names.filter_map(|(name, _)| name.strip_prefix(EXTRAS));
-    let names: BTreeSet<&str> = names.collect();
-    // The first by name; an untrusted file may have any number.
-    names.into_iter().take(EXTRA_PANELS).map(|name| Panel {
-        title: format!("of the environment: {name}"),
+    record.curves.extras().map(|metric| Panel {
+        title: format!("of the environment: {}", &metric[EXTRAS.len()..]),
         unit: Unit::Plain,
-        curves: vec![training_curve(
-            record,
-            "",
-            &format!("{EXTRAS}{name}"),
-            Merge::Mean,
-        )],
+        curves: vec![training_curve(record, "", metric, Merge::Mean)],
     })
 }
 
 /// The curve of a metric over environment steps.
 fn training_curve(record: &Record, name: &str, metric: &str, merge: Merge) -> Curve {
-    let values = record
-        .rows
-        .iter()
-        .filter_map(|row| Some((row.env_steps as f64, row.get(metric)?)));
+    let curve = record.curves.get(metric);
     Curve {
         name: name.to_owned(),
-        points: merged(&values.collect::<Vec<_>>(), merge),
+        points: curve.map_or(Vec::new(), |curve| curve.points(merge)),
         band: Vec::new(),
         marks: false,
     }
@@ -393,7 +411,7 @@ fn training_panels(record: &Record) -> Vec<Panel> {
         })
         .collect();
     panels.extend(extras_panels(record));
-    let speed = training_curve(record, "", "time/steps_per_second", Merge::Mean);
+    let speed = training_curve(record, "", SPEED, Merge::Mean);
     panels.push(Panel {
         title: "environment steps per second".to_owned(),
         unit: Unit::Count,
@@ -403,21 +421,6 @@ fn training_panels(record: &Record) -> Vec<Panel> {
     panels
 }
 
-/// At most [`POINTS`] points, each merged from neighbors.
-fn merged(points: &[(f64, f64)], merge: Merge) -> Vec<(f64, f64)> {
-    let size = points.len().div_ceil(POINTS).max(1);
-    let one = |group: &[(f64, f64)]| {
-        let values = group.iter().map(|(_, y)| *y);
-        let value = match merge {
-            Merge::Mean => values.sum::<f64>() / group.len() as f64,
-            Merge::Least => values.fold(f64::INFINITY, f64::min),
-            Merge::Greatest => values.fold(f64::NEG_INFINITY, f64::max),
-        };
-        (group[group.len() / 2].0, value)
-    };
-    points.chunks(size).map(one).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -425,21 +428,28 @@ mod tests {
     use std::fs;
 
     #[test]
-    fn neighbors_are_merged() {
-        let points: Vec<_> = (0..POINTS * 2)
-            .map(|k| (k as f64, (k % 2) as f64))
-            .collect();
-        for (merge, value) in [
-            (Merge::Mean, 0.5),
-            (Merge::Least, 0.0),
-            (Merge::Greatest, 1.0),
-        ] {
-            let merged = merged(&points, merge);
-            assert_eq!(merged.len(), POINTS);
-            assert!(merged.iter().all(|(_, y)| *y == value));
-        }
-        assert_eq!(merged(&points[..3], Merge::Mean), points[..3]);
-        assert_eq!(merged(&[], Merge::Mean), []);
+    fn a_table_of_many_evaluations_has_the_best_and_the_last() {
+        let returns = |mean: f64| Returns {
+            episodes: 1,
+            mean,
+            std: 0.0,
+            min: 0.0,
+            max: 0.0,
+            diverged: 0,
+        };
+        let evaluation = |k: u64| Evaluation {
+            iteration: k,
+            env_steps: k,
+            seconds: 0.0,
+            zero: returns(if k == 777 { 9.0 } else { 1.0 }),
+            random: returns(0.0),
+        };
+        let all: Vec<_> = (0..100_000).map(evaluation).collect();
+        let shown = in_table(&all);
+        assert!(shown.len() <= IN_TABLE + 2 && shown.contains(&all[777]));
+        assert_eq!(shown.last(), all.last());
+        assert_eq!(in_table(&all[..IN_TABLE]), all[..IN_TABLE]);
+        assert_eq!(in_table(&[]), []);
     }
 
     #[test]
@@ -452,7 +462,11 @@ mod tests {
             detail: "very".to_owned(),
         };
         let film = Film::Embedded(b"film".to_vec());
-        let page = of_run(&Record::read(&run).unwrap(), Some(&[finding]), Some(&film));
+        let page = of_run(
+            &Record::with_curves(&run, is_shown).unwrap(),
+            Some(&[finding]),
+            Some(&film),
+        );
         for part in [
             "hop-seed0",
             "6.000 ± 0.500",
@@ -468,7 +482,11 @@ mod tests {
             "task = \"<img src=http://x>\"\n[train]\nsteps = 300\n",
         )
         .unwrap();
-        let page = of_run(&Record::read(&run).unwrap(), Some(&[]), None);
+        let page = of_run(
+            &Record::with_curves(&run, is_shown).unwrap(),
+            Some(&[]),
+            None,
+        );
         assert!(page.contains("No problems were found") && page.contains("&lt;img src="));
         let addresses =
             page.matches("http").count() - page.matches("http://www.w3.org/2000/svg").count();
@@ -477,7 +495,7 @@ mod tests {
         for file in ["metrics.jsonl", "eval.csv"] {
             fs::remove_file(run.join(file)).unwrap();
         }
-        let page = of_run(&Record::read(&run).unwrap(), None, None);
+        let page = of_run(&Record::with_curves(&run, is_shown).unwrap(), None, None);
         assert!(!page.contains("NaN") && !page.contains("<h2>Evaluations"));
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     Checkpoint, CheckpointError, CheckpointInfo, FORMAT, FileRecord, KIND, MANIFEST, Manifest,
 };
-use fpo_files::{PARTIAL, discard, remove, sync_folder, write_synced};
+use fpo_files::{PARTIAL, REPLACED, discard, remove, sync_folder, write_synced};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,8 +11,6 @@ use std::path::{Path, PathBuf};
 const PREFIX: &str = "step-";
 /// Digits of the steps in a name, so that names sort like steps; `train.steps` has no more.
 const DIGITS: usize = 12;
-/// Prefix of a checkpoint that is being replaced by another of the same step.
-const REPLACED: &str = ".replaced-";
 
 /// The folder of a run's checkpoints, and how many are kept.
 #[derive(Clone, Debug)]
@@ -48,7 +46,8 @@ impl Checkpoints {
     }
 
     /// The checkpoints of `folder` from oldest to newest, without changing anything; none if the
-    /// folder does not exist.
+    /// folder does not exist. Links to folders count, as a hub's cache makes them: what is deleted
+    /// later is the link.
     ///
     /// # Errors
     /// If the folder cannot be read.
@@ -65,18 +64,18 @@ impl Checkpoints {
         let mut found = Vec::new();
         for entry in entries {
             let entry = entry.map_err(unreadable)?;
-            // Do not follow links: only folders inside this one may be deleted later.
-            if !entry.file_type().map_err(unreadable)?.is_dir() {
-                continue;
-            }
-            let step = entry
-                .file_name()
-                .to_str()
-                .and_then(|n| n.strip_prefix(PREFIX)?.parse::<u64>().ok());
-            found.extend(step.map(|step| (step, entry.path())));
+            let path = entry.path();
+            let step = Self::step(&path).filter(|_| path.is_dir());
+            found.extend(step.map(|step| (step, path)));
         }
         found.sort();
         Ok(found.into_iter().map(|(_, path)| path).collect())
+    }
+
+    /// The environment steps in the name of the checkpoint at `path`, if it is such a name.
+    pub fn step(path: &Path) -> Option<u64> {
+        let digits = path.file_name()?.to_str()?.strip_prefix(PREFIX)?;
+        digits.parse().ok()
     }
 
     /// Where the checkpoint after `env_steps` is in `folder`, if there is one.
@@ -178,7 +177,9 @@ impl Checkpoints {
             }
         })?;
         sync_folder(&self.folder)?;
-        remove(&replaced)
+        // It is saved; what is left of the old one is removed at the next start.
+        let _ = remove(&replaced);
+        Ok(())
     }
 
     /// Deletes all but the newest and the best ones. Failures to delete are ignored: extra

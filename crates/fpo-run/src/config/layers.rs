@@ -12,7 +12,7 @@ pub use settings_page::settings_page;
 pub(super) use keys::{Setting, ValueKind, keys};
 
 use super::{Config, Method, validate::validate};
-use fpo_files::read_capped;
+use fpo_files::{quoted, read_capped, stand_in};
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
@@ -145,7 +145,7 @@ pub fn label(config: &Config) -> String {
 /// # Errors
 /// As [`resolve`].
 pub fn load_recorded(file: &Path, sets: &[String]) -> Result<Config, ConfigError> {
-    let origin = file.display().to_string();
+    let origin = quoted(file);
     let unreadable = |e: std::io::Error| ConfigError::Read {
         file: origin.clone(),
         message: e.to_string(),
@@ -487,7 +487,7 @@ fn preset_table(name: &str) -> Result<Table, ConfigError> {
 }
 
 fn read(path: &Path) -> Result<(String, Table), ConfigError> {
-    let origin = path.display().to_string();
+    let origin = quoted(path);
     let table = parse(&read_text(path)?, &origin)?;
     Ok((origin, table))
 }
@@ -501,7 +501,7 @@ const LARGEST_FILE: u64 = 1 << 20;
 /// [`ConfigError::Read`] if it cannot be read, is longer than 1 MiB or is not UTF-8.
 pub fn read_text(path: &Path) -> Result<String, ConfigError> {
     let unreadable = |message: String| ConfigError::Read {
-        file: path.display().to_string(),
+        file: quoted(path),
         message,
     };
     let mut bytes = Vec::new();
@@ -512,7 +512,10 @@ pub fn read_text(path: &Path) -> Result<String, ConfigError> {
     if bytes.len() as u64 > LARGEST_FILE {
         return Err(unreadable("it is longer than 1 MiB".into()));
     }
-    utf8(bytes, &path.display().to_string())
+    if let Some(what) = stand_in(&bytes) {
+        return Err(unreadable(what.into()));
+    }
+    utf8(bytes, &quoted(path))
 }
 
 fn utf8(bytes: Vec<u8>, origin: &str) -> Result<String, ConfigError> {

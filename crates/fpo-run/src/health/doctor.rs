@@ -21,21 +21,19 @@ use fpo_learn::trainer::OF_CRITIC;
 /// ```
 pub fn examine(record: &RunRecord) -> Vec<Finding> {
     let mut found = record.damage.clone();
-    let mut detector = Detector::new(&record.config);
-    for row in &record.rows {
-        detector.observe(row);
-    }
-    if record.rows.is_empty() {
+    let detector = &record.rows.detector;
+    if record.rows.count == 0 {
         found.push(no_metrics(record));
     }
     found.extend(failure(record));
     found.extend(detector.present());
-    found.extend(past(record, &detector));
-    let present = &record.rows[record.rows.len().saturating_sub(PRESENT)..];
+    found.extend(past(record, detector));
+    let present = record.rows.present.iter().collect::<Vec<_>>();
+    let present = &present[..];
     if !present.is_empty() {
         found.extend(nulls(record, present));
         found.extend(clipping(record, present));
-        found.extend(critic(record, present, &detector));
+        found.extend(critic(record, present, detector));
         found.extend(bins(record, present));
         found.extend(diverged(present));
         found.extend(evaluations(record));
@@ -54,7 +52,7 @@ pub(super) fn damaged_checkpoint(error: &str) -> Finding {
         FindingKind::Normalizer,
         Severity::Warning,
         format!("a checkpoint cannot be read: {error}"),
-        "delete it, so that the run resumes from an earlier one",
+        "move it out of its folder, so that the run resumes from an earlier one",
     )
 }
 
@@ -74,7 +72,7 @@ fn no_metrics(record: &RunRecord) -> Finding {
 
 /// The failure that ended the run, if it ended with a non-finite number.
 fn failure(record: &RunRecord) -> Option<Finding> {
-    let last = record.events.last()?;
+    let last = record.events.back()?;
     let done = record.rows.last().map_or(0, Metrics::iteration);
     (last.finding.kind == FindingKind::NonFinite && last.iteration > done)
         .then(|| last.finding.clone())
@@ -132,20 +130,20 @@ fn past(record: &RunRecord, detector: &Detector) -> Vec<Finding> {
 }
 
 /// The median of the last values of the metric `name`.
-fn recent(rows: &[impl Metrics], name: &str) -> Option<f64> {
+fn recent(rows: &[&Recorded], name: &str) -> Option<f64> {
     let middle = median(rows.iter().filter_map(|row| row.get(name)));
     (!middle.is_nan()).then_some(middle)
 }
 
 /// Metrics that are null, except those that do not exist in every iteration, or with these
 /// settings.
-fn nulls(record: &RunRecord, present: &[Recorded]) -> Option<Finding> {
+fn nulls(record: &RunRecord, present: &[&Recorded]) -> Option<Finding> {
     let may_be = |name: &str| match name {
         "episode_return" | "episode_length" => true,
         name => OF_CRITIC.contains(&name) && !record.config.advantage.has_critic(),
     };
     let mut names: Vec<&str> = Vec::new();
-    for name in present.iter().flat_map(Recorded::nulls) {
+    for name in present.iter().flat_map(|row| row.nulls()) {
         if !may_be(name) && !names.contains(&name) {
             names.push(name);
         }
@@ -165,7 +163,7 @@ fn nulls(record: &RunRecord, present: &[Recorded]) -> Option<Finding> {
     })
 }
 
-fn clipping(record: &RunRecord, present: &[Recorded]) -> Option<Finding> {
+fn clipping(record: &RunRecord, present: &[&Recorded]) -> Option<Finding> {
     if !record.config.objective.method.uses_ratios() {
         return None;
     }
@@ -187,7 +185,7 @@ fn clipping(record: &RunRecord, present: &[Recorded]) -> Option<Finding> {
             ),
             "lower optimizer.learning_rate or optimizer.epochs",
         ))
-    } else if clipped < CLIPPED_LEAST && at_full_rate && all_epochs && record.rows.len() > YOUNG {
+    } else if clipped < CLIPPED_LEAST && at_full_rate && all_epochs && record.rows.count > YOUNG {
         Some(Finding::new(
             FindingKind::ClipFraction,
             Severity::Note,
@@ -202,9 +200,9 @@ fn clipping(record: &RunRecord, present: &[Recorded]) -> Option<Finding> {
     }
 }
 
-fn critic(record: &RunRecord, present: &[Recorded], detector: &Detector) -> Option<Finding> {
+fn critic(record: &RunRecord, present: &[&Recorded], detector: &Detector) -> Option<Finding> {
     let explained = recent(present, "explained_variance")?;
-    if explained > 0.0 || record.rows.len() <= YOUNG {
+    if explained > 0.0 || record.rows.count <= YOUNG {
         return None;
     }
     let statement =
@@ -231,7 +229,7 @@ fn critic(record: &RunRecord, present: &[Recorded], detector: &Detector) -> Opti
 }
 
 /// Returns that a critic's bins do not cover count as the nearest end.
-fn bins(record: &RunRecord, present: &[Recorded]) -> Option<Finding> {
+fn bins(record: &RunRecord, present: &[&Recorded]) -> Option<Finding> {
     let share = recent(present, "outside_bins")?;
     let critic = &record.config.critic;
     (share > BINS_MISSED).then(|| {
@@ -252,7 +250,7 @@ fn bins(record: &RunRecord, present: &[Recorded]) -> Option<Finding> {
     })
 }
 
-fn diverged(present: &[Recorded]) -> Option<Finding> {
+fn diverged(present: &[&Recorded]) -> Option<Finding> {
     let sum = |name: &str| -> f64 { present.iter().filter_map(|row| row.get(name)).sum() };
     let (diverged, episodes) = (sum("diverged"), sum("episodes"));
     (diverged > 0.0).then(|| {
@@ -275,10 +273,7 @@ fn diverged(present: &[Recorded]) -> Option<Finding> {
 }
 
 fn evaluations(record: &RunRecord) -> Option<Finding> {
-    let evaluated = record
-        .rows
-        .iter()
-        .any(|row| row.get("eval/zero_noise").is_some());
+    let evaluated = record.rows.evaluated;
     let steps = record.rows.last().map_or(0, Metrics::env_steps);
     let every = record.config.eval.every;
     if evaluated || steps < record.config.train.steps.min(every) {
@@ -298,8 +293,7 @@ fn evaluations(record: &RunRecord) -> Option<Finding> {
 
 /// Time that is not spent on learning.
 fn speed(record: &RunRecord) -> Option<Finding> {
-    let sum = |name: &str| -> f64 { record.rows.iter().filter_map(|row| row.seconds(name)).sum() };
-    let (training, evaluating) = (sum("iteration_seconds"), sum("eval_seconds"));
+    let (training, evaluating) = (record.rows.training_seconds, record.rows.evaluating_seconds);
     let share = evaluating / (training + evaluating);
     (share > EVALUATION_SHARE).then(|| {
         Finding::new(
@@ -371,7 +365,7 @@ fn normalizer(record: &RunRecord) -> Vec<Finding> {
         return found;
     };
     let moments = &newest.moments;
-    if record.config.normalizer.enabled && moments.count == 0 && !record.rows.is_empty() {
+    if record.config.normalizer.enabled && moments.count == 0 && record.rows.count > 0 {
         found.push(Finding::new(
             FindingKind::Normalizer,
             Severity::Warning,
@@ -405,7 +399,7 @@ fn normalizer(record: &RunRecord) -> Vec<Finding> {
     }
     let oldest = &states[0].moments;
     // Early in a run every new state changes the statistics.
-    let old = record.rows.len() > YOUNG;
+    let old = record.rows.count > YOUNG;
     if old && states.len() > 1 && oldest.count >= moments.count / 4 {
         let moved = |i: usize| {
             let before = oldest.variance(i).max(CONSTANT_VARIANCE).sqrt();

@@ -1,15 +1,17 @@
 //! The metrics of a run, during training or from its folder.
 
-use super::Finding;
+use super::limits::PRESENT;
+use super::{Detector, Finding};
 use crate::checkpoint::{Checkpoint, Checkpoints};
 use crate::config::{Config, load_recorded};
 use crate::metrics::METRICS;
-use crate::run::{CHECKPOINTS, CONFIG, EVENTS, Event, LARGEST_POLICY, POLICY, RunError};
-use fpo_files::parse_lines;
+use crate::run::{CHECKPOINTS, CONFIG, EVENTS, Event, LARGEST_POLICY, POLICY, RunError, not_a_run};
+use fpo_files::{each_line, quoted};
 use fpo_learn::trainer::{EXTRAS, Row};
 use fpo_nn::Moments;
 use fpo_policy::Policy;
 use serde_json::{Map, Value};
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
 /// The metrics of one iteration.
@@ -110,15 +112,80 @@ pub struct NormalizerState {
     pub moments: Moments,
 }
 
+/// Calls `read` with each row of the run in `folder`, in order; there may be any number of them.
+/// An incomplete last line, of a run in progress, is ignored.
+///
+/// # Errors
+/// If the metrics cannot be read.
+pub fn each_row(folder: &Path, mut read: impl FnMut(Recorded)) -> Result<(), RunError> {
+    let path = folder.join(METRICS);
+    let each = each_line(&path, |line| {
+        read(Recorded::parse(line)?);
+        Ok(())
+    });
+    each.map_err(|error| RunError::of_lines("read", &path, error))
+}
+
+/// What is kept of the rows of a run, in the same memory for any number of them.
+#[derive(Clone, Debug)]
+pub struct Rows {
+    /// Their number.
+    pub count: usize,
+    /// The last of them, at most [`PRESENT`].
+    pub present: VecDeque<Recorded>,
+    /// A detector that has received all of them.
+    pub detector: Detector,
+    /// Whether one of them has an evaluation.
+    pub evaluated: bool,
+    /// Seconds of all iterations, without evaluations.
+    pub training_seconds: f64,
+    /// Seconds of all evaluations.
+    pub evaluating_seconds: f64,
+}
+
+impl Rows {
+    /// No rows yet of a run with these settings.
+    fn new(config: &Config) -> Self {
+        Self {
+            count: 0,
+            present: VecDeque::with_capacity(PRESENT),
+            detector: Detector::new(config),
+            evaluated: false,
+            training_seconds: 0.0,
+            evaluating_seconds: 0.0,
+        }
+    }
+
+    fn add(&mut self, row: Recorded) {
+        self.count += 1;
+        self.detector.observe(&row);
+        self.evaluated |= row.get("eval/zero_noise").is_some();
+        self.training_seconds += row.seconds("iteration_seconds").unwrap_or(0.0);
+        self.evaluating_seconds += row.seconds("eval_seconds").unwrap_or(0.0);
+        if self.present.len() == PRESENT {
+            self.present.pop_front();
+        }
+        self.present.push_back(row);
+    }
+
+    /// The newest row.
+    pub fn last(&self) -> Option<&Recorded> {
+        self.present.back()
+    }
+}
+
+/// Most events that are kept, the newest; a run has a few.
+const MOST_EVENTS: usize = 4096;
+
 /// The contents of a run's folder.
 #[derive(Clone, Debug)]
 pub struct RunRecord {
     /// Its settings.
     pub config: Config,
-    /// Its rows, in order.
-    pub rows: Vec<Recorded>,
-    /// The events recorded during training.
-    pub events: Vec<Event>,
+    /// Its rows.
+    pub rows: Rows,
+    /// The events recorded during training, the newest 4096 of them.
+    pub events: VecDeque<Event>,
     /// The normalizers of the oldest and the newest checkpoint, if there are checkpoints that can
     /// be read.
     pub normalizers: Vec<NormalizerState>,
@@ -133,23 +200,24 @@ impl RunRecord {
     /// # Errors
     /// If it is not the folder of a run, or its settings or metrics cannot be read.
     pub fn read(folder: &Path) -> Result<Self, RunError> {
-        let not_a_run = |reason: String| RunError::NotARun {
-            folder: folder.to_owned(),
-            reason,
-        };
-        if !folder.is_dir() {
-            return Err(not_a_run("there is no such folder".into()));
+        if let Some(reason) = not_a_run(folder) {
+            return Err(RunError::NotARun {
+                folder: folder.to_owned(),
+                reason,
+            });
         }
-        let config = folder.join(CONFIG);
-        if !config.is_file() {
-            return Err(not_a_run("it has no config.toml".into()));
-        }
-        let config = load_recorded(&config, &[])?;
-        let unreadable = |name: &str, error| RunError::of_lines("read", &folder.join(name), error);
-        let rows = parse_lines(&folder.join(METRICS), Recorded::parse)
-            .map_err(|e| unreadable(METRICS, e))?;
-        let events =
-            parse_lines(&folder.join(EVENTS), Event::parse).map_err(|e| unreadable(EVENTS, e))?;
+        let config = load_recorded(&folder.join(CONFIG), &[])?;
+        let mut rows = Rows::new(&config);
+        each_row(folder, |row| rows.add(row))?;
+        let (mut events, path) = (VecDeque::new(), folder.join(EVENTS));
+        let each = each_line(&path, |line| {
+            if events.len() == MOST_EVENTS {
+                events.pop_front();
+            }
+            events.push_back(Event::parse(line)?);
+            Ok(())
+        });
+        each.map_err(|error| RunError::of_lines("read", &path, error))?;
         let mut record = Self {
             config,
             rows,
@@ -169,7 +237,7 @@ impl RunRecord {
                 .and_then(|checkpoint| checkpoint.read_capped(POLICY, LARGEST_POLICY))
                 .map_err(|error| error.to_string())
                 .and_then(|bytes| {
-                    Policy::load(&bytes).map_err(|error| format!("{}: {error}", path.display()))
+                    Policy::load(&bytes).map_err(|error| format!("{}: {error}", quoted(path)))
                 });
             match policy {
                 Ok(policy) => self.normalizers.push(NormalizerState {

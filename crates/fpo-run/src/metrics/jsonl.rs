@@ -1,6 +1,6 @@
 //! `metrics.jsonl`: one row per line.
 
-use fpo_files::{Cut, LineError, create_anew};
+use fpo_files::{Cut, LineError, create_anew, sync};
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ impl JsonLines {
     }
 
     pub(super) fn sync(&mut self) -> Result<(), MetricsError> {
-        self.file.sync_data().map_err(io_error(&self.path))
+        sync(&self.file).map_err(io_error(&self.path))
     }
 }
 

@@ -32,27 +32,42 @@ mod field {
 /// `SessionLog.SessionStatus.START`: later events replace those of earlier files from this step on.
 const SESSION_START: u64 = 1;
 
+/// What the names of event files begin with; the second in which they begin follows.
+const PREFIX: &str = "events.out.tfevents.";
+
+/// The last second of ten digits, in the year 2286: more digits would not sort as text.
+const LATEST: u64 = 9_999_999_999;
+
 /// One event file, open at its end.
 pub(super) struct EventFile {
     path: PathBuf,
     file: File,
+    /// Seconds by which its times are ahead of the clock, where an earlier file was made by a
+    /// clock that was ahead of this one.
+    ahead: f64,
 }
 
 impl EventFile {
     /// Creates a file whose name sorts after those already in `run_dir`, because TensorBoard reads
-    /// them in the order of their names.
+    /// them in the order of their names. The clock alone cannot order them: another machine's may
+    /// be behind.
     pub(super) fn create(run_dir: &Path) -> Result<Self, MetricsError> {
-        let seconds = wall_time() as u64;
+        let now = wall_time() as u64;
+        let seconds = match newest(run_dir).map_err(io_error(run_dir))? {
+            Some(newest) if newest >= now => (newest + 1).min(LATEST),
+            _ => now,
+        };
         let mut part = 0;
         let (path, file) = loop {
-            let path = run_dir.join(format!("events.out.tfevents.{seconds:010}.fpo.{part:03}"));
+            let path = run_dir.join(format!("{PREFIX}{seconds:010}.fpo.{part:03}"));
             match File::create_new(&path) {
                 Ok(file) => break (path, file),
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => part += 1,
                 Err(error) => return Err(io_error(&path)(error)),
             }
         };
-        let mut events = Self { path, file };
+        let ahead = (seconds - now) as f64;
+        let mut events = Self { path, file, ahead };
         let mut version = Message::default();
         version.text(field::EVENT_FILE_VERSION, "brain.Event:2");
         events.record(None, version)?;
@@ -91,14 +106,14 @@ impl EventFile {
     }
 
     pub(super) fn sync(&mut self) -> Result<(), MetricsError> {
-        self.file.sync_data().map_err(io_error(&self.path))
+        fpo_files::sync(&self.file).map_err(io_error(&self.path))
     }
 
     /// Appends an event with the current time, in one write, so that a reader never sees part of a
     /// record.
     fn record(&mut self, step: Option<u64>, content: Message) -> Result<(), MetricsError> {
         let mut event = Message::default();
-        event.double(field::EVENT_WALL_TIME, wall_time());
+        event.double(field::EVENT_WALL_TIME, wall_time() + self.ahead);
         if let Some(step) = step {
             event.integer(field::EVENT_STEP, step);
         }
@@ -111,6 +126,20 @@ impl EventFile {
         record.extend(masked_crc(&event.0).to_le_bytes());
         self.file.write_all(&record).map_err(io_error(&self.path))
     }
+}
+
+/// The latest second in the names of the event files of `folder`; none if there is none.
+fn newest(folder: &Path) -> std::io::Result<Option<u64>> {
+    let mut newest = None;
+    for entry in std::fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        let seconds = name.to_str().and_then(|name| {
+            let (seconds, _) = name.strip_prefix(PREFIX)?.split_once('.')?;
+            seconds.parse().ok().filter(|seconds| *seconds <= LATEST)
+        });
+        newest = newest.max(seconds);
+    }
+    Ok(newest)
 }
 
 /// TFRecord's masked CRC-32C (rotated, plus a constant), for data that may itself contain

@@ -3,7 +3,7 @@
 use crate::checkpoint::CheckpointError;
 use crate::config::ConfigError;
 use crate::metrics::MetricsError;
-use fpo_files::LineError;
+use fpo_files::{LineError, quoted};
 use fpo_learn::trainer::TrainError;
 use fpo_policy::PolicyError;
 use std::io::{self, ErrorKind};
@@ -14,14 +14,15 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum RunError {
     /// A new run in a folder that already holds one.
-    #[error("{0} already holds a run; continue it with `fpo train --resume {0}`, replace it with \
-        --force, or choose another folder with --out or --name", folder.display())]
+    #[error("{}", occupied(folder, *resumable))]
     Occupied {
         /// The folder.
         folder: PathBuf,
+        /// Whether it has the settings from which the run can be resumed.
+        resumable: bool,
     },
     /// There is no run to resume or use.
-    #[error("{} is not a run: {reason}", folder.display())]
+    #[error("{} is not a run: {reason}", quoted(folder))]
     NotARun {
         /// The folder.
         folder: PathBuf,
@@ -29,8 +30,11 @@ pub enum RunError {
         reason: String,
     },
     /// The files of the task are not those with which the run was trained.
-    #[error("{} was trained with other files of the task {task}: undo the change to resume, or \
-        start a new run", folder.display())]
+    #[error(
+        "{} was trained with other files of the task {task}: undo the change to resume, or \
+        start a new run",
+        quoted(folder)
+    )]
     OtherTask {
         /// The folder.
         folder: PathBuf,
@@ -38,26 +42,46 @@ pub enum RunError {
         task: String,
     },
     /// Another process is training in the folder.
-    #[error("{} is in use by another process", folder.display())]
+    #[error("{} is in use by another process", quoted(folder))]
     InUse {
         /// The folder.
         folder: PathBuf,
     },
-    /// The run has no checkpoint to resume from.
-    #[error("{} has no checkpoint to resume from; start over with --force", folder.display())]
+    /// The run has no checkpoint yet.
+    #[error(
+        "{0} has no checkpoint yet; a run that trains saves its first soon, and \
+        `train --resume {0}` continues one that was interrupted",
+        quoted(folder)
+    )]
     NoCheckpoint {
         /// The folder.
         folder: PathBuf,
     },
+    /// The run has trained further than to its first checkpoint, but has none.
+    #[error(
+        "{} has no checkpoint to resume from, but metrics up to iteration {iteration}: its \
+        checkpoints were moved or deleted; put them back, or begin another run with --name or \
+        --out",
+        quoted(folder)
+    )]
+    CheckpointsGone {
+        /// The folder.
+        folder: PathBuf,
+        /// The last iteration in its metrics.
+        iteration: u64,
+    },
     /// The run has left no failure to reproduce.
-    #[error("{} has no failure/failure.json: it has not failed, or a newer run replaced \
-        it", folder.display())]
+    #[error(
+        "{} has no failure/failure.json: it has not failed, or a newer run replaced \
+        it",
+        quoted(folder)
+    )]
     NoFailure {
         /// The folder.
         folder: PathBuf,
     },
     /// The files of a failure are damaged.
-    #[error("{} is damaged: {reason}", path.display())]
+    #[error("{} is damaged: {reason}", quoted(path))]
     FailureDamaged {
         /// The file.
         path: PathBuf,
@@ -65,7 +89,7 @@ pub enum RunError {
         reason: String,
     },
     /// The run cannot begin with what `init.from` (`--init-from`) names.
-    #[error("cannot begin from {}: {reason}", path.display())]
+    #[error("cannot begin from {}: {reason}", quoted(path))]
     Start {
         /// What it names.
         path: PathBuf,
@@ -73,7 +97,7 @@ pub enum RunError {
         reason: String,
     },
     /// The file with what the run began with is damaged.
-    #[error("{} is damaged: {reason}", path.display())]
+    #[error("{} is damaged: {reason}", quoted(path))]
     StartDamaged {
         /// The file.
         path: PathBuf,
@@ -81,8 +105,12 @@ pub enum RunError {
         reason: String,
     },
     /// The newest checkpoint cannot be used, but an earlier one can.
-    #[error("{source}; {} is valid: delete {} to resume from \
-        there", older.display(), newest.display())]
+    #[error(
+        "{source}; {} is valid: to resume from there, move {} out of its \
+        folder",
+        quoted(older),
+        quoted(newest)
+    )]
     NewestDamaged {
         /// The error of the newest.
         source: CheckpointError,
@@ -92,8 +120,11 @@ pub enum RunError {
         older: PathBuf,
     },
     /// The run is complete.
-    #[error("{} is complete ({steps} environment steps); extend it with --set \
-        train.steps=N", folder.display())]
+    #[error(
+        "{} is complete ({steps} environment steps); extend it with --set \
+        train.steps=N",
+        quoted(folder)
+    )]
     Complete {
         /// The folder.
         folder: PathBuf,
@@ -101,9 +132,12 @@ pub enum RunError {
         steps: u64,
     },
     /// The run has ended at the return that it was to reach.
-    #[error("{} has reached a return of {reached:.2} after {steps} environment steps, and \
+    #[error(
+        "{} has reached a return of {reached:.2} after {steps} environment steps, and \
         train.stop_at is {stop_at}; continue it with --set train.stop_at=0, or a higher \
-        return", folder.display())]
+        return",
+        quoted(folder)
+    )]
     Reached {
         /// The folder.
         folder: PathBuf,
@@ -116,8 +150,11 @@ pub enum RunError {
     },
     /// A damaged line of a file that grows with the run, other than a last one truncated by a
     /// crash.
-    #[error("{} is damaged in line {line}: {reason}; move the file away to resume without its \
-        records", path.display())]
+    #[error(
+        "{} is damaged in line {line}: {reason}; move the file away to resume without its \
+        records",
+        quoted(path)
+    )]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -127,7 +164,7 @@ pub enum RunError {
         reason: String,
     },
     /// A file system error.
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}: {source}", quoted(path))]
     Io {
         /// The attempted action.
         action: &'static str,
@@ -145,7 +182,7 @@ pub enum RunError {
     /// Training has collapsed again after the largest allowed number of rollbacks.
     #[error(
         "training has collapsed again after {rollbacks} rollbacks: lower learning rates did not \
-         help; start a new run with the stabilizing settings of the preset `fast` (`fpo doctor` \
+         help; start a new run with the stabilizing settings of the preset `fast` (`doctor` \
          lists them)"
     )]
     Collapsed {
@@ -193,7 +230,8 @@ impl RunError {
             | Self::NotARun { .. }
             | Self::OtherTask { .. }
             | Self::InUse { .. }
-            | Self::NoCheckpoint { .. } => true,
+            | Self::NoCheckpoint { .. }
+            | Self::CheckpointsGone { .. } => true,
             Self::Complete { .. }
             | Self::Reached { .. }
             | Self::Start { .. }
@@ -205,7 +243,10 @@ impl RunError {
             Self::Checkpoint(error) => !matches!(error, CheckpointError::Save { .. }),
             Self::Metrics(MetricsError::Damaged { .. }) => true,
             Self::Metrics(MetricsError::Io { source, .. }) => {
-                source.kind() == ErrorKind::InvalidInput
+                matches!(
+                    source.kind(),
+                    ErrorKind::InvalidInput | ErrorKind::InvalidData
+                )
             }
             Self::Train(
                 TrainError::State(_)
@@ -215,15 +256,32 @@ impl RunError {
                 | TrainError::UnequalEpisode(_),
             )
             | Self::Policy(_) => true,
-            // Invalid folder names, and files that are too long.
+            // Invalid folder names, and files that are too long or stand for another.
             Self::Io { action, source, .. } => match source.kind() {
-                ErrorKind::NotADirectory | ErrorKind::InvalidFilename | ErrorKind::InvalidInput => {
-                    true
-                }
+                ErrorKind::NotADirectory
+                | ErrorKind::InvalidFilename
+                | ErrorKind::InvalidInput
+                | ErrorKind::InvalidData => true,
                 ErrorKind::FileTooLarge => *action == "read",
                 _ => false,
             },
             Self::Train(_) | Self::Collapsed { .. } | Self::NotRecorded { .. } => false,
         }
+    }
+}
+
+/// That a folder holds a run, and what to do: nothing that deletes it.
+fn occupied(folder: &Path, resumable: bool) -> String {
+    let folder = quoted(folder);
+    if resumable {
+        format!(
+            "{folder} already holds a run; continue it with `train --resume {folder}`, or choose \
+             another folder with --name or --out"
+        )
+    } else {
+        format!(
+            "{folder} holds files of a run, but no config.toml to continue it; choose another \
+             folder with --name or --out"
+        )
     }
 }

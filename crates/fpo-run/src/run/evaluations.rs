@@ -1,7 +1,7 @@
 //! `eval.csv`: the evaluations of a run, one line per kind of noise.
 
 use super::{RunError, RunFolder};
-use fpo_files::Cut;
+use fpo_files::{Cut, sync};
 use fpo_learn::evaluate::Evaluation;
 use fpo_learn::trainer::Row;
 use std::fs::File;
@@ -73,7 +73,7 @@ impl Evaluations {
     }
 
     pub(super) fn flush(&mut self) -> Result<(), RunError> {
-        self.file.sync_all().map_err(|source| self.error(source))
+        sync(&self.file).map_err(|source| self.error(source))
     }
 
     fn error(&self, source: io::Error) -> RunError {

@@ -3,7 +3,7 @@
 
 use super::{RunError, RunFolder};
 use crate::health::Finding;
-use fpo_files::{Cut, remove};
+use fpo_files::{Cut, remove, sync};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, Write};
@@ -94,5 +94,5 @@ impl Events {
 fn append(path: &Path, line: String) -> io::Result<()> {
     let mut file = File::options().create(true).append(true).open(path)?;
     file.write_all(line.as_bytes())?;
-    file.sync_data()
+    sync(&file)
 }

@@ -1,22 +1,20 @@
-//! The folder of a run, and how to find a policy in it.
+//! The folder of a run.
 
 use super::start::START;
-use super::{CONFIG, EVALUATIONS, EVENTS, POLICY, RunError, failure, task_files};
-use crate::checkpoint::{Checkpoint, Checkpoints};
+use super::{CONFIG, EVALUATIONS, EVENTS, RunError, failure, is_checkpoint, task_files};
 use crate::metrics::METRICS;
-use fpo_files::{PARTIAL, discard, partial, read_capped, remove, replace, sync_folder};
+use fpo_files::{
+    PARTIAL, REPLACED, absence, dangling, partial, remove, replace, restore, sync_folder,
+};
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
 const LOCK: &str = ".lock";
 pub(crate) const CHECKPOINTS: &str = "checkpoints";
-/// Bound on the size of a policy file, 1 GiB: the largest networks have a fifth of it.
-pub(crate) const LARGEST_POLICY: u64 = 1 << 30;
-
 /// The files of a run in its folder, besides TensorBoard's event files; `--force` deletes these and
 /// nothing else.
-const OURS: [&str; 16] = [
+pub(super) const OURS: [&str; 16] = [
     CONFIG,
     START,
     METRICS,
@@ -41,6 +39,8 @@ pub struct RunFolder {
     path: PathBuf,
     /// The system releases the lock when this is closed, however the process ends.
     _lock: File,
+    /// Why it is not locked, where the file system cannot lock.
+    unlocked: Option<String>,
 }
 
 impl RunFolder {
@@ -50,20 +50,42 @@ impl RunFolder {
     /// # Errors
     /// If it holds a run and `force` is false, another process uses it, or it cannot be created.
     pub fn create(path: &Path, force: bool) -> Result<Self, RunError> {
-        if !force && holds_a_run(path) {
-            return Err(RunError::Occupied {
+        let occupied = || {
+            Err(RunError::Occupied {
                 folder: path.to_owned(),
+                resumable: path.join(CONFIG).is_file(),
+            })
+        };
+        if is_checkpoint(path) {
+            return Err(RunError::NotARun {
+                folder: path.to_owned(),
+                reason: "it is a single checkpoint".to_owned(),
             });
+        }
+        if !force && Self::holds_a_run(path) {
+            return occupied();
         }
         fs::create_dir_all(path).map_err(io_error("create the folder", path))?;
         let folder = Self::lock(path)?;
         // Check again under the lock: two processes may get here at the same time.
-        if !force && holds_a_run(path) {
-            return Err(RunError::Occupied {
-                folder: path.to_owned(),
-            });
+        if !force && Self::holds_a_run(path) {
+            return occupied();
         }
         Ok(folder)
+    }
+
+    /// Whether there is a run in the folder `path`, or something of one. A run whose deletion was
+    /// interrupted does not count.
+    pub fn holds_a_run(path: &Path) -> bool {
+        // Anything of these names counts, even a dangling link.
+        let there = |path: PathBuf| fs::symlink_metadata(path).is_ok();
+        let checkpoints = path.join(CHECKPOINTS);
+        if there(partial(&checkpoints)) && !there(checkpoints) {
+            return false;
+        }
+        [CONFIG, CHECKPOINTS, METRICS]
+            .iter()
+            .any(|name| there(path.join(name)))
     }
 
     /// Opens the folder of a run to resume it.
@@ -71,15 +93,12 @@ impl RunFolder {
     /// # Errors
     /// If it does not hold a run or another process uses it.
     pub fn open(path: &Path) -> Result<Self, RunError> {
-        if !path.join(CONFIG).is_file() {
-            let reason = if path.is_dir() {
-                "it has no config.toml"
-            } else {
-                "there is no such folder"
-            };
+        let config = path.join(CONFIG);
+        restore(&config).map_err(io_error("restore", &config))?;
+        if let Some(reason) = not_a_run(path) {
             return Err(RunError::NotARun {
                 folder: path.to_owned(),
-                reason: reason.into(),
+                reason,
             });
         }
         Self::lock(path)
@@ -87,60 +106,84 @@ impl RunFolder {
 
     fn lock(path: &Path) -> Result<Self, RunError> {
         let file = path.join(LOCK);
-        if fs::symlink_metadata(&file).is_ok_and(|there| !there.is_file()) {
-            let error = io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file");
-            return Err(io_error("open", &file)(error));
+        match fs::symlink_metadata(&file) {
+            // A copy of the run by a hub's cache: the lock is this folder's own.
+            Ok(there) if there.is_symlink() => {
+                remove(&file).map_err(io_error("delete", &file))?;
+            }
+            Ok(there) if !there.is_file() => {
+                let error = io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file");
+                return Err(io_error("open", &file)(error));
+            }
+            _ => {}
         }
         let lock = File::options()
             .create(true)
             .append(true)
             .open(&file)
             .map_err(io_error("open", &file))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self {
-                path: path.to_owned(),
-                _lock: lock,
-            }),
-            Err(TryLockError::WouldBlock) => Err(RunError::InUse {
-                folder: path.to_owned(),
-            }),
-            // Some network file systems have no locks; runs are allowed there nevertheless.
-            Err(TryLockError::Error(e)) if e.kind() == io::ErrorKind::Unsupported => Ok(Self {
-                path: path.to_owned(),
-                _lock: lock,
-            }),
-            Err(TryLockError::Error(e)) => Err(io_error("lock", &file)(e)),
-        }
+        let unlocked = match lock.try_lock() {
+            Ok(()) => None,
+            Err(TryLockError::WouldBlock) => {
+                return Err(RunError::InUse {
+                    folder: path.to_owned(),
+                });
+            }
+            // Some network file systems have no locks, or nobody who keeps them: ENOLCK, ENOSYS,
+            // EOPNOTSUPP, EINVAL and others. The lock only guards against a second process.
+            Err(TryLockError::Error(e)) => Some(e.to_string()),
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            _lock: lock,
+            unlocked,
+        })
     }
 
-    /// Deletes partially written files of an interrupted process.
+    /// Why nothing guards the folder against a second process; none if a lock does.
+    pub fn unlocked(&self) -> Option<&str> {
+        self.unlocked.as_deref()
+    }
+
+    /// Deletes partially written files of an interrupted process, and brings back those that it
+    /// was about to replace.
     pub(super) fn sweep(&self) -> Result<(), RunError> {
         for name in OURS {
-            let partial = partial(&self.path.join(name));
+            let path = self.path.join(name);
+            restore(&path).map_err(io_error("restore", &path))?;
+            let partial = partial(&path);
             remove(&partial).map_err(io_error("delete", &partial))?;
         }
         Ok(())
     }
 
-    /// Deletes the files of an earlier run. Its checkpoints are first renamed, all at once: after
-    /// an interrupted deletion the folder must not look like a run that can be resumed.
+    /// Deletes the files of an earlier run. Its checkpoints are renamed first and deleted last:
+    /// while they have that name, an interrupted deletion is known as one, and neither looks like a
+    /// run that can be resumed, nor like one whose checkpoints were lost.
     pub(super) fn clear(&self) -> Result<(), RunError> {
-        let checkpoints = self.checkpoints();
-        discard(&checkpoints).map_err(io_error("delete", &checkpoints))?;
+        let (checkpoints, deleting) = (self.checkpoints(), partial(&self.checkpoints()));
+        remove(&deleting).map_err(io_error("delete", &deleting))?;
+        match fs::rename(&checkpoints, &deleting) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => fs::create_dir(&deleting),
+            renamed => renamed,
+        }
+        .map_err(io_error("delete", &checkpoints))?;
         let entries = fs::read_dir(&self.path).map_err(io_error("read", &self.path))?;
         for entry in entries {
             let entry = entry.map_err(io_error("read", &self.path))?;
             let name = entry.file_name();
             let name = name.to_string_lossy();
-            let ours = OURS.contains(&name.trim_start_matches(PARTIAL));
+            let plain = name.strip_prefix(PARTIAL).or(name.strip_prefix(REPLACED));
+            let ours = OURS.contains(&plain.unwrap_or(&name));
             // Temporary files of films.
             let film = name.starts_with(".film-") && name.ends_with(".tmp");
-            if ours || film || name.starts_with("events.out.tfevents.") {
+            let events = name.starts_with("events.out.tfevents.");
+            if (ours || film || events) && entry.path() != deleting {
                 let path = entry.path();
                 remove(&path).map_err(io_error("delete", &path))?;
             }
         }
-        Ok(())
+        remove(&deleting).map_err(io_error("delete", &deleting))
     }
 
     /// Syncs its directory entries.
@@ -171,10 +214,27 @@ impl RunFolder {
     }
 }
 
-fn holds_a_run(path: &Path) -> bool {
-    [CONFIG, CHECKPOINTS, METRICS]
-        .iter()
-        .any(|name| path.join(name).exists())
+/// Why `path` is not the folder of a run; none if it is.
+pub(crate) fn not_a_run(path: &Path) -> Option<String> {
+    if let Some(why) = absence(path, "there is no such folder") {
+        return Some(why);
+    }
+    let config = path.join(CONFIG);
+    if is_checkpoint(path) {
+        return Some("it is a single checkpoint".to_owned());
+    }
+    if config.is_file() {
+        return None;
+    }
+    Some(if !path.is_dir() {
+        "it is not a folder".to_owned()
+    } else if let Some(why) = dangling(&config) {
+        format!("{CONFIG}: {why}")
+    } else if path.join(CHECKPOINTS).is_dir() {
+        format!("it has no {CONFIG}, of which each of its checkpoints has a copy")
+    } else {
+        format!("it has no {CONFIG}")
+    })
 }
 
 fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RunError + use<> {
@@ -184,67 +244,4 @@ fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RunE
         path,
         source,
     }
-}
-
-/// Selects a checkpoint of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pick {
-    /// The newest.
-    Latest,
-    /// The one with the highest zero-noise evaluation; the newest if none was evaluated.
-    Best,
-    /// The one after this many environment steps.
-    Step(u64),
-}
-
-/// The policy at `path`: a run's folder, a checkpoint's, or a policy file. Returns its bytes and
-/// their file.
-///
-/// # Errors
-/// If there is no policy, or its checkpoint is damaged.
-pub fn find_policy(path: &Path, pick: Pick) -> Result<(Vec<u8>, PathBuf), RunError> {
-    if path.is_file() {
-        let bytes = read_capped(path, LARGEST_POLICY).map_err(io_error("read", path))?;
-        return Ok((bytes, path.to_owned()));
-    }
-    let not_a_run = |reason: &str| RunError::NotARun {
-        folder: path.to_owned(),
-        reason: reason.into(),
-    };
-    if !path.is_dir() {
-        return Err(not_a_run(if path.exists() {
-            "it is neither a regular file nor a folder"
-        } else {
-            "there is no such file or folder"
-        }));
-    }
-    let folder = path.join(CHECKPOINTS);
-    let checkpoint = if !folder.is_dir() {
-        if holds_a_run(path) && !path.join("manifest.json").exists() {
-            return Err(RunError::NoCheckpoint {
-                folder: path.to_owned(),
-            });
-        }
-        Checkpoint::open(path)?
-    } else {
-        let best = if pick == Pick::Best {
-            Checkpoints::best(&folder)?
-        } else {
-            None
-        };
-        match (best, pick, Checkpoints::list(&folder)?.pop()) {
-            (Some(best), ..) => best,
-            (None, Pick::Step(step), _) => Checkpoint::open(&Checkpoints::path(&folder, step))?,
-            (None, _, Some(latest)) => Checkpoint::open(&latest)?,
-            (None, _, None) => {
-                return Err(RunError::NoCheckpoint {
-                    folder: path.to_owned(),
-                });
-            }
-        }
-    };
-    Ok((
-        checkpoint.read_capped(POLICY, LARGEST_POLICY)?,
-        checkpoint.path().to_owned(),
-    ))
 }

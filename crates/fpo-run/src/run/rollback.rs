@@ -4,9 +4,7 @@ use super::{Observer, RunError, STATE, Session};
 use crate::checkpoint::{CheckpointError, Checkpoints};
 use crate::config::Config;
 use crate::health::limits::MAX_ROLLBACKS;
-use crate::health::{Detector, Finding, FindingKind, Metrics, Recorded, Severity};
-use crate::metrics::METRICS;
-use fpo_files::each_line;
+use crate::health::{Detector, Finding, FindingKind, Metrics, Severity, each_row};
 use fpo_learn::trainer::{ROLLBACK_LR_SCALE, TrainError};
 use std::path::Path;
 
@@ -104,15 +102,11 @@ pub(super) fn replayed(
     iteration: u64,
 ) -> Result<Detector, RunError> {
     let mut detector = Detector::new(config);
-    let path = folder.join(METRICS);
-    let replayed = each_line(&path, |line| {
-        let row = Recorded::parse(line)?;
+    each_row(folder, |row| {
         if row.iteration() <= iteration {
             detector.observe(&row);
         }
-        Ok(())
-    });
-    replayed.map_err(|error| RunError::of_lines("read", &path, error))?;
+    })?;
     Ok(detector)
 }
 

@@ -1,11 +1,10 @@
 //! What a run begins with in place of random networks: a policy file, or a run with its critic.
 
-use super::folder::LARGEST_POLICY;
-use super::{CONFIG, Pick, RunError, RunFolder, STATE, find_policy};
+use super::{CONFIG, LARGEST_POLICY, Pick, RunError, RunFolder, STATE, find_policy};
 use crate::checkpoint::Checkpoint;
 use crate::config::{Config, from_documented};
 use fpo_env::Task;
-use fpo_files::{one_line, read_capped};
+use fpo_files::{one_line, quoted, read_capped};
 use fpo_learn::critic::Critic;
 use fpo_learn::trainer::{CriticStart, Networks, Start};
 use fpo_policy::{Model, Policy, StdKind};
@@ -36,7 +35,7 @@ impl fmt::Display for Taken {
         write!(
             f,
             "beginning from {} ({}): policy, normalizer ({} observations)",
-            self.source.display(),
+            quoted(&self.source),
             one_line(&self.task),
             self.observations
         )?;
@@ -169,7 +168,7 @@ fn read_critic(
 ) -> Result<Result<CriticStart, String>, String> {
     let checkpoint = Checkpoint::open(folder).map_err(|e| e.to_string())?;
     let read = |name| checkpoint.read(name).map_err(|e| e.to_string());
-    let origin = folder.join(CONFIG).display().to_string();
+    let origin = quoted(&folder.join(CONFIG));
     let theirs = from_documented(&String::from_utf8_lossy(&read(CONFIG)?), &origin)
         .map_err(|e| e.to_string())?;
     if let Some(key) = differing_critic(&theirs, config, &networks.critic) {

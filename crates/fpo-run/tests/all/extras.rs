@@ -2,7 +2,7 @@
 
 use fpo_env::{Env, EnvSpec, Extras, MakeError, NoState, StateError, Step, StepEnd, Task};
 use fpo_rng::Philox;
-use fpo_run::health::{Metrics, RunRecord};
+use fpo_run::health::{Metrics, each_row};
 use fpo_run::run::{RunFolder, Session};
 use std::fs;
 use std::path::Path;
@@ -97,8 +97,9 @@ fn reward_terms_reach_the_files_of_a_run() {
         .run(&AtomicBool::new(false), &mut ())
         .unwrap();
 
-    let record = RunRecord::read(&run).unwrap();
-    let of = |name: &str| -> Vec<_> { record.rows.iter().map(|row| row.get(name)).collect() };
+    let mut rows = Vec::new();
+    each_row(&run, |row| rows.push(row)).unwrap();
+    let of = |name: &str| -> Vec<_> { rows.iter().map(|row| row.get(name)).collect() };
     assert_eq!(of("env/reward/alive"), [Some(0.75); 4]);
     assert_eq!(of("env/reward/cost"), [Some(-0.25); 4]);
     // Iterations of two steps in which no episode of five ends have no such metric.

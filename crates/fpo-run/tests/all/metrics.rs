@@ -251,6 +251,63 @@ fn events_hold_the_rows() {
     );
 }
 
+/// Kind: what the clock says decides no order. TensorBoard reads a run's event files in the order
+/// of their names; whatever the clocks of the machines on which it resumed, it sees each row once,
+/// in order, as this reader of the files does.
+#[test]
+fn the_order_of_events_does_not_depend_on_the_clock() {
+    let shown = |folder: &Path| {
+        let mut rows: Vec<(u64, f64)> = Vec::new();
+        for event in event_files(folder)
+            .iter()
+            .flat_map(|file| event::read(file))
+        {
+            if event.session_status == Some(1) {
+                rows.retain(|(step, _)| *step < event.step);
+            } else if !event.scalars.is_empty() {
+                rows.push((event.step, event.wall_time));
+            }
+        }
+        rows
+    };
+    // The seconds at which the first machine's clock says that the run began: behind this one's,
+    // ahead of it, further than it will ever be, and in names of other writers.
+    for name in [
+        "1000000000.fpo.000",
+        "4102444800.fpo.000",
+        "4102444800.fpo.007",
+        "9999999998.fpo.000",
+        "4102444800.host.77.0",
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        write(&mut MetricsWriter::create(&folder).unwrap(), 1..=5);
+        let [first] = &event_files(folder.path())[..] else {
+            panic!("one file")
+        };
+        let renamed = folder.path().join(format!("events.out.tfevents.{name}"));
+        fs::rename(first, renamed).unwrap();
+        for (from, to) in [(3, 6), (5, 8)] {
+            let mut writer = MetricsWriter::resume(&folder, from)
+                .unwrap()
+                .commit()
+                .unwrap();
+            write(&mut writer, from + 1..=to);
+        }
+        let rows = shown(folder.path());
+        let steps: Vec<u64> = rows.iter().map(|(step, _)| *step).collect();
+        assert_eq!(
+            steps,
+            (1..=8).map(|k| 30_720 * k).collect::<Vec<_>>(),
+            "{name}"
+        );
+        // Nor does time run backwards within what was resumed.
+        assert!(
+            rows[3..].is_sorted_by(|a, b| a.1 <= b.1),
+            "{name}: {rows:?}"
+        );
+    }
+}
+
 /// A decoder of event files that shares no code with the writer.
 mod event {
     use std::path::Path;

@@ -3,6 +3,7 @@
 use crate::failure::Failure;
 use crate::tasks::Tasks;
 use fpo_env::Task;
+use fpo_files::quoted;
 use fpo_report::record::FAILURE;
 use fpo_report::suite::Suite;
 use fpo_run::checkpoint::{Checkpoint, Checkpoints};
@@ -135,7 +136,12 @@ fn state(folder: &Path, config: &Config) -> Result<State, Failure> {
         .map_err(Failure::input)?
         .pop();
     let Some(newest) = newest else {
-        return Ok(if failed { State::Failed } else { State::Absent });
+        // Interrupted before its first checkpoint: its beginning is repeated.
+        return Ok(if failed {
+            State::Failed
+        } else {
+            State::Begun(0)
+        });
     };
     let checkpoint = Checkpoint::open(&newest).map_err(Failure::input)?;
     let iterations = config.train.steps.div_ceil(config.env.transitions() as u64);
@@ -163,8 +169,8 @@ pub(super) fn same_settings(jobs: &[Job]) -> Result<(), Failure> {
         None => Ok(()),
         Some((job, difference)) => Err(Failure::input(format!(
             "{} holds a run with other settings than the suite: {difference}; choose another \
-            folder with --out, or run it again with --force",
-            job.folder.display()
+            folder with --out",
+            quoted(&job.folder)
         ))),
     }
 }

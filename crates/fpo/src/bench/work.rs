@@ -4,6 +4,8 @@ use super::plan::{Job, State, note_failure};
 use super::progress::Progress;
 use crate::failure::Failure;
 use crate::machine;
+use crate::output::log;
+use crate::policy::unlocked;
 use fpo_learn::evaluate::EvaluateError;
 use fpo_learn::trainer::Row;
 use fpo_learn::trainer::TrainError;
@@ -51,9 +53,12 @@ fn one(job: &Job, stop: &AtomicBool, observer: &mut dyn Observer) -> Result<Outc
             let config = fpo_run::config::load_recorded(&folder.config(), &[])?;
             Session::resume(folder, config, task, 1)?
         }
-        // Overwrite the leftovers of a run that crashed before its first checkpoint.
+        // There is no run, or the user has asked to run it again.
         _ => Session::begin(RunFolder::create(&job.folder, true)?, config, task, 1)?,
     };
+    if let Some(warning) = unlocked(session.folder()) {
+        log(&warning);
+    }
     machine::record(&session, 1)?;
     session.run(stop, observer).map_err(|error| {
         let repeats = would_repeat(&error);

@@ -4,8 +4,8 @@ use super::{PolicyFile, read};
 use crate::args;
 use crate::failure::Failure;
 use crate::format::count;
-use crate::output::print;
-use fpo_files::one_line;
+use crate::output::{print, print_json};
+use fpo_files::{one_line, quoted};
 use fpo_policy::{Model, Policy};
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ pub(crate) fn show(args: &args::PolicyShow) -> Result<(), Failure> {
     let file = read(&args.policy, args.checkpoint)?;
     let digest = blake3::hash(&file.bytes).to_hex().to_string();
     if args.json {
-        print(&format!("{:#}", as_json(&file, &digest)));
+        print_json(&as_json(&file, &digest));
     } else {
         as_text(&file, &digest).iter().for_each(|line| print(line));
     }
@@ -46,7 +46,7 @@ fn as_json(file: &PolicyFile, digest: &str) -> Value {
     let parts = parts(policy).into_iter();
     let parts = parts.map(|(name, columns)| json!({ "name": name, "size": columns.len() }));
     json!({
-        "policy": file.source,
+        "policy": fpo_files::as_text(&file.source),
         "bytes": file.bytes.len(),
         "blake3": digest,
         "task": policy.task(),
@@ -102,7 +102,7 @@ fn as_text(file: &PolicyFile, digest: &str) -> Vec<String> {
     let spec = policy.model().network().spec();
     let mut lines = vec![format!(
         "{}: {} bytes",
-        file.source.display(),
+        quoted(&file.source),
         count(file.bytes.len() as u64)
     )];
     let mut add = |name: &str, text: String| lines.push(format!("  {name:13}{text}"));

@@ -8,15 +8,27 @@ mod crashes;
 mod doctor;
 mod episodes;
 #[cfg(target_os = "linux")]
+mod file_systems;
+#[cfg(target_os = "linux")]
 mod functions;
 mod gridworld;
 mod learns_nothing;
+mod long_runs;
+#[cfg(unix)]
+mod paths;
 mod policies;
 mod runs;
 #[cfg(target_os = "linux")]
+mod schedulers;
+#[cfg(target_os = "linux")]
 mod shim;
+#[cfg(target_os = "linux")]
+mod signals;
+mod stand_ins;
 mod task_files;
 mod together;
+#[cfg(unix)]
+mod ways_to_a_policy;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -53,6 +65,45 @@ const METHODS: [&str; 6] = [FPO, PPO, DPPO, AWFM, QFM, REPPO];
 
 /// The path of the program.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_fpo");
+
+/// Arguments that start a run called `name` of a task that takes next to no time: 10 iterations, a
+/// checkpoint after every third; followed by `more`.
+fn quick<'a>(name: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    const SETS: [&str; 13] = [
+        "env.num_envs=16",
+        "env.num_steps=4",
+        "env.sequences=1",
+        "optimizer.minibatches=4",
+        "optimizer.epochs=1",
+        "optimizer.final_lr_fraction=1",
+        "policy.hidden=[16]",
+        "critic.hidden=[16]",
+        "policy.flow_steps=2",
+        "eval.episodes=2",
+        "eval.every=320",
+        "train.steps=640",
+        "train.checkpoint_every=3",
+    ];
+    let sets = SETS.into_iter().flat_map(|set| ["--set", set]);
+    [
+        "train",
+        "bandit-two_modes",
+        "--threads",
+        "1",
+        "--name",
+        name,
+    ]
+    .into_iter()
+    .chain(sets)
+    .chain(more.iter().copied())
+    .collect()
+}
+
+/// The newest checkpoint of a run.
+fn newest(run: &Path) -> PathBuf {
+    let all = fpo_run::checkpoint::Checkpoints::list(&run.join("checkpoints"));
+    all.unwrap().pop().expect("a checkpoint")
+}
 
 /// The program with `args`, to run in `folder`.
 pub(crate) fn fpo(folder: &TempDir, args: &[&str]) -> Command {

@@ -119,7 +119,11 @@ fn folders_with_and_without_a_run() {
     refused(
         &folder,
         &tiny("run", &[]),
-        &["already holds a run", "--resume runs/run", "--force"],
+        &[
+            "already holds a run",
+            "--resume runs/run",
+            "--name or --out",
+        ],
     );
     refused(
         &folder,
@@ -316,8 +320,8 @@ fn damaged_and_foreign_checkpoints() {
         &resume,
         &[
             "step-000000001280 is damaged: the hash of state.safetensors differs",
-            "step-000000001152 is valid: delete runs/run/checkpoints/step-000000001280 to \
-             resume from there",
+            "step-000000001152 is valid: to resume from there, move \
+             runs/run/checkpoints/step-000000001280 out",
         ],
     );
     undo();

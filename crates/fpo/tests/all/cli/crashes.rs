@@ -74,8 +74,9 @@ struct Struck {
     after_the_end: usize,
 }
 
-/// Trains, kills before a random change of a file and resumes, until `kills` kills have happened;
-/// expects each finished run to equal `straight`. A finished run is started over.
+/// Trains, kills before a random change of a file and repeats the one command that begins or
+/// continues the run, until `kills` kills have happened; expects each finished run to equal
+/// `straight`. A finished run is started over, by a command that may be killed while it deletes.
 #[cfg(target_os = "linux")]
 fn kill_and_resume(kills: usize, seed: u64) -> Struck {
     use crate::cli::shim::watched;
@@ -94,13 +95,13 @@ fn kill_and_resume(kills: usize, seed: u64) -> Struck {
     let straight = record(&folder.path().join("runs/straight"));
     let run = folder.path().join("runs/run");
     let (mut moments, mut struck) = (Moments(seed), Struck::default());
-    let resume = ["train", "--resume", "runs/run", "--threads", "1"];
-    let mut resumable = false;
+    let again = begin("run", &["--resume-or-start"]);
+    let mut finished = true;
     for kill in 0..kills {
-        let args = if resumable {
-            resume.to_vec()
-        } else {
+        let args = if finished {
             begin("run", &["--force"])
+        } else {
+            again.clone()
         };
         let output = watched(&folder, &args)
             .env("SHIM_KILL", moments.up_to(most).to_string())
@@ -110,12 +111,11 @@ fn kill_and_resume(kills: usize, seed: u64) -> Struck {
             assert!(output.status.success(), "kill {kill}: {}", stderr(&output));
             struck.after_the_end += 1;
             assert_same(&straight, &record(&run));
-            resumable = false;
+            finished = true;
             continue;
         }
-        let checkpoints = every_checkpoint_is_good(&run);
-        resumable = checkpoints > 0;
-        if !resumable {
+        finished = false;
+        if every_checkpoint_is_good(&run) == 0 {
             struck.before_a_checkpoint += 1;
         } else if leftovers(&run) {
             struck.in_a_save += 1;
@@ -124,11 +124,7 @@ fn kill_and_resume(kills: usize, seed: u64) -> Struck {
         }
     }
     // Finish the last run.
-    if resumable {
-        succeeds(&folder, &resume);
-    } else {
-        succeeds(&folder, &begin("run", &["--force"]));
-    }
+    succeeds(&folder, &again);
     assert_same(&straight, &record(&run));
     struck
 }

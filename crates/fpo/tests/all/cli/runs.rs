@@ -347,7 +347,7 @@ fn interrupted(folder: &TempDir, name: &str, signal: &str) -> String {
     held.says(FINISHING);
     held.release();
     let output = held.end();
-    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(75), "{}", stderr(&output));
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -414,7 +414,7 @@ fn a_signal_at_the_start_leaves_a_run_that_can_be_resumed() {
     held.says(FINISHING);
     held.release();
     let output = held.end();
-    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(75), "{}", stderr(&output));
     assert!(
         folder
             .path()

@@ -19,27 +19,43 @@ pub(crate) fn watched(folder: &TempDir, args: &[&str]) -> Command {
     command
 }
 
-/// Compiles the library, once per process.
-fn library() -> &'static Path {
+/// The same on a file system that lacks what `weak` says, as variables of [`weak.c`](weak.c).
+pub(crate) fn on_weak(folder: &TempDir, args: &[&str], weak: &[(&str, &str)]) -> Command {
+    let mut command = crate::cli::fpo(folder, args);
+    // The weak one comes first: what it refuses has changed nothing.
+    let libraries = format!("{}:{}", weak_library().display(), library().display());
+    command.env("LD_PRELOAD", libraries);
+    command.envs(weak.iter().copied());
+    command
+}
+
+/// The library of [`shim.c`](shim.c).
+pub(crate) fn library() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
-    LIBRARY.get_or_init(|| {
-        let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join("shim.so");
-        // Under a temporary name first: another process may be running the same tests.
-        let partial = library.with_extension(std::process::id().to_string());
-        let output = Command::new("cc")
-            .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])
-            .arg(&partial)
-            .arg(concat!(
-                env!("CARGO_MANIFEST_DIR"),
-                "/tests/all/cli/shim/shim.c"
-            ))
-            .args(["-ldl", "-lpthread"])
-            .output()
-            .expect("a C compiler");
-        assert!(output.status.success(), "{}", stderr(&output));
-        fs::rename(partial, &library).unwrap();
-        library
-    })
+    LIBRARY.get_or_init(|| compiled("shim"))
+}
+
+fn weak_library() -> &'static Path {
+    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
+    LIBRARY.get_or_init(|| compiled("weak"))
+}
+
+/// Compiles a library.
+fn compiled(name: &str) -> PathBuf {
+    let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.so"));
+    // Under a temporary name first: another process may be running the same tests.
+    let partial = library.with_extension(std::process::id().to_string());
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/all/cli/shim");
+    let output = Command::new("cc")
+        .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])
+        .arg(&partial)
+        .arg(source.join(format!("{name}.c")))
+        .args(["-ldl", "-lpthread"])
+        .output()
+        .expect("a C compiler");
+    assert!(output.status.success(), "{}", stderr(&output));
+    fs::rename(partial, &library).unwrap();
+    library
 }
 
 /// A program that is paused at a point until it is released.
@@ -60,9 +76,19 @@ impl Held {
         (call, path, nth): (&str, &str, u32),
         threads: usize,
     ) -> Self {
+        Self::command_at(watched(folder, args), (call, path, nth), threads)
+    }
+
+    /// The same for a command that may run the program later, or in another way. Signals have
+    /// their default meaning for it, whatever they mean for the process that tests.
+    pub(crate) fn command_at(
+        command: Command,
+        (call, path, nth): (&str, &str, u32),
+        threads: usize,
+    ) -> Self {
         let at = TempDir::new().unwrap();
         let hold = format!("{call}:{path}:{nth}:{}", at.path().display());
-        let mut child = watched(folder, args)
+        let mut child = with_default_signals(&command)
             .env("SHIM_HOLD", hold)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -87,12 +113,15 @@ impl Held {
         }
     }
 
-    /// Sends it a signal, `-INT` or `-TERM`.
+    /// Sends the process that is paused a signal, such as `-INT`.
     pub(crate) fn signal(&self, signal: &str) {
-        let pid = self.child.id().to_string();
+        let held = fs::read_dir(self.at.path()).unwrap().next().unwrap();
+        let held = held.unwrap().file_name().into_string().unwrap();
+        // A thread stands for its process.
+        let pid = held.strip_prefix("held-").unwrap();
         assert!(
             Command::new("kill")
-                .args([signal, &pid])
+                .args([signal, pid])
                 .status()
                 .unwrap()
                 .success()
@@ -145,4 +174,22 @@ impl Drop for Held {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// `command` started by a program that gives signals their default meaning: a shell's background
+/// jobs, for example, ignore Ctrl-C, and what they start does, too.
+fn with_default_signals(command: &Command) -> Command {
+    let mut through = Command::new("env");
+    through.arg("--default-signal").arg(command.get_program());
+    through.args(command.get_args());
+    if let Some(folder) = command.get_current_dir() {
+        through.current_dir(folder);
+    }
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => through.env(name, value),
+            None => through.env_remove(name),
+        };
+    }
+    through
 }

@@ -1,0 +1,139 @@
+//! Finds a policy, or the run that something belongs to, from any path that leads to it.
+
+use super::folder::{CHECKPOINTS, OURS};
+use super::{CONFIG, POLICY, RunError, RunFolder};
+use crate::checkpoint::{Checkpoint, CheckpointError, Checkpoints, MANIFEST};
+use fpo_files::{absence, read_capped};
+use std::path::{Path, PathBuf};
+
+/// Bound on the size of a policy file, 1 GiB: the largest networks have a fifth of it.
+pub(crate) const LARGEST_POLICY: u64 = 1 << 30;
+
+/// Selects a checkpoint of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pick {
+    /// The newest.
+    Latest,
+    /// The one with the highest zero-noise evaluation; the newest if none was evaluated.
+    Best,
+    /// The one after this many environment steps.
+    Step(u64),
+}
+
+/// The policy at `path`: a run's folder, its folder of checkpoints, a checkpoint's folder, or a
+/// policy file; each of them may be a link. Returns its bytes and their file or checkpoint.
+///
+/// # Errors
+/// If there is no policy, or its checkpoint is damaged.
+pub fn find_policy(path: &Path, pick: Pick) -> Result<(Vec<u8>, PathBuf), RunError> {
+    if path.is_file() {
+        return Ok((read(path)?, path.to_owned()));
+    }
+    let not_a_run = |reason: String| RunError::NotARun {
+        folder: path.to_owned(),
+        reason,
+    };
+    if let Some(why) = absence(path, "there is no such file or folder") {
+        return Err(not_a_run(why));
+    }
+    if !path.is_dir() {
+        return Err(not_a_run(
+            "it is neither a regular file nor a folder".into(),
+        ));
+    }
+    let Some(folder) = checkpoints_of(path)? else {
+        // A copy of a checkpoint may hold the policy without its manifest.
+        let alone = path.join(POLICY);
+        if !is_checkpoint(path) && alone.is_file() {
+            return Ok((read(&alone)?, alone));
+        }
+        if RunFolder::holds_a_run(path) && !is_checkpoint(path) {
+            return Err(RunError::NoCheckpoint {
+                folder: path.to_owned(),
+            });
+        }
+        return policy_of(Checkpoint::open(path)?);
+    };
+    let best = if pick == Pick::Best {
+        Checkpoints::best(&folder)?
+    } else {
+        None
+    };
+    let checkpoint = match (best, pick, Checkpoints::list(&folder)?.pop()) {
+        (Some(best), ..) => best,
+        (None, Pick::Step(step), _) => Checkpoint::open(&of_step(&folder, step)?)?,
+        (None, _, Some(latest)) => Checkpoint::open(&latest)?,
+        (None, _, None) => {
+            return Err(RunError::NoCheckpoint {
+                folder: path.to_owned(),
+            });
+        }
+    };
+    policy_of(checkpoint)
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, RunError> {
+    read_capped(file, LARGEST_POLICY).map_err(|source| RunError::Io {
+        action: "read",
+        path: file.to_owned(),
+        source,
+    })
+}
+
+fn policy_of(checkpoint: Checkpoint) -> Result<(Vec<u8>, PathBuf), RunError> {
+    let bytes = checkpoint.read_capped(POLICY, LARGEST_POLICY)?;
+    Ok((bytes, checkpoint.path().to_owned()))
+}
+
+/// Whether `path` is the folder of a single checkpoint.
+pub fn is_checkpoint(path: &Path) -> bool {
+    path.join(MANIFEST).is_file()
+}
+
+/// The folder of checkpoints at `path`, which is a run's folder or that folder itself.
+fn checkpoints_of(path: &Path) -> Result<Option<PathBuf>, RunError> {
+    let inside = path.join(CHECKPOINTS);
+    if inside.is_dir() {
+        return Ok(Some(inside));
+    }
+    let is_it = !is_checkpoint(path) && !Checkpoints::list(path)?.is_empty();
+    Ok(is_it.then(|| path.to_owned()))
+}
+
+/// The checkpoint of `folder` after `step` environment steps, whatever zeros its name begins with.
+fn of_step(folder: &Path, step: u64) -> Result<PathBuf, CheckpointError> {
+    let all = Checkpoints::list(folder)?;
+    let found = all
+        .into_iter()
+        .find(|path| Checkpoints::step(path) == Some(step));
+    Ok(found.unwrap_or_else(|| Checkpoints::path(folder, step)))
+}
+
+/// The folder of the run that `path` belongs to: a run's folder, its folder of checkpoints, one of
+/// its checkpoints, or a file in one of them. `path` itself if it belongs to none.
+pub fn run_of(path: &Path) -> PathBuf {
+    run_containing(path).unwrap_or_else(|| path.to_owned())
+}
+
+/// The same; none if `path` belongs to no run.
+pub fn run_containing(path: &Path) -> Option<PathBuf> {
+    let is_run = |path: &Path| path.join(CONFIG).is_file() && !is_checkpoint(path);
+    if is_run(path) {
+        return Some(path.to_owned());
+    }
+    // First as it is written, since a link may lead elsewhere; then in full, for `.` and `..`.
+    let full = std::path::absolute(path).ok();
+    let real = path.canonicalize().ok();
+    [Some(path.to_owned()), full, real]
+        .into_iter()
+        .flatten()
+        .find_map(|path| {
+            // A file of a run, its folder of checkpoints, a checkpoint, a file of a checkpoint.
+            let above = path.ancestors().skip(1).take(3);
+            let mut above = above.filter(|above| !above.as_os_str().is_empty());
+            let run = above.find(|run| is_run(run))?;
+            let inside = path.strip_prefix(run).ok()?;
+            let file = OURS.iter().any(|name| inside == Path::new(name)) && path.is_file();
+            (file || inside.starts_with(CHECKPOINTS)).then(|| run.to_owned())
+        })
+}

@@ -1,0 +1,95 @@
+//! Kind: a signal means what the parent process and the scheduler mean by it.
+//!
+//! A signal that the parent set to "ignore" stays ignored, whichever it is (`nohup` ignores HUP, a
+//! shell's background jobs INT). Every signal by which a scheduler or a terminal asks for an end
+//! saves and exits with 75. A limit on the size of files is an error, not the end of the process.
+
+use crate::cli::shim::{Held, library};
+use crate::cli::{PROGRAM, assert_same, fpo, quick, record, stderr, succeeds};
+use std::process::Command;
+use tempfile::TempDir;
+
+const FINISHING: &str = "finishing the iteration, then saving";
+/// In the fifth of ten iterations.
+const AT: (&str, &str, u32) = ("write", "/metrics.jsonl", 5);
+
+#[test]
+fn what_the_parent_ignores_stays_ignored() {
+    for signal in ["HUP", "INT", "TERM", "USR1", "USR2", "XCPU"] {
+        let folder = TempDir::new().unwrap();
+        let mut command = Command::new("env");
+        command
+            .current_dir(folder.path())
+            .env("LD_PRELOAD", library())
+            .arg(format!("--ignore-signal={signal}"))
+            .arg(PROGRAM)
+            .args(quick("run", &[]));
+        let held = Held::command_at(command, AT, 1);
+        held.signal(&format!("-{signal}"));
+        held.release();
+        let output = held.end();
+        let text = stderr(&output);
+        assert!(output.status.success(), "{signal}: {text}");
+        assert!(!text.contains(FINISHING), "{signal}: {text}");
+    }
+}
+
+#[test]
+fn every_request_to_end_saves_and_has_its_exit_code() {
+    let folder = TempDir::new().unwrap();
+    succeeds(&folder, &quick("straight", &[]));
+    let straight = record(&folder.path().join("runs/straight"));
+    for signal in ["HUP", "INT", "TERM", "USR1", "USR2", "XCPU"] {
+        let mut held = Held::at(&folder, &quick(signal, &[]), AT, 1);
+        held.signal(&format!("-{signal}"));
+        held.says(FINISHING);
+        held.release();
+        let output = held.end();
+        assert_eq!(
+            output.status.code(),
+            Some(75),
+            "{signal}: {}",
+            stderr(&output)
+        );
+        let run = format!("runs/{signal}");
+        succeeds(&folder, &["train", "--resume", &run, "--threads", "1"]);
+        assert_same(&straight, &record(&folder.path().join(run)));
+    }
+}
+
+/// A scheduler that repeats its request, or follows it by another, does not cost the save.
+#[test]
+fn only_ctrl_c_quits_when_it_is_repeated() {
+    let folder = TempDir::new().unwrap();
+    let mut held = Held::at(&folder, &quick("run", &[]), AT, 1);
+    held.signal("-USR1");
+    held.says(FINISHING);
+    // Signals closer together than 0.3 s count as one.
+    std::thread::sleep(std::time::Duration::from_millis(350));
+    for signal in ["-USR1", "-TERM", "-HUP"] {
+        held.signal(signal);
+    }
+    held.release();
+    let output = held.end();
+    assert_eq!(output.status.code(), Some(75), "{}", stderr(&output));
+}
+
+/// Without a shell's `trap`: the signal of that limit (SIGXFSZ) would end the process.
+#[test]
+fn a_limit_on_the_size_of_files_is_reported() {
+    let folder = TempDir::new().unwrap();
+    let output = Command::new("bash")
+        .current_dir(folder.path())
+        .args(["-c", "ulimit -f 1; exec \"$0\" \"$@\""])
+        .arg(PROGRAM)
+        .args(quick("run", &[]))
+        .output()
+        .unwrap();
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("File too large"), "{text}");
+    let output = fpo(&folder, &quick("run", &["--resume-or-start"]))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+}
