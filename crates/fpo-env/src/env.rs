@@ -275,4 +275,16 @@ pub trait Task: Send + Sync {
     ) -> Result<Box<dyn VecEnv>, MakeError> {
         Ok(Box::new(EnvGroup::new(self, first, count, options)?))
     }
+
+    /// Into how many batches a run may cut its environments; 1 where all must be stepped in one
+    /// call, which leaves acting in them to one thread. Without a limit by default.
+    fn max_batches(&self) -> usize {
+        usize::MAX
+    }
+
+    /// Whether a run is evaluated: not where there is one batch of environments that training
+    /// steps, and no others can be made. True by default.
+    fn can_evaluate(&self) -> bool {
+        true
+    }
 }

@@ -27,7 +27,7 @@ pub use env::{
 pub use env_group::EnvGroup;
 pub use episodes::{Episode, Episodes, Outcome};
 pub use extras::Extras;
-pub use vec_env::{Resumed, VecEnv, VecEnvOptions, VecStep, make_vec};
+pub use vec_env::{Resumed, StepError, VecEnv, VecEnvOptions, VecStep, make_vec};
 
 use std::sync::Arc;
 

@@ -51,7 +51,8 @@ pub trait VecEnv: Send {
     /// go to `out`, and the next begins: [`VecEnv::observations`] then shows its first.
     ///
     /// Step limits are the implementation's business: [`crate::Episodes`] applies them. Every
-    /// observation and reward is finite.
+    /// observation and reward is finite. Where the environments cannot be stepped any longer,
+    /// [`VecStep::failed`] says why.
     fn step(&mut self, actions: &[f32], out: &mut VecStep);
 
     /// Environment `i` is not needed any longer: its outcomes and observations will not be read,
@@ -109,7 +110,15 @@ pub struct VecStep {
     pub final_critic_observations: Vec<f32>,
     /// Reward terms and metrics, added to what earlier steps reported.
     pub extras: Extras,
+    /// Why the environments could not be stepped: code of a user that failed, a simulator that is
+    /// gone. The rest of this step then counts for nothing, and training or the evaluation ends.
+    pub failed: Option<StepError>,
 }
+
+/// Environments that cannot be stepped any longer; one line.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct StepError(pub String);
 
 impl VecStep {
     /// Buffers for the environments of `envs`.
@@ -123,6 +132,7 @@ impl VecStep {
             final_observations: vec![0.0; envs.observations().len()],
             final_critic_observations: vec![0.0; envs.critic_observations().len()],
             extras: Extras::default(),
+            failed: None,
         }
     }
 

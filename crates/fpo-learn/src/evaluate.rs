@@ -1,7 +1,9 @@
 //! Evaluation: whole episodes with fixed parameters, from zero noise and from random noise.
 
 use crate::rollout::{NonFinite, Quantity};
-use fpo_env::{Env, EnvSpec, MakeError, StepEnd, Task, VecEnvOptions, VecStep, make_vec};
+use fpo_env::{
+    Env, EnvSpec, MakeError, StepEnd, StepError, Task, VecEnvOptions, VecStep, make_vec,
+};
 use fpo_policy::{NonFiniteAction, Policy};
 use fpo_rng::{Key, Philox, Stream, fill_normal};
 use rayon::prelude::*;
@@ -72,6 +74,9 @@ pub enum EvaluateError {
     /// A non-finite number appeared; [`NonFinite::env`] is the episode.
     #[error("{}", while_acting(.0))]
     Acting(NonFinite),
+    /// The environments could not be stepped.
+    #[error("{0}")]
+    Environment(StepError),
     /// An episode of a task without a step limit does not end.
     #[error(
         "episode {episode} of the evaluation had not ended after {STEPS_MAX} steps, and `{task}` \
@@ -265,6 +270,9 @@ fn run_group(
             all_actions[i * ad..][..ad].copy_from_slice(action);
         }
         envs.step(&all_actions, &mut stepped);
+        if let Some(error) = stepped.failed.take() {
+            return Err(EvaluateError::Environment(error));
+        }
         for &i in &running {
             let outcome = stepped.outcomes[i];
             if !outcome.reward.is_finite() {

@@ -18,7 +18,7 @@ use crate::advantage::Gae;
 use crate::learner::Learner;
 use crate::objective::KnnEntropy;
 use crate::stopwatch::Stopwatch;
-use fpo_env::{Episode, Extras, StepEnd, VecEnv, VecStep};
+use fpo_env::{Episode, Extras, StepEnd, StepError, VecEnv, VecStep};
 use fpo_flow::embed_time;
 use fpo_nn::{Moments, Normalizer, Weights};
 use fpo_policy::{ActionMap, Model, PolicyScratch};
@@ -101,6 +101,8 @@ pub struct RolloutStats {
     pub scoring: Duration,
     /// The first non-finite number, if any: the transitions then are not to be learned from.
     pub fault: Option<NonFinite>,
+    /// Why the environments could not be stepped, if so: there are no transitions then.
+    pub failed: Option<StepError>,
 }
 
 impl RolloutStats {
@@ -117,6 +119,7 @@ impl RolloutStats {
             stepping: Duration::ZERO,
             scoring: Duration::ZERO,
             fault: None,
+            failed: None,
         }
     }
 }
@@ -232,7 +235,7 @@ impl RolloutWorker {
         stats.critic_moments = Moments::new(part.dims.critic_observation);
         (stats.saturation, stats.entropy) = (0.0, 0.0);
         (stats.inference, stats.stepping, stats.scoring) = Default::default();
-        stats.fault = None;
+        (stats.fault, stats.failed) = (None, None);
         self.stepped.extras.clear();
         self.final_observations.clear();
         self.final_transitions.clear();
@@ -247,6 +250,9 @@ impl RolloutWorker {
         for t in 0..part.dims.steps() {
             self.act(context, t, part);
             self.step(context, t, part);
+            if self.stats.failed.is_some() {
+                return;
+            }
         }
         let start = Stopwatch::start();
         self.observe(context, part.dims.steps(), part);
@@ -373,7 +379,10 @@ impl RolloutWorker {
         let start = Stopwatch::start();
         self.prepare_actions(context, t, part);
         self.envs.step(&self.env_actions, &mut self.stepped);
-        self.store_outcomes(context, t, part);
+        self.stats.failed = self.stepped.failed.take();
+        if self.stats.failed.is_none() {
+            self.store_outcomes(context, t, part);
+        }
         self.stats.stepping += start.elapsed();
     }
 

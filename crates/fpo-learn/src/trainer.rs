@@ -133,7 +133,7 @@ impl Trainer {
         let dims = make::dims(config, task.as_ref());
         let (policy, critic) = make::networks(config, task.as_ref())?;
         let initial = make::initial_networks(config, &policy, &critic);
-        let bounds = make::group_bounds(config.env.num_envs);
+        let bounds = make::group_bounds(config.env.num_envs, task.max_batches());
         let own = own_bounds(reduce.as_ref(), &bounds);
         let make = || make::rollout_workers(config, task.as_ref(), &policy, &bounds[own]);
         let workers = threads.install(make)?;
@@ -232,6 +232,9 @@ impl Trainer {
     pub fn iterate(&mut self) -> Result<Iteration, TrainError> {
         let clock = Stopwatch::start();
         self.collect()?;
+        if let Some(error) = self.seen.iter().find_map(|seen| seen.failed.clone()) {
+            return Err(TrainError::Environment(error));
+        }
         if let Some(fault) = self.seen.iter().find_map(|seen| seen.fault) {
             return Err(TrainError::Acting(fault));
         }
@@ -419,6 +422,11 @@ impl Trainer {
             self.action_map.clone(),
         )
         .with_adaptation(self.config.env.adaptation())
+    }
+
+    /// Whether the task's environments allow an evaluation ([`Task::can_evaluate`]).
+    pub fn can_evaluate(&self) -> bool {
+        self.task.can_evaluate()
     }
 
     /// Evaluates the current policy on `eval.episodes` episodes a column.

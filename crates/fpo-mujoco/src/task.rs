@@ -25,18 +25,14 @@ pub(crate) struct Models {
     pub(crate) files: &'static [(&'static str, &'static str)],
 }
 
-impl Models {
-    /// A digest of the files.
-    fn digest(&self) -> String {
-        let mut hasher = blake3::Hasher::new();
-        for (name, text) in self.files {
-            for part in [name, text] {
-                hasher.update(&(part.len() as u64).to_le_bytes());
-                hasher.update(part.as_bytes());
-            }
-        }
-        hasher.finalize().to_hex()[..16].to_owned()
+/// A digest of named files, for records.
+pub(crate) fn digest<'a>(files: impl Iterator<Item = [&'a [u8]; 2]>) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for part in files.flatten() {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part);
     }
+    hasher.finalize().to_hex()[..16].to_owned()
 }
 
 /// A task on a MuJoCo model.
@@ -130,7 +126,8 @@ impl Task for ModelTask {
 
     fn versions(&self) -> Vec<(String, String)> {
         let [package, version] = self.models.package;
-        let digest = self.models.digest();
+        let files = self.models.files.iter();
+        let digest = digest(files.map(|(name, text)| [name.as_bytes(), text.as_bytes()]));
         vec![
             ("mujoco".into(), library_version()),
             (package.into(), format!("{version}, blake3 {digest}")),

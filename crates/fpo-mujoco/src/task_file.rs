@@ -26,6 +26,8 @@ pub use explain::reference;
 pub use fault::TaskFileError;
 pub use trial::{Trial, TrialTerm};
 
+use crate::model::library_version;
+use crate::task::digest;
 use bundle::TASK_FILE;
 use description::Description;
 use env::{FileEnv, FirstFault};
@@ -103,6 +105,15 @@ impl Task for FileTask {
 
     fn files(&self) -> &[SourceFile] {
         &self.files
+    }
+
+    fn versions(&self) -> Vec<(String, String)> {
+        let files = self.files.iter();
+        let files = files.map(|file| [file.path.as_os_str().as_encoded_bytes(), &file.bytes]);
+        vec![
+            ("mujoco".into(), library_version()),
+            ("task files".into(), format!("blake3 {}", digest(files))),
+        ]
     }
 
     fn fault(&self) -> Option<String> {

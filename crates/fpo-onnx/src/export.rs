@@ -91,6 +91,10 @@ pub fn export(policy: &Policy, noise: NoiseInput) -> Result<Vec<u8>, OnnxError> 
         ("fpo.task", policy.task().to_owned()),
         ("fpo.policy", kind.to_owned()),
         ("fpo.noise", noise.to_owned()),
+        (
+            "fpo.action_repeat",
+            policy.adaptation().action_repeat.to_string(),
+        ),
     ];
     let doc = format!(
         "A {kind} policy for {}, from observation to action",

@@ -37,7 +37,7 @@ use crate::metrics::MetricsWriter;
 use evaluations::{EVALUATIONS, Evaluations};
 use events::Events;
 use fpo_env::Task;
-use fpo_learn::evaluate::Evaluation;
+use fpo_learn::evaluate::{EvaluateError, Evaluation};
 use fpo_learn::trainer::Row;
 use fpo_learn::trainer::{TrainError, Trainer};
 use std::path::{Path, PathBuf};
@@ -312,7 +312,8 @@ impl Session {
     ///
     /// # Errors
     /// If training fails (a non-finite number, a simulation error) or the disk does. The newest
-    /// checkpoint is unchanged.
+    /// checkpoint is unchanged, except where the environments cannot be stepped any longer: then
+    /// what was learned before is saved.
     pub fn run(
         &mut self,
         stop: &AtomicBool,
@@ -334,6 +335,19 @@ impl Session {
             let before = self.trainer.state()?;
             let (row, evaluation) = match advance(&mut self.trainer, observer) {
                 Ok(advanced) => advanced,
+                Err(error @ TrainError::Environment(_)) => {
+                    // Not a failure of training: nothing was learned since `before`, and nothing
+                    // learned before is to be lost. No other program can repeat it, either.
+                    if self.saved_iteration != Some(done) {
+                        self.save_state(before, None, observer)?;
+                    }
+                    return Err(error.into());
+                }
+                Err(
+                    error @ TrainError::Evaluating(
+                        EvaluateError::Environment(_) | EvaluateError::Make(_),
+                    ),
+                ) => return Err(error.into()),
                 Err(error) => {
                     let config = documented(&self.config);
                     let written =
@@ -429,6 +443,16 @@ impl Session {
         evaluation: Option<f64>,
         observer: &mut dyn Observer,
     ) -> Result<(), RunError> {
+        self.save_state(self.trainer.state()?, evaluation, observer)
+    }
+
+    /// Saves a checkpoint of `state`, which is that of the current iteration.
+    fn save_state(
+        &mut self,
+        state: Vec<u8>,
+        evaluation: Option<f64>,
+        observer: &mut dyn Observer,
+    ) -> Result<(), RunError> {
         // A checkpoint must never be newer than the records up to it, nor than the directory
         // entries of their files.
         self.metrics.flush()?;
@@ -442,7 +466,7 @@ impl Session {
             warned: self.is_warned(),
             task_digest: self.task_digest.clone(),
         };
-        let (state, policy) = (self.trainer.state()?, self.trainer.policy().save()?);
+        let policy = self.trainer.policy().save()?;
         let config = documented(&self.config);
         let files = [
             (STATE, &state[..]),
@@ -466,7 +490,8 @@ fn advance(
     let mut row = trainer.iterate()?.row;
     let last = trainer.iteration() == trainer.total_iterations();
     let every = trainer.config().eval.every;
-    if !last && (every == 0 || steps_before / every == trainer.env_steps() / every) {
+    let due = last || (every > 0 && steps_before / every != trainer.env_steps() / every);
+    if !due || !trainer.can_evaluate() {
         return Ok((row, None));
     }
     observer.evaluating();

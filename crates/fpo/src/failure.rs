@@ -6,7 +6,6 @@ use fpo_policy::PolicyError;
 use fpo_run::config::ConfigError;
 use fpo_run::run::RunError;
 use std::fmt;
-use std::process::ExitCode;
 
 /// How a command ended without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,17 +18,17 @@ pub(crate) enum Done {
 }
 
 impl Done {
-    pub(crate) fn exit_code(self) -> ExitCode {
+    pub(crate) fn exit_code(self) -> u8 {
         match self {
-            Self::Finished => ExitCode::SUCCESS,
-            Self::Stopped => ExitCode::from(75),
+            Self::Finished => 0,
+            Self::Stopped => 75,
         }
     }
 }
 
 /// An error for the user.
 #[derive(Debug)]
-pub(crate) enum Failure {
+pub enum Failure {
     /// The input is wrong: exit code 2.
     Input(String),
     /// An error while running: exit code 1.
@@ -47,10 +46,10 @@ impl Failure {
         Self::Runtime(message.to_string())
     }
 
-    pub(crate) fn exit_code(&self) -> ExitCode {
+    pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Input(_) => ExitCode::from(2),
-            Self::Runtime(_) => ExitCode::from(1),
+            Self::Input(_) => 2,
+            Self::Runtime(_) => 1,
         }
     }
 }

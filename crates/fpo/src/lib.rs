@@ -11,6 +11,7 @@ mod bench;
 mod check;
 mod display;
 mod doctor;
+pub mod embed;
 mod eval;
 mod export;
 mod failure;
@@ -33,6 +34,7 @@ use args::{Args, Command, PolicyCommand};
 use clap::Parser;
 use clap::error::ErrorKind;
 use failure::{Done, Failure};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -49,7 +51,7 @@ pub use fpo_rng::Philox;
 /// running or a run is not healthy, 2 the input is wrong, 75 stopped by a signal and saved, 130
 /// interrupted a second time.
 pub fn main() -> ExitCode {
-    exit(run(Tasks::built_in()))
+    exit(run(Tasks::built_in(), std::env::args_os()))
 }
 
 /// The same program with tasks of your own beside the built-in ones: every subcommand finds them by
@@ -92,10 +94,15 @@ pub fn main() -> ExitCode {
 pub fn main_with(tasks: Vec<Arc<dyn Task>>) -> ExitCode {
     // Commands in hints use the program's actual name, because `fpo` does not know these tasks.
     let program = std::env::args_os().next().map(PathBuf::from);
-    exit(Tasks::with(tasks, program.as_deref()).and_then(run))
+    let tasks = Tasks::with(tasks, program.as_deref());
+    exit(tasks.and_then(|tasks| run(tasks, std::env::args_os())))
 }
 
 fn exit(result: Result<Done, Failure>) -> ExitCode {
+    ExitCode::from(exit_code(result))
+}
+
+fn exit_code(result: Result<Done, Failure>) -> u8 {
     match result.and_then(|done| output::check_written().map(|()| done)) {
         Ok(done) => done.exit_code(),
         Err(failure) => {
@@ -105,9 +112,10 @@ fn exit(result: Result<Done, Failure>) -> ExitCode {
     }
 }
 
-fn run(tasks: Tasks) -> Result<Done, Failure> {
+/// `args` begin with the program's name.
+fn run(tasks: Tasks, args: impl IntoIterator<Item = OsString>) -> Result<Done, Failure> {
     let tasks = &tasks;
-    let Args { command } = Args::try_parse().map_err(|error| misuse(&error))?;
+    let Args { command } = Args::try_parse_from(args).map_err(|error| misuse(&error))?;
     fpo_rng::simd::check().map_err(Failure::Input)?;
     interrupt::survive_full_quota()?;
     match command {

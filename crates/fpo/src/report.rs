@@ -163,7 +163,7 @@ fn not_a_run(error: RecordError) -> Failure {
     }
 }
 
-fn of_run(folder: &Path, out: &Path) -> Result<String, Failure> {
+pub(crate) fn of_run(folder: &Path, out: &Path) -> Result<String, Failure> {
     let record = Record::with_curves(folder, page::is_shown).map_err(not_a_run)?;
     let findings = findings(folder);
     Ok(page::of_run(

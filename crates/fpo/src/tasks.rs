@@ -56,6 +56,11 @@ impl Tasks {
         Ok(Self { all, program })
     }
 
+    /// All tasks.
+    pub(crate) fn all(&self) -> &[Arc<dyn Task>] {
+        &self.all
+    }
+
     /// The program's name for commands in messages.
     pub(crate) fn program(&self) -> &str {
         &self.program

@@ -19,6 +19,9 @@ use fpo_run::run::{
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+/// The default folder of run folders.
+const RUNS: &str = "runs";
+
 /// Trains a policy, or resumes a training.
 pub(crate) fn run(args: &args::Train, tasks: &Tasks) -> Result<Done, Failure> {
     if args.help_config {
@@ -75,32 +78,69 @@ pub(crate) fn run(args: &args::Train, tasks: &Tasks) -> Result<Done, Failure> {
 /// A new run.
 fn begin(args: &args::Train, tasks: &Tasks) -> Result<Session, Failure> {
     let (task, config) = asked(args, tasks)?;
-    let folder = folder_of(args, &config)?;
-    begin_in(&folder, args, config, task)
+    begin_in(place(args), task, config, threads(args.threads))
 }
 
-fn begin_in(
-    folder: &Path,
-    args: &args::Train,
-    config: Config,
+/// Where a new run's folder is to be, by the arguments.
+fn place(args: &args::Train) -> Place<'_> {
+    Place {
+        out: args.out.as_deref(),
+        name: args.name.as_deref(),
+        force: args.force,
+    }
+}
+
+/// Where a new run's folder is to be.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Place<'a> {
+    /// The folder in which run folders are created; `runs` by default.
+    pub out: Option<&'a Path>,
+    /// The name of the run's folder; TASK-PRESET-seedN by default.
+    pub name: Option<&'a Path>,
+    /// Replaces a run that is already there.
+    pub force: bool,
+}
+
+impl Place<'_> {
+    /// The folder of a new run with these settings.
+    fn folder(self, config: &Config) -> Result<PathBuf, Failure> {
+        let out = self.out.unwrap_or(Path::new(RUNS));
+        Ok(out.join(match self.name {
+            Some(name) => one_folder(name)?,
+            None => default_name(config),
+        }))
+    }
+}
+
+/// Begins a new run of `task`, of which `config` has the settings, on `threads` threads.
+///
+/// # Errors
+/// If the place is taken or unusable, this machine lacks the precision of the settings, or the run
+/// cannot be created.
+pub fn begin_in(
+    place: Place,
     task: Arc<dyn Task>,
+    config: Config,
+    threads: usize,
 ) -> Result<Session, Failure> {
+    let folder = place.folder(&config)?;
     // Before the folder is created.
     config
         .check_machine()
         .map_err(|e| RunError::from(TrainError::from(e)))?;
     check_start(&config, task.as_ref())?;
-    let folder = RunFolder::create(folder, args.force)?;
-    Ok(Session::begin(folder, config, task, threads(args.threads))?)
+    let folder = RunFolder::create(&folder, place.force)?;
+    Ok(Session::begin(folder, config, task, threads)?)
 }
 
 /// A new run, or the existing one of the same folder; none if that one is complete.
 fn resume_or_start(args: &args::Train, tasks: &Tasks) -> Result<Option<Session>, Failure> {
     let (task, mut config) = asked(args, tasks)?;
-    let folder = folder_of(args, &config)?;
+    let folder = place(args).folder(&config)?;
     // Files of a run without its settings are no run to continue; that is an error of beginning.
     if !(RunFolder::holds_a_run(&folder) && folder.join("config.toml").is_file()) {
-        return Ok(Some(begin_in(&folder, args, config, task)?));
+        let begun = begin_in(place(args), task, config, threads(args.threads))?;
+        return Ok(Some(begun));
     }
     let locked = RunFolder::open(&folder)?;
     let recorded = config::load_recorded(&locked.config(), &[])?;
@@ -157,14 +197,6 @@ fn asked(args: &args::Train, tasks: &Tasks) -> Result<(Arc<dyn Task>, Config), F
         log(&format!("note: {note}"));
     }
     Ok((task, config))
-}
-
-/// The folder of a new run with these settings.
-fn folder_of(args: &args::Train, config: &Config) -> Result<PathBuf, Failure> {
-    Ok(out(args).join(match &args.name {
-        Some(name) => one_folder(name)?,
-        None => default_name(config),
-    }))
 }
 
 /// An existing run.
@@ -298,7 +330,7 @@ fn sets(args: &args::Train) -> Vec<String> {
 
 /// The folder in which run folders are created.
 fn out(args: &args::Train) -> &Path {
-    args.out.as_deref().unwrap_or(Path::new("runs"))
+    args.out.as_deref().unwrap_or(Path::new(RUNS))
 }
 
 /// The default folder of a run.

@@ -3,7 +3,7 @@
 use super::{BatchSlice, NonFinite, Quantity, RolloutStats};
 use crate::reduce::wire::{end_code, end_of_code};
 use crate::reduce::{Part, Reader, ReduceError, put_f32s, put_f64s, put_u64s};
-use fpo_env::{Episode, StepEnd};
+use fpo_env::{Episode, StepEnd, StepError};
 
 // Fields are named one by one, so that one that is added is not forgotten here.
 
@@ -80,6 +80,7 @@ impl Part for RolloutStats {
             saturation,
             entropy,
             fault,
+            failed,
             // Each rank's own.
             inference: _,
             stepping: _,
@@ -101,6 +102,9 @@ impl Part for RolloutStats {
             put_u64s(out, &[count]);
         }
         write_fault(*fault, out);
+        // An empty text where nothing failed.
+        let failed = failed.as_ref().map_or("", |error| &error.0);
+        failed.as_bytes().to_vec().write(out);
     }
 
     fn read(&mut self, bytes: &mut Reader) -> Result<(), ReduceError> {
@@ -119,16 +123,23 @@ impl Part for RolloutStats {
         }
         self.extras.clear();
         for _ in 0..extras {
-            let name = str::from_utf8(bytes.sized()?.rest());
-            let name = name.map_err(|_| ReduceError("a name is not text".into()))?;
+            let name = text(bytes)?;
             let mut sum = [0.0];
             bytes.f64s(&mut sum)?;
             let [count] = bytes.u64s()?;
             self.extras.add_sum(name, sum[0], count);
         }
         self.fault = read_fault(bytes)?;
+        let failed = text(bytes)?;
+        self.failed = (!failed.is_empty()).then(|| StepError(failed.to_owned()));
         Ok(())
     }
+}
+
+/// The next bytes with their size in front, as text.
+fn text<'a>(bytes: &mut Reader<'a>) -> Result<&'a str, ReduceError> {
+    let text = str::from_utf8(bytes.sized()?.rest());
+    text.map_err(|_| ReduceError("a name is not text".into()))
 }
 
 fn write_episode(episode: &Episode, out: &mut Vec<u8>) {

@@ -4,7 +4,7 @@ use crate::advantage::UnequalEpisode;
 use crate::evaluate::EvaluateError;
 use crate::reduce::ReduceError;
 use crate::rollout::{NonFinite, Quantity};
-use fpo_env::MakeError;
+use fpo_env::{MakeError, StepError};
 use fpo_nn::{MlpError, PrecisionError};
 
 /// Why training cannot start or continue.
@@ -13,6 +13,9 @@ pub enum TrainError {
     /// An environment could not be created.
     #[error("{0}")]
     Make(#[from] MakeError),
+    /// The environments could not be stepped; nothing was learned from the iteration.
+    #[error("{0}")]
+    Environment(StepError),
     /// A network of impossible sizes.
     #[error("{0}")]
     Network(#[from] MlpError),

@@ -89,9 +89,9 @@ pub(super) fn initial_networks(config: &Config, policy: &Model, critic: &Critic)
     }
 }
 
-/// Where the groups of environments begin, and where the last ends.
-pub(super) fn group_bounds(envs: usize) -> Vec<usize> {
-    let count = envs.min(MAX_WORKERS);
+/// Where the groups of environments begin, and where the last ends, in at most `most` groups.
+pub(super) fn group_bounds(envs: usize, most: usize) -> Vec<usize> {
+    let count = envs.min(MAX_WORKERS).min(most.max(1));
     (0..=count).map(|i| envs * i / count).collect()
 }
 

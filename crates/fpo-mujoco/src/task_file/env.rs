@@ -36,7 +36,7 @@ pub(crate) struct FileEnv {
     /// The last returned observation, and the critic's.
     last: Box<[f32]>,
     last_of_critic: Box<[f32]>,
-    /// The ends that the latest step met, if it ended the episode.
+    /// Whether the latest step ended the episode by a termination.
     ended: bool,
     /// Whether the simulation diverged and waits for a reset.
     diverged: bool,
@@ -152,11 +152,10 @@ impl FileEnv {
         let controls = self.physics.ctrl_mut();
         for (actuation, action) in plan.actuations.iter().zip(latest) {
             let control = actuation.default + actuation.scale * *action;
-            // Not `clamp`, which would hide a NaN in no way, but neither does this.
-            controls[actuation.actuator] = control.max(actuation.low).min(actuation.high);
             if control.is_nan() {
                 return Err(PhysicsError::Diverged);
             }
+            controls[actuation.actuator] = control.clamp(actuation.low, actuation.high);
         }
         if !plan.pushes.is_empty() {
             self.episode.push(&plan, self.physics.applied_mut());
@@ -397,7 +396,7 @@ impl Env for FileEnv {
     }
 }
 
-/// A draw from the standard normal distribution, for trials.
+/// A random action for trials, normal about the middle of its range.
 pub(crate) fn random_action(rng: &mut Philox, spec: &EnvSpec, out: &mut [f32]) {
     let bounds = spec.action_min.iter().zip(&spec.action_max);
     for (out, (&min, &max)) in out.iter_mut().zip(bounds) {

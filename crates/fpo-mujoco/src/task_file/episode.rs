@@ -115,7 +115,7 @@ impl Episode {
             if self.step >= self.push_due[i] {
                 let mut rng = self.draw();
                 let newtons = uniform(&mut rng, push.force[0], push.force[1]);
-                let (sin, cos) = uniform(&mut rng, 0.0, std::f64::consts::TAU).sin_cos();
+                let (sin, cos) = libm::sincos(uniform(&mut rng, 0.0, std::f64::consts::TAU));
                 force[..2].copy_from_slice(&[newtons * cos, newtons * sin]);
                 self.push_due[i] = NEVER;
                 self.push_end[i] = self.step.saturating_add(push.duration);

@@ -1,12 +1,11 @@
 //! What a task file says, for its author; and what such files can say.
 
 use super::FileTask;
-use super::description::Rotation;
+use super::description::{PROPERTIES, Place, Rotation};
 use super::expression::{FUNCTIONS, NAMES};
 use super::plan::{Actuation, Explained};
 use super::quantities::OBJECTS;
 use crate::model::Named;
-use crate::task_file::description::Place;
 use fpo_env::Task;
 
 impl FileTask {
@@ -144,17 +143,24 @@ impl FileTask {
                 0.0 => String::new(),
                 zero => format!(", zero with probability {}", short(zero)),
             };
-            let start = command.start;
-            lines.push(format!("  [{start}] {}{again}{zero}", numbers.join(", ")));
+            let numbers = numbers.join(", ");
+            lines.push(format!("  {:<14}{numbers}{again}{zero}", command.name));
         }
         for (i, randomize) in plan.randomize.iter().enumerate() {
             if i == 0 {
                 lines.push("randomize, in every episode".to_owned());
             }
+            let mut known = PROPERTIES.iter();
+            let known = known.find(|(_, property, _)| *property == randomize.property);
+            let (name, kind) = known.map_or(("", ""), |(name, _, kind)| (*name, *kind));
+            let count = randomize.elements.len();
+            let kinds = match (count, kind) {
+                (1, kind) => kind.to_owned(),
+                (_, "body") => "bodies".to_owned(),
+                (_, kind) => format!("{kind}s"),
+            };
             lines.push(format!(
-                "  {:?} of {} elements × {}{}",
-                randomize.property,
-                randomize.elements.len(),
+                "  {name:<14}of {count} {kinds} × {}{}",
                 range(randomize.scale),
                 if randomize.each {
                     ", each by itself"

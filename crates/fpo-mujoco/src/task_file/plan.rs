@@ -72,6 +72,7 @@ pub(crate) struct Termination {
 }
 
 pub(crate) struct CommandPlan {
+    pub(crate) name: String,
     pub(crate) start: usize,
     pub(crate) ranges: Vec<[f64; 2]>,
     /// Steps between draws.
@@ -227,12 +228,13 @@ impl Plan {
         let commands = description.commands.iter().zip(&world.commands);
         let commands = commands.map(|(command, place)| {
             let Command {
+                name,
                 ranges,
                 resample,
                 zero,
-                ..
             } = command;
             CommandPlan {
+                name: name.clone(),
                 start: place.start,
                 ranges: ranges.clone(),
                 resample: resample.map(|range| range.map(steps)),

@@ -48,7 +48,7 @@ pub struct TrialTerm {
     pub max: f64,
 }
 
-/// Loads nothing more, but steps: an error if the task cannot begin, or if a term is not finite.
+/// Steps a task a little: an error if it cannot begin, or if a term is not finite.
 pub(super) fn begin(task: &FileTask) -> Result<(), TaskFileError> {
     let fault = |fault: Fault| fault.in_file(&task.name, &task.text);
     let broken = |why: String| fault(Fault::new(0, "", why));

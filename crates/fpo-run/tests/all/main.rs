@@ -7,6 +7,7 @@
 use std::path::Path;
 
 mod extras;
+mod failing_envs;
 mod failure;
 mod hostile;
 mod metrics;

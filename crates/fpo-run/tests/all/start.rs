@@ -58,7 +58,7 @@ fn run(folder: &TempDir, name: &str, config: Config) -> PathBuf {
 
 /// A file of the last checkpoint of a complete run.
 fn last(run: &Path, name: &str) -> Vec<u8> {
-    fs::read(run.join("checkpoints/step-32").join(name)).unwrap()
+    fs::read(run.join("checkpoints/step-000000000032").join(name)).unwrap()
 }
 
 fn parameters(trainer: &Trainer) -> (Vec<f32>, Vec<f32>) {
@@ -170,7 +170,7 @@ fn a_run_that_began_from_another_resumes_exactly_without_it() {
     let whole = run(&folder, "whole", from(&source, &[]));
     let stopped = run(&folder, "stopped", from(&source, &[]));
     for step in [16, 24, 32] {
-        fs::remove_dir_all(stopped.join(format!("checkpoints/step-{step}"))).unwrap();
+        fs::remove_dir_all(stopped.join(format!("checkpoints/step-{step:012}"))).unwrap();
     }
     fs::remove_dir_all(&source).unwrap();
     finish(resume(&stopped).unwrap());
@@ -179,7 +179,7 @@ fn a_run_that_began_from_another_resumes_exactly_without_it() {
     }
 
     // The folder has what it began with, and no other is accepted.
-    fs::remove_dir_all(stopped.join("checkpoints/step-32")).unwrap();
+    fs::remove_dir_all(stopped.join("checkpoints/step-000000000032")).unwrap();
     let kept = stopped.join("init.safetensors");
     let bytes = fs::read(&kept).unwrap();
     for damaged in [&bytes[..bytes.len() - 4], &[], b"something else"] {

@@ -54,6 +54,7 @@ fn as_json(file: &PolicyFile, digest: &str) -> Value {
         "observation_size": policy.observation_dim(),
         "noise_size": policy.noise_dim(),
         "action_size": policy.action_dim(),
+        "action_repeat": policy.adaptation().action_repeat,
         "parameters": policy.parameters().len(),
         "network": spec,
         "kind": kind(policy.model()),
@@ -136,6 +137,10 @@ fn as_text(file: &PolicyFile, digest: &str) -> Vec<String> {
             word(&map.squashing())
         ),
     );
+    if policy.adaptation().action_repeat > 1 {
+        let steps = policy.adaptation().action_repeat;
+        add("", format!("each held for {steps} steps of the task"));
+    }
     for (low, high) in range(policy) {
         add("", format!("{low} to {high}"));
     }

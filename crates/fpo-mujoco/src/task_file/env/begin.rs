@@ -118,7 +118,7 @@ fn start(physics: &mut Physics, joint: &JointStart, rng: &mut Philox) {
                 -std::f64::consts::FRAC_PI_2,
                 std::f64::consts::FRAC_PI_2,
             );
-            Some([half.cos(), 0.0, 0.0, half.sin()])
+            Some([libm::cos(half), 0.0, 0.0, libm::sin(half)])
         }
         Rotation::Any => Some(rotation(rng)),
     };

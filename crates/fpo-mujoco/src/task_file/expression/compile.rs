@@ -166,12 +166,11 @@ impl<'w> Compiler<'w> {
                 Some(object) => self.property(&object, name, at),
                 None => self.component(of, name, at),
             },
-            Node::Method(of, name, _) => {
+            Node::Method(_, name, _) => {
                 if self.object(tree)?.is_some() {
                     let why = "a property follows, as in `body('hand').in('base').position`";
                     return Err(Error::new(at, why));
                 }
-                let _ = of;
                 let why = format!("`.{name}(…)` has no meaning; `.in('body')` is the only one");
                 Err(Error::new(at, why))
             }

@@ -208,15 +208,15 @@ pub(crate) fn execute(
         Op::Abs => return one(f64::abs),
         Op::Sqrt => return one(f64::sqrt),
         Op::Square => return one(|x| x * x),
-        Op::Exp => return one(f64::exp),
-        Op::Log => return one(f64::ln),
-        Op::Sin => return one(f64::sin),
-        Op::Cos => return one(f64::cos),
-        Op::Tan => return one(f64::tan),
-        Op::Asin => return one(f64::asin),
-        Op::Acos => return one(f64::acos),
-        Op::Atan => return one(f64::atan),
-        Op::Tanh => return one(f64::tanh),
+        Op::Exp => return one(libm::exp),
+        Op::Log => return one(libm::log),
+        Op::Sin => return one(libm::sin),
+        Op::Cos => return one(libm::cos),
+        Op::Tan => return one(libm::tan),
+        Op::Asin => return one(libm::asin),
+        Op::Acos => return one(libm::acos),
+        Op::Atan => return one(libm::atan),
+        Op::Tanh => return one(libm::tanh),
         Op::Floor => return one(f64::floor),
         Op::Sign => return one(|x| if x == 0.0 { 0.0 } else { x.signum() }),
         Op::Wrap => return one(wrap),
@@ -233,7 +233,7 @@ pub(crate) fn execute(
         Op::Multiply => two(|x, y| x * y),
         Op::Divide => two(|x, y| x / y),
         Op::Power => two(power),
-        Op::Atan2 => two(f64::atan2),
+        Op::Atan2 => two(libm::atan2),
         Op::Min => two(least),
         Op::Max => two(greatest),
         Op::Less => two(|x, y| compare(x, y, f64::lt)),
@@ -310,14 +310,14 @@ fn greatest(x: f64, y: f64) -> f64 {
     if x.is_nan() || x > y { x } else { y }
 }
 
-/// Whole exponents as repeated products, which are exact where `powf` is not.
+/// Whole exponents as repeated products, which are exact where `pow` is not.
 fn power(x: f64, y: f64) -> f64 {
     if y == 2.0 {
         x * x
     } else if y.fract() == 0.0 && y.abs() <= 16.0 {
         x.powi(y as i32)
     } else {
-        x.powf(y)
+        libm::pow(x, y)
     }
 }
 

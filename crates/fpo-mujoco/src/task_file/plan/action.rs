@@ -73,8 +73,14 @@ pub(super) fn actuations(action: &Action, model: &Model) -> Result<Vec<Actuation
             true => (range[0], range[1]),
             false => (f64::NEG_INFINITY, f64::INFINITY),
         };
+        let name = &names.actuators[actuator];
+        // Nor if one of them is no number.
+        let ordered = low < high;
+        if !ordered {
+            let why = format!("the ctrlrange of the actuator `{name}` is {low} … {high}");
+            return Err(Fault::new(action.at, "action", why));
+        }
         if !action.offset && action.range.is_none() && !limited {
-            let name = &names.actuators[actuator];
             let why = format!(
                 "the actuator `{name}` has no ctrlrange; give it one in the model, or `range` here"
             );

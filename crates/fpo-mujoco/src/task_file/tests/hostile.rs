@@ -145,6 +145,16 @@ pub(super) const IN_THE_MODEL: &[(&str, &str, &str)] = &[
         "<custom><numeric name='x' size='1000000000' data='1'/></custom><worldbody>",
         "`size` of `numeric` is more than 100000",
     ),
+    (
+        "ctrlrange='-1 1'",
+        "ctrlrange='1 1'",
+        "cannot compile `robot.xml`: ",
+    ),
+    (
+        "ctrlrange='-1 1'",
+        "ctrlrange='nan 1'",
+        "the ctrlrange of the actuator `hip` is NaN … 1",
+    ),
     // Nothing to act with.
     (
         "<motor name='hip' joint='hip' ctrllimited='true' ctrlrange='-1 1'/>\n    \

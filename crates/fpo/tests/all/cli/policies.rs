@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::fs;
 use std::path::Path;
 
-const POLICY: &str = "runs/run/checkpoints/step-1280/policy.safetensors";
+const POLICY: &str = "runs/run/checkpoints/step-000000001280/policy.safetensors";
 
 #[test]
 fn a_policy_is_shown_with_all_that_it_holds() {
@@ -125,7 +125,7 @@ fn a_run_that_begins_from_another_is_exact_and_needs_it_no_longer() {
         )
     };
     let (whole, said) = from("whole", "runs/run", &["--threads", "1"]);
-    let line = "beginning from runs/run/checkpoints/step-1280 (cartpole-balance): policy, \
+    let line = "beginning from runs/run/checkpoints/step-000000001280 (cartpole-balance): policy, \
                 normalizer (1280 observations) and critic";
     assert!(said.lines().any(|l| l == line), "{said}");
     let config = String::from_utf8(whole[Path::new("config.toml")].clone()).unwrap();

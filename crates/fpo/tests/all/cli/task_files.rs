@@ -71,7 +71,7 @@ fn a_run_is_evaluated_and_resumed_without_the_file() {
     );
     fs::remove_dir_all(folder.path().join("tasks")).unwrap();
 
-    let newest = "runs/run/checkpoints/step-1280";
+    let newest = "runs/run/checkpoints/step-000000001280";
     for policy in ["runs/run", newest] {
         let text = succeeds(&folder, &["eval", policy, "--episodes", "2"]);
         assert!(text.starts_with("rover ("), "{text}");
@@ -136,7 +136,7 @@ fn a_stopped_run_resumes_to_the_same_end() {
         let mut record = record(&folder.path().join("runs").join(name));
         // The first part was evaluated, and saved, at its own end.
         record.retain(|path, _| {
-            path.starts_with("checkpoints/step-1280") && !path.ends_with("manifest.json")
+            path.starts_with("checkpoints/step-000000001280") && !path.ends_with("manifest.json")
         });
         record
     });
