@@ -81,7 +81,7 @@ impl Tasks {
         if self.all.iter().any(|known| known.spec().name == *name) {
             return Err(Failure::input(format!(
                 "{}: `{name}` is the name of a built-in task; give yours another `name`",
-                quoted(&path)
+                quoted(path)
             )));
         }
         Ok(Arc::new(task))

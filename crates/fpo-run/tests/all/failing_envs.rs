@@ -4,7 +4,7 @@ use fpo_env::{
     Env, EnvSpec, Episodes, MakeError, StepEnd, StepError, Task, VecEnv, VecEnvOptions, VecStep,
 };
 use fpo_run::config::Config;
-use fpo_run::health::{Metrics, RunRecord};
+use fpo_run::health::RunRecord;
 use fpo_run::run::{Outcome, Pick, RunFolder, Session, find_policy};
 use std::path::Path;
 use std::sync::Arc;
