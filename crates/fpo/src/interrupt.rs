@@ -6,7 +6,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU, SI
 use signal_hook::iterator::Signals;
 use std::fs;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// Ctrl-C, a terminal that closes, and what schedulers send: SIGTERM before they kill, SIGUSR1 or
@@ -17,6 +17,10 @@ const STOPPING: [i32; 6] = [SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU];
 /// process group.
 const BURST: Duration = Duration::from_millis(300);
 
+/// The number of calls of [`stop_flag`]: a program that embeds this one may train several times,
+/// and only the newest flag counts.
+static LISTENERS: AtomicUsize = AtomicUsize::new(0);
+
 /// A flag that the first signal sets, after printing `message`. A later Ctrl-C ends the process;
 /// other signals that follow ask for what is being done already. A signal that the parent process
 /// set to "ignore" (`nohup`, a shell's background jobs) stays ignored.
@@ -24,6 +28,7 @@ pub(crate) fn stop_flag(message: &'static str) -> Result<Arc<AtomicBool>, Failur
     let flag = Arc::new(AtomicBool::new(false));
     let set = Arc::clone(&flag);
     let ignored = ignored();
+    let number = LISTENERS.fetch_add(1, Ordering::Relaxed) + 1;
     let heard = STOPPING
         .into_iter()
         .filter(|signal| !is_in(ignored, *signal));
@@ -31,6 +36,9 @@ pub(crate) fn stop_flag(message: &'static str) -> Result<Arc<AtomicBool>, Failur
     let listen = move || {
         let mut first: Option<Instant> = None;
         for signal in signals.forever() {
+            if LISTENERS.load(Ordering::Relaxed) != number {
+                return;
+            }
             match first {
                 None => {
                     first = Some(Instant::now());

@@ -81,6 +81,15 @@ fn begin(args: &args::Train, tasks: &Tasks) -> Result<Session, Failure> {
     begin_in(place(args), task, config, threads(args.threads))
 }
 
+/// Where a new run's folder is to be, by the arguments.
+fn place(args: &args::Train) -> Place<'_> {
+    Place {
+        out: args.out.as_deref(),
+        name: args.name.as_deref(),
+        force: args.force,
+    }
+}
+
 /// Where a new run's folder is to be.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Place<'a> {
@@ -92,11 +101,14 @@ pub struct Place<'a> {
     pub force: bool,
 }
 
-fn place(args: &args::Train) -> Place<'_> {
-    Place {
-        out: args.out.as_deref(),
-        name: args.name.as_deref(),
-        force: args.force,
+impl Place<'_> {
+    /// The folder of a new run with these settings.
+    fn folder(self, config: &Config) -> Result<PathBuf, Failure> {
+        let out = self.out.unwrap_or(Path::new(RUNS));
+        Ok(out.join(match self.name {
+            Some(name) => one_folder(name)?,
+            None => default_name(config),
+        }))
     }
 }
 
@@ -111,7 +123,7 @@ pub fn begin_in(
     config: Config,
     threads: usize,
 ) -> Result<Session, Failure> {
-    let folder = folder_of(place, &config)?;
+    let folder = place.folder(&config)?;
     // Before the folder is created.
     config
         .check_machine()
@@ -124,7 +136,7 @@ pub fn begin_in(
 /// A new run, or the existing one of the same folder; none if that one is complete.
 fn resume_or_start(args: &args::Train, tasks: &Tasks) -> Result<Option<Session>, Failure> {
     let (task, mut config) = asked(args, tasks)?;
-    let folder = folder_of(place(args), &config)?;
+    let folder = place(args).folder(&config)?;
     // Files of a run without its settings are no run to continue; that is an error of beginning.
     if !(RunFolder::holds_a_run(&folder) && folder.join("config.toml").is_file()) {
         let begun = begin_in(place(args), task, config, threads(args.threads))?;
@@ -185,15 +197,6 @@ fn asked(args: &args::Train, tasks: &Tasks) -> Result<(Arc<dyn Task>, Config), F
         log(&format!("note: {note}"));
     }
     Ok((task, config))
-}
-
-/// The folder of a new run with these settings.
-fn folder_of(place: Place, config: &Config) -> Result<PathBuf, Failure> {
-    let out = place.out.unwrap_or(Path::new(RUNS));
-    Ok(out.join(match place.name {
-        Some(name) => one_folder(name)?,
-        None => default_name(config),
-    }))
 }
 
 /// An existing run.

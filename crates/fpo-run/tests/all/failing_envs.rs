@@ -165,7 +165,8 @@ fn a_task_without_evaluations_is_trained_without_them() {
     let outcome = session.run(&AtomicBool::new(false), &mut ()).unwrap();
     assert_eq!(outcome, Outcome::Finished);
     let rows = RunRecord::read(&run).unwrap().rows;
-    assert!(!rows.evaluated && rows.count == 4);
+    let evaluated = rows.evaluated;
+    assert!(!evaluated && rows.count == 4);
     // Four iterations of two steps in one batch, and nothing else.
     assert_eq!(calls.load(Ordering::Relaxed), 8);
 }
