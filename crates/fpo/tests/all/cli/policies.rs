@@ -89,8 +89,9 @@ fn an_exported_policy_replaces_links_and_goes_with_its_run() {
     );
     assert_eq!(fs::read_to_string(&precious).unwrap(), "precious");
 
-    // A file's export goes here, or where it is told to go.
-    succeeds(&folder, &["export", POLICY, "--onnx"]);
+    // That of a file outside of a run goes here, or where it is told to go.
+    fs::copy(folder.path().join(POLICY), folder.path().join("alone")).unwrap();
+    succeeds(&folder, &["export", "alone", "--onnx"]);
     assert!(fs::read(folder.path().join("policy.onnx")).unwrap() == bytes);
     let zero = [
         "export",
