@@ -196,7 +196,7 @@ fn the_guide_does_what_it_says() {
     assert!(begun[1].contains("not its critic"), "{said}");
 
     // What is answered as the page says.
-    let page_answers = of(&blocks, "");
+    let page_answers = of(&blocks, "text");
     let answers = page_answers
         .iter()
         .filter_map(|text| text.strip_prefix("$ "));
