@@ -4,17 +4,15 @@ use crate::args;
 use crate::failure::Failure;
 use crate::format::count;
 use crate::output::{print, save};
-use crate::policy::{PolicyFile, read};
+use crate::policy::{PolicyFile, folder_of_results, read};
 use fpo_files::quoted;
 use fpo_onnx::{NoiseInput, OPSET};
-use fpo_run::run::run_containing;
 
 /// Writes a policy as an ONNX file.
 pub(crate) fn run(args: &args::Export) -> Result<(), Failure> {
     let out = args.out.clone().unwrap_or_else(|| {
         // Beside the run's films and pictures, never in a checkpoint.
-        let run = run_containing(&args.policy);
-        run.unwrap_or_default().join("policy.onnx")
+        folder_of_results(&args.policy).join("policy.onnx")
     });
     let PolicyFile { policy, source, .. } = read(&args.policy, args.checkpoint)?;
     let noise = NoiseInput::from(args.noise);

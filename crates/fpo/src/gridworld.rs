@@ -7,11 +7,10 @@ use crate::args::{self, GridworldCommand};
 use crate::failure::Failure;
 use crate::output::{print, print_json};
 use crate::picture;
-use crate::policy::load;
+use crate::policy::{folder_of_results, load};
 use crate::tasks::Tasks;
 use fpo_env::gridworld;
 use fpo_files::{as_text, quoted};
-use fpo_run::run::run_containing;
 use samples::Samples;
 use serde_json::json;
 
@@ -24,7 +23,7 @@ pub(crate) fn run(args: &args::Gridworld, tasks: &Tasks) -> Result<(), Failure> 
 
 /// Draws a policy's actions, and prints their statistics.
 fn plot(args: &args::GridworldPlot, tasks: &Tasks) -> Result<(), Failure> {
-    let folder = run_containing(&args.policy).unwrap_or_default();
+    let folder = folder_of_results(&args.policy);
     let pictures = match &args.out {
         Some(out) => vec![out.clone()],
         None => picture::KINDS

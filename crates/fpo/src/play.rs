@@ -3,22 +3,21 @@
 use crate::args;
 use crate::failure::Failure;
 use crate::output::{log, print};
-use crate::policy::load;
+use crate::policy::{folder_of_results, load};
 use crate::tasks::Tasks;
 use crate::video::{Format, Video};
 use crate::{format, interrupt};
 use fpo_files::quoted;
 use fpo_learn::evaluate::play;
-use fpo_run::run::run_containing;
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 
 /// Films a policy.
 pub(crate) fn run(args: &args::Play, tasks: &Tasks) -> Result<(), Failure> {
-    let out = args.out.clone().unwrap_or_else(|| {
-        let run = run_containing(&args.policy);
-        run.unwrap_or_default().join("video.mp4")
-    });
+    let out = args
+        .out
+        .clone()
+        .unwrap_or_else(|| folder_of_results(&args.policy).join("video.mp4"));
     let kind = Format::from_path(&out).map_err(Failure::input)?;
     let loaded = load(&args.policy, args.checkpoint, args.task.as_deref(), tasks)?;
     let mut env = fpo_env::make(loaded.task.as_ref()).map_err(Failure::runtime)?;

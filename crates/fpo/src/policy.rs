@@ -122,3 +122,14 @@ pub(crate) fn unlocked(folder: &RunFolder) -> Option<String> {
         quoted(folder.path())
     ))
 }
+
+/// The folder for what is made of the policy at `path`, unless the user names another: its run's,
+/// or here, and here for a policy file. Nothing is put into a checkpoint.
+pub(crate) fn folder_of_results(path: &Path) -> PathBuf {
+    let run = if path.is_file() {
+        None
+    } else {
+        run_containing(path)
+    };
+    run.unwrap_or_default()
+}

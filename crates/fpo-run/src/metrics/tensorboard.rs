@@ -53,20 +53,26 @@ impl EventFile {
     /// be behind.
     pub(super) fn create(run_dir: &Path) -> Result<Self, MetricsError> {
         let now = wall_time() as u64;
-        let seconds = match newest(run_dir).map_err(io_error(run_dir))? {
+        let newest = newest(run_dir).map_err(io_error(run_dir))?;
+        let seconds = match newest.as_deref().and_then(seconds_of) {
             Some(newest) if newest >= now => (newest + 1).min(LATEST),
             _ => now,
         };
         let mut part = 0;
         let (path, file) = loop {
-            let path = run_dir.join(format!("{PREFIX}{seconds:010}.fpo.{part:03}"));
+            let mut name = format!("{PREFIX}{seconds:010}.fpo.{part:03}");
+            if let Some(newest) = newest.as_ref().filter(|newest| **newest >= name) {
+                // There is no later second, or another program has named it.
+                name = format!("{newest}.{part:03}");
+            }
+            let path = run_dir.join(name);
             match File::create_new(&path) {
                 Ok(file) => break (path, file),
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => part += 1,
                 Err(error) => return Err(io_error(&path)(error)),
             }
         };
-        let ahead = (seconds - now) as f64;
+        let ahead = seconds.saturating_sub(now) as f64;
         let mut events = Self { path, file, ahead };
         let mut version = Message::default();
         version.text(field::EVENT_FILE_VERSION, "brain.Event:2");
@@ -128,18 +134,20 @@ impl EventFile {
     }
 }
 
-/// The latest second in the names of the event files of `folder`; none if there is none.
-fn newest(folder: &Path) -> std::io::Result<Option<u64>> {
+/// The name of the event file of `folder` that sorts last, if there is one.
+fn newest(folder: &Path) -> std::io::Result<Option<String>> {
     let mut newest = None;
     for entry in std::fs::read_dir(folder)? {
-        let name = entry?.file_name();
-        let seconds = name.to_str().and_then(|name| {
-            let (seconds, _) = name.strip_prefix(PREFIX)?.split_once('.')?;
-            seconds.parse().ok().filter(|seconds| *seconds <= LATEST)
-        });
-        newest = newest.max(seconds);
+        let name = entry?.file_name().into_string().ok();
+        newest = newest.max(name.filter(|name| name.starts_with(PREFIX)));
     }
     Ok(newest)
+}
+
+/// The second in the name of an event file, if there is one.
+fn seconds_of(name: &str) -> Option<u64> {
+    let (seconds, _) = name.strip_prefix(PREFIX)?.split_once('.')?;
+    seconds.parse().ok()
 }
 
 /// TFRecord's masked CRC-32C (rotated, plus a constant), for data that may itself contain
