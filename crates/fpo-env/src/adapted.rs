@@ -91,6 +91,14 @@ impl Task for AdaptedTask {
         self.task.files()
     }
 
+    fn max_batches(&self) -> usize {
+        self.task.max_batches()
+    }
+
+    fn can_evaluate(&self) -> bool {
+        self.task.can_evaluate()
+    }
+
     fn fault(&self) -> Option<String> {
         self.task.fault()
     }

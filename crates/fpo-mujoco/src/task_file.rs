@@ -1,10 +1,10 @@
 //! Tasks from files: a TOML file that names a model (MJCF) and says what is observed, acted,
 //! rewarded, how an episode begins and when it ends. docs/your-own-task.md explains the format.
 //!
-//! From a file to environments, in the order of the modules: [`reader`] and [`description`] read
-//! the TOML, [`bundle`] and [`mjcf`] the model and its files, [`expression`] and [`quantities`]
-//! compile what terms say, [`plan`] puts together what environments share, and [`env`] steps one of
-//! them. [`explain`] and [`trial`] are for users who write such a file.
+//! From a file to environments, in the order of the modules: `reader` and `description` read
+//! the TOML, `bundle` and `mjcf` the model and its files, `expression` and `quantities`
+//! compile what terms say, `plan` puts together what environments share, and `env` steps one of
+//! them. `explain` and `trial` are for users who write such a file.
 
 mod bundle;
 mod description;
@@ -68,6 +68,9 @@ impl FileTask {
         let description = Description::parse(&text).map_err(located)?;
         let (model, mut files) = bundle::compile(folder, &description.model).map_err(located)?;
         let plan = Plan::new(&description, model).map_err(located)?;
+        plan.spec
+            .check()
+            .map_err(|why| located(Fault::new(0, "", why)))?;
         files.push(SourceFile {
             path: PathBuf::from(TASK_FILE),
             bytes: text.clone().into_bytes(),

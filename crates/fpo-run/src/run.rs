@@ -25,8 +25,8 @@ pub use events::Event;
 pub use failure::{Reproduction, reproduce};
 pub(crate) use find::LARGEST_POLICY;
 pub use find::{Pick, find_policy, is_checkpoint, run_containing, run_of};
-pub use folder::RunFolder;
 pub(crate) use folder::{CHECKPOINTS, not_a_run};
+pub use folder::{RunFolder, is_record};
 pub use start::{Taken, check_start};
 pub use task_files::{digest, task_file};
 

@@ -2,7 +2,7 @@
 
 use crate::args;
 use crate::failure::Failure;
-use crate::output::{print, print_json, save};
+use crate::output::{is_stdout, log, print, print_json, save};
 use crate::policy::{load, threads};
 use crate::tasks::Tasks;
 use fpo_env::Task;
@@ -41,14 +41,17 @@ pub(crate) fn run(args: &args::Eval, tasks: &Tasks) -> Result<(), Failure> {
         });
         print_json(&result);
     } else {
-        print(&format!(
+        // Not among the lines of the file.
+        let to_stdout = args.csv.as_deref().is_some_and(is_stdout);
+        let say = if to_stdout { log } else { print };
+        say(&format!(
             "{} ({}), {} episodes, seed {}",
             policy.task(),
             quoted(&loaded.source),
             args.episodes,
             args.seed
         ));
-        table(&evaluation).iter().for_each(|line| print(line));
+        table(&evaluation).iter().for_each(|line| say(line));
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use crate::args;
 use crate::failure::Failure;
 use crate::format::count;
-use crate::output::{print, save};
+use crate::output::{is_stdout, log, print, save};
 use crate::policy::{PolicyFile, folder_of_results, read};
 use fpo_files::quoted;
 use fpo_onnx::{NoiseInput, OPSET};
@@ -27,7 +27,9 @@ pub(crate) fn run(args: &args::Export) -> Result<(), Failure> {
         ),
         NoiseInput::Zero => format!("observation [batch, {}]", policy.observation_dim()),
     };
-    print(&format!(
+    // Not among the bytes of the file.
+    let say = if is_stdout(&out) { log } else { print };
+    say(&format!(
         "{}: {} bytes, ONNX opset {OPSET}; {inputs} → action [batch, {}] of {} ({})",
         quoted(&out),
         count(bytes.len() as u64),

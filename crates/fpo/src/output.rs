@@ -3,6 +3,7 @@
 
 use crate::failure::Failure;
 use fpo_files::{is_hidden, quoted};
+use fpo_run::run::is_record;
 use std::fmt::{self, Write as _};
 use std::fs;
 use std::io::{ErrorKind, Write, stderr, stdout};
@@ -54,11 +55,26 @@ pub(crate) fn log(line: &str) {
     let _ = writeln!(stderr(), "{}", Shown(line));
 }
 
+/// Whether `path` is the standard output, where a command's words would mix with a file's bytes.
+pub(crate) fn is_stdout(path: &Path) -> bool {
+    path == Path::new("/dev/stdout")
+}
+
 /// Writes a whole file. A path that the user gave (`asked`) is written directly, even if it is a
 /// link or `/dev/stdout`. The default path may be in an untrusted folder, so the file replaces
 /// whatever is there, without following links.
 pub(crate) fn save(path: &Path, asked: bool, bytes: &[u8]) -> Result<(), Failure> {
-    let written = if asked {
+    if asked && is_record(path) {
+        return Err(Failure::input(format!(
+            "{} is a file that a run needs: name another one",
+            quoted(path)
+        )));
+    }
+    let written = if asked && is_stdout(path) {
+        // Opened once more, a redirected file would be written from its beginning.
+        let mut out = stdout().lock();
+        out.write_all(bytes).and_then(|()| out.flush())
+    } else if asked {
         fs::write(path, bytes)
     } else {
         fpo_files::replace(path, bytes)

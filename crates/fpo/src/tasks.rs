@@ -90,7 +90,12 @@ impl Tasks {
     /// The task called `name` of the run or the checkpoint at `path`, which may keep its task file.
     pub(crate) fn of_run(&self, path: &Path, name: &str) -> Result<Arc<dyn Task>, Failure> {
         let Some(file) = task_file(path) else {
-            return self.named(name);
+            return self.named(name).map_err(|error| {
+                Failure::input(format!(
+                    "{error}; if it was trained on a task file, the copy of that in {} is missing",
+                    quoted(&path.join("task"))
+                ))
+            });
         };
         let task = self.read(&file)?;
         if task.spec().name != name {

@@ -14,7 +14,7 @@ use fpo_learn::trainer::TrainError;
 use fpo_run::checkpoint::Checkpoints;
 use fpo_run::config::{self, Config, LearningPrecision};
 use fpo_run::run::{
-    Outcome, RunError, RunFolder, Session, check_start, digest, is_checkpoint, run_of,
+    Outcome, RunError, RunFolder, Session, check_start, digest, is_checkpoint, run_of, task_file,
 };
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -247,9 +247,14 @@ fn resume(args: &args::Train, tasks: &Tasks, folder: Option<&Path>) -> Result<Se
     }
     let folder = RunFolder::open(&folder)?;
     let config = config::load_recorded(&folder.config(), &sets(args))?;
-    let task = tasks.of_run(folder.path(), &config.task)?;
-    if let Some(asked) = &args.task {
-        let asked = tasks.find(asked)?;
+    let asked = args.task.as_deref().map(|name| tasks.find(name));
+    let asked = asked.transpose()?;
+    let task = match &asked {
+        // The copy is gone, and the checkpoint knows what it was.
+        Some(asked) if task_file(folder.path()).is_none() => Arc::clone(asked),
+        _ => tasks.of_run(folder.path(), &config.task)?,
+    };
+    if let Some(asked) = asked {
         if asked.spec().name != config.task {
             return Err(Failure::input(format!(
                 "{} is a run of {}",

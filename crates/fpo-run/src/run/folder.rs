@@ -25,6 +25,7 @@ pub(super) const OURS: [&str; 16] = [
     failure::FAILURE,
     task_files::TASK,
     "failed.txt",
+    // From here on, what is made of a run ([`MADE`]).
     "report.html",
     "video.mp4",
     "video.gif",
@@ -32,6 +33,30 @@ pub(super) const OURS: [&str; 16] = [
     "gridworld.png",
     "policy.onnx",
 ];
+
+/// The last of [`OURS`], which can be made again.
+const MADE: usize = 6;
+
+/// Whether `path` leads to a file that a run or a checkpoint records and needs. Films, pages and
+/// pictures of a run are made of it, and can be replaced.
+pub fn is_record(path: &Path) -> bool {
+    let full = path.canonicalize().or_else(|_| std::path::absolute(path));
+    let Ok(full) = full else {
+        return false;
+    };
+    full.ancestors().skip(1).any(|folder| {
+        if is_checkpoint(folder) {
+            return true;
+        }
+        let inside = full.strip_prefix(folder).ok();
+        let first = inside.and_then(|inside| inside.components().next());
+        let Some(first) = first.and_then(|first| first.as_os_str().to_str()) else {
+            return false;
+        };
+        let recorded = OURS[..OURS.len() - MADE].contains(&first);
+        (recorded || first.starts_with("events.out.tfevents.")) && folder.join(CONFIG).is_file()
+    })
+}
 
 /// The folder of a run, locked against other processes until it is dropped.
 #[derive(Debug)]

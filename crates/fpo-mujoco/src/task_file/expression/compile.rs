@@ -259,6 +259,8 @@ impl<'w> Compiler<'w> {
                     // The place is in the other expression.
                     let why = match self.path.len() {
                         1 if at == 0 => error.why,
+                        // All names of a chain would hide the reason.
+                        _ if error.why.starts_with("in the value ") => error.why,
                         _ => format!("in the value `{name}`: {}", error.why),
                     };
                     Error::new(at, why)

@@ -196,3 +196,45 @@ fn a_run_that_begins_from_another_is_exact_and_needs_it_no_longer() {
     );
     assert!(!folder.path().join("runs/third").exists());
 }
+
+/// A file that is named for a result is written as it is; one that a run needs is not touched.
+#[test]
+fn results_never_replace_what_a_run_needs() {
+    let folder = tempfile::tempdir().unwrap();
+    succeeds(&folder, &tiny("run", &[]));
+    let checkpoint = Path::new(POLICY).parent().unwrap().to_str().unwrap();
+    let inside = |name: &str| format!("{checkpoint}/{name}");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("runs/run/config.toml", folder.path().join("link")).unwrap();
+    let onnx = |out: &str| format!("export runs/run --onnx --out {out}");
+    let csv = |out: &str| format!("eval runs/run --csv {out}");
+    for command in [
+        onnx(POLICY),
+        onnx("runs/run/metrics.jsonl"),
+        onnx(&inside("new.onnx")),
+        #[cfg(unix)]
+        onnx("link"),
+        csv(&inside("state.safetensors")),
+        csv("runs/run/config.toml"),
+    ] {
+        let args: Vec<&str> = command.split(' ').collect();
+        let file = folder.path().join(args.last().unwrap());
+        let before = fs::read(&file).ok();
+        let output = fpo(&folder, &args).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {error}");
+        assert!(error.contains("a file that a run needs"), "{error}");
+        assert!(fs::read(&file).ok() == before, "{args:?}");
+    }
+    // What is made of a run can be made again.
+    for command in [onnx("runs/run/policy.onnx"), csv("runs/run/episodes.csv")] {
+        succeeds(&folder, &command.split(' ').collect::<Vec<_>>());
+    }
+    // Bytes alone go to a redirected standard output.
+    let file = fs::File::create(folder.path().join("out.onnx")).unwrap();
+    let command = onnx("/dev/stdout");
+    let args: Vec<&str> = command.split(' ').collect();
+    assert!(fpo(&folder, &args).stdout(file).status().unwrap().success());
+    let read = |name: &str| fs::read(folder.path().join(name)).unwrap();
+    assert!(read("out.onnx") == read("runs/run/policy.onnx"));
+}
