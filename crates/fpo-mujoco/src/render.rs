@@ -16,7 +16,7 @@ use mujoco_rs::mujoco_c::{
 
 use crate::ffi::guard;
 use crate::model::Model;
-use crate::physics::Physics;
+use crate::physics::{Physics, PhysicsError};
 use egl::Context;
 
 /// Capacity of a scene for objects besides the model's geoms: sites, tendons, targets.
@@ -236,6 +236,46 @@ pub(crate) enum View<'a> {
     Named(&'a str),
     /// The camera of this number.
     Camera(usize),
+}
+
+/// An environment's own renderer, made when the first picture is asked for, and the camera that it
+/// looks through.
+#[derive(Default)]
+pub(crate) struct Lens {
+    renderer: Option<Renderer>,
+    /// The camera that was asked for, by number.
+    pub(crate) camera: Option<usize>,
+}
+
+impl Lens {
+    /// A picture of `physics`, through the camera `named` where no other was asked for, or else the
+    /// model's first.
+    ///
+    /// # Errors
+    /// As [`Renderer::draw`].
+    pub(crate) fn draw(
+        &mut self,
+        physics: &mut Physics,
+        named: Option<&str>,
+        (width, height): (u32, u32),
+    ) -> Result<Picture, RenderError> {
+        let view = match (self.camera, named) {
+            (Some(number), _) => View::Camera(number),
+            (None, Some(name)) => View::Named(name),
+            (None, None) => View::First,
+        };
+        let renderer = match &mut self.renderer {
+            Some(renderer) if renderer.size() == (width, height) => renderer,
+            renderer => renderer.insert(Renderer::new(physics, width, height)?),
+        };
+        // Some tasks' steps do not derive everything that a picture needs. A diverged simulation is
+        // drawn in its reset state.
+        match physics.derive() {
+            Ok(()) | Err(PhysicsError::Diverged) => {}
+            Err(why) => return Err(RenderError(format!("cannot draw: {why}"))),
+        }
+        renderer.draw(physics, view)
+    }
 }
 
 /// The camera of `view`.

@@ -4,7 +4,7 @@ use super::Compiled;
 use super::rules::{Observation, Rules, Transition};
 use crate::model::Named;
 use crate::physics::{Physics, PhysicsError};
-use crate::render::{Renderer, View};
+use crate::render::Lens;
 use fpo_env::{Env, EnvSpec, NoState, Picture, RenderError, StateError, Step, StepEnd};
 use fpo_rng::Philox;
 use std::sync::Arc;
@@ -26,10 +26,7 @@ pub(crate) struct ModelEnv {
     last: Box<[f32]>,
     /// Whether the simulation diverged and waits for a reset.
     diverged: bool,
-    /// The camera of pictures, if it is not the task's own.
-    camera: Option<usize>,
-    /// Created when the first picture is rendered.
-    renderer: Option<Renderer>,
+    lens: Lens,
 }
 
 impl ModelEnv {
@@ -43,8 +40,7 @@ impl ModelEnv {
             observation: Observation::default(),
             last,
             diverged: false,
-            camera: None,
-            renderer: None,
+            lens: Lens::default(),
         }
     }
 
@@ -232,26 +228,12 @@ impl Env for ModelEnv {
     }
 
     fn set_camera(&mut self, camera: usize) {
-        self.camera = Some(camera);
+        self.lens.camera = Some(camera);
     }
 
     fn render(&mut self, width: u32, height: u32) -> Result<Picture, RenderError> {
-        let camera = match (self.camera, camera(&self.spec.name)) {
-            (Some(number), _) => View::Camera(number),
-            (None, Some(name)) => View::Named(name),
-            (None, None) => View::First,
-        };
-        let renderer = match &mut self.renderer {
-            Some(renderer) if renderer.size() == (width, height) => renderer,
-            renderer => renderer.insert(Renderer::new(&self.physics, width, height)?),
-        };
-        // Some tasks' steps do not derive everything that a picture needs. A diverged simulation is
-        // drawn in its reset state.
-        match self.physics.derive() {
-            Ok(()) | Err(PhysicsError::Diverged) => {}
-            Err(why) => return Err(RenderError(format!("cannot draw: {why}"))),
-        }
-        renderer.draw(&mut self.physics, camera)
+        let named = camera(&self.spec.name);
+        self.lens.draw(&mut self.physics, named, (width, height))
     }
 }
 

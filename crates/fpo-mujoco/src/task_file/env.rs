@@ -9,7 +9,7 @@ use super::plan::Plan;
 use crate::model::Named;
 use crate::physics::{Physics, PhysicsError};
 use crate::random::normal;
-use crate::render::{Renderer, View};
+use crate::render::Lens;
 use fpo_env::{
     Env, EnvSpec, Extras, MakeError, NoState, Picture, RenderError, StateError, Step, StepEnd,
 };
@@ -40,10 +40,7 @@ pub(crate) struct FileEnv {
     ended: bool,
     /// Whether the simulation diverged and waits for a reset.
     diverged: bool,
-    /// Created when the first picture is rendered.
-    renderer: Option<Renderer>,
-    /// The camera that was asked for, by number.
-    camera: Option<usize>,
+    lens: Lens,
 }
 
 /// The arrays of a simulation and its episode.
@@ -92,8 +89,7 @@ impl FileEnv {
             last_of_critic: vec![0.0; plan.critic.iter().map(|(_, n)| n).sum()].into(),
             ended: false,
             diverged: false,
-            renderer: None,
-            camera: None,
+            lens: Lens::default(),
             plan,
         })
     }
@@ -374,25 +370,12 @@ impl Env for FileEnv {
     }
 
     fn set_camera(&mut self, camera: usize) {
-        self.camera = Some(camera);
+        self.lens.camera = Some(camera);
     }
 
     fn render(&mut self, width: u32, height: u32) -> Result<Picture, RenderError> {
-        let camera = match (self.camera, self.plan.camera.as_deref()) {
-            (Some(number), _) => View::Camera(number),
-            (None, Some(name)) => View::Named(name),
-            (None, None) => View::First,
-        };
-        let renderer = match &mut self.renderer {
-            Some(renderer) if renderer.size() == (width, height) => renderer,
-            renderer => renderer.insert(Renderer::new(&self.physics, width, height)?),
-        };
-        // A diverged simulation is drawn in its reset state.
-        match self.physics.derive() {
-            Ok(()) | Err(PhysicsError::Diverged) => {}
-            Err(why) => return Err(RenderError(format!("cannot draw: {why}"))),
-        }
-        renderer.draw(&mut self.physics, camera)
+        let named = self.plan.camera.as_deref();
+        self.lens.draw(&mut self.physics, named, (width, height))
     }
 }
 

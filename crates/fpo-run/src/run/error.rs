@@ -231,8 +231,8 @@ impl RunError {
             | Self::OtherTask { .. }
             | Self::InUse { .. }
             | Self::NoCheckpoint { .. }
-            | Self::CheckpointsGone { .. } => true,
-            Self::Complete { .. }
+            | Self::CheckpointsGone { .. }
+            | Self::Complete { .. }
             | Self::Reached { .. }
             | Self::Start { .. }
             | Self::StartDamaged { .. }

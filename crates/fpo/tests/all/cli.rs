@@ -84,7 +84,12 @@ fn quick<'a>(name: &'a str, more: &[&'a str]) -> Vec<&'a str> {
         "train.steps=640",
         "train.checkpoint_every=3",
     ];
-    let sets = SETS.into_iter().flat_map(|set| ["--set", set]);
+    bandit(name, &SETS, more)
+}
+
+/// Arguments that start a run called `name` of a bandit with these settings, followed by `more`.
+fn bandit<'a>(name: &'a str, sets: &[&'static str], more: &[&'a str]) -> Vec<&'a str> {
+    let sets = sets.iter().flat_map(|set| ["--set", set]);
     [
         "train",
         "bandit-two_modes",

@@ -5,7 +5,7 @@
 //! The long form kills at 200 moments:
 //! `cargo test --release -p fpo --test all killed_two_hundred_times -- --ignored --nocapture`
 
-use crate::cli::{PROGRAM, Record, assert_same, record, stderr, succeeds};
+use crate::cli::{PROGRAM, Record, assert_same, bandit, record, stderr, succeeds};
 use fpo_run::checkpoint::{Checkpoint, Checkpoints};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,19 +32,7 @@ const SETS: [&str; 14] = [
 ];
 
 fn begin<'a>(name: &'a str, more: &[&'a str]) -> Vec<&'a str> {
-    let sets = SETS.iter().flat_map(|set| ["--set", set]);
-    [
-        "train",
-        "bandit-two_modes",
-        "--threads",
-        "1",
-        "--name",
-        name,
-    ]
-    .into_iter()
-    .chain(sets)
-    .chain(more.iter().copied())
-    .collect()
+    bandit(name, &SETS, more)
 }
 
 /// Pseudo-random numbers that are the same in every run of the test.
