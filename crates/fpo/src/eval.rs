@@ -12,7 +12,12 @@ use serde_json::json;
 
 /// Evaluates a policy from zero noise and from random noise, and prints both.
 pub(crate) fn run(args: &args::Eval, tasks: &Tasks) -> Result<(), Failure> {
-    let loaded = load(&args.policy, args.checkpoint, args.task.as_deref(), tasks)?;
+    if args.json && args.csv.as_deref().is_some_and(is_stdout) {
+        return Err(Failure::input(
+            "--json and --csv both go to the standard output: write one of them to a file",
+        ));
+    }
+    let loaded = load(&args.of, args.task.as_deref(), tasks)?;
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads(args.threads))
         .build()

@@ -60,15 +60,53 @@ pub(crate) fn is_stdout(path: &Path) -> bool {
     path == Path::new("/dev/stdout")
 }
 
+/// What a file of this program holds somewhere, whatever its format.
+pub(crate) const MARK: &str = "made by fpo";
+
+/// Refuses to put a result at a default `path` where there is a file that this program did not
+/// make: the user has named none that may be replaced. A link may be replaced; what it leads to
+/// stays.
+pub(crate) fn refuse_foreign(path: &Path) -> Result<(), Failure> {
+    // A page may be read here, which [`fpo_files::read_capped`] takes for what a browser left.
+    let ours = match fs::symlink_metadata(path) {
+        Ok(there) if there.is_symlink() => true,
+        Ok(there) if there.is_file() && there.len() <= LARGEST_RESULT => {
+            fs::read(path).is_ok_and(|bytes| bytes.is_empty() || is_ours(&bytes))
+        }
+        Ok(_) => false,
+        Err(_) => true,
+    };
+    match ours {
+        true => Ok(()),
+        false => Err(Failure::input(format!(
+            "{0} is there already, and not made by this program: name another file with --out, or \
+             this one to replace it",
+            quoted(path)
+        ))),
+    }
+}
+
+/// Bound on the size of a file that is looked at.
+const LARGEST_RESULT: u64 = 1 << 30;
+
+fn is_ours(bytes: &[u8]) -> bool {
+    let marks = [MARK, fpo_report::page::MARK, fpo_onnx::MARK];
+    let mut marks = marks.iter().map(|mark| mark.as_bytes());
+    marks.any(|mark| bytes.windows(mark.len()).any(|part| part == mark))
+}
+
 /// Writes a whole file. A path that the user gave (`asked`) is written directly, even if it is a
-/// link or `/dev/stdout`. The default path may be in an untrusted folder, so the file replaces
-/// whatever is there, without following links.
+/// link or `/dev/stdout`. The default path may be in an untrusted folder, so the file replaces what
+/// is there, unless that is [foreign](refuse_foreign), without following links.
 pub(crate) fn save(path: &Path, asked: bool, bytes: &[u8]) -> Result<(), Failure> {
     if asked && is_record(path) {
         return Err(Failure::input(format!(
             "{} is a file that a run needs: name another one",
             quoted(path)
         )));
+    }
+    if !asked {
+        refuse_foreign(path)?;
     }
     let written = if asked && is_stdout(path) {
         // Opened once more, a redirected file would be written from its beginning.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 /// Prints what a policy file holds.
 pub(crate) fn show(args: &args::PolicyShow) -> Result<(), Failure> {
-    let file = read(&args.policy, args.checkpoint)?;
+    let file = read(&args.of)?;
     let digest = blake3::hash(&file.bytes).to_hex().to_string();
     if args.json {
         print_json(&as_json(&file, &digest));

@@ -365,7 +365,7 @@ fn damaged_and_foreign_checkpoints() {
     refused(
         &folder,
         &["eval", "runs/run", "--checkpoint", "77"],
-        &["step-000000000077 is not a checkpoint"],
+        &["runs/run has no checkpoint after 77 environment steps; there are"],
     );
     fs::write(folder.path().join("x.safetensors"), "no tensors").unwrap();
     refused(
