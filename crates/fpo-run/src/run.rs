@@ -3,7 +3,8 @@
 //! The folder holds `config.toml` (complete), `init.safetensors` if the run began with networks of
 //! another one (`init.from`), `metrics.jsonl` and TensorBoard event files,
 //! `eval.csv`, `events.jsonl` if something went wrong, `failure/` if a number became non-finite,
-//! `task/` with the files of a task that was read from files, and `checkpoints/`. Except for times,
+//! `task/` with the files of a task that was read from files, `checkpoints/`, and an empty `.saved`
+//! once there was one. Except for times,
 //! its content depends on the configuration and the task alone, not on the number of threads.
 //! Stopping and resuming changes no metric, evaluation or policy; it only saves one more
 //! checkpoint, which counts among those kept.
@@ -185,6 +186,10 @@ impl Session {
         task: Arc<dyn Task>,
         threads: usize,
     ) -> Result<Self, RunError> {
+        if !RunFolder::holds_a_run(folder.path()) {
+            // The run is one that was being deleted to begin anew.
+            return Self::begin(folder, config, task, threads);
+        }
         folder.sweep()?;
         if !folder.checkpoints().exists() {
             return Self::begin_again(folder, config, task, threads);

@@ -6,6 +6,7 @@ use crate::format::{count, format_number};
 use crate::output::print;
 use crate::tasks::{Tasks, is_task_file};
 use fpo_env::{Step, StepEnd, Task};
+use fpo_files::number;
 use fpo_mujoco::task_file::{FileTask, Trial};
 use fpo_rng::{Key, Philox, Stream};
 use std::path::Path;
@@ -70,7 +71,7 @@ fn report(task: &FileTask, trial: &Trial) {
         "  {} observed, {} acted, {} s a step, at most {} steps",
         spec.observation_dim(),
         spec.action_dim(),
-        spec.control_timestep,
+        number(spec.control_timestep),
         spec.step_limit.unwrap_or(0)
     ));
     print(&format!(

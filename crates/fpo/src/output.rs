@@ -57,7 +57,28 @@ pub(crate) fn log(line: &str) {
 
 /// Whether `path` is the standard output, where a command's words would mix with a file's bytes.
 pub(crate) fn is_stdout(path: &Path) -> bool {
-    path == Path::new("/dev/stdout")
+    let names = ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
+    names.iter().any(|name| path == Path::new(name))
+}
+
+/// Finds out before hours of work that there can be no file at `path`, which the user gave.
+pub(crate) fn check_place(path: &Path) -> Result<(), Failure> {
+    let refused = |why: &str| {
+        let message = format!("cannot write {}: {why}", quoted(path));
+        Err(Failure::input(message))
+    };
+    let folder = path.parent().filter(|path| !path.as_os_str().is_empty());
+    if is_stdout(path) {
+        Ok(())
+    } else if path.is_dir() {
+        refused("it is a folder")
+    } else if folder.is_some_and(|folder| !folder.is_dir()) {
+        refused("there is no such folder")
+    } else if is_record(path) {
+        refused("it is a file that a run needs; name another one")
+    } else {
+        Ok(())
+    }
 }
 
 /// What a file of this program holds somewhere, whatever its format.
@@ -99,14 +120,9 @@ fn is_ours(bytes: &[u8]) -> bool {
 /// link or `/dev/stdout`. The default path may be in an untrusted folder, so the file replaces what
 /// is there, unless that is [foreign](refuse_foreign), without following links.
 pub(crate) fn save(path: &Path, asked: bool, bytes: &[u8]) -> Result<(), Failure> {
-    if asked && is_record(path) {
-        return Err(Failure::input(format!(
-            "{} is a file that a run needs: name another one",
-            quoted(path)
-        )));
-    }
-    if !asked {
-        refuse_foreign(path)?;
+    match asked {
+        true => check_place(path)?,
+        false => refuse_foreign(path)?,
     }
     let written = if asked && is_stdout(path) {
         // Opened once more, a redirected file would be written from its beginning.

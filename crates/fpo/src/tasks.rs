@@ -4,7 +4,7 @@ use crate::args;
 use crate::failure::Failure;
 use crate::output::{print, print_json};
 use fpo_env::{Task, check_task};
-use fpo_files::{nearest, quoted};
+use fpo_files::{nearest, number, quoted};
 use fpo_mujoco::task_file::FileTask;
 use fpo_run::run::{RunFolder, is_checkpoint, task_file};
 use serde_json::json;
@@ -76,7 +76,10 @@ impl Tasks {
             Some(name) if self.is_known(name) => self.named(name),
             _ => Err(match no_task_file(Path::new(typed), &self.program) {
                 Some(why) => Failure::input(why),
-                None => self.unknown(&typed.to_string_lossy()),
+                None => match typed.to_str() {
+                    Some(name) => self.unknown(name),
+                    None => self.unknown(&quoted(Path::new(typed))),
+                },
             }),
         }
     }
@@ -244,7 +247,7 @@ fn explain(task: &dyn Task) -> Vec<String> {
         .map_or("no limit".to_owned(), |n| format!("{n} steps"));
     let mut lines = vec![
         format!("{}: {}", spec.name, spec.summary),
-        format!("  step          {} s", spec.control_timestep),
+        format!("  step          {} s", number(spec.control_timestep)),
         format!("  episode       {limit}"),
         format!("observation, {} numbers", spec.observation_dim()),
     ];
@@ -252,7 +255,7 @@ fn explain(task: &dyn Task) -> Vec<String> {
     lines.extend(spec.observation.iter().map(part));
     lines.push(format!("action, {} numbers", spec.action_dim()));
     let bounds = spec.action_min.iter().zip(&spec.action_max);
-    lines.extend(bounds.map(|(min, max)| format!("  {min} … {max}")));
+    lines.extend(bounds.map(|(min, max)| format!("  {} … {}", number(*min), number(*max))));
     lines
 }
 

@@ -53,8 +53,7 @@ pub(crate) fn run(args: &args::Train, tasks: &Tasks) -> Result<Done, Failure> {
     ));
     if let Some(iterations) = session.begun_again() {
         log(&format!(
-            "note: the run has no checkpoint yet and begins again; its records of {} iterations \
-             are replaced",
+            "note: the run has no checkpoint yet and begins again (iterations recorded so far: {})",
             count(iterations)
         ));
     }

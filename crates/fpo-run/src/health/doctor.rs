@@ -5,7 +5,7 @@ use super::series::median;
 use super::{
     Detector, Finding, FindingKind, Metrics, NormalizerState, Recorded, RunRecord, Severity,
 };
-use fpo_files::number;
+use fpo_files::{count, number};
 use fpo_learn::trainer::OF_CRITIC;
 
 /// All findings about a run, the worst first. The run is healthy if none of them [is
@@ -283,7 +283,10 @@ fn evaluations(record: &RunRecord) -> Option<Finding> {
     Some(Finding::new(
         FindingKind::Evaluation,
         Severity::Note,
-        format!("there is no evaluation after {steps} environment steps"),
+        format!(
+            "there is no evaluation after {} environment steps",
+            count(steps)
+        ),
         if every == 0 {
             "set eval.every (a resumed run can), so that there is a best checkpoint"
         } else {

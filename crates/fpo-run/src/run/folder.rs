@@ -197,6 +197,9 @@ impl RunFolder {
             renamed => renamed,
         }
         .map_err(io_error("delete", &checkpoints))?;
+        // Without its settings it cannot be resumed, whatever else is left of it.
+        let config = self.config();
+        remove(&config).map_err(io_error("delete", &config))?;
         let entries = fs::read_dir(&self.path).map_err(io_error("read", &self.path))?;
         for entry in entries {
             let entry = entry.map_err(io_error("read", &self.path))?;

@@ -128,7 +128,7 @@ fn folders_with_and_without_a_run() {
     refused(
         &folder,
         &["train", "--resume", "runs/run"],
-        &["is complete (1280", "--set train.steps=N"],
+        &["is complete (1,280", "--set train.steps=N"],
     );
     refused(
         &folder,

@@ -10,12 +10,13 @@ use tempfile::TempDir;
 #[test]
 fn only_files_of_this_program_are_replaced_unasked() {
     let folder = TempDir::new().unwrap();
-    let args = quick("run", &[]);
     let grid = |arg| match arg {
         "bandit-two_modes" => "gridworld-two_walls",
         arg => arg,
     };
-    succeeds(&folder, &args.into_iter().map(grid).collect::<Vec<_>>());
+    for args in [quick("run", &[]), quick("other", &["--seed", "1"])] {
+        succeeds(&folder, &args.into_iter().map(grid).collect::<Vec<_>>());
+    }
     let run = folder.path().join("runs/run");
     let policy = folder.path().join("policy.safetensors");
     fs::copy(newest(&run).join("policy.safetensors"), &policy).unwrap();
@@ -41,7 +42,7 @@ fn only_files_of_this_program_are_replaced_unasked() {
         ),
         (vec!["report", "runs/run"], "runs/run/report.html"),
         (vec!["report", "runs"], "runs/report.html"),
-        (vec!["report", "runs/run", "runs/run"], "report.html"),
+        (vec!["report", "runs/run", "runs/other"], "report.html"),
         (play("runs/run"), "runs/run/video.mp4"),
         (play("policy.safetensors"), "video.mp4"),
     ] {
