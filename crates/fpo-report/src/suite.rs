@@ -6,6 +6,9 @@ use std::ops::Range;
 use toml::Value;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
+/// Dotted keys and values, in the order of the file.
+pub type Settings = Vec<(String, Value)>;
+
 /// A grid of methods × tasks × seeds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Suite {
@@ -18,7 +21,7 @@ pub struct Suite {
     /// The mapping from returns to scores; none if scores are returns.
     pub score: Option<ScoreRange>,
     /// Settings of all runs: dotted keys and values.
-    pub set: Vec<(String, Value)>,
+    pub set: Settings,
     /// The methods, in the order of the file.
     pub methods: Vec<Method>,
 }
@@ -33,9 +36,9 @@ pub struct Method {
     /// The preset on which it is based; none for the program's default.
     pub preset: Option<String>,
     /// Settings that override the suite's.
-    pub set: Vec<(String, Value)>,
+    pub set: Settings,
     /// Tasks, and settings for each that override the method's.
-    pub tasks: Vec<(String, Vec<(String, Value)>)>,
+    pub tasks: Vec<(String, Settings)>,
 }
 
 /// The returns that count as 0 and as 1.
@@ -285,7 +288,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Settings, written with dotted keys in quotes or as tables.
-    fn settings(&self, entry: &Entry<'a>) -> Result<Vec<(String, Value)>, SuiteError> {
+    fn settings(&self, entry: &Entry<'a>) -> Result<Settings, SuiteError> {
         let mut settings = Vec::new();
         for inner in self.entries(entry, "a table of settings")?.entries {
             match inner.value {
@@ -357,7 +360,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Settings of single tasks.
-    fn tasks(&self, entry: &Entry<'a>) -> Result<Vec<(String, Vec<(String, Value)>)>, SuiteError> {
+    fn tasks(&self, entry: &Entry<'a>) -> Result<Vec<(String, Settings)>, SuiteError> {
         let tasks = self.entries(entry, "a table of tasks, with settings of each")?;
         let settings = tasks
             .entries
