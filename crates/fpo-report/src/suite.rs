@@ -92,7 +92,7 @@ impl Suite {
                 let message = format!(
                     "`method.{}.task.{name}` names no task of the suite; did you mean `{}`?",
                     method.name,
-                    nearest.unwrap_or_default()
+                    nearest.map_or("", |(task, _)| task)
                 );
                 return Err(reader.error(None, message));
             }

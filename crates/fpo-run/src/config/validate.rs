@@ -444,14 +444,14 @@ fn check_conflicts(config: &Config) -> Result<(), ConfigError> {
         return conflict(format!(
             "objective.mean_noise = {} needs objective.method = \"ppo\": other methods have no \
             likelihood with a mean",
-            objective.mean_noise
+            number(objective.mean_noise)
         ));
     }
     if objective.mean_noise > 0.0 && (optimizer.max_kl > 0.0 || optimizer.target_kl > 0.0) {
         return conflict(format!(
             "objective.mean_noise = {} is part of the policy's movement, which optimizer.max_kl \
             and optimizer.target_kl limit: set both to 0",
-            objective.mean_noise
+            number(objective.mean_noise)
         ));
     }
     if objective.antithetic && objective.method.draws_pairs() && objective.samples % 2 != 0 {
