@@ -10,15 +10,16 @@ use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
 
-const MODEL: &str = "<mujoco><worldbody><body name='cart'><joint name='x' type='slide' axis='1 0 0'/>\
-    <geom size='0.1'/></body></worldbody><actuator><motor joint='x' ctrlrange='-1 1'/></actuator>\
-    </mujoco>";
-const TASK: &str = "name = \"cart\"\nmodel = \"cart.xml\"\ncontrol_timestep = 0.02\nstep_limit = 20\n\
-    [observation]\nstate = \"[qpos, qvel]\"\n[reward]\nmiddle = \"1 - qpos[0] ^ 2\"\n";
+const MODEL: &str = "<mujoco><worldbody><body name='cart'>\
+    <joint name='x' type='slide' axis='1 0 0'/><geom size='0.1'/></body></worldbody>\
+    <actuator><motor joint='x' ctrlrange='-1 1'/></actuator></mujoco>";
+const TASK: &str = "name = \"cart\"\nmodel = \"cart.xml\"\ncontrol_timestep = 0.02\n\
+    step_limit = 20\n[observation]\nstate = \"[qpos, qvel]\"\n\
+    [reward]\nmiddle = \"1 - qpos[0] ^ 2\"\n";
 const NOTE: &str = "was trained with other files of the task cart; the changed ones are used";
 const REFUSED: &str = "was trained with other files of the task cart: undo the change to resume";
 
-/// A folder with `cart.toml`, or the file that `name` names.
+/// A folder with the task `cart.toml` and its model.
 fn folder() -> TempDir {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("cart.toml"), TASK).unwrap();
