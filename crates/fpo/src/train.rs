@@ -5,7 +5,7 @@ use crate::display::Display;
 use crate::failure::{Done, Failure};
 use crate::format::count;
 use crate::output::{log, print};
-use crate::policy::{threads, unlocked};
+use crate::policy::{begun_again, threads, unlocked};
 use crate::tasks::Tasks;
 use crate::{interrupt, machine, summary};
 use fpo_env::Task;
@@ -51,11 +51,8 @@ pub(crate) fn run(args: &args::Train, tasks: &Tasks) -> Result<Done, Failure> {
         config::label(config),
         config.seed
     ));
-    if let Some(iterations) = session.begun_again() {
-        log(&format!(
-            "note: the run has no checkpoint yet and begins again (iterations recorded so far: {})",
-            count(iterations)
-        ));
+    if let Some(note) = begun_again(&session) {
+        log(&note);
     }
     if let Some(taken) = session.taken() {
         log(&taken.to_string());
