@@ -127,6 +127,11 @@ class Policy:
         """Random numbers that an action is made of."""
         return self._native.noise_dim
 
+    @property
+    def action_repeat(self) -> int:
+        """Steps of the environment for which an action is held (`env.action_repeat`)."""
+        return self._native.action_repeat
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the policy file, which everything else of fpo reads (docs/deploying.md)."""
         with open(path, "wb") as file:
@@ -143,7 +148,13 @@ class Policy:
 
     def _rows(self, observations: ArrayLike) -> tuple[Floats, bool]:
         """The observations `[n, observation_dim]`, and whether there was one without rows."""
-        array = np.ascontiguousarray(observations, dtype=np.float32)
+        try:
+            array = np.ascontiguousarray(observations, dtype=np.float32)
+        except (TypeError, ValueError):
+            raise InputError(
+                f"observations are a {type(observations).__name__}, not an array of numbers: "
+                "`fpo.flatten(env.observation_space, observation)` makes one of a Dict or Tuple"
+            ) from None
         if array.ndim not in (1, 2) or array.shape[-1] != self.observation_dim:
             raise InputError(
                 f"observations of shape {list(array.shape)}, where [n, {self.observation_dim}] or "
