@@ -9,6 +9,7 @@ here, so that no transition is lost, and none is invented.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -115,11 +116,18 @@ class FactorySource(Source):
 
     def batch(self, count: int, evaluating: bool) -> Batch:
         envs = [self.idle.pop() if self.idle else self._made() for _ in range(count)]
+        if len({id(env) for env in envs}) < count:
+            raise InputError(
+                "the function returned the same environment twice: it must make a new one each time"
+            )
         return FactoryBatch(self, envs)
 
     def close(self) -> None:
         while self.idle:
-            self.idle.pop().close()
+            try:
+                self.idle.pop().close()
+            except Exception as error:  # The training is done, and is not to be lost for it.
+                warnings.warn(f"closing an environment failed: {error!r}", stacklevel=2)
 
 
 class FactoryBatch:
@@ -157,7 +165,13 @@ class FactoryBatch:
                     f"step returned {len(given)} values, where Gymnasium expects five: observation,"
                     " reward, terminated, truncated, info"
                 )
-            observation, rewards[i], terminated, truncated, _ = given
+            observation, reward, terminated, truncated, _ = given
+            try:
+                rewards[i] = reward
+            except (TypeError, ValueError):
+                raise InputError(
+                    f"step returned the reward {_described(reward)}, where a number is expected"
+                ) from None
             row(observation, self.observations[i])
             ends[i] = TERMINATED if terminated else TRUNCATED if truncated else RUNNING
         return self.observations, rewards, ends

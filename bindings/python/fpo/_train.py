@@ -84,9 +84,15 @@ def train(
     if steps is not None:
         sets.append(f"train.steps={_steps(steps)}")
     if init_from is not None:
-        start = init_from.folder if isinstance(init_from, Run) else init_from
+        try:
+            start = os.fspath(init_from)
+        except TypeError:
+            raise InputError(
+                f"init_from is {type(init_from).__name__}: a run, or the path of one, of a "
+                "checkpoint or of a policy file"
+            ) from None
         # A JSON string is one of TOML, too.
-        sets.append(f"init.from={json.dumps(os.fspath(start))}")
+        sets.append(f"init.from={json.dumps(start)}")
     task, envs = _task(env, eval_env)
     return _run(
         task,
@@ -96,12 +102,12 @@ def train(
             task,
             observer,
             stop,
-            preset=preset,
+            preset=_text("preset", preset),
             sets=sets,
             config_file=file,
             seed=None if seed is None else whole("seed", seed, 0, 2**64 - 1),
-            out=None if out is None else os.fspath(out),
-            name=name,
+            out=_text("out", out),
+            name=_text("name", name),
             force=force,
             threads=_threads(threads),
             fixed_envs=envs,
@@ -355,6 +361,15 @@ def _steps(steps: object) -> int:
     return whole("steps", steps, 1, 2**63 - 1)
 
 
+def _text(name: str, value: object) -> str | None:
+    """An argument that is a name or a path."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    raise InputError(f"{name} = {value!r}: text is expected")
+
+
 def _threads(threads: object) -> int | None:
     return None if threads is None else whole("threads", threads, 1, 2**16 - 1)
 
@@ -390,6 +405,8 @@ def _toml(value: Any) -> str:
         return repr(float(value))
     if isinstance(value, str):
         return value
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
     if isinstance(value, Sequence):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
     raise InputError(f"a setting is {type(value).__name__} {value!r}: a number, text or list")

@@ -94,7 +94,10 @@ def test_wrong_shapes_and_words_are_refused(policy):
         (lambda: policy.act((np.zeros(d), 1)), "a tuple, not an array of numbers"),
         (lambda: policy.act("ahead"), "a str, not an array of numbers"),
         (lambda: policy.sample(np.zeros((2, d)), 3), "one observation"),
-        (lambda: policy.sample(np.zeros(d), 0), "at least one"),
+        (lambda: policy.sample(np.zeros(d), 0), "n = 0 is out of range: 1 to"),
+        (lambda: policy.sample(np.zeros(d), "3"), "n = '3': a whole number"),
+        (lambda: policy.act(np.zeros(d), None), "noise = None"),
+        (lambda: fpo.Policy("policy.safetensors"), "fpo.Policy.load"),
         (lambda: fpo.Policy.load("nowhere"), "nowhere"),
         (lambda: fpo.Policy.load(".", "newest"), '"latest", "best"'),
     ]:

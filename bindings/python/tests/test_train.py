@@ -101,7 +101,8 @@ def test_a_run_has_everything(empty_folder):
 
     frame = pandas.DataFrame(run.metrics)
     assert len(frame) == 6 and frame["env_steps"].iloc[-1] == 6 * ITERATION
-    with pytest.raises(fpo.InputError, match="already holds a run"):
+    assert fpo.Policy.load(run).task == "py-Point"
+    with pytest.raises(fpo.InputError, match="already holds a run.* force=True"):
         fpo.train(Point, steps=256, seed=3, out="here", config=SMALL, **QUIET)
     fpo.train(Point, steps=256, seed=3, out="here", config=SMALL, force=True, **QUIET)
     assert run.env_steps == 256
@@ -312,6 +313,16 @@ def test_an_exception_while_environments_are_made_is_raised():
     assert not Path("runs/py-Point-fast-seed0/config.toml").exists()
 
 
+def test_an_environment_that_cannot_be_closed_loses_nothing():
+    class Stuck(Point):
+        def close(self):
+            raise OSError("the window is gone")
+
+    with pytest.warns(UserWarning, match="the window is gone"):
+        run = fpo.train(Stuck, steps=ITERATION, config=SMALL, **QUIET)
+    assert run.finished
+
+
 def test_an_exception_in_an_evaluation_is_raised():
     run = fpo.train(Point, steps=ITERATION, config=SMALL, **QUIET)
 
@@ -351,7 +362,10 @@ def test_a_number_that_is_not_finite_is_reported():
         ({"callback": 5}, "callback is int: a function of the metrics"),
         ({"callback": [print, 5]}, "callback is list: a function"),
         ({"eval_env": Point}, "eval_env belongs to a vector environment"),
-        ({"name": "a/b"}, "the name of one folder"),
+        ({"name": "a/b"}, "name= is the name of one folder"),
+        ({"name": 5}, "name = 5: text"),
+        ({"preset": 5}, "preset = 5: text"),
+        ({"init_from": 5}, "init_from is int: a run"),
     ],
 )
 def test_wrong_arguments_are_answered_in_one_line(arguments, words):
@@ -426,9 +440,22 @@ class Partial(Undecided):
         return {"x": shown["x"]}, infos
 
 
+class Rewarded(Point):
+    """Gives its reward in an array, as some environments do by mistake."""
+
+    def step(self, action):
+        shown, reward, *rest = super().step(action)
+        return shown, np.array([reward]), *rest
+
+
+POINT = Point()
+
+
 @pytest.mark.parametrize(
     ("env", "words"),
     [
+        (lambda: POINT, "the same environment twice"),
+        (Rewarded, "the reward ndarray"),
         (OldStyle, "step returned 4 values, where Gymnasium expects five"),
         (OldReset, "reset returned ndarray"),
         (Narrow, r"`observation` of shape \[1\], where its observation_space has \[2\]"),
