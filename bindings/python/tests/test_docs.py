@@ -26,7 +26,8 @@ FEW = ["--steps", "512"]
 ARGUMENTS = {
     "ten_lines.py": ["512"],
     "optuna_sweep.py": [*FEW, "--trials", "2"],
-    "compare_sb3.py": ["--steps", "512", "--envs", "4"],
+    "compare_sb3.py": ["--steps", "512", "--envs", "4", "--rounds", "1"],
+    "compare_command.py": ["--steps", "16384", "--rounds", "1"],
     # Three updates.
     "cleanrl_style.py": ["--steps", "768", "--envs", "4"],
     "train_sb3.py": ["--steps", "256", "--envs", "4"],

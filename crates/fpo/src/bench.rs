@@ -26,9 +26,10 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 
 /// The built-in suites: name and TOML text.
-pub(crate) const SUITES: [(&str, &str); 4] = [
+pub(crate) const SUITES: [(&str, &str); 5] = [
     ("ablations", include_str!("../suites/ablations.toml")),
     ("dmc10", include_str!("../suites/dmc10.toml")),
+    ("dmc14", include_str!("../suites/dmc14.toml")),
     ("gridworld", include_str!("../suites/gridworld.toml")),
     ("q_gradients", include_str!("../suites/q_gradients.toml")),
 ];

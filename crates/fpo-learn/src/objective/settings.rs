@@ -159,6 +159,10 @@ pub struct ObjectiveConfig {
     /// policy.squash = "tanh" it is the entropy of the squashed action, estimated from a fresh
     /// sample, otherwise that of the Gaussian.
     pub entropy: f32,
+    /// Half the width of uniform noise that is added to the means when likelihoods are computed for
+    /// a gradient step, in units of the unbounded action (ppo; RPO, arXiv 2212.07536: 0.5); 0 for
+    /// none. It keeps the standard deviation large.
+    pub mean_noise: f32,
 }
 
 impl Default for ObjectiveConfig {
@@ -194,6 +198,7 @@ impl Default for ObjectiveConfig {
             knn_samples: 8,
             knn_k: 2,
             entropy: 0.0,
+            mean_noise: 0.0,
         }
     }
 }

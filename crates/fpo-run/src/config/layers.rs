@@ -176,7 +176,7 @@ fn recorded(origin: &str, table: Table, sets: &[String]) -> Result<Config, Confi
 /// precision, which another machine may lack; and settings that stabilize training, so that a
 /// diverged run can be resumed from its last checkpoint with safer ones. None of them changes the
 /// meaning of a saved state.
-const CHANGEABLE: [&str; 19] = [
+const CHANGEABLE: [&str; 20] = [
     "train.*",
     "eval.*",
     "optimizer.learning_rate",
@@ -196,6 +196,7 @@ const CHANGEABLE: [&str; 19] = [
     "objective.loss_pull_from",
     "objective.bound_pull",
     "objective.entropy",
+    "objective.mean_noise",
 ];
 
 /// Whether a resumed run can change the setting `path`.

@@ -106,6 +106,7 @@ const RANGES: &[(&str, Range)] = &[
     ("objective.knn_samples", from_to(1.0, 64.0)),
     ("objective.knn_k", from_to(1.0, 64.0)),
     ("objective.entropy", from_to(0.0, 100.0)),
+    ("objective.mean_noise", from_to(0.0, 100.0)),
     ("advantage.group_size", from_to(2.0, 32_768.0)),
     ("advantage.gamma", below(0.0, 1.0)),
     ("advantage.lambda", from_to(0.0, 1.0)),
@@ -432,6 +433,20 @@ fn check_conflicts(config: &Config) -> Result<(), ConfigError> {
             "objective.entropy = {} needs objective.method = \"ppo\" or \"reppo\": \
             a flow's entropy is not known",
             objective.entropy
+        ));
+    }
+    if objective.mean_noise > 0.0 && objective.method != Method::Ppo {
+        return conflict(format!(
+            "objective.mean_noise = {} needs objective.method = \"ppo\": other methods have no \
+            likelihood with a mean",
+            objective.mean_noise
+        ));
+    }
+    if objective.mean_noise > 0.0 && (optimizer.max_kl > 0.0 || optimizer.target_kl > 0.0) {
+        return conflict(format!(
+            "objective.mean_noise = {} is part of the policy's movement, which optimizer.max_kl \
+            and optimizer.target_kl limit: set both to 0",
+            objective.mean_noise
         ));
     }
     if objective.antithetic && objective.method.draws_pairs() && objective.samples % 2 != 0 {

@@ -88,7 +88,7 @@ pub(super) fn plan(suite: &Suite, folder: &Path, tasks: &Tasks) -> Result<Vec<Jo
             let learns = tasks.find(task)?;
             let name = &learns.spec().name;
             for method in &suite.methods {
-                let sets = suite.sets(method);
+                let sets = suite.sets(method, task);
                 let config =
                     config::resolve(name, method.preset.as_deref(), None, &sets, Some(seed))
                         .map_err(|e| {
