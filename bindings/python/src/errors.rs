@@ -11,7 +11,10 @@ pyo3::import_exception!(fpo._errors, TrainingError);
 /// What messages say of the command line, and what Python has in its place.
 const IN_PYTHON: [(&str, &str); 6] = [
     ("--set: ", ""),
-    ("extend it with --set train.steps=N", "extend it with fpo.resume(…, steps=N)"),
+    (
+        "extend it with --set train.steps=N",
+        "extend it with fpo.resume(…, steps=N)",
+    ),
     (
         "choose another folder with --name or --out",
         "choose another folder with name= or out=, or replace it with force=True",
