@@ -177,7 +177,7 @@ def _one_hot(name: str, counts: list[int], starts: list[int]) -> _Fill:
 
 
 def is_picture(space: spaces.Box) -> bool:
-    """Whether a `Box` is one of pixels: bytes in rows and columns, or rows and columns of colors."""
+    """Whether a `Box` is one of pixels: rows and columns of bytes or of colors."""
     shape = space.shape
     if int(np.prod(shape)) < PICTURE_ENTRIES:
         return False
@@ -186,8 +186,8 @@ def is_picture(space: spaces.Box) -> bool:
 
 
 def flatten(space: spaces.Space[Any], observation: Any) -> Floats:
-    """One observation of a `Dict`, `Tuple` or other space as the row of numbers that a policy takes:
-    `policy.act(fpo.flatten(env.observation_space, observation))`.
+    """One observation of a `Dict`, `Tuple` or other space as the row of numbers that a policy
+    takes: `policy.act(fpo.flatten(env.observation_space, observation))`.
 
     Raises:
         InputError: If the space is not supported, or the observation is not of it.
