@@ -5,12 +5,14 @@ use crate::host::{Host, serve};
 use crate::task::PyTask;
 use fpo::embed::{self, Failure, Place};
 use fpo_env::Task;
+use fpo_files::quoted;
 use fpo_learn::evaluate::{Evaluation, Returns};
 use fpo_learn::trainer::Row;
 use fpo_run::config::{self, Config};
 use fpo_run::run::{Event, Observer, Outcome, RunFolder, Session};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,7 +28,7 @@ impl StopFlag {
         Self(Arc::new(AtomicBool::new(false)))
     }
 
-    /// Asks the training to stop after its iteration.
+    /// Asks the training to stop after its iteration, or in the middle of an evaluation.
     fn set(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -39,7 +41,7 @@ impl StopFlag {
 
 /// What is trained on: a task's name or file, or a source of environments in Python.
 pub(crate) enum TaskArg {
-    Name(String),
+    Name(OsString),
     Source(Arc<Py<PyAny>>),
 }
 
@@ -165,7 +167,7 @@ pub(crate) fn resume<'py>(
         };
         let (here, there) = (&task.spec().name, &config.task);
         if here != there {
-            let folder = folder.path().display();
+            let folder = quoted(folder.path());
             return Err(Failure::Input(format!(
                 "{folder} is a run of `{there}`, not of `{here}`"
             )));
@@ -173,7 +175,7 @@ pub(crate) fn resume<'py>(
         if fixed_envs.is_some_and(|envs| envs != config.env.num_envs) {
             return Err(Failure::Input(format!(
                 "{} was trained with {} environments: resume it with as many",
-                folder.path().display(),
+                quoted(folder.path()),
                 config.env.num_envs
             )));
         }
@@ -244,13 +246,13 @@ fn noted(py: Python<'_>, error: PyErr, done: &Done) -> PyErr {
     let note = match &done.last_saved {
         Some(checkpoint) => format!(
             "fpo: training in {} ended after {} steps; the newest checkpoint is {}",
-            done.folder.display(),
+            quoted(&done.folder),
             done.env_steps,
-            checkpoint.display()
+            quoted(checkpoint)
         ),
         None => format!(
             "fpo: training in {} ended before its first checkpoint",
-            done.folder.display()
+            quoted(&done.folder)
         ),
     };
     // Without notes the exception alone has to do.
@@ -267,7 +269,7 @@ struct PyObserver {
 
 impl PyObserver {
     /// Calls a method of the object. An exception stops the training, and is raised at its end.
-    fn tell(&self, call: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<()> + Send + 'static) {
+    fn notify(&self, call: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<()> + Send + 'static) {
         let observer = Arc::clone(&self.observer);
         if self
             .host
@@ -287,7 +289,7 @@ impl PyObserver {
         );
         let restarted = trainer.restarted_episodes();
         let task = session.config().task.clone();
-        self.tell(move |observer| {
+        self.notify(move |observer| {
             let about = (folder, task, steps.0, steps.1, restarted);
             observer.call_method1("started", about).map(|_| ())
         });
@@ -297,7 +299,7 @@ impl PyObserver {
 impl Observer for PyObserver {
     fn iteration(&mut self, row: &Row) {
         let row = row.clone();
-        self.tell(move |observer| {
+        self.notify(move |observer| {
             observer
                 .call_method1("iteration", (row_dict(observer.py(), &row)?,))
                 .map(|_| ())
@@ -305,12 +307,12 @@ impl Observer for PyObserver {
     }
 
     fn evaluating(&mut self) {
-        self.tell(|observer| observer.call_method0("evaluating").map(|_| ()));
+        self.notify(|observer| observer.call_method0("evaluating").map(|_| ()));
     }
 
     fn evaluated(&mut self, _iteration: u64, env_steps: u64, evaluation: &Evaluation) {
         let evaluation = evaluation.clone();
-        self.tell(move |observer| {
+        self.notify(move |observer| {
             let [zero, random] = evaluation_dicts(observer.py(), &evaluation)?;
             observer
                 .call_method1("evaluated", (env_steps, zero, random))
@@ -324,7 +326,7 @@ impl Observer for PyObserver {
             event.finding.statement.clone(),
             event.finding.advice.clone(),
         );
-        self.tell(move |observer| {
+        self.notify(move |observer| {
             let arguments = (unhealthy, iteration, texts.0, texts.1);
             observer.call_method1("found", arguments).map(|_| ())
         });
