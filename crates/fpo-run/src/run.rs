@@ -16,6 +16,7 @@ mod failure;
 mod find;
 mod folder;
 mod restart;
+mod resuming;
 mod rollback;
 mod start;
 mod task_files;
@@ -28,6 +29,7 @@ pub(crate) use find::LARGEST_POLICY;
 pub use find::{Pick, find_policy, is_checkpoint, run_containing, run_of, trained_on};
 pub(crate) use folder::{CHECKPOINTS, not_a_run};
 pub use folder::{RunFolder, is_record};
+pub use resuming::Resuming;
 pub use start::{Taken, check_start};
 pub use task_files::{digest, task_file};
 

@@ -41,6 +41,16 @@ pub enum RunError {
         /// The task's name.
         task: String,
     },
+    /// The run is one of another task than the caller names.
+    #[error("{} is a run of {task}, not of {named}", quoted(folder))]
+    RunOfOtherTask {
+        /// The folder.
+        folder: PathBuf,
+        /// The run's task.
+        task: String,
+        /// The one that the caller names.
+        named: String,
+    },
     /// Another process is training in the folder.
     #[error("{} is in use by another process", quoted(folder))]
     InUse {
@@ -248,6 +258,7 @@ impl RunError {
             | Self::NoFailure { .. }
             | Self::NotARun { .. }
             | Self::OtherTask { .. }
+            | Self::RunOfOtherTask { .. }
             | Self::InUse { .. }
             | Self::NoCheckpoint { .. }
             | Self::NoSuchCheckpoint { .. }
