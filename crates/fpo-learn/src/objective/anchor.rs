@@ -11,8 +11,10 @@ use super::RatioStats;
 pub struct AnchorObjective {
     /// λ; 0 for ratios as statistics only.
     pub weight: f32,
-    /// Whether an action's loss also counts by its weight ([`crate::advantage::SoftmaxWeights`]).
-    pub weighted: bool,
+    /// β: an action's loss also counts by exp(A/β) of its advantage; infinite for all alike.
+    pub temperature: f32,
+    /// Upper bound on that weight.
+    pub weight_max: f32,
     /// Ratios outside 1 ± this are counted as clipped, for the statistics only.
     pub clip: f32,
 }
@@ -22,23 +24,24 @@ impl AnchorObjective {
     ///
     /// * `losses`, `old_losses` `[n, N]`: ℓ_θ and ℓ_old of the same samples; the latter for `stats`
     ///   only
-    /// * `weights` `[n]`: w of each action, where they count
-    /// * `gradient` `[n, N]`: written with ∂(Σ λ·w·mean ℓ)/∂ℓ_θ
+    /// * `advantages` `[n]`
+    /// * `gradient` `[n, N]`: written with ∂(Σ λ·w(A)·mean ℓ)/∂ℓ_θ
     pub fn evaluate(
         &self,
         losses: &[f32],
         old_losses: &[f32],
-        weights: &[f32],
+        advantages: &[f32],
         gradient: &mut [f32],
         stats: &mut RatioStats,
     ) {
-        let samples = losses.len() / weights.len().max(1);
+        let samples = losses.len() / advantages.len().max(1);
         let share = 1.0 / samples as f32;
-        for (n, weight) in weights.iter().enumerate() {
+        for (n, advantage) in advantages.iter().enumerate() {
             let at = n * samples..(n + 1) * samples;
             let sum = |x: &[f32]| x.iter().sum::<f32>();
             let (new, old) = (sum(&losses[at.clone()]), sum(&old_losses[at.clone()]));
-            let weight = self.weight * if self.weighted { *weight } else { 1.0 };
+            let weight = libm::expf(advantage / self.temperature).min(self.weight_max);
+            let weight = self.weight * weight;
             gradient[at].fill(weight * share);
             stats.loss += f64::from(weight * share * new);
             let log_ratio = (old - new) * share;
@@ -53,24 +56,32 @@ mod tests {
 
     #[test]
     fn loss_and_gradient_by_hand() {
-        for (weighted, [first, second]) in [(false, [1.0, 1.0]), (true, [1.5, 0.25])] {
+        let cases = [
+            (f32::INFINITY, [1.0, 1.0]),
+            (2.0, [3.0, 0.5]),
+            (1.0, [5.0, 0.25]),
+        ];
+        for (temperature, [first, second]) in cases {
             let anchor = AnchorObjective {
                 weight: 0.5,
-                weighted,
+                temperature,
+                weight_max: 5.0,
                 clip: 0.1,
             };
             let (mut gradient, mut stats) = ([0.0; 4], RatioStats::default());
             anchor.evaluate(
                 &[1.0, 3.0, 0.5, 0.5],
                 &[1.0, 2.0, 0.5, 0.5],
-                &[1.5, 0.25],
+                // Twice the logarithms of 3 and ½.
+                &[2.197_224_6, -1.386_294_4],
                 &mut gradient,
                 &mut stats,
             );
-            let [a, b] = [0.25 * first, 0.25 * second];
-            assert_eq!(gradient, [a, a, b, b]);
+            let expected = [first, first, second, second].map(|w| 0.25 * w);
+            let near = |(found, expected): (&f32, &f32)| (found - expected).abs() < 1e-6;
+            assert!(gradient.iter().zip(&expected).all(near), "{gradient:?}");
             let loss = 0.5 * (f64::from(first) * 2.0 + f64::from(second) * 0.5);
-            assert!((stats.loss - loss).abs() < 1e-9);
+            assert!((stats.loss - loss).abs() < 1e-6);
             assert_eq!((stats.count, stats.clipped), (2, 1));
             assert!((f64::from(stats.min) - (-0.5f64).exp()).abs() < 1e-6);
         }

@@ -139,10 +139,10 @@ pub struct ObjectiveConfig {
     /// an entry (qfm): at a pair's time t the policy's fixed point is t²/(2λ) from the action
     /// taken, along the scaled gradient.
     pub anchor: f32,
-    /// Effective sample size (Σw)²/Σw² of weights on that loss, as a share of the batch (qfm): w is a
-    /// softmax of advantages, at most objective.weight_max, as with objective.weight = "softmax". 1:
-    /// all actions count alike.
-    pub anchor_ess: f64,
+    /// β: that loss of an action also counts by exp(A/β) of its advantage, at most
+    /// objective.weight_max (qfm), which is advantage-weighted flow matching; 0: all actions count
+    /// alike. Rare rewards have advantages of many standard deviations, and are followed at once.
+    pub anchor_temperature: f32,
     /// Bound α on the gap v̂ − (ε − a) of an action entry, beyond which the gradient of Q is
     /// ignored (qfm); 0 for none.
     pub gap_clip: f32,
@@ -196,7 +196,7 @@ impl Default for ObjectiveConfig {
             weight_ess: 0.4,
             weight_max: 20.0,
             anchor: 1.0,
-            anchor_ess: 1.0,
+            anchor_temperature: 0.0,
             gap_clip: 1.0,
             final_steps: 0,
             knn_entropy: 0.0,
@@ -239,22 +239,23 @@ impl ObjectiveConfig {
 
     /// The weights of a whole batch, where they are found together.
     pub fn softmax_weights(&self) -> Option<SoftmaxWeights> {
-        let ess = match self.method {
-            Method::Awfm if self.weight == WeightKind::Softmax => self.weight_ess,
-            Method::Qfm if self.anchor_ess < 1.0 => self.anchor_ess,
-            _ => return None,
-        };
-        Some(SoftmaxWeights {
-            ess,
-            max: self.weight_max,
-        })
+        (self.method == Method::Awfm && self.weight == WeightKind::Softmax).then_some(
+            SoftmaxWeights {
+                ess: self.weight_ess,
+                max: self.weight_max,
+            },
+        )
     }
 
     /// The anchor of a policy that follows a gradient of Q.
     pub fn anchor_objective(&self) -> AnchorObjective {
         AnchorObjective {
             weight: self.anchor,
-            weighted: self.softmax_weights().is_some(),
+            temperature: match self.anchor_temperature {
+                beta if beta > 0.0 => beta,
+                _ => f32::INFINITY,
+            },
+            weight_max: self.weight_max,
             clip: self.clip,
         }
     }
