@@ -9,10 +9,10 @@ use crate::failure::Failure;
 use crate::output::log;
 use crate::tasks::Tasks;
 use fpo_env::Task;
-use fpo_files::{CONVERTED, is_crlf, quoted};
+use fpo_files::{CONVERTED, count, is_crlf, quoted};
 use fpo_policy::Policy;
 use fpo_run::run::{
-    Pick, RunFolder, digest, find_policy, is_checkpoint, run_containing, trained_on,
+    Pick, RunFolder, Session, digest, find_policy, is_checkpoint, run_containing, trained_on,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -137,6 +137,16 @@ pub(crate) fn unlocked(folder: &RunFolder) -> Option<String> {
         "warning: the file system cannot lock {} ({why}): make sure that no other process trains \
          there",
         quoted(folder.path())
+    ))
+}
+
+/// A note that a run begins again for want of a checkpoint.
+pub(crate) fn begun_again(session: &Session) -> Option<String> {
+    let iterations = session.begun_again()?;
+    Some(format!(
+        "note: {} has no checkpoint yet and begins again (iterations recorded so far: {})",
+        quoted(session.folder().path()),
+        count(iterations)
     ))
 }
 

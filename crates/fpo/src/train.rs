@@ -5,7 +5,7 @@ use crate::display::Display;
 use crate::failure::{Done, Failure};
 use crate::format::count;
 use crate::output::{log, print};
-use crate::policy::{threads, unlocked};
+use crate::policy::{begun_again, threads, unlocked};
 use crate::tasks::Tasks;
 use crate::{interrupt, machine, summary};
 use fpo_env::Task;
@@ -398,13 +398,7 @@ fn help_config(args: &args::Train, tasks: &Tasks) -> Result<(), Failure> {
 /// What is to be known about how a run begins or goes on, a line each.
 pub fn notes(session: &Session) -> Vec<String> {
     let notes = [
-        session.begun_again().map(|iterations| {
-            format!(
-                "note: the run has no checkpoint yet and begins again (iterations recorded so \
-                far: {})",
-                count(iterations)
-            )
-        }),
+        begun_again(session),
         session.taken().map(ToString::to_string),
         learning_rate_change(session),
         restarted_episodes(session.trainer().restarted_episodes()),
