@@ -231,7 +231,7 @@ class VectorBatch:
       last observation in `infos["final_obs"]`. The first of the next is kept for `reset`.
     * `NEXT_STEP`: a step gives the last observation; the environment would begin the next episode
       in a step of its own, which ignores its action. `reset` begins it at once instead.
-    * `DISABLED`: the same, without which the environment would not go on.
+    * `DISABLED`: the same, without which the environment would not continue.
     """
 
     def __init__(self, source: VectorSource) -> None:

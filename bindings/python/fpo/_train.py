@@ -71,7 +71,7 @@ def train(
         progress: Whether to show the progress on standard error.
 
     Returns:
-        The run. `run.finished` tells whether it was stopped before its end.
+        The run. `run.finished` is whether it was trained to its end.
 
     Raises:
         InputError: If the environment, a setting or the folder is wrong.

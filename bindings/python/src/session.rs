@@ -12,6 +12,7 @@ use fpo_run::config::{self, Config};
 use fpo_run::run::{Event, Observer, Outcome, Resuming, Session};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,7 +28,7 @@ impl StopFlag {
         Self(Arc::new(AtomicBool::new(false)))
     }
 
-    /// Asks the training to stop after its iteration.
+    /// Asks the training to stop after its iteration, or in the middle of an evaluation.
     fn set(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -43,7 +44,7 @@ pub(crate) const OF_PYTHON: &str = "py-";
 
 /// What is trained on: a task's name or file, or a source of environments in Python.
 pub(crate) enum TaskArg {
-    Name(String),
+    Name(OsString),
     Source(Arc<Py<PyAny>>),
 }
 
@@ -241,13 +242,13 @@ fn noted(py: Python<'_>, error: PyErr, done: &Done) -> PyErr {
     let note = match &done.last_saved {
         Some(checkpoint) => format!(
             "fpo: training in {} ended after {} steps; the newest checkpoint is {}",
-            done.folder.display(),
+            quoted(&done.folder),
             done.env_steps,
-            checkpoint.display()
+            quoted(checkpoint)
         ),
         None => format!(
             "fpo: training in {} ended before its first checkpoint",
-            done.folder.display()
+            quoted(&done.folder)
         ),
     };
     // Without notes the exception alone has to do.
@@ -264,7 +265,7 @@ struct PyObserver {
 
 impl PyObserver {
     /// Calls a method of the object. An exception stops the training, and is raised at its end.
-    fn tell(&self, call: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<()> + Send + 'static) {
+    fn notify(&self, call: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<()> + Send + 'static) {
         let observer = Arc::clone(&self.observer);
         if self
             .host
@@ -284,7 +285,7 @@ impl PyObserver {
         );
         let notes = embed::notes(session);
         let task = session.config().task.clone();
-        self.tell(move |observer| {
+        self.notify(move |observer| {
             let about = (folder, task, steps.0, steps.1, notes);
             observer.call_method1("started", about).map(|_| ())
         });
@@ -294,7 +295,7 @@ impl PyObserver {
 impl Observer for PyObserver {
     fn iteration(&mut self, row: &Row) {
         let row = row.clone();
-        self.tell(move |observer| {
+        self.notify(move |observer| {
             observer
                 .call_method1("iteration", (row_dict(observer.py(), &row)?,))
                 .map(|_| ())
@@ -302,12 +303,12 @@ impl Observer for PyObserver {
     }
 
     fn evaluating(&mut self) {
-        self.tell(|observer| observer.call_method0("evaluating").map(|_| ()));
+        self.notify(|observer| observer.call_method0("evaluating").map(|_| ()));
     }
 
     fn evaluated(&mut self, _iteration: u64, env_steps: u64, evaluation: &Evaluation) {
         let evaluation = evaluation.clone();
-        self.tell(move |observer| {
+        self.notify(move |observer| {
             let [zero, random] = evaluation_dicts(observer.py(), &evaluation)?;
             observer
                 .call_method1("evaluated", (env_steps, zero, random))
@@ -321,7 +322,7 @@ impl Observer for PyObserver {
             event.finding.statement.clone(),
             event.finding.advice.clone(),
         );
-        self.tell(move |observer| {
+        self.notify(move |observer| {
             let arguments = (unhealthy, iteration, texts.0, texts.1);
             observer.call_method1("found", arguments).map(|_| ())
         });

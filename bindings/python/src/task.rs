@@ -4,8 +4,8 @@
 //! makes *batches*, with
 //!
 //! * `reset(indices, seeds)`: begins new episodes there; returns their first observations
-//! * `step(actions, active)`: returns observations, rewards and how each step ended (0 it goes on,
-//!   1 terminated, 2 truncated); the observation of an episode that ended is its last
+//! * `step(actions, active)`: returns observations, rewards and how each step ended (0 not at
+//!   all, 1 terminated, 2 truncated); the observation of an episode that ended is its last
 //! * `release()`: the batch is not needed any longer
 
 use crate::arrays::matrix;

@@ -203,11 +203,11 @@ fn every_field_is_checked_by_name_wherever_environments_are_made() {
         ),
         (
             |t| t.spec.action_max[0] = -1.0,
-            "`action_min[0]` is -1: it must be below",
+            "`action_min[0]` is -1.0: it must be below",
         ),
         (
             |t| t.spec.action_max[0] = -5.0,
-            "`action_min[0]` is -1: it must be below",
+            "`action_min[0]` is -1.0: it must be below",
         ),
         // Its middle or half of it is no number of single precision.
         (

@@ -1,7 +1,6 @@
 //! The description of a benchmark in TOML: tasks, seeds and methods.
 
-use crate::number::nearest;
-use fpo_files::one_line;
+use fpo_files::{nearest, one_line, shortened};
 use std::ops::Range;
 use toml::Value;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
@@ -93,7 +92,7 @@ impl Suite {
                 let message = format!(
                     "`method.{}.task.{name}` names no task of the suite; did you mean `{}`?",
                     method.name,
-                    nearest.unwrap_or_default()
+                    nearest.map_or("", |(task, _)| task)
                 );
                 return Err(reader.error(None, message));
             }
@@ -141,6 +140,8 @@ impl Suite {
 
 /// Maximum number of runs of a suite, because a few lines could describe millions.
 const MOST_RUNS: usize = 10_000;
+/// Characters of an unknown key in a message.
+const LONGEST_KEY: usize = 120;
 
 /// Whether `name` is a valid name of a folder inside a suite's folder.
 fn names_a_folder(name: &str) -> bool {
@@ -399,8 +400,9 @@ impl<'a> Entries<'a> {
         else {
             return Ok(());
         };
-        let nearest = nearest(&entry.key, known.iter().copied()).unwrap_or_default();
-        let key = one_line(&entry.key);
+        let nearest = nearest(&entry.key, known.iter().copied());
+        let nearest = nearest.map_or("", |(known, _)| known);
+        let key = shortened(&entry.key, LONGEST_KEY);
         let message = format!("unknown key `{prefix}{key}`; did you mean `{prefix}{nearest}`?");
         Err(self.reader.error(Some(entry.at.clone()), message))
     }

@@ -5,7 +5,7 @@ use crate::display::Display;
 use crate::failure::{Done, Failure};
 use crate::format::count;
 use crate::output::{log, print};
-use crate::policy::{threads, unlocked};
+use crate::policy::{begun_again, threads, unlocked};
 use crate::tasks::Tasks;
 use crate::{interrupt, machine, summary};
 use fpo_env::Task;
@@ -24,6 +24,7 @@ const RUNS: &str = "runs";
 
 /// Trains a policy, or resumes a training.
 pub(crate) fn run(args: &args::Train, tasks: &Tasks) -> Result<Done, Failure> {
+    contradictions(args)?;
     if args.help_config {
         return help_config(args, tasks).map(|()| Done::Finished);
     }
@@ -64,6 +65,55 @@ pub(crate) fn run(args: &args::Train, tasks: &Tasks) -> Result<Done, Failure> {
             Ok(Done::Stopped)
         }
         Err(error) => Err(failed(error, &session)),
+    }
+}
+
+/// Refuses a flag and a `--set` that give the same setting two values.
+fn contradictions(args: &args::Train) -> Result<(), Failure> {
+    let precision = args.precision.map(args::PrecisionArg::word);
+    let short_for = [
+        ("--seed", "seed", args.seed.map(|seed| seed.to_string())),
+        (
+            "--precision",
+            "train.precision",
+            precision.map(str::to_owned),
+        ),
+        (
+            "--init-from",
+            "init.from",
+            init_from(args)?.map(str::to_owned),
+        ),
+    ];
+    for (flag, key, value) in short_for {
+        let Some(value) = value else { continue };
+        let sets = args.sets.iter().filter_map(|set| set.split_once('='));
+        let mut others = sets.filter(|(other, _)| other.trim() == key);
+        let differs = |text: &str| text.trim().trim_matches(['"', '\'']) != value;
+        if let Some((_, other)) = others.find(|(_, text)| differs(text)) {
+            return Err(Failure::input(format!(
+                "{flag} {} is short for --set {key}={}, and there is also --set {key}={}: leave \
+                 out one of the two",
+                quoted(Path::new(&value)),
+                value,
+                other.trim()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The path of `--init-from`, as a setting.
+fn init_from(args: &args::Train) -> Result<Option<&str>, Failure> {
+    let Some(path) = &args.init_from else {
+        return Ok(None);
+    };
+    match path.to_str() {
+        Some(text) => Ok(Some(text)),
+        None => Err(Failure::input(format!(
+            "--init-from {}: config.toml records the path, so it must be UTF-8 text; give it \
+             another name, or a link with one",
+            quoted(path)
+        ))),
     }
 }
 
@@ -178,14 +228,14 @@ fn resume_or_start(args: &args::Train, tasks: &Tasks) -> Result<Option<Session>,
 
 /// The task of a new run and its settings.
 fn asked(args: &args::Train, tasks: &Tasks) -> Result<(Arc<dyn Task>, Config), Failure> {
-    let name = args.task.as_deref();
-    let name = name.ok_or_else(|| {
+    let task = args.task.as_deref();
+    let task = task.ok_or_else(|| {
         Failure::input(format!(
             "name a task (`{} tasks` lists them)",
             tasks.program()
         ))
     })?;
-    let task = tasks.find(name)?;
+    let task = tasks.find(task)?;
     let (config, note) = resolve(args, &task.spec().name)?;
     if let Some(note) = note {
         log(&format!("note: {note}"));
@@ -285,8 +335,10 @@ fn resolve(args: &args::Train, task: &str) -> Result<(Config, Option<String>), F
         &sets(args),
         args.seed,
     )?;
-    if let Some(from) = &args.init_from {
-        config.init.from.clone_from(from);
+    if let Some(from) = init_from(args)?.filter(|from| *from != config.init.from) {
+        // The digest of a file of settings is that of what it names.
+        config.init.from = from.to_owned();
+        config.init.digest.clear();
     }
     Ok((config, note))
 }
@@ -295,7 +347,7 @@ fn resolve(args: &args::Train, task: &str) -> Result<(Config, Option<String>), F
 fn sets(args: &args::Train) -> Vec<String> {
     let precision = args
         .precision
-        .map(|precision| precision.as_set().to_owned());
+        .map(|precision| format!("train.precision={}", precision.word()));
     precision
         .into_iter()
         .chain(args.sets.iter().cloned())
@@ -329,10 +381,9 @@ fn one_folder(name: &Path) -> Result<PathBuf, Failure> {
 }
 
 fn help_config(args: &args::Train, tasks: &Tasks) -> Result<(), Failure> {
-    let task = args.task.as_deref().unwrap_or_default();
-    let task = match task {
-        "" => String::new(),
-        task => tasks.find(task)?.spec().name.clone(),
+    let task = match args.task.as_deref() {
+        None => String::new(),
+        Some(task) => tasks.find(task)?.spec().name.clone(),
     };
     let (config, _) = resolve(args, &task)?;
     print(&format!(
@@ -347,6 +398,7 @@ fn help_config(args: &args::Train, tasks: &Tasks) -> Result<(), Failure> {
 /// What is to be known about how a run begins or goes on, a line each.
 pub fn notes(session: &Session) -> Vec<String> {
     let notes = [
+        begun_again(session),
         session.taken().map(ToString::to_string),
         learning_rate_change(session),
         restarted_episodes(session.trainer().restarted_episodes()),

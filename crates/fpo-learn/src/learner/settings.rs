@@ -1,4 +1,4 @@
-//! Settings of the optimizer: learning rates, epochs and minibatches; and what a learner is told of
+//! Settings of the optimizer: learning rates, epochs and minibatches; and what a learner knows of
 //! all settings.
 
 use super::{AdaptiveLr, Networks};

@@ -57,7 +57,7 @@ pub(super) struct Estimates {
 
 impl GradientWorker {
     /// `sequence` is the number of steps of a sequence if advantages are computed per minibatch;
-    /// `with_q` tells that the policy follows the gradient of the critic.
+    /// `with_q` says that the policy follows the gradient of the critic.
     pub fn new(
         policy: &Model,
         critic: &Critic,
