@@ -96,7 +96,7 @@ pub fn bandit(approach: Approach, bonus: f32, seed: u64) -> Config {
         }
         _ => config.objective.knn_entropy = bonus,
     }
-    if approach == Approach::Fpo {
+    if matches!(approach, Approach::Fpo | Approach::Weighted(..)) {
         config.optimizer.learning_rate = 1e-3;
     }
     config
