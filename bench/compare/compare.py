@@ -32,7 +32,7 @@ PAUSE = 0.05
 #: The error of a worker whose library is not installed.
 MISSING = re.compile(
     r"ModuleNotFoundError: No module named "
-    r"'(envpool|gymnasium|jax|onnx|onnxruntime|stable_baselines3|torch)'"
+    r"'(envpool|fpo|gymnasium|jax|onnx|onnxruntime|stable_baselines3|torch)'"
 )
 #: Rounds of a quick run, and their length as a fraction of a full run's.
 QUICK_ROUNDS, QUICK_FRACTION = 3, 0.3

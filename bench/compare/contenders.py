@@ -154,6 +154,7 @@ def deploy() -> Workload:
         [
             ours("fpo, Rust", "rust"),
             ours("fpo, C interface", "c"),
+            Contender("fpo, Python package", "python", {"work": "deploy"}),
             Contender("ONNX Runtime, exported file", "onnx", {"work": "deploy"}),
         ],
         rounds=15,

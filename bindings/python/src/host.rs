@@ -7,6 +7,7 @@
 //! That thread holds the interpreter's lock (GIL) only while it runs Python code.
 
 use crate::errors;
+use fpo_files::one_line;
 use pyo3::prelude::*;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -42,20 +43,20 @@ impl Host {
     }
 
     /// What `work` returns on the serving thread. An exception is kept, to be raised where the work
-    /// was begun, and is told in one line.
+    /// was begun, and is returned as one line.
     pub(crate) fn try_call<R: Send + 'static>(
         &self,
         work: impl FnOnce(Python<'_>) -> PyResult<R> + Send + 'static,
     ) -> Result<R, String> {
         let raised = Arc::clone(&self.raised);
-        let told = self.call(move |py| {
+        let answer = self.call(move |py| {
             work(py).map_err(|error| {
                 let line = one_line(&error.to_string());
                 keep(&raised, error);
                 line
             })
         });
-        told.unwrap_or_else(|| Err("Python does not answer any longer".into()))
+        answer.unwrap_or_else(|| Err("Python does not answer any longer".into()))
     }
 }
 
@@ -63,11 +64,6 @@ impl Host {
 fn keep(raised: &Mutex<Option<PyErr>>, error: PyErr) {
     let mut first = raised.lock().unwrap_or_else(PoisonError::into_inner);
     first.get_or_insert(error);
-}
-
-/// An exception's text on one line.
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Does `work` on another thread while this one serves it. Returns what it returns, and the
@@ -101,7 +97,7 @@ pub(crate) fn serve<R: Send + 'static>(
             // The work is done.
             Err(RecvTimeoutError::Disconnected) => break,
         }
-        // The handler of a second Ctrl-C raises; the work has been told to stop by the first.
+        // The handler of a second Ctrl-C raises; the first has asked the work to stop.
         if let Err(error) = py.check_signals() {
             keep(&raised, error);
         }

@@ -7,6 +7,7 @@ use fpo::embed::Failure;
 use fpo_run::run::find_policy;
 use numpy::{PyArray2, PyReadonlyArray2};
 use pyo3::prelude::*;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use std::sync::Arc;
 #[pyclass(frozen, module = "fpo._native")]
 pub(crate) struct Policy {
     policy: Arc<fpo_policy::Policy>,
-    source: String,
+    source: OsString,
 }
 
 impl Policy {
@@ -32,10 +33,10 @@ impl Policy {
         let found = find_policy(&path, pick).map_err(Failure::from);
         let (bytes, source) = found.map_err(|failure| exception(&failure))?;
         let policy = fpo_policy::Policy::load(&bytes)
-            .map_err(|e| input(format!("{}: {e}", source.display())))?;
+            .map_err(|e| input(format!("{}: {e}", fpo_files::quoted(&source))))?;
         Ok(Self {
             policy: Arc::new(policy),
-            source: source.display().to_string(),
+            source: source.into_os_string(),
         })
     }
 
@@ -81,7 +82,7 @@ impl Policy {
 
     /// Where it was read from.
     #[getter]
-    pub(crate) fn source(&self) -> &str {
+    pub(crate) fn source(&self) -> &OsStr {
         &self.source
     }
 
@@ -108,5 +109,10 @@ impl Policy {
     #[getter]
     fn noise_dim(&self) -> usize {
         self.policy.noise_dim()
+    }
+
+    #[getter]
+    fn action_repeat(&self) -> u32 {
+        self.policy.adaptation().action_repeat
     }
 }

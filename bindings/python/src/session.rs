@@ -5,12 +5,14 @@ use crate::host::{Host, serve};
 use crate::task::PyTask;
 use fpo::embed::{self, Failure, Place};
 use fpo_env::Task;
+use fpo_files::quoted;
 use fpo_learn::evaluate::{Evaluation, Returns};
 use fpo_learn::trainer::Row;
 use fpo_run::config::{self, Config};
-use fpo_run::run::{Event, Observer, Outcome, RunFolder, Session};
+use fpo_run::run::{Event, Observer, Outcome, Resuming, Session};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,7 +28,7 @@ impl StopFlag {
         Self(Arc::new(AtomicBool::new(false)))
     }
 
-    /// Asks the training to stop after its iteration.
+    /// Asks the training to stop after its iteration, or in the middle of an evaluation.
     fn set(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -37,9 +39,12 @@ impl StopFlag {
     }
 }
 
+/// How the names of tasks that are environments in Python begin (`Source` in `fpo/_sources.py`).
+pub(crate) const OF_PYTHON: &str = "py-";
+
 /// What is trained on: a task's name or file, or a source of environments in Python.
 pub(crate) enum TaskArg {
-    Name(String),
+    Name(OsString),
     Source(Arc<Py<PyAny>>),
 }
 
@@ -157,27 +162,23 @@ pub(crate) fn resume<'py>(
 ) -> PyResult<Bound<'py, PyDict>> {
     let task = task.map(TaskArg::of).transpose()?;
     run(py, observer, stop, threads, move |host, threads| {
-        let folder = RunFolder::open(&folder)?;
-        let config = config::load_recorded(&folder.config(), &sets)?;
-        let task = match task {
-            Some(task) => task.find(host)?,
-            None => embed::task_of_run(folder.path(), &config.task)?,
-        };
-        let (here, there) = (&task.spec().name, &config.task);
-        if here != there {
-            let folder = folder.path().display();
+        let resuming = Resuming::open(&folder, &sets)?;
+        let task = task.map(|task| task.find(host)).transpose()?;
+        let envs = resuming.config().env.num_envs;
+        if fixed_envs.is_some_and(|fixed| fixed != envs) {
             return Err(Failure::Input(format!(
-                "{folder} is a run of `{there}`, not of `{here}`"
+                "{} was trained with {envs} environments: resume it with as many",
+                quoted(resuming.path())
             )));
         }
-        if fixed_envs.is_some_and(|envs| envs != config.env.num_envs) {
+        if task.is_none() && resuming.config().task.starts_with(OF_PYTHON) {
             return Err(Failure::Input(format!(
-                "{} was trained with {} environments: resume it with as many",
-                folder.path().display(),
-                config.env.num_envs
+                "{} is a run of `{}`, an environment in Python: pass it again as env=",
+                quoted(resuming.path()),
+                resuming.config().task
             )));
         }
-        Ok(Session::resume(folder, config, task, threads)?)
+        resuming.resume(task, embed::task_of_run, threads)
     })
 }
 
@@ -186,7 +187,6 @@ struct Done {
     folder: PathBuf,
     env_steps: u64,
     last_saved: Option<PathBuf>,
-    restarted: usize,
     /// Whether all iterations were done.
     result: Result<bool, Failure>,
 }
@@ -215,7 +215,6 @@ fn run<'py>(
             folder: session.folder().path().to_owned(),
             env_steps: session.trainer().env_steps(),
             last_saved: session.last_saved().map(Path::to_owned),
-            restarted: session.trainer().restarted_episodes(),
             result: result
                 .map(|outcome| outcome == Outcome::Finished)
                 .map_err(Failure::from),
@@ -235,7 +234,6 @@ fn run<'py>(
     result.set_item("folder", done.folder)?;
     result.set_item("env_steps", done.env_steps)?;
     result.set_item("finished", finished)?;
-    result.set_item("restarted", done.restarted)?;
     Ok(result)
 }
 
@@ -244,13 +242,13 @@ fn noted(py: Python<'_>, error: PyErr, done: &Done) -> PyErr {
     let note = match &done.last_saved {
         Some(checkpoint) => format!(
             "fpo: training in {} ended after {} steps; the newest checkpoint is {}",
-            done.folder.display(),
+            quoted(&done.folder),
             done.env_steps,
-            checkpoint.display()
+            quoted(checkpoint)
         ),
         None => format!(
             "fpo: training in {} ended before its first checkpoint",
-            done.folder.display()
+            quoted(&done.folder)
         ),
     };
     // Without notes the exception alone has to do.
@@ -267,7 +265,7 @@ struct PyObserver {
 
 impl PyObserver {
     /// Calls a method of the object. An exception stops the training, and is raised at its end.
-    fn tell(&self, call: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<()> + Send + 'static) {
+    fn notify(&self, call: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<()> + Send + 'static) {
         let observer = Arc::clone(&self.observer);
         if self
             .host
@@ -285,10 +283,10 @@ impl PyObserver {
             trainer.env_steps(),
             trainer.total_iterations() * session.config().env.transitions() as u64,
         );
-        let restarted = trainer.restarted_episodes();
+        let notes = embed::notes(session);
         let task = session.config().task.clone();
-        self.tell(move |observer| {
-            let about = (folder, task, steps.0, steps.1, restarted);
+        self.notify(move |observer| {
+            let about = (folder, task, steps.0, steps.1, notes);
             observer.call_method1("started", about).map(|_| ())
         });
     }
@@ -297,7 +295,7 @@ impl PyObserver {
 impl Observer for PyObserver {
     fn iteration(&mut self, row: &Row) {
         let row = row.clone();
-        self.tell(move |observer| {
+        self.notify(move |observer| {
             observer
                 .call_method1("iteration", (row_dict(observer.py(), &row)?,))
                 .map(|_| ())
@@ -305,12 +303,12 @@ impl Observer for PyObserver {
     }
 
     fn evaluating(&mut self) {
-        self.tell(|observer| observer.call_method0("evaluating").map(|_| ()));
+        self.notify(|observer| observer.call_method0("evaluating").map(|_| ()));
     }
 
     fn evaluated(&mut self, _iteration: u64, env_steps: u64, evaluation: &Evaluation) {
         let evaluation = evaluation.clone();
-        self.tell(move |observer| {
+        self.notify(move |observer| {
             let [zero, random] = evaluation_dicts(observer.py(), &evaluation)?;
             observer
                 .call_method1("evaluated", (env_steps, zero, random))
@@ -324,7 +322,7 @@ impl Observer for PyObserver {
             event.finding.statement.clone(),
             event.finding.advice.clone(),
         );
-        self.tell(move |observer| {
+        self.notify(move |observer| {
             let arguments = (unhealthy, iteration, texts.0, texts.1);
             observer.call_method1("found", arguments).map(|_| ())
         });

@@ -39,7 +39,7 @@ impl EnvSpec {
                 let [least, most] = TIMESTEP;
                 let step = self.control_timestep;
                 (!(least..=most).contains(&step)).then(|| {
-                    format!("`control_timestep` is {step}: it must be {least} to {most} seconds")
+                    format!("`control_timestep` is {step:?}: it must be {least} to {most} seconds")
                 })
             })
             .or_else(|| {
@@ -171,12 +171,12 @@ fn bounds_fault(min: &[f32], max: &[f32]) -> Option<String> {
     for (i, (lo, hi)) in min.iter().zip(max).enumerate() {
         for (field, bound) in [("action_min", lo), ("action_max", hi)] {
             if !bound.is_finite() {
-                return Some(format!("`{field}[{i}]` is {bound}: it must be finite"));
+                return Some(format!("`{field}[{i}]` is {bound:?}: it must be finite"));
             }
         }
         if lo >= hi {
             return Some(format!(
-                "`action_min[{i}]` is {lo}: it must be below `action_max[{i}]`, which is {hi}"
+                "`action_min[{i}]` is {lo:?}: it must be below `action_max[{i}]`, which is {hi:?}"
             ));
         }
         // Actions are mapped by the middle and half of the range.

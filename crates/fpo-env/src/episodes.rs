@@ -28,7 +28,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Whether the episode goes on, and if not, why.
+    /// Whether the episode continues, and if not, why.
     #[inline]
     pub fn end(&self) -> StepEnd {
         self.ended.map_or(StepEnd::Running, |episode| episode.end)

@@ -89,7 +89,7 @@ pub trait VecEnv: Send {
     fn restart(&mut self, steps: u64);
 }
 
-/// How an environment goes on from a saved state.
+/// How an environment continues from a saved state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resumed {
     /// Where it was.
@@ -104,7 +104,7 @@ pub struct VecStep {
     /// Rewards and ends `[N]`.
     pub outcomes: Vec<Outcome>,
     /// The last observations of the episodes that this step ended, `[N, observation_dim]`; anything
-    /// for environments whose episode goes on.
+    /// for environments whose episode continues.
     pub final_observations: Vec<f32>,
     /// The same for the critic, `[N, critic_observation_dim]`; empty if the task has none.
     pub final_critic_observations: Vec<f32>,

@@ -8,7 +8,9 @@
 //! - [`replace`], [`write_synced`], [`create_anew`], [`rename_over`], [`sync`], [`sync_folder`],
 //!   [`remove`], [`discard`]: writing and deleting without following links, on file systems that
 //!   may lack some of it.
-//! - [`quoted`], [`as_text`], [`one_line`]: paths, and text from a file, for a message.
+//! - [`quoted`], [`as_text`]: paths in messages and in printed commands.
+//! - [`one_line`], [`shortened`], [`count`], [`number`], [`nearest`], [`is_like`]: other text of
+//!   messages, and names.
 //!
 //! Errors are [`std::io::Error`]s whose text does not contain the path; the caller adds it.
 #![forbid(unsafe_code)]
@@ -17,26 +19,15 @@ mod lines;
 mod quote;
 mod read;
 mod stand_in;
+mod text;
 mod write;
 
 pub use lines::{Cut, LineError, each_line};
 pub use quote::{as_text, is_hidden, quoted, quoted_arg};
 pub use read::{absence, dangling, if_there, read_capped, read_own};
 pub use stand_in::{CONVERTED, is_crlf, stand_in};
+pub use text::{count, is_like, nearest, number, one_line, shortened, similarity};
 pub use write::{
     PARTIAL, REPLACED, create_anew, discard, partial, remove, rename_over, replace, restore, sync,
     sync_folder, write_synced,
 };
-
-/// `text` on one line, for text from untrusted files, which may contain line breaks. Spaces within
-/// a line stay as they are: a path may contain any number.
-pub fn one_line(text: &str) -> String {
-    let breaks = [
-        '\n', '\r', '\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{2029}',
-    ];
-    let parts = text.split(breaks).map(str::trim);
-    parts
-        .filter(|part| !part.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
-}

@@ -102,6 +102,7 @@ impl Config {
             objective: parts.objective,
             pull: parts.pull,
             entropy: parts.entropy,
+            mean_noise: parts.mean_noise,
             q: parts.q,
             value: ValueLoss {
                 coefficient: self.critic.loss_coefficient,

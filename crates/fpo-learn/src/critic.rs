@@ -2,6 +2,7 @@
 //! distribution over bins.
 
 mod hl_gauss;
+mod smooth_step;
 
 pub use hl_gauss::HlGauss;
 

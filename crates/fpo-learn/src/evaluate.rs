@@ -9,6 +9,7 @@ use fpo_rng::{Key, Philox, Stream, fill_normal};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The noise from which actions are sampled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -144,24 +145,37 @@ pub fn evaluate(
     episodes: usize,
     noise: Noise,
 ) -> Result<Returns, EvaluateError> {
+    let returns = evaluate_until(policy, task, seed, episodes, noise, &NEVER)?;
+    Ok(returns.expect("nothing sets the flag"))
+}
+
+/// The flag of what is not to be stopped.
+static NEVER: AtomicBool = AtomicBool::new(false);
+
+/// As [`evaluate`], or nothing as soon as `stop` is set.
+fn evaluate_until(
+    policy: &Policy,
+    task: &dyn Task,
+    seed: u64,
+    episodes: usize,
+    noise: Noise,
+    stop: &AtomicBool,
+) -> Result<Option<Returns>, EvaluateError> {
     let groups: Vec<_> = (0..episodes).step_by(GROUP).collect();
     let finished = groups
         .into_par_iter()
         .map(|first| {
-            run_group(
-                policy,
-                task,
-                seed,
-                first,
-                GROUP.min(episodes - first),
-                noise,
-            )
+            let count = GROUP.min(episodes - first);
+            run_group(policy, task, seed, first, count, noise, stop)
         })
         // Collect all results first: the error returned must not depend on the timing of threads.
-        .collect::<Vec<_>>()
-        .into_iter()
-        .collect::<Result<Vec<_>, _>>()?
-        .concat();
+        .collect::<Vec<_>>();
+    // Nor on when it was stopped: what failed will fail again.
+    if finished.iter().any(|group| matches!(group, Ok(None))) {
+        return Ok(None);
+    }
+    let finished = finished.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let finished: Vec<_> = finished.into_iter().flatten().flatten().collect();
     let n = finished.len() as f64;
     let mean = finished.iter().map(|e| e.total_reward).sum::<f64>() / n;
     let variance = finished
@@ -169,7 +183,7 @@ pub fn evaluate(
         .map(|e| (e.total_reward - mean).powi(2))
         .sum::<f64>()
         / n;
-    Ok(Returns {
+    Ok(Some(Returns {
         episodes,
         mean,
         std: variance.sqrt(),
@@ -186,7 +200,7 @@ pub fn evaluate(
             .filter(|e| e.end == StepEnd::Diverged)
             .count(),
         each: finished,
-    })
+    }))
 }
 
 /// Evaluates from zero noise and from random noise.
@@ -199,13 +213,32 @@ pub fn evaluate_both(
     seed: u64,
     episodes: usize,
 ) -> Result<Evaluation, EvaluateError> {
-    Ok(Evaluation {
-        zero_noise: evaluate(policy, task, seed, episodes, Noise::Zero)?,
-        random_noise: evaluate(policy, task, seed, episodes, Noise::Random)?,
-    })
+    let evaluation = evaluate_both_until(policy, task, seed, episodes, &NEVER)?;
+    Ok(evaluation.expect("nothing sets the flag"))
 }
 
-/// The episodes `first..first + count`.
+/// As [`evaluate_both`], or nothing as soon as `stop` is set.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_both_until(
+    policy: &Policy,
+    task: &dyn Task,
+    seed: u64,
+    episodes: usize,
+    stop: &AtomicBool,
+) -> Result<Option<Evaluation>, EvaluateError> {
+    let of = |noise| evaluate_until(policy, task, seed, episodes, noise, stop);
+    let Some(zero_noise) = of(Noise::Zero)? else {
+        return Ok(None);
+    };
+    Ok(of(Noise::Random)?.map(|random_noise| Evaluation {
+        zero_noise,
+        random_noise,
+    }))
+}
+
+/// The episodes `first..first + count`; nothing if `stop` is set before they have ended.
 fn run_group(
     policy: &Policy,
     task: &dyn Task,
@@ -213,7 +246,8 @@ fn run_group(
     first: usize,
     count: usize,
     noise: Noise,
-) -> Result<Vec<EpisodeResult>, EvaluateError> {
+    stop: &AtomicBool,
+) -> Result<Option<Vec<EpisodeResult>>, EvaluateError> {
     let options = VecEnvOptions {
         seed,
         stream: Stream::EvalReset,
@@ -237,6 +271,9 @@ fn run_group(
     // Environments whose episode is not over.
     let mut running: Vec<usize> = (0..count).collect();
     for step in 0..u64::from(most_steps(task.spec())) {
+        if stop.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
         let fault = |what, i: usize| {
             EvaluateError::Acting(NonFinite {
                 what,
@@ -295,7 +332,7 @@ fn run_group(
     if let Some(i) = running.first() {
         return Err(endless(task.spec(), (first + i) as u32));
     }
-    Ok(finished.into_iter().flatten().collect())
+    Ok(Some(finished.into_iter().flatten().collect()))
 }
 
 fn draw(noise: Noise, seed: u64, episode: u32, step: u64, x: &mut [f32]) {

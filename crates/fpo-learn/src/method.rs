@@ -1,7 +1,7 @@
 //! The methods, and the table of each method's parts.
 
 use crate::objective::{
-    ActionSource, AnchorObjective, BoundPull, EntropyBonus, LossPull, ObjectiveConfig,
+    ActionSource, AnchorObjective, BoundPull, EntropyBonus, LossPull, MeanNoise, ObjectiveConfig,
     PolicyObjective, QGradient, RatioKind, RatioObjective, SampleLoss, StepLikelihood,
 };
 use crate::rollout::SampleSource;
@@ -58,6 +58,8 @@ pub struct MethodParts {
     pub pull: Option<BoundPull>,
     /// The entropy bonus, for policies whose entropy is known.
     pub entropy: Option<EntropyBonus>,
+    /// Noise on the means of a Gaussian while it learns.
+    pub mean_noise: Option<MeanNoise>,
     /// How the policy follows the gradient of a critic that judges actions; none where the critic
     /// judges observations.
     pub q: Option<QGradient>,
@@ -105,6 +107,7 @@ impl Method {
                     bound: policy.action_bound,
                 }),
                 entropy: None,
+                mean_noise: None,
                 q: None,
             },
             // As fpo, without a ratio.
@@ -127,6 +130,9 @@ impl Method {
                 entropy: Some(EntropyBonus {
                     coefficient: objective.entropy,
                     squash: policy.squash,
+                }),
+                mean_noise: (objective.mean_noise > 0.0).then_some(MeanNoise {
+                    half_width: objective.mean_noise,
                 }),
                 q: None,
             },
@@ -179,6 +185,7 @@ impl Method {
                     }),
                     pull: None,
                     entropy: None,
+                    mean_noise: None,
                     q: None,
                 }
             }

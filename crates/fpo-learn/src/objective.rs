@@ -9,6 +9,7 @@ mod anchor;
 mod bound_pull;
 mod gaussian;
 mod knn_entropy;
+mod mean_noise;
 mod q_gradient;
 mod ratio;
 mod sample_loss;
@@ -21,6 +22,7 @@ pub use anchor::AnchorObjective;
 pub use bound_pull::{BoundPull, Pulled};
 pub use gaussian::EntropyBonus;
 pub use knn_entropy::KnnEntropy;
+pub use mean_noise::MeanNoise;
 pub use q_gradient::{ActionSource, QGradient, QStats};
 pub use ratio::{LossPull, RatioObjective, RatioStats};
 pub use sample_loss::SampleLoss;
@@ -36,7 +38,7 @@ pub enum PolicyObjective {
     Ratio(RatioObjective),
     /// The losses, weighted.
     Weighted(WeightedObjective),
-    /// The losses, all with the same weight.
+    /// The losses, beside another objective.
     Anchor(AnchorObjective),
 }
 
@@ -62,10 +64,7 @@ impl PolicyObjective {
             Self::Weighted(o) => {
                 o.evaluate(losses, old_losses, advantages, lowest, gradient, stats)
             }
-            Self::Anchor(o) => {
-                let samples = losses.len() / advantages.len().max(1);
-                o.evaluate(losses, old_losses, samples, gradient, stats);
-            }
+            Self::Anchor(o) => o.evaluate(losses, old_losses, advantages, gradient, stats),
         }
     }
 }

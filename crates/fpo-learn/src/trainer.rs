@@ -23,7 +23,7 @@ pub use start::{CriticStart, Networks, Start};
 use crate::advantage::{AdvantageEstimator, mean_std};
 use crate::config::Config;
 use crate::critic::Critic;
-use crate::evaluate::{Evaluation, evaluate_both};
+use crate::evaluate::{Evaluation, evaluate_both, evaluate_both_until};
 use crate::learner::{ActorCritic, LearnPlan, LearnStats, Learner, linear_fraction};
 use crate::method::MethodParts;
 use crate::reduce::{Alone, Reduce, check_equal, complete, share};
@@ -35,6 +35,7 @@ use fpo_policy::{ActionMap, Model, Policy};
 use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use threads::Threads;
 
 /// Everything that changes while a policy is trained.
@@ -204,7 +205,7 @@ impl Trainer {
 
     /// Environments whose episode began anew when the latest state was taken over
     /// ([`Trainer::restore`], [`Trainer::roll_back`]), since they cannot save theirs
-    /// ([`fpo_env::Env::save_state`], [`fpo_env::VecEnv::save_state`]). Everything else goes on
+    /// ([`fpo_env::Env::save_state`], [`fpo_env::VecEnv::save_state`]). Everything else continues
     /// exactly. Of several ranks, each counts its own.
     pub fn restarted_episodes(&self) -> usize {
         self.restarted_episodes
@@ -439,6 +440,19 @@ impl Trainer {
         Ok(self
             .threads
             .install(|| evaluate_both(&policy, task, seed, episodes))?)
+    }
+
+    /// As [`Trainer::evaluate`], or nothing as soon as `stop` is set. Either way the trainer is as
+    /// it was.
+    ///
+    /// # Errors
+    /// As [`Trainer::evaluate`].
+    pub fn evaluate_until(&self, stop: &AtomicBool) -> Result<Option<Evaluation>, TrainError> {
+        let (policy, task) = (self.policy(), self.task.as_ref());
+        let (seed, episodes) = (self.config.seed, self.config.eval.episodes);
+        Ok(self
+            .threads
+            .install(|| evaluate_both_until(&policy, task, seed, episodes, stop))?)
     }
 }
 

@@ -33,6 +33,7 @@ use description::Description;
 use env::{FileEnv, FirstFault};
 use fault::Fault;
 use fpo_env::{Env, EnvSpec, MakeError, SourceFile, Task};
+use fpo_files::quoted;
 use plan::Plan;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
@@ -58,7 +59,7 @@ impl FileTask {
     /// [`TaskFileError`]: the file, the line, the term, and what is wrong with it.
     pub fn load(path: &Path) -> Result<Self, TaskFileError> {
         let text = bundle::read_text(path)?;
-        let name = path.display().to_string();
+        let name = quoted(path);
         let folder = path.parent().unwrap_or(Path::new(""));
         Self::from_text(&name, folder, text)
     }

@@ -1,6 +1,7 @@
 //! The exponential function and its relatives on vector registers.
 
-use pulp::Simd;
+use fpo_rng::simd::dispatch;
+use pulp::{Simd, WithSimd};
 
 /// 1.5·2²³ + 127: adding it to a number leaves the nearest integer, plus the exponent bias, in the
 /// low bits. So rounding and computing 2ⁿ need no conversion between floats and integers, which is
@@ -63,6 +64,33 @@ fn parts<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
 pub(crate) fn exp_plus<S: Simd>(simd: S, x: S::f32s, add: f32) -> S::f32s {
     let (scale, m) = parts(simd, x);
     simd.mul_add_e_f32s(scale, m, simd.add_f32s(scale, simd.splat_f32s(add)))
+}
+
+/// Replaces every number by its exponential, to about 1 ulp for numbers within ±87; beyond, by the
+/// exponential of ±87. The same bits on AVX2 and AVX-512.
+///
+/// ```
+/// let mut values = [0.0, 1.0, -1000.0];
+/// fpo_nn::exp_in_place(&mut values);
+/// assert_eq!(values[..2], [1.0, std::f32::consts::E]);
+/// assert!(values[2] < 1e-37);
+/// ```
+pub fn exp_in_place(values: &mut [f32]) {
+    struct Exp<'a>(&'a mut [f32]);
+    impl WithSimd for Exp<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) {
+            let (whole, rest) = S::as_mut_simd_f32s(self.0);
+            for x in whole {
+                *x = exp_plus(simd, *x, 0.0);
+            }
+            let last = exp_plus(simd, simd.partial_load_f32s(rest), 0.0);
+            simd.partial_store_f32s(rest, last);
+        }
+    }
+    dispatch(Exp(values));
 }
 
 /// exp(−r) on |r| ≤ ½ ln 2, a minimax polynomial with the first two coefficients of the series;

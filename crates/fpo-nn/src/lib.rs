@@ -54,6 +54,7 @@ pub use activation::Activation;
 pub use adam::{Adam, AdamConfig};
 pub use clip::{clip_to_norm, global_norm};
 pub use ema::Ema;
+pub use exp::exp_in_place;
 pub use init::Initialization;
 pub use mlp::{Layer, Mlp, MlpError, MlpSpec};
 pub use moments::{Moments, Normalizer, NormalizerConfig};

@@ -12,4 +12,4 @@ mod graph;
 pub mod proto;
 
 pub use export::{LARGEST_FILE, LARGEST_GRAPH, NoiseInput, OnnxError, export};
-pub use graph::{IR_VERSION, OPSET};
+pub use graph::{IR_VERSION, MARK, OPSET};

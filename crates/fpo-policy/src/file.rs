@@ -156,7 +156,10 @@ impl HeaderKind {
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyError {
     /// They are not a safetensors file.
-    #[error("not a policy file: {0}")]
+    #[error("not a policy file, which begins with a safetensors header")]
+    NotSafetensors,
+    /// They are a safetensors file, but a damaged one.
+    #[error("damaged policy file: {0}")]
     Container(#[from] safetensors::SafeTensorError),
     /// They are a safetensors file without a policy.
     #[error("not a policy file: its header has no `{METADATA}` entry")]
@@ -257,6 +260,14 @@ impl Policy {
     /// # Errors
     /// What is wrong with the bytes.
     pub fn load(bytes: &[u8]) -> Result<Self, PolicyError> {
+        // The length of a header, and a JSON object; what the parser says of other files, such as
+        // a header that is too large, would mislead.
+        if !bytes
+            .get(8..)
+            .is_some_and(|header| header.starts_with(b"{"))
+        {
+            return Err(PolicyError::NotSafetensors);
+        }
         let (_, file_header) = SafeTensors::read_metadata(bytes)?;
         let text = file_header
             .metadata()

@@ -46,6 +46,7 @@ pub fn gather(name: &str, folder: &Path, records: Vec<Record>) -> (Results, Vec<
                 label,
                 preset: None,
                 set: Vec::new(),
+                tasks: Vec::new(),
             })
             .collect(),
     };

@@ -1,4 +1,4 @@
-//! Human-readable numbers and names.
+//! Human-readable numbers.
 
 /// A number of unknown size in about `digits` digits, without an exponent if it is readable; a dash
 /// if it is not finite.
@@ -41,19 +41,6 @@ pub fn with_error(mean: f64, error: f64, digits: usize) -> String {
     alike([mean, error], digits).join(" ± ")
 }
 
-/// A whole number with thousands separators: `1,250,000`.
-pub fn count(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
 /// Seconds as `42 s`, `3 min 07 s`, `2 h 05 min`.
 pub fn duration(seconds: f64) -> String {
     if !seconds.is_finite() {
@@ -65,14 +52,6 @@ pub fn duration(seconds: f64) -> String {
         60..3600 => format!("{} min {:02} s", s / 60, s % 60),
         _ => format!("{} h {:02} min", s / 3600, s % 3600 / 60),
     }
-}
-
-/// The name among `known` that is most similar to `name`.
-pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let similarity = |other: &str| strsim::jaro_winkler(name, other);
-    known
-        .into_iter()
-        .max_by(|a, b| similarity(a).total_cmp(&similarity(b)))
 }
 
 #[cfg(test)]
@@ -89,12 +68,10 @@ mod tests {
                 "0", "0.500", "0.0312", "812", "1234568", "1.00e9", "-2.00e-7", "–"
             ]
         );
-        assert_eq!([0, 999, 1_250_000].map(count), ["0", "999", "1,250,000"]);
         assert_eq!(
             [0.4, 187.0, 7500.0].map(duration),
             ["0 s", "3 min 07 s", "2 h 05 min"]
         );
-        assert_eq!(nearest("sed", ["tasks", "seeds"]), Some("seeds"));
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! The description of a benchmark in TOML: tasks, seeds and methods.
 
-use crate::number::nearest;
-use fpo_files::one_line;
+use fpo_files::{nearest, one_line, shortened};
 use std::ops::Range;
 use toml::Value;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
+
+/// Dotted keys and values, in the order of the file.
+pub type Settings = Vec<(String, Value)>;
 
 /// A grid of methods × tasks × seeds.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,7 +20,7 @@ pub struct Suite {
     /// The mapping from returns to scores; none if scores are returns.
     pub score: Option<ScoreRange>,
     /// Settings of all runs: dotted keys and values.
-    pub set: Vec<(String, Value)>,
+    pub set: Settings,
     /// The methods, in the order of the file.
     pub methods: Vec<Method>,
 }
@@ -33,7 +35,9 @@ pub struct Method {
     /// The preset on which it is based; none for the program's default.
     pub preset: Option<String>,
     /// Settings that override the suite's.
-    pub set: Vec<(String, Value)>,
+    pub set: Settings,
+    /// Tasks, and settings for each that override the method's.
+    pub tasks: Vec<(String, Settings)>,
 }
 
 /// The returns that count as 0 and as 1.
@@ -81,6 +85,18 @@ impl Suite {
             methods: reader
                 .methods(root.required("method", "a table [method.NAME] for every method")?)?,
         };
+        for method in &suite.methods {
+            let unknown = method.tasks.iter().map(|(name, _)| name);
+            if let Some(name) = unknown.into_iter().find(|name| !suite.tasks.contains(name)) {
+                let nearest = nearest(name, suite.tasks.iter().map(String::as_str));
+                let message = format!(
+                    "`method.{}.task.{name}` names no task of the suite; did you mean `{}`?",
+                    method.name,
+                    nearest.map_or("", |(task, _)| task)
+                );
+                return Err(reader.error(None, message));
+            }
+        }
         let runs = suite.tasks.len() * suite.seeds.len() * suite.methods.len();
         if runs > MOST_RUNS {
             let message = format!(
@@ -91,9 +107,12 @@ impl Suite {
         Ok(suite)
     }
 
-    /// The settings of the runs of `method`, as for `--set`: those of all runs, then its own.
-    pub fn sets(&self, method: &Method) -> Vec<String> {
-        let all = self.set.iter().chain(&method.set);
+    /// The settings of the runs of `method` on `task`, as for `--set`: those of all runs, then the
+    /// method's, then those of the task.
+    pub fn sets(&self, method: &Method, task: &str) -> Vec<String> {
+        let of_task = method.tasks.iter().filter(|(name, _)| name == task);
+        let of_task = of_task.flat_map(|(_, set)| set);
+        let all = self.set.iter().chain(&method.set).chain(of_task);
         all.map(|(key, value)| format!("{key}={value}")).collect()
     }
 
@@ -121,6 +140,8 @@ impl Suite {
 
 /// Maximum number of runs of a suite, because a few lines could describe millions.
 const MOST_RUNS: usize = 10_000;
+/// Characters of an unknown key in a message.
+const LONGEST_KEY: usize = 120;
 
 /// Whether `name` is a valid name of a folder inside a suite's folder.
 fn names_a_folder(name: &str) -> bool {
@@ -268,7 +289,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Settings, written with dotted keys in quotes or as tables.
-    fn settings(&self, entry: &Entry<'a>) -> Result<Vec<(String, Value)>, SuiteError> {
+    fn settings(&self, entry: &Entry<'a>) -> Result<Settings, SuiteError> {
         let mut settings = Vec::new();
         for inner in self.entries(entry, "a table of settings")?.entries {
             match inner.value {
@@ -315,7 +336,10 @@ impl<'a> Reader<'a> {
             return Err(self.error(Some(entry.at.clone()), message));
         }
         let table = self.entries(entry, "a table")?;
-        table.only(&format!("method.{name}."), &["preset", "label", "set"])?;
+        table.only(
+            &format!("method.{name}."),
+            &["preset", "label", "set", "task"],
+        )?;
         let text = |key: &str| match table.get(key) {
             None => Ok(None),
             Some(entry) => match self.plain(entry)? {
@@ -329,8 +353,21 @@ impl<'a> Reader<'a> {
             set: table
                 .get("set")
                 .map_or(Ok(Vec::new()), |entry| self.settings(entry))?,
+            tasks: table
+                .get("task")
+                .map_or(Ok(Vec::new()), |entry| self.tasks(entry))?,
             name,
         })
+    }
+
+    /// Settings of single tasks.
+    fn tasks(&self, entry: &Entry<'a>) -> Result<Vec<(String, Settings)>, SuiteError> {
+        let tasks = self.entries(entry, "a table of tasks, with settings of each")?;
+        let settings = tasks
+            .entries
+            .iter()
+            .map(|task| Ok((task.key.clone(), self.settings(task)?)));
+        settings.collect()
     }
 
     /// A value without its position.
@@ -363,8 +400,9 @@ impl<'a> Entries<'a> {
         else {
             return Ok(());
         };
-        let nearest = nearest(&entry.key, known.iter().copied()).unwrap_or_default();
-        let key = one_line(&entry.key);
+        let nearest = nearest(&entry.key, known.iter().copied());
+        let nearest = nearest.map_or("", |(known, _)| known);
+        let key = shortened(&entry.key, LONGEST_KEY);
         let message = format!("unknown key `{prefix}{key}`; did you mean `{prefix}{nearest}`?");
         Err(self.reader.error(Some(entry.at.clone()), message))
     }
@@ -390,6 +428,8 @@ label = "Zebra"
 "objective.ratio" = "per_action"
 "policy.hidden" = [64, 64]
 [method."ape++"]
+[method."ape++".task]
+"a" = { "train.steps" = 7, env = { num_envs = 2 } }
 "#;
 
     fn parse(text: &str) -> Result<Suite, SuiteError> {
@@ -410,7 +450,7 @@ label = "Zebra"
         assert_eq!(names, [("zebra", "Zebra"), ("ape++", "ape++")]);
         assert_eq!(suite.methods[0].preset.as_deref(), Some("fast"));
         assert_eq!(
-            suite.sets(&suite.methods[0]),
+            suite.sets(&suite.methods[0], "b"),
             [
                 "env.num_envs=128",
                 "train.steps=2000000",
@@ -418,7 +458,12 @@ label = "Zebra"
                 "policy.hidden=[64, 64]"
             ]
         );
-        assert_eq!(suite.sets(&suite.methods[1]).len(), 2);
+        let ape = &suite.methods[1];
+        assert_eq!(suite.sets(ape, "b").len(), 2);
+        assert_eq!(
+            suite.sets(ape, "a")[2..],
+            ["train.steps=7", "env.num_envs=2"]
+        );
     }
 
     /// Each error is reported in one line, with its line number.
@@ -471,6 +516,14 @@ label = "Zebra"
             (
                 ("preset = \"fast\"", "preset = 3"),
                 "line 11: `preset` is not a text",
+            ),
+            (
+                ("\"a\" = {", "\"c\" = {"),
+                "`method.ape++.task.c` names no task of the suite; did you mean `a`?",
+            ),
+            (
+                ("\"a\" = {", "\"a\" = 3 #"),
+                "line 18: `a` is not a table of settings",
             ),
             (("seeds = [3, 1]", "seeds = [3 1]"), "line 3: "),
             (

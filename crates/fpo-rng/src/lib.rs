@@ -53,6 +53,9 @@ pub enum Stream {
     NextAction = 12,
     /// What happens during an episode by chance, under a seed that is drawn at its beginning.
     Event = 13,
+    /// Noise on a Gaussian's means while it learns; `index` is the transition, `step` counts
+    /// gradient steps.
+    MeanNoise = 14,
     /// Resamples of results for the intervals of a report; `index` is the statistic, `step` the
     /// resample.
     Bootstrap = 64,

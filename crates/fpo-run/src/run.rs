@@ -3,7 +3,8 @@
 //! The folder holds `config.toml` (complete), `init.safetensors` if the run began with networks of
 //! another one (`init.from`), `metrics.jsonl` and TensorBoard event files,
 //! `eval.csv`, `events.jsonl` if something went wrong, `failure/` if a number became non-finite,
-//! `task/` with the files of a task that was read from files, and `checkpoints/`. Except for times,
+//! `task/` with the files of a task that was read from files, `checkpoints/`, and an empty `.saved`
+//! once there was one. Except for times,
 //! its content depends on the configuration and the task alone, not on the number of threads.
 //! Stopping and resuming changes no metric, evaluation or policy; it only saves one more
 //! checkpoint, which counts among those kept.
@@ -15,6 +16,7 @@ mod failure;
 mod find;
 mod folder;
 mod restart;
+mod resuming;
 mod rollback;
 mod start;
 mod task_files;
@@ -24,9 +26,10 @@ pub(crate) use events::EVENTS;
 pub use events::Event;
 pub use failure::{Reproduction, reproduce};
 pub(crate) use find::LARGEST_POLICY;
-pub use find::{Pick, find_policy, is_checkpoint, run_containing, run_of};
+pub use find::{Pick, find_policy, is_checkpoint, run_containing, run_of, trained_on};
 pub(crate) use folder::{CHECKPOINTS, not_a_run};
 pub use folder::{RunFolder, is_record};
+pub use resuming::Resuming;
 pub use start::{Taken, check_start};
 pub use task_files::{digest, task_file};
 
@@ -40,6 +43,7 @@ use fpo_env::Task;
 use fpo_learn::evaluate::{EvaluateError, Evaluation};
 use fpo_learn::trainer::Row;
 use fpo_learn::trainer::{TrainError, Trainer};
+use fpo_policy::Policy;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -112,6 +116,8 @@ pub struct Session {
     task_digest: Option<String>,
     /// What a new run began with, if not with random networks.
     taken: Option<Taken>,
+    /// The iterations that a run had recorded which begins again.
+    begun_again: Option<u64>,
 }
 
 impl Session {
@@ -162,6 +168,7 @@ impl Session {
             planned_steps: None,
             task_digest: digest(task.files()),
             taken,
+            begun_again: None,
             folder,
             config,
             trainer,
@@ -181,16 +188,18 @@ impl Session {
         task: Arc<dyn Task>,
         threads: usize,
     ) -> Result<Self, RunError> {
+        if !RunFolder::holds_a_run(folder.path()) {
+            // The run is one that was being deleted to begin anew.
+            return Self::begin(folder, config, task, threads);
+        }
         folder.sweep()?;
         if !folder.checkpoints().exists() {
-            restart::check(&folder, &config)?;
-            return Self::begin(folder, config, task, threads);
+            return Self::begin_again(folder, config, task, threads);
         }
         // Early, because opening restores a checkpoint that an interrupted save had moved away.
         let checkpoints = Checkpoints::open(&folder.checkpoints(), config.train.keep)?;
         if Checkpoints::list(&folder.checkpoints())?.is_empty() {
-            restart::check(&folder, &config)?;
-            return Self::begin(folder, config, task, threads);
+            return Self::begin_again(folder, config, task, threads);
         }
         let Saved {
             path: newest,
@@ -261,9 +270,25 @@ impl Session {
             planned_steps: Some(trained.train.steps),
             task_digest,
             taken: None,
+            begun_again: None,
             folder,
             config,
             trainer,
+        })
+    }
+
+    /// A run that was interrupted before its first checkpoint, from its beginning.
+    fn begin_again(
+        folder: RunFolder,
+        config: Config,
+        task: Arc<dyn Task>,
+        threads: usize,
+    ) -> Result<Self, RunError> {
+        let recorded = restart::check(&folder, &config, task.as_ref())?;
+        let session = Self::begin(folder, config, task, threads)?;
+        Ok(Self {
+            begun_again: Some(recorded),
+            ..session
         })
     }
 
@@ -292,6 +317,12 @@ impl Session {
         self.taken.as_ref()
     }
 
+    /// The iterations that the run had recorded when it was interrupted, if it had no checkpoint
+    /// and begins again.
+    pub fn begun_again(&self) -> Option<u64> {
+        self.begun_again
+    }
+
     /// `train.steps` when the checkpoint was saved from which the run was resumed; none for a new
     /// run.
     pub fn planned_steps(&self) -> Option<u64> {
@@ -308,7 +339,8 @@ impl Session {
     }
 
     /// Trains to the end of the run, or until `stop` is set; then it completes and saves the
-    /// iteration in progress.
+    /// iteration in progress. An evaluation in progress is broken off, and made again with its
+    /// iteration by the session that resumes.
     ///
     /// # Errors
     /// If training fails (a non-finite number, a simulation error) or the disk does. The newest
@@ -329,29 +361,32 @@ impl Session {
                 }
                 return Ok(Outcome::Stopped);
             }
-            let done = self.trainer.iteration();
             // This takes a small share of an iteration's time, and allows a failure in it to be
             // reproduced.
-            let before = self.trainer.state()?;
-            let (row, evaluation) = match advance(&mut self.trainer, observer) {
-                Ok(advanced) => advanced,
-                Err(error @ TrainError::Environment(_)) => {
-                    // Not a failure of training: nothing was learned since `before`, and nothing
-                    // learned before is to be lost. No other program can repeat it, either.
-                    if self.saved_iteration != Some(done) {
-                        self.save_state(before, None, observer)?;
-                    }
-                    return Err(error.into());
+            let before = Snapshot::of(&self.trainer)?;
+            let (row, evaluation) = match advance(&mut self.trainer, stop, observer) {
+                Ok(Some(advanced)) => advanced,
+                Ok(None) => {
+                    // The iteration's row would lack the evaluation, so it is repeated, too.
+                    self.trainer.load_state(&before.state)?;
+                    self.save_if_new(before, observer)?;
+                    return Ok(Outcome::Stopped);
                 }
                 Err(
-                    error @ TrainError::Evaluating(
+                    error @ (TrainError::Environment(_)
+                    | TrainError::Evaluating(
                         EvaluateError::Environment(_) | EvaluateError::Make(_),
-                    ),
-                ) => return Err(error.into()),
+                    )),
+                ) => {
+                    // Not a failure of training: nothing learned before is to be lost. No other
+                    // program can repeat it, either.
+                    self.save_if_new(before, observer)?;
+                    return Err(error.into());
+                }
                 Err(error) => {
                     let config = documented(&self.config);
                     let written =
-                        failure::write(&self.folder, &config, &before, done, &self.trainer, &error);
+                        failure::write(&self.folder, &config, &before, &self.trainer, &error);
                     if let Err(why) = written {
                         let why = Box::new(why);
                         return Err(RunError::NotRecorded { error, why });
@@ -360,7 +395,7 @@ impl Session {
                         return Err(error.into());
                     }
                     // The failed iteration wrote no row, and will be repeated.
-                    self.recover_from(done + 1, error, observer)?;
+                    self.recover_from(before.iteration + 1, error, observer)?;
                     continue;
                 }
             };
@@ -443,13 +478,25 @@ impl Session {
         evaluation: Option<f64>,
         observer: &mut dyn Observer,
     ) -> Result<(), RunError> {
-        self.save_state(self.trainer.state()?, evaluation, observer)
+        self.save_snapshot(Snapshot::of(&self.trainer)?, evaluation, observer)
     }
 
-    /// Saves a checkpoint of `state`, which is that of the current iteration.
-    fn save_state(
+    /// Saves a checkpoint of what was before the current iteration, unless there is one.
+    fn save_if_new(
         &mut self,
-        state: Vec<u8>,
+        before: Snapshot,
+        observer: &mut dyn Observer,
+    ) -> Result<(), RunError> {
+        match self.saved_iteration == Some(before.iteration) {
+            true => Ok(()),
+            false => self.save_snapshot(before, None, observer),
+        }
+    }
+
+    /// Saves a checkpoint, with the mean return if it was evaluated.
+    fn save_snapshot(
+        &mut self,
+        snapshot: Snapshot,
         evaluation: Option<f64>,
         observer: &mut dyn Observer,
     ) -> Result<(), RunError> {
@@ -460,20 +507,22 @@ impl Session {
         self.folder.flush()?;
         let about = CheckpointInfo {
             task: self.config.task.clone(),
-            iteration: self.trainer.iteration(),
-            env_steps: self.trainer.env_steps(),
+            iteration: snapshot.iteration,
+            env_steps: snapshot.env_steps,
             evaluation,
             warned: self.is_warned(),
             task_digest: self.task_digest.clone(),
         };
-        let policy = self.trainer.policy().save()?;
+        let policy = snapshot.policy.save()?;
         let config = documented(&self.config);
         let files = [
-            (STATE, &state[..]),
+            (STATE, &snapshot.state[..]),
             (POLICY, &policy),
             (CONFIG, config.as_bytes()),
         ];
         let path = self.checkpoints.save(&about, &files)?;
+        // Without it, checkpoints that are lost are only missed if the metrics go far enough.
+        let _ = self.folder.note_saved();
         observer.saved(&path);
         self.last_saved = Some(path);
         self.saved_iteration = Some(about.iteration);
@@ -481,22 +530,26 @@ impl Session {
     }
 }
 
-/// Runs one iteration, and an evaluation after it if one is due; the row holds both.
+/// Runs one iteration, and an evaluation after it if one is due; the row holds both. Nothing if
+/// `stop` is set before the evaluation has ended.
 fn advance(
     trainer: &mut Trainer,
+    stop: &AtomicBool,
     observer: &mut dyn Observer,
-) -> Result<(Row, Option<Evaluation>), TrainError> {
+) -> Result<Option<(Row, Option<Evaluation>)>, TrainError> {
     let steps_before = trainer.env_steps();
     let mut row = trainer.iterate()?.row;
     let last = trainer.iteration() == trainer.total_iterations();
     let every = trainer.config().eval.every;
     let due = last || (every > 0 && steps_before / every != trainer.env_steps() / every);
     if !due || !trainer.can_evaluate() {
-        return Ok((row, None));
+        return Ok(Some((row, None)));
     }
     observer.evaluating();
     let begun = Instant::now();
-    let evaluation = trainer.evaluate()?;
+    let Some(evaluation) = trainer.evaluate_until(stop)? else {
+        return Ok(None);
+    };
     let (zero, random) = (&evaluation.zero_noise, &evaluation.random_noise);
     row.values.extend([
         ("eval/zero_noise", zero.mean),
@@ -506,7 +559,26 @@ fn advance(
     ]);
     row.timing
         .push(("eval_seconds", begun.elapsed().as_secs_f64()));
-    Ok((row, Some(evaluation)))
+    Ok(Some((row, Some(evaluation))))
+}
+
+/// What a checkpoint is made of, as it was after some iteration.
+struct Snapshot {
+    iteration: u64,
+    env_steps: u64,
+    state: Vec<u8>,
+    policy: Policy,
+}
+
+impl Snapshot {
+    fn of(trainer: &Trainer) -> Result<Self, TrainError> {
+        Ok(Self {
+            iteration: trainer.iteration(),
+            env_steps: trainer.env_steps(),
+            state: trainer.state()?,
+            policy: trainer.policy(),
+        })
+    }
 }
 
 /// The saved state from which a run resumes.

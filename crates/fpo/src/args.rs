@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use fpo_learn::evaluate::Noise;
 use fpo_onnx::NoiseInput;
 use fpo_run::run::Pick;
+use std::ffi::OsString;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
@@ -53,7 +54,7 @@ pub(crate) enum Command {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Tasks {
     /// Only these: names, or paths of task files
-    pub(crate) tasks: Vec<String>,
+    pub(crate) tasks: Vec<OsString>,
     /// Print what is observed, acted, rewarded, and how an episode begins and ends
     #[arg(long, requires = "tasks", conflicts_with = "json")]
     pub(crate) explain: bool,
@@ -65,7 +66,7 @@ pub(crate) struct Tasks {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Check {
     /// The task file, or the name of a task
-    pub(crate) task: String,
+    pub(crate) task: OsString,
     /// Seed of initial states and random actions
     #[arg(
         long,
@@ -74,7 +75,7 @@ pub(crate) struct Check {
         allow_negative_numbers = true
     )]
     pub(crate) seed: u64,
-    /// How long to step it, in seconds
+    /// How long to measure its rate, in seconds
     #[arg(long, default_value_t = 2.0, value_parser = seconds, allow_negative_numbers = true)]
     pub(crate) seconds: f64,
 }
@@ -83,7 +84,7 @@ pub(crate) struct Check {
 pub(crate) struct Train {
     /// Task to learn (`fpo tasks` lists them), or the path of a task file (my_robot.toml); not
     /// needed to resume a folder
-    pub(crate) task: Option<String>,
+    pub(crate) task: Option<OsString>,
     /// Base settings: fast (best return per minute on a CPU) or paper (as published); ppo-fast and
     /// ppo are the same with Gaussian PPO, dppo-fast and dppo with DPPO; qfm-fast and reppo-fast
     /// follow the gradient of a critic of actions [default: fast]
@@ -92,7 +93,8 @@ pub(crate) struct Train {
     /// TOML file of settings, which override the preset
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// One setting, which overrides all others: --set optimizer.epochs=4 (may be repeated)
+    /// One setting, which overrides preset and file: --set optimizer.epochs=4 (may be repeated; of
+    /// one setting the last counts)
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) sets: Vec<String>,
     /// Seed of every random number of the run [default: 0]
@@ -123,25 +125,33 @@ pub(crate) struct Train {
     /// Begin with the networks and the normalizer of PATH, a run's folder, a checkpoint's folder or
     /// a policy file, instead of random ones; short for --set init.from=PATH
     #[arg(long, value_name = "PATH", conflicts_with = "resume")]
-    pub(crate) init_from: Option<String>,
+    pub(crate) init_from: Option<PathBuf>,
     /// Delete the existing run in the folder and start over
     #[arg(long, conflicts_with = "resume")]
     pub(crate) force: bool,
     /// Print every setting with its documentation and its value, as a TOML file for --config
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["resume", "resume_or_start", "force"])]
     pub(crate) help_config: bool,
+}
+
+// A policy, as every command takes it that uses one. (As a doc comment this would be the help of
+// the command.)
+#[derive(Debug, clap::Args)]
+pub(crate) struct PolicyArgs {
+    /// A run's folder, its checkpoints, one of them, or a policy file
+    pub(crate) policy: PathBuf,
+    /// Which checkpoint of a run: latest, best, or a number of environment steps [default: latest]
+    #[arg(long, value_parser = pick, allow_negative_numbers = true)]
+    pub(crate) checkpoint: Option<Pick>,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Eval {
-    /// A run's folder, its checkpoints, one of them, or a policy file
-    pub(crate) policy: PathBuf,
+    #[command(flatten)]
+    pub(crate) of: PolicyArgs,
     /// The task file, if the policy was trained on one and is not in its run's folder
     #[arg(long, value_name = "FILE")]
     pub(crate) task: Option<PathBuf>,
-    /// Which checkpoint of a run: latest, best, or a number of environment steps [default: latest]
-    #[arg(long, value_parser = pick, allow_negative_numbers = true)]
-    pub(crate) checkpoint: Option<Pick>,
     /// Episodes for each kind of noise
     #[arg(
         long,
@@ -172,14 +182,11 @@ pub(crate) struct Eval {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Play {
-    /// A run's folder, its checkpoints, one of them, or a policy file
-    pub(crate) policy: PathBuf,
+    #[command(flatten)]
+    pub(crate) of: PolicyArgs,
     /// The task file, if the policy was trained on one and is not in its run's folder
     #[arg(long, value_name = "FILE")]
     pub(crate) task: Option<PathBuf>,
-    /// Which checkpoint of a run: latest, best, or a number of environment steps [default: latest]
-    #[arg(long, value_parser = pick, allow_negative_numbers = true)]
-    pub(crate) checkpoint: Option<Pick>,
     /// The film, .mp4 or .gif [default: video.mp4 in the run's folder, or here]
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
@@ -220,11 +227,8 @@ pub(crate) struct Play {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Export {
-    /// A run's folder, a checkpoint's folder or a policy file
-    pub(crate) policy: PathBuf,
-    /// Which checkpoint of a run: latest, best, or a number of environment steps [default: latest]
-    #[arg(long, value_parser = pick, allow_negative_numbers = true)]
-    pub(crate) checkpoint: Option<Pick>,
+    #[command(flatten)]
+    pub(crate) of: PolicyArgs,
     /// As an ONNX file
     #[arg(long, required = true)]
     pub(crate) onnx: bool,
@@ -250,11 +254,8 @@ pub(crate) enum PolicyCommand {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct PolicyShow {
-    /// A run's folder, a checkpoint's folder or a policy file
-    pub(crate) policy: PathBuf,
-    /// Which checkpoint of a run: latest, best, or a number of environment steps [default: latest]
-    #[arg(long, value_parser = pick, allow_negative_numbers = true)]
-    pub(crate) checkpoint: Option<Pick>,
+    #[command(flatten)]
+    pub(crate) of: PolicyArgs,
     /// Print it as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -292,11 +293,8 @@ pub(crate) enum GridworldCommand {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct GridworldPlot {
-    /// A run's folder, its checkpoints, one of them, or a policy file
-    pub(crate) policy: PathBuf,
-    /// Which checkpoint of a run: latest, best, or a number of environment steps [default: latest]
-    #[arg(long, value_parser = pick, allow_negative_numbers = true)]
-    pub(crate) checkpoint: Option<Pick>,
+    #[command(flatten)]
+    pub(crate) of: PolicyArgs,
     /// The picture, .svg or .png [default: gridworld.svg and gridworld.png in the run's folder, or
     /// here]
     #[arg(long, value_name = "FILE")]
@@ -409,12 +407,12 @@ pub(crate) enum PrecisionArg {
 }
 
 impl PrecisionArg {
-    /// The value of the setting.
-    pub(crate) fn as_set(self) -> &'static str {
+    /// The value of the setting `train.precision`.
+    pub(crate) fn word(self) -> &'static str {
         match self {
-            Self::Auto => "train.precision=auto",
-            Self::F32 => "train.precision=f32",
-            Self::Bf16 => "train.precision=bf16",
+            Self::Auto => "auto",
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
         }
     }
 }
@@ -445,10 +443,13 @@ fn pick(text: &str) -> Result<Pick, String> {
     match text {
         "latest" => Ok(Pick::Latest),
         "best" => Ok(Pick::Best),
+        // Also as its folder is called.
         step => step
+            .strip_prefix("step-")
+            .unwrap_or(step)
             .parse()
             .map(Pick::Step)
-            .map_err(|_| "it is `latest`, `best` or a number of steps".to_owned()),
+            .map_err(|_| "it is `latest`, `best` or a number of environment steps".to_owned()),
     }
 }
 

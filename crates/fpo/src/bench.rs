@@ -11,8 +11,7 @@ use crate::output::{log, print};
 use crate::policy::threads;
 use crate::tasks::Tasks;
 use crate::{interrupt, machine};
-use fpo_files::{quoted, quoted_arg};
-use fpo_report::number::nearest;
+use fpo_files::{nearest, quoted, quoted_arg};
 use fpo_report::results::Results;
 use fpo_report::suite::Suite;
 use fpo_report::tables::{self, Grid, ReportInfo};
@@ -26,9 +25,10 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 
 /// The built-in suites: name and TOML text.
-pub(crate) const SUITES: [(&str, &str); 4] = [
+pub(crate) const SUITES: [(&str, &str); 5] = [
     ("ablations", include_str!("../suites/ablations.toml")),
     ("dmc10", include_str!("../suites/dmc10.toml")),
+    ("dmc14", include_str!("../suites/dmc14.toml")),
     ("gridworld", include_str!("../suites/gridworld.toml")),
     ("q_gradients", include_str!("../suites/q_gradients.toml")),
 ];
@@ -127,7 +127,7 @@ fn suite(args: &args::Bench, tasks: &Tasks) -> Result<(String, Suite, OsString),
                     "unknown suite `{}`; did you mean `{}`? There are {}, and files: {} bench \
                     FILE.toml",
                     quoted(path),
-                    nearest(&path.to_string_lossy(), names).unwrap_or_default(),
+                    nearest(&path.to_string_lossy(), names).map_or("", |(name, _)| name),
                     names.join(", "),
                     tasks.program()
                 )));
@@ -144,7 +144,7 @@ fn suite(args: &args::Bench, tasks: &Tasks) -> Result<(String, Suite, OsString),
     let mut suite = Suite::parse(&name, &text, &origin).map_err(Failure::input)?;
     for task in &suite.tasks {
         tasks
-            .find(task)
+            .find(OsStr::new(task))
             .map_err(|e| Failure::input(format!("{origin}: {e}")))?;
     }
     suite.tasks = chosen("task", &suite.tasks, &args.tasks)?;
@@ -174,7 +174,7 @@ fn suite(args: &args::Bench, tasks: &Tasks) -> Result<(String, Suite, OsString),
 /// The requested ones of `all`, in their order; all if none was requested.
 fn chosen(kind: &str, all: &[String], asked: &[String]) -> Result<Vec<String>, Failure> {
     if let Some(unknown) = asked.iter().find(|name| !all.contains(name)) {
-        let nearest = nearest(unknown, all.iter().map(String::as_str)).unwrap_or_default();
+        let nearest = nearest(unknown, all.iter().map(String::as_str)).map_or("", |(name, _)| name);
         return Err(Failure::input(format!(
             "the suite has no {kind} `{unknown}`; did you mean `{nearest}`?"
         )));

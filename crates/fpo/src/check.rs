@@ -4,8 +4,9 @@ use crate::args;
 use crate::failure::Failure;
 use crate::format::{count, format_number};
 use crate::output::print;
-use crate::tasks::Tasks;
+use crate::tasks::{Tasks, is_task_file};
 use fpo_env::{Step, StepEnd, Task};
+use fpo_files::number;
 use fpo_mujoco::task_file::{FileTask, Trial};
 use fpo_rng::{Key, Philox, Stream};
 use std::path::Path;
@@ -13,18 +14,15 @@ use std::time::Instant;
 
 /// Tries out a task with random actions, and prints what it is and what came of them.
 pub(crate) fn run(args: &args::Check, tasks: &Tasks) -> Result<(), Failure> {
-    if Path::new(&args.task)
-        .extension()
-        .is_some_and(|end| end == "toml")
-    {
+    if is_task_file(&args.task) {
         let task = tasks.read(Path::new(&args.task))?;
-        let trial = task
-            .try_out(args.seed, args.seconds)
-            .map_err(Failure::input)?;
+        let trial = task.try_out(args.seed, TRIED).map_err(Failure::input)?;
         report(&task, &trial);
+        let rate = rate(task.as_ref(), args.seed, args.seconds)?;
+        print(&format!("  {} steps/s on one thread", count(rate as u64)));
         return Ok(());
     }
-    let task = tasks.named(&args.task)?;
+    let task = tasks.find(&args.task)?;
     let rate = rate(task.as_ref(), args.seed, args.seconds)?;
     let spec = task.spec();
     print(&format!(
@@ -37,7 +35,10 @@ pub(crate) fn run(args: &args::Check, tasks: &Tasks) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Steps per second of a task of the program with random actions, resets included.
+/// Steps over which the terms of a task file are summed up.
+const TRIED: u64 = 10_000;
+
+/// Steps per second of a task with random actions, resets included.
 fn rate(task: &dyn Task, seed: u64, seconds: f64) -> Result<f64, Failure> {
     let spec = task.spec();
     let mut env = task.make().map_err(Failure::runtime)?;
@@ -70,7 +71,7 @@ fn report(task: &FileTask, trial: &Trial) {
         "  {} observed, {} acted, {} s a step, at most {} steps",
         spec.observation_dim(),
         spec.action_dim(),
-        spec.control_timestep,
+        number(spec.control_timestep),
         spec.step_limit.unwrap_or(0)
     ));
     print(&format!(
@@ -97,9 +98,5 @@ fn report(task: &FileTask, trial: &Trial) {
         trial.terminated,
         trial.truncated,
         trial.diverged
-    ));
-    print(&format!(
-        "  {} steps/s on one thread",
-        count(trial.rate as u64)
     ));
 }

@@ -2,14 +2,14 @@
 //! that are not about a terminal.
 
 pub use crate::failure::Failure;
-pub use crate::train::{Place, begin_in};
+pub use crate::train::{Place, begin_in, notes};
 
 use crate::policy::threads as count_threads;
 use crate::tasks::Tasks;
 use crate::{exit_code, machine, report, run};
 use fpo_env::Task;
 use fpo_run::run::Session;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -24,12 +24,12 @@ pub fn tasks() -> Vec<Arc<dyn Task>> {
     Tasks::built_in().all().to_vec()
 }
 
-/// The task that the command line finds under `name`.
+/// The task that the command line finds under `name`: its name, or the path of a task file.
 ///
 /// # Errors
 /// If there is none: the nearest name is suggested.
-pub fn find_task(name: &str) -> Result<Arc<dyn Task>, Failure> {
-    Tasks::built_in().find(name)
+pub fn find_task(name: impl AsRef<OsStr>) -> Result<Arc<dyn Task>, Failure> {
+    Tasks::built_in().find(name.as_ref())
 }
 
 /// The task called `name` of the run or the checkpoint in the folder `path`, which may keep its

@@ -2,7 +2,7 @@
 
 use crate::args;
 use crate::failure::Failure;
-use crate::output::{is_stdout, log, print, print_json, save};
+use crate::output::{check_place, is_stdout, log, print, print_json, save};
 use crate::policy::{load, threads};
 use crate::tasks::Tasks;
 use fpo_env::Task;
@@ -12,7 +12,15 @@ use serde_json::json;
 
 /// Evaluates a policy from zero noise and from random noise, and prints both.
 pub(crate) fn run(args: &args::Eval, tasks: &Tasks) -> Result<(), Failure> {
-    let loaded = load(&args.policy, args.checkpoint, args.task.as_deref(), tasks)?;
+    if args.json && args.csv.as_deref().is_some_and(is_stdout) {
+        return Err(Failure::input(
+            "--json and --csv both go to the standard output: write one of them to a file",
+        ));
+    }
+    if let Some(file) = &args.csv {
+        check_place(file)?;
+    }
+    let loaded = load(&args.of, args.task.as_deref(), tasks)?;
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads(args.threads))
         .build()

@@ -12,9 +12,9 @@ use fpo_onnx::{NoiseInput, OPSET};
 pub(crate) fn run(args: &args::Export) -> Result<(), Failure> {
     let out = args.out.clone().unwrap_or_else(|| {
         // Beside the run's films and pictures, never in a checkpoint.
-        folder_of_results(&args.policy).join("policy.onnx")
+        folder_of_results(&args.of.policy).join("policy.onnx")
     });
-    let PolicyFile { policy, source, .. } = read(&args.policy, args.checkpoint)?;
+    let PolicyFile { policy, source, .. } = read(&args.of)?;
     let noise = NoiseInput::from(args.noise);
     let bytes = fpo_onnx::export(&policy, noise)
         .map_err(|e| Failure::input(format!("{}: {e}", quoted(&source))))?;

@@ -1,6 +1,6 @@
 //! Human-readable numbers.
 
-pub(crate) use fpo_report::number::count;
+pub(crate) use fpo_files::count;
 
 /// Three digits and a unit: `45.2k`, `1.25M`.
 pub(crate) fn rate(x: f64) -> String {

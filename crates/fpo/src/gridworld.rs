@@ -5,7 +5,7 @@ mod samples;
 
 use crate::args::{self, GridworldCommand};
 use crate::failure::Failure;
-use crate::output::{print, print_json};
+use crate::output::{print, print_json, refuse_foreign};
 use crate::picture;
 use crate::policy::{folder_of_results, load};
 use crate::tasks::Tasks;
@@ -23,7 +23,7 @@ pub(crate) fn run(args: &args::Gridworld, tasks: &Tasks) -> Result<(), Failure> 
 
 /// Draws a policy's actions, and prints their statistics.
 fn plot(args: &args::GridworldPlot, tasks: &Tasks) -> Result<(), Failure> {
-    let folder = folder_of_results(&args.policy);
+    let folder = folder_of_results(&args.of.policy);
     let pictures = match &args.out {
         Some(out) => vec![out.clone()],
         None => picture::KINDS
@@ -31,7 +31,11 @@ fn plot(args: &args::GridworldPlot, tasks: &Tasks) -> Result<(), Failure> {
             .to_vec(),
     };
     pictures.iter().try_for_each(|path| picture::check(path))?;
-    let loaded = load(&args.policy, args.checkpoint, None, tasks)?;
+    if args.out.is_none() {
+        // Before one of the two is written.
+        pictures.iter().try_for_each(|path| refuse_foreign(path))?;
+    }
+    let loaded = load(&args.of, None, tasks)?;
     let task = loaded.task.spec();
     let layout = gridworld::layout(&task.name).ok_or_else(|| {
         Failure::input(format!(

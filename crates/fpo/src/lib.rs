@@ -115,7 +115,9 @@ fn exit_code(result: Result<Done, Failure>) -> u8 {
 /// `args` begin with the program's name.
 fn run(tasks: Tasks, args: impl IntoIterator<Item = OsString>) -> Result<Done, Failure> {
     let tasks = &tasks;
-    let Args { command } = Args::try_parse_from(args).map_err(|error| misuse(&error))?;
+    let args: Vec<OsString> = args.into_iter().collect();
+    let parsed = Args::try_parse_from(&args).map_err(|error| misuse(&error, &args));
+    let Args { command } = parsed?;
     fpo_rng::simd::check().map_err(Failure::Input)?;
     interrupt::survive_full_quota()?;
     match command {
@@ -137,8 +139,8 @@ fn run(tasks: Tasks, args: impl IntoIterator<Item = OsString>) -> Result<Done, F
     .map(|()| Done::Finished)
 }
 
-/// The error of a wrong command line, in one line.
-fn misuse(error: &clap::Error) -> Failure {
+/// The error of a wrong command line, of which `args` are the words, in one line.
+fn misuse(error: &clap::Error, args: &[OsString]) -> Failure {
     if matches!(
         error.kind(),
         ErrorKind::DisplayHelp
@@ -146,6 +148,15 @@ fn misuse(error: &clap::Error) -> Failure {
             | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
     ) {
         error.exit();
+    }
+    if error.kind() == ErrorKind::InvalidUtf8 {
+        // It names none, and paths among them may be anything.
+        let odd = args.iter().filter(|arg| arg.to_str().is_none());
+        let odd: Vec<String> = odd.map(|arg| fpo_files::quoted_arg(arg)).collect();
+        return Failure::input(format!(
+            "not UTF-8 text, where it has to be: {}",
+            odd.join(" or ")
+        ));
     }
     let text = error.render().to_string();
     let useful = text
@@ -157,12 +168,12 @@ fn misuse(error: &clap::Error) -> Failure {
         .filter(|line| !line.is_empty() && !line.starts_with("tip: to pass "));
     let mut line = useful.collect::<Vec<_>>().join("; ").replace(":; ", ": ");
     // It helps if there is such a file.
-    let meant = std::env::args_os().skip(1).find(|arg| {
+    let meant = args.iter().skip(1).find(|arg| {
         let bytes = arg.as_encoded_bytes();
         bytes.starts_with(b"-") && bytes.len() > 1 && Path::new(arg).exists()
     });
     if let Some(path) = meant.filter(|_| error.kind() == ErrorKind::UnknownArgument) {
-        let path = fpo_files::quoted(Path::new(&path));
+        let path = fpo_files::quoted(Path::new(path));
         line += &format!("; for the file or folder of that name write {path}");
     }
     Failure::input(line.trim_start_matches("error: "))

@@ -57,18 +57,72 @@ pub(crate) fn log(line: &str) {
 
 /// Whether `path` is the standard output, where a command's words would mix with a file's bytes.
 pub(crate) fn is_stdout(path: &Path) -> bool {
-    path == Path::new("/dev/stdout")
+    let names = ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
+    names.iter().any(|name| path == Path::new(name))
+}
+
+/// Finds out before hours of work that there can be no file at `path`, which the user gave.
+pub(crate) fn check_place(path: &Path) -> Result<(), Failure> {
+    let refused = |why: &str| {
+        let message = format!("cannot write {}: {why}", quoted(path));
+        Err(Failure::input(message))
+    };
+    let folder = path.parent().filter(|path| !path.as_os_str().is_empty());
+    if is_stdout(path) {
+        Ok(())
+    } else if path.is_dir() {
+        refused("it is a folder")
+    } else if folder.is_some_and(|folder| !folder.is_dir()) {
+        refused("there is no such folder")
+    } else if is_record(path) {
+        refused("it is a file that a run needs; name another one")
+    } else {
+        Ok(())
+    }
+}
+
+/// What a file of this program holds somewhere, whatever its format.
+pub(crate) const MARK: &str = "made by fpo";
+
+/// Refuses to put a result at a default `path` where there is a file that this program did not
+/// make: the user has named none that may be replaced. A link may be replaced; what it leads to
+/// stays.
+pub(crate) fn refuse_foreign(path: &Path) -> Result<(), Failure> {
+    // A page may be read here, which [`fpo_files::read_capped`] takes for what a browser left.
+    let ours = match fs::symlink_metadata(path) {
+        Ok(there) if there.is_symlink() => true,
+        Ok(there) if there.is_file() && there.len() <= LARGEST_RESULT => {
+            fs::read(path).is_ok_and(|bytes| bytes.is_empty() || is_ours(&bytes))
+        }
+        Ok(_) => false,
+        Err(_) => true,
+    };
+    match ours {
+        true => Ok(()),
+        false => Err(Failure::input(format!(
+            "{0} is there already, and not made by this program: name another file with --out, or \
+             this one to replace it",
+            quoted(path)
+        ))),
+    }
+}
+
+/// Bound on the size of a file that is looked at.
+const LARGEST_RESULT: u64 = 1 << 30;
+
+fn is_ours(bytes: &[u8]) -> bool {
+    let marks = [MARK, fpo_report::page::MARK, fpo_onnx::MARK];
+    let mut marks = marks.iter().map(|mark| mark.as_bytes());
+    marks.any(|mark| bytes.windows(mark.len()).any(|part| part == mark))
 }
 
 /// Writes a whole file. A path that the user gave (`asked`) is written directly, even if it is a
-/// link or `/dev/stdout`. The default path may be in an untrusted folder, so the file replaces
-/// whatever is there, without following links.
+/// link or `/dev/stdout`. The default path may be in an untrusted folder, so the file replaces what
+/// is there, unless that is [foreign](refuse_foreign), without following links.
 pub(crate) fn save(path: &Path, asked: bool, bytes: &[u8]) -> Result<(), Failure> {
-    if asked && is_record(path) {
-        return Err(Failure::input(format!(
-            "{} is a file that a run needs: name another one",
-            quoted(path)
-        )));
+    match asked {
+        true => check_place(path)?,
+        false => refuse_foreign(path)?,
     }
     let written = if asked && is_stdout(path) {
         // Opened once more, a redirected file would be written from its beginning.

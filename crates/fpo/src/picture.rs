@@ -4,7 +4,7 @@
 mod letters;
 
 use crate::failure::Failure;
-use crate::output;
+use crate::output::{self, MARK};
 use fpo_files::quoted;
 use resvg::{tiny_skia, usvg};
 use std::path::Path;
@@ -60,5 +60,20 @@ fn png(text: &str) -> Result<Vec<u8>, Failure> {
         tiny_skia::Transform::from_scale(SCALE, SCALE),
         &mut pixels.as_mut(),
     );
-    pixels.encode_png().map_err(|e| failed(e.to_string()))
+    let bytes = pixels.encode_png().map_err(|e| failed(e.to_string()))?;
+    Ok(with_comment(bytes, MARK))
+}
+
+/// The PNG file `bytes` with a comment before its last chunk, IEND.
+fn with_comment(mut bytes: Vec<u8>, text: &str) -> Vec<u8> {
+    /// Length, name and checksum of an empty chunk.
+    const END: usize = 12;
+    let content = [b"tEXtComment\0", text.as_bytes()].concat();
+    let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC).checksum(&content);
+    let end = bytes.split_off(bytes.len() - END);
+    bytes.extend((content.len() as u32 - 4).to_be_bytes());
+    bytes.extend(content);
+    bytes.extend(crc.to_be_bytes());
+    bytes.extend(end);
+    bytes
 }

@@ -2,7 +2,7 @@
 
 use crate::args;
 use crate::failure::Failure;
-use crate::output::{log, print};
+use crate::output::{log, print, refuse_foreign};
 use crate::policy::{folder_of_results, load};
 use crate::tasks::Tasks;
 use crate::video::{Format, Video};
@@ -17,9 +17,12 @@ pub(crate) fn run(args: &args::Play, tasks: &Tasks) -> Result<(), Failure> {
     let out = args
         .out
         .clone()
-        .unwrap_or_else(|| folder_of_results(&args.policy).join("video.mp4"));
+        .unwrap_or_else(|| folder_of_results(&args.of.policy).join("video.mp4"));
     let kind = Format::from_path(&out).map_err(Failure::input)?;
-    let loaded = load(&args.policy, args.checkpoint, args.task.as_deref(), tasks)?;
+    if args.out.is_none() {
+        refuse_foreign(&out)?;
+    }
+    let loaded = load(&args.of, args.task.as_deref(), tasks)?;
     let mut env = fpo_env::make(loaded.task.as_ref()).map_err(Failure::runtime)?;
     if let Some(camera) = &args.camera {
         let number = camera_number(camera, &env.cameras(), loaded.policy.task())?;

@@ -4,12 +4,16 @@ mod show;
 
 pub(crate) use show::show;
 
+use crate::args::PolicyArgs;
 use crate::failure::Failure;
+use crate::output::log;
 use crate::tasks::Tasks;
 use fpo_env::Task;
-use fpo_files::{CONVERTED, is_crlf, quoted};
+use fpo_files::{CONVERTED, count, is_crlf, quoted};
 use fpo_policy::Policy;
-use fpo_run::run::{Pick, RunFolder, find_policy, is_checkpoint, run_containing};
+use fpo_run::run::{
+    Pick, RunFolder, Session, digest, find_policy, is_checkpoint, run_containing, trained_on,
+};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -29,8 +33,9 @@ pub(crate) struct PolicyFile {
     pub(crate) source: PathBuf,
 }
 
-/// Reads the policy at `path` (of a run: that of the checkpoint `pick`), of whatever task.
-pub(crate) fn read(path: &Path, pick: Option<Pick>) -> Result<PolicyFile, Failure> {
+/// Reads a policy, of whatever task.
+pub(crate) fn read(of: &PolicyArgs) -> Result<PolicyFile, Failure> {
+    let (path, pick) = (of.policy.as_path(), of.checkpoint);
     if pick.is_some() && (path.is_file() || is_checkpoint(path)) {
         return Err(Failure::input(format!(
             "--checkpoint selects one of a run's checkpoints; {} is a single policy",
@@ -55,18 +60,14 @@ pub(crate) fn read(path: &Path, pick: Option<Pick>) -> Result<PolicyFile, Failur
     })
 }
 
-/// Reads the policy at `path`, as [`read`], and finds its task, which may be that of a `file`.
-pub(crate) fn load(
-    path: &Path,
-    pick: Option<Pick>,
-    file: Option<&Path>,
-    tasks: &Tasks,
-) -> Result<Loaded, Failure> {
-    let PolicyFile { policy, source, .. } = read(path, pick)?;
+/// Reads a policy and finds its task, which may be that of a `file`.
+pub(crate) fn load(of: &PolicyArgs, file: Option<&Path>, tasks: &Tasks) -> Result<Loaded, Failure> {
+    let path = of.policy.as_path();
+    let PolicyFile { policy, source, .. } = read(of)?;
     let at_source = |e: Failure| Failure::input(format!("{}: {e}", quoted(&source)));
     let run = run_containing(path);
     let task = match file {
-        Some(file) => tasks.read(file)?,
+        Some(file) => tasks.file(file)?,
         None if run.is_some() || path.is_dir() => {
             let run = run.as_deref().unwrap_or(path);
             tasks.of_run(run, policy.task()).map_err(at_source)?
@@ -84,6 +85,9 @@ pub(crate) fn load(
             policy.task(),
             task.spec().name
         )));
+    }
+    if let Some(note) = other_task_files(&source, task.as_ref()) {
+        log(&note);
     }
     let task = policy
         .adaptation()
@@ -105,6 +109,19 @@ pub(crate) fn load(
     })
 }
 
+/// A note that `task` is not of the files with which the policy at `source` was trained, where that
+/// is known.
+pub(crate) fn other_task_files(source: &Path, task: &dyn Task) -> Option<String> {
+    let trained = trained_on(source)?;
+    (digest(task.files()).as_ref() != Some(&trained)).then(|| {
+        format!(
+            "note: {} was trained with other files of the task {}; the changed ones are used",
+            quoted(source),
+            task.spec().name
+        )
+    })
+}
+
 /// Threads to use: the requested number, or one per core.
 pub(crate) fn threads(asked: Option<u16>) -> usize {
     asked.map_or_else(
@@ -120,6 +137,16 @@ pub(crate) fn unlocked(folder: &RunFolder) -> Option<String> {
         "warning: the file system cannot lock {} ({why}): make sure that no other process trains \
          there",
         quoted(folder.path())
+    ))
+}
+
+/// A note that a run begins again for want of a checkpoint.
+pub(crate) fn begun_again(session: &Session) -> Option<String> {
+    let iterations = session.begun_again()?;
+    Some(format!(
+        "note: {} has no checkpoint yet and begins again (iterations recorded so far: {})",
+        quoted(session.folder().path()),
+        count(iterations)
     ))
 }
 

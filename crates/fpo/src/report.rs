@@ -48,9 +48,6 @@ pub(crate) fn run(args: &args::Report, tasks: &Tasks) -> Result<(), Failure> {
                 .flat_map(|folder| runs_in(folder).unwrap_or_else(|| vec![folder.clone()]))
                 .collect();
             let here = Path::new("");
-            if args.out.is_none() {
-                foreign_page(Path::new(PAGE))?;
-            }
             (out(here), of_runs(folders, &runs, here, program)?)
         }
     };
@@ -74,28 +71,6 @@ fn runs_in(folder: &Path) -> Option<Vec<PathBuf>> {
 fn is_a_run(folder: &Path) -> bool {
     folder.join("config.toml").is_file()
 }
-
-/// Refuses to replace a file in the user's folder that this program did not write.
-fn foreign_page(path: &Path) -> Result<(), Failure> {
-    // A page may be read here, which [`read_own`] takes for what a browser left.
-    let ours = match fs::symlink_metadata(path) {
-        Ok(there) if there.is_file() && there.len() <= LARGEST_PAGE => {
-            fs::read(path).is_ok_and(|bytes| String::from_utf8_lossy(&bytes).contains(page::MARK))
-        }
-        Ok(_) => false,
-        Err(e) => e.kind() == ErrorKind::NotFound,
-    };
-    match ours {
-        true => Ok(()),
-        false => Err(Failure::input(format!(
-            "{} is here already, and no page of this program: name another with --out",
-            quoted(path)
-        ))),
-    }
-}
-
-/// Bound on the size of a page that is looked at.
-const LARGEST_PAGE: u64 = 1 << 30;
 
 /// The page about several runs; `asked` are the folders that the user named.
 fn of_runs(

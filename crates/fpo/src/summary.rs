@@ -4,7 +4,7 @@ use crate::display::Display;
 use crate::eval;
 use crate::format::{count, duration, rate};
 use crate::output::print;
-use fpo_files::quoted;
+use fpo_files::{number, quoted};
 use fpo_run::run::Session;
 
 /// After the run's last iteration: prints its evaluation, and commands for the next steps.
@@ -25,7 +25,7 @@ pub(crate) fn finished(session: &Session, display: &Display, program: &str) {
         print(&format!(
             "ended before its {} environment steps: the return has reached train.stop_at = {}",
             count(config.train.steps),
-            config.train.stop_at
+            number(config.train.stop_at)
         ));
     }
     if let Some(evaluation) = display.evaluation() {

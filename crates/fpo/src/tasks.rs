@@ -4,11 +4,12 @@ use crate::args;
 use crate::failure::Failure;
 use crate::output::{print, print_json};
 use fpo_env::{Task, check_task};
-use fpo_files::quoted;
+use fpo_files::{nearest, number, quoted};
 use fpo_mujoco::task_file::FileTask;
-use fpo_run::run::task_file;
+use fpo_run::run::{RunFolder, is_checkpoint, task_file};
 use serde_json::json;
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -67,18 +68,48 @@ impl Tasks {
     }
 
     /// The task that the user typed: its name, or the path of a task file, which ends in `.toml`.
-    pub(crate) fn find(&self, name: &str) -> Result<Arc<dyn Task>, Failure> {
-        match Path::new(name).extension() {
-            Some(end) if end == "toml" => Ok(self.read(Path::new(name))?),
-            _ => self.named(name),
+    pub(crate) fn find(&self, typed: &OsStr) -> Result<Arc<dyn Task>, Failure> {
+        if is_task_file(typed) {
+            return Ok(self.read(Path::new(typed))?);
         }
+        match typed.to_str() {
+            Some(name) if self.is_known(name) => self.named(name),
+            _ => Err(match no_task_file(Path::new(typed), &self.program) {
+                Some(why) => Failure::input(why),
+                None => match typed.to_str() {
+                    Some(name) => self.unknown(name),
+                    None => self.unknown(&quoted(Path::new(typed))),
+                },
+            }),
+        }
+    }
+
+    fn is_known(&self, name: &str) -> bool {
+        self.all.iter().any(|task| task.spec().name == name)
+    }
+
+    /// The task of the file that `--task` names.
+    pub(crate) fn file(&self, path: &Path) -> Result<Arc<FileTask>, Failure> {
+        if is_task_file(path.as_os_str()) {
+            return self.read(path);
+        }
+        let name = path.to_str().filter(|name| self.is_known(name));
+        Err(match (name, no_task_file(path, &self.program)) {
+            (Some(name), _) => Failure::input(format!(
+                "--task names a task file, and `{name}` is a task of the program: leave --task out"
+            )),
+            (None, Some(why)) => Failure::input(format!("--task: {why}")),
+            (None, None) => {
+                Failure::input(format!("--task {}: there is no such file", quoted(path)))
+            }
+        })
     }
 
     /// The task of the file at `path`.
     pub(crate) fn read(&self, path: &Path) -> Result<Arc<FileTask>, Failure> {
         let task = FileTask::load(path).map_err(Failure::input)?;
         let name = &task.spec().name;
-        if self.all.iter().any(|known| known.spec().name == *name) {
+        if self.is_known(name) {
             return Err(Failure::input(format!(
                 "{}: `{name}` is the name of a built-in task; give yours another `name`",
                 quoted(path)
@@ -110,25 +141,62 @@ impl Tasks {
 
     /// The task called `name`.
     pub(crate) fn named(&self, name: &str) -> Result<Arc<dyn Task>, Failure> {
-        if let Some(task) = self.all.iter().find(|task| task.spec().name == name) {
-            return Ok(Arc::clone(task));
-        }
-        let similarity = |other: &str| {
-            strsim::normalized_damerau_levenshtein(&name.to_lowercase(), &other.to_lowercase())
-        };
+        let found = self.all.iter().find(|task| task.spec().name == name);
+        found.cloned().ok_or_else(|| self.unknown(name))
+    }
+
+    fn unknown(&self, name: &str) -> Failure {
         let names = self.all.iter().map(|task| task.spec().name.as_str());
-        let nearest = names.max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
         let program = &self.program;
-        let message = match nearest {
-            Some(nearest) if similarity(nearest) >= SIMILAR => {
+        let message = match nearest(name, names) {
+            Some((nearest, similarity)) if similarity >= SIMILAR => {
                 format!(
                     "unknown task `{name}`; did you mean `{nearest}`? (`{program} tasks` lists all)"
                 )
             }
             _ => format!("unknown task `{name}` (`{program} tasks` lists all)"),
         };
-        Err(Failure::input(message))
+        Failure::input(message)
     }
+}
+
+/// Whether what the user typed for a task is the path of a task file.
+pub(crate) fn is_task_file(typed: &OsStr) -> bool {
+    let end = Path::new(typed).extension();
+    end.is_some_and(|end| end.eq_ignore_ascii_case("toml"))
+}
+
+/// Why what is at `path`, and was meant as a task, is no task file, and what to do; none if nothing
+/// is there.
+fn no_task_file(path: &Path, program: &str) -> Option<String> {
+    let at = quoted(path);
+    if path.is_dir() {
+        let run = RunFolder::holds_a_run(path) || is_checkpoint(path);
+        return Some(match run {
+            true => {
+                format!("{at} is a run, not a task; `{program} train --resume {at}` continues it")
+            }
+            false => format!(
+                "{at} is a folder; a task is a name (`{program} tasks` lists all) or a task file, \
+                 which ends in .toml"
+            ),
+        });
+    }
+    if !path.exists() {
+        return None;
+    }
+    let model = ["xml", "mjcf", "urdf"].map(OsStr::new);
+    let end = path.extension().unwrap_or_default();
+    Some(
+        if model.iter().any(|model| end.eq_ignore_ascii_case(model)) {
+            format!(
+                "{at} is a model; a task file, which ends in .toml, says what of it is observed \
+             and rewarded (docs/your-own-task.md)"
+            )
+        } else {
+            format!("{at} is not a task file, which ends in .toml")
+        },
+    )
 }
 
 /// Minimum similarity (1 is equality) of a suggested name.
@@ -140,9 +208,9 @@ pub(crate) fn run(args: &args::Tasks, tasks: &Tasks) -> Result<(), Failure> {
     let named = named.collect::<Result<Vec<_>, _>>()?;
     if args.explain {
         for name in &args.tasks {
-            let lines = match name.ends_with(".toml") {
+            let lines = match is_task_file(name) {
                 true => tasks.read(Path::new(name))?.explain(),
-                false => explain(tasks.named(name)?.as_ref()),
+                false => explain(tasks.find(name)?.as_ref()),
             };
             lines.iter().for_each(|line| print(line));
         }
@@ -179,7 +247,7 @@ fn explain(task: &dyn Task) -> Vec<String> {
         .map_or("no limit".to_owned(), |n| format!("{n} steps"));
     let mut lines = vec![
         format!("{}: {}", spec.name, spec.summary),
-        format!("  step          {} s", spec.control_timestep),
+        format!("  step          {} s", number(spec.control_timestep)),
         format!("  episode       {limit}"),
         format!("observation, {} numbers", spec.observation_dim()),
     ];
@@ -187,7 +255,7 @@ fn explain(task: &dyn Task) -> Vec<String> {
     lines.extend(spec.observation.iter().map(part));
     lines.push(format!("action, {} numbers", spec.action_dim()));
     let bounds = spec.action_min.iter().zip(&spec.action_max);
-    lines.extend(bounds.map(|(min, max)| format!("  {min} … {max}")));
+    lines.extend(bounds.map(|(min, max)| format!("  {} … {}", number(*min), number(*max))));
     lines
 }
 
@@ -225,7 +293,7 @@ mod tests {
                 .lines()
                 .filter_map(|line| line.strip_prefix("[task.\"")?.split('"').next());
             for name in tables {
-                assert!(known.find(name).is_ok(), "{preset}: {name}");
+                assert!(known.named(name).is_ok(), "{preset}: {name}");
             }
         }
     }
@@ -245,7 +313,7 @@ mod tests {
     #[test]
     fn a_step_limit_is_a_number_or_null() {
         let mut spec = Tasks::built_in()
-            .find("cartpole-balance")
+            .named("cartpole-balance")
             .unwrap()
             .spec()
             .clone();
@@ -264,7 +332,7 @@ mod tests {
             .collect();
         assert_eq!(names.len(), tasks.all.len());
         for task in &tasks.all {
-            let found = tasks.find(&task.spec().name).unwrap();
+            let found = tasks.named(&task.spec().name).unwrap();
             assert_eq!(found.spec(), task.spec());
         }
     }
@@ -281,7 +349,7 @@ mod tests {
             ("bandit-two_nodes", "bandit-two_modes"),
         ] {
             let message = Tasks::built_in()
-                .find(typed)
+                .find(OsStr::new(typed))
                 .err()
                 .map(|failure| failure.to_string())
                 .unwrap_or_default();
@@ -322,9 +390,9 @@ mod tests {
     #[test]
     fn own_tasks_are_found_beside_the_others() {
         let tasks = Tasks::with(vec![own(|_| ())], Some(Path::new("my robots/run"))).unwrap();
-        assert_eq!(tasks.find("mine").unwrap().spec().summary, "of a test");
-        assert!(tasks.find("cheetah-run").is_ok());
-        let error = tasks.find("mime").err().unwrap().to_string();
+        assert_eq!(tasks.named("mine").unwrap().spec().summary, "of a test");
+        assert!(tasks.named("cheetah-run").is_ok());
+        let error = tasks.named("mime").err().unwrap().to_string();
         assert!(
             error.contains("`mine`") && error.contains("'my robots/run' tasks"),
             "{error}"

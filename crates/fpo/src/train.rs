@@ -5,7 +5,7 @@ use crate::display::Display;
 use crate::failure::{Done, Failure};
 use crate::format::count;
 use crate::output::{log, print};
-use crate::policy::{threads, unlocked};
+use crate::policy::{begun_again, threads, unlocked};
 use crate::tasks::Tasks;
 use crate::{interrupt, machine, summary};
 use fpo_env::Task;
@@ -14,7 +14,7 @@ use fpo_learn::trainer::TrainError;
 use fpo_run::checkpoint::Checkpoints;
 use fpo_run::config::{self, Config, LearningPrecision};
 use fpo_run::run::{
-    Outcome, RunError, RunFolder, Session, check_start, digest, is_checkpoint, run_of, task_file,
+    Outcome, Resuming, RunError, RunFolder, Session, check_start, is_checkpoint, run_of,
 };
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -24,6 +24,7 @@ const RUNS: &str = "runs";
 
 /// Trains a policy, or resumes a training.
 pub(crate) fn run(args: &args::Train, tasks: &Tasks) -> Result<Done, Failure> {
+    contradictions(args)?;
     if args.help_config {
         return help_config(args, tasks).map(|()| Done::Finished);
     }
@@ -50,15 +51,7 @@ pub(crate) fn run(args: &args::Train, tasks: &Tasks) -> Result<Done, Failure> {
         config::label(config),
         config.seed
     ));
-    if let Some(taken) = session.taken() {
-        log(&taken.to_string());
-    }
-    if let Some(change) = learning_rate_change(&session) {
-        log(&change);
-    }
-    if let Some(restarted) = restarted_episodes(session.trainer().restarted_episodes()) {
-        log(&restarted);
-    }
+    notes(&session).iter().for_each(|note| log(note));
     let mut display = Display::new(session.trainer());
     let outcome = session.run(&stop, &mut display);
     display.finish();
@@ -72,6 +65,55 @@ pub(crate) fn run(args: &args::Train, tasks: &Tasks) -> Result<Done, Failure> {
             Ok(Done::Stopped)
         }
         Err(error) => Err(failed(error, &session)),
+    }
+}
+
+/// Refuses a flag and a `--set` that give the same setting two values.
+fn contradictions(args: &args::Train) -> Result<(), Failure> {
+    let precision = args.precision.map(args::PrecisionArg::word);
+    let short_for = [
+        ("--seed", "seed", args.seed.map(|seed| seed.to_string())),
+        (
+            "--precision",
+            "train.precision",
+            precision.map(str::to_owned),
+        ),
+        (
+            "--init-from",
+            "init.from",
+            init_from(args)?.map(str::to_owned),
+        ),
+    ];
+    for (flag, key, value) in short_for {
+        let Some(value) = value else { continue };
+        let sets = args.sets.iter().filter_map(|set| set.split_once('='));
+        let mut others = sets.filter(|(other, _)| other.trim() == key);
+        let differs = |text: &str| text.trim().trim_matches(['"', '\'']) != value;
+        if let Some((_, other)) = others.find(|(_, text)| differs(text)) {
+            return Err(Failure::input(format!(
+                "{flag} {} is short for --set {key}={}, and there is also --set {key}={}: leave \
+                 out one of the two",
+                quoted(Path::new(&value)),
+                value,
+                other.trim()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The path of `--init-from`, as a setting.
+fn init_from(args: &args::Train) -> Result<Option<&str>, Failure> {
+    let Some(path) = &args.init_from else {
+        return Ok(None);
+    };
+    match path.to_str() {
+        Some(text) => Ok(Some(text)),
+        None => Err(Failure::input(format!(
+            "--init-from {}: config.toml records the path, so it must be UTF-8 text; give it \
+             another name, or a link with one",
+            quoted(path)
+        ))),
     }
 }
 
@@ -128,6 +170,8 @@ pub fn begin_in(
     config
         .check_machine()
         .map_err(|e| RunError::from(TrainError::from(e)))?;
+    let adapted = config.env.adaptation().apply(Arc::clone(&task));
+    adapted.map_err(Failure::input)?;
     check_start(&config, task.as_ref())?;
     let folder = RunFolder::create(&folder, place.force)?;
     Ok(Session::begin(folder, config, task, threads)?)
@@ -184,14 +228,14 @@ fn resume_or_start(args: &args::Train, tasks: &Tasks) -> Result<Option<Session>,
 
 /// The task of a new run and its settings.
 fn asked(args: &args::Train, tasks: &Tasks) -> Result<(Arc<dyn Task>, Config), Failure> {
-    let name = args.task.as_deref();
-    let name = name.ok_or_else(|| {
+    let task = args.task.as_deref();
+    let task = task.ok_or_else(|| {
         Failure::input(format!(
             "name a task (`{} tasks` lists them)",
             tasks.program()
         ))
     })?;
-    let task = tasks.find(name)?;
+    let task = tasks.find(task)?;
     let (config, note) = resolve(args, &task.spec().name)?;
     if let Some(note) = note {
         log(&format!("note: {note}"));
@@ -245,38 +289,13 @@ fn resume(args: &args::Train, tasks: &Tasks, folder: Option<&Path>) -> Result<Se
             )));
         }
     }
-    let folder = RunFolder::open(&folder)?;
-    let config = config::load_recorded(&folder.config(), &sets(args))?;
+    let run = Resuming::open(&folder, &sets(args))?;
     let asked = args.task.as_deref().map(|name| tasks.find(name));
-    let asked = asked.transpose()?;
-    let task = match &asked {
-        // The copy is gone, and the checkpoint knows what it was.
-        Some(asked) if task_file(folder.path()).is_none() => Arc::clone(asked),
-        _ => tasks.of_run(folder.path(), &config.task)?,
-    };
-    if let Some(asked) = asked {
-        if asked.spec().name != config.task {
-            return Err(Failure::input(format!(
-                "{} is a run of {}",
-                quoted(folder.path()),
-                config.task
-            )));
-        }
-        if digest(asked.files()) != digest(task.files()) {
-            return Err(Failure::input(format!(
-                "{} was trained with other files of the task {}: undo the change to resume, or \
-                start a new run",
-                quoted(folder.path()),
-                config.task
-            )));
-        }
-    }
-    Ok(Session::resume(
-        folder,
-        config,
-        task,
+    run.resume(
+        asked.transpose()?,
+        |folder, task| tasks.of_run(folder, task),
         threads(args.threads),
-    )?)
+    )
 }
 
 /// The folder of the run that `path` leads to: it, its checkpoints, or the newest of them. A run
@@ -316,8 +335,10 @@ fn resolve(args: &args::Train, task: &str) -> Result<(Config, Option<String>), F
         &sets(args),
         args.seed,
     )?;
-    if let Some(from) = &args.init_from {
-        config.init.from.clone_from(from);
+    if let Some(from) = init_from(args)?.filter(|from| *from != config.init.from) {
+        // The digest of a file of settings is that of what it names.
+        config.init.from = from.to_owned();
+        config.init.digest.clear();
     }
     Ok((config, note))
 }
@@ -326,7 +347,7 @@ fn resolve(args: &args::Train, task: &str) -> Result<(Config, Option<String>), F
 fn sets(args: &args::Train) -> Vec<String> {
     let precision = args
         .precision
-        .map(|precision| precision.as_set().to_owned());
+        .map(|precision| format!("train.precision={}", precision.word()));
     precision
         .into_iter()
         .chain(args.sets.iter().cloned())
@@ -360,10 +381,9 @@ fn one_folder(name: &Path) -> Result<PathBuf, Failure> {
 }
 
 fn help_config(args: &args::Train, tasks: &Tasks) -> Result<(), Failure> {
-    let task = args.task.as_deref().unwrap_or_default();
-    let task = match task {
-        "" => String::new(),
-        task => tasks.find(task)?.spec().name.clone(),
+    let task = match args.task.as_deref() {
+        None => String::new(),
+        Some(task) => tasks.find(task)?.spec().name.clone(),
     };
     let (config, _) = resolve(args, &task)?;
     print(&format!(
@@ -373,6 +393,17 @@ fn help_config(args: &args::Train, tasks: &Tasks) -> Result<(), Failure> {
     print("# Change one with --set section.key=value, or several in a file for --config.\n");
     print(config::documented(&config).trim_end());
     Ok(())
+}
+
+/// What is to be known about how a run begins or goes on, a line each.
+pub fn notes(session: &Session) -> Vec<String> {
+    let notes = [
+        begun_again(session),
+        session.taken().map(ToString::to_string),
+        learning_rate_change(session),
+        restarted_episodes(session.trainer().restarted_episodes()),
+    ];
+    notes.into_iter().flatten().collect()
 }
 
 /// A note on how another length of the run changes the learning rate, if it does.

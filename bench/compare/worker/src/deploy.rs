@@ -54,9 +54,14 @@ pub fn prepare(options: &Options, inputs: &Inputs) -> Result<Workload> {
     }
 }
 
-/// Writes the policy as an ONNX file, for ONNX Runtime's worker.
+/// Writes the policy for the workers of others: an ONNX file if `out` ends so, otherwise a policy
+/// file.
 pub fn export(inputs: &Path, out: &Path) -> Result<()> {
-    let bytes = fpo_onnx::export(&policy(&Inputs::read(inputs)?)?, NoiseInput::Input)?;
+    let policy = policy(&Inputs::read(inputs)?)?;
+    let bytes = match out.extension() {
+        Some(end) if end == "onnx" => fpo_onnx::export(&policy, NoiseInput::Input)?,
+        _ => policy.save()?,
+    };
     fs::write(out, bytes).with_context(|| format!("cannot write {}", out.display()))
 }
 

@@ -4,7 +4,8 @@
 //! output, like the Python workers (`bench/compare/workers/protocol.py`): `prepare` selects the
 //! workload, `run` times it.
 //!
-//! `fpo-compare export INPUTS FILE` writes the policy of the workload `deploy` as an ONNX file.
+//! `fpo-compare export INPUTS FILE` writes the policy of the workload `deploy`, as an ONNX file if
+//! FILE ends in .onnx.
 
 #![deny(unsafe_code)]
 

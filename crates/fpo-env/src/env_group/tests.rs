@@ -216,7 +216,7 @@ fn an_environment_may_cut_its_episode_itself() {
     // The observation that it was cut at, and not the one that the next episode begins with.
     assert_eq!(s.out.final_observation(0), [start[0] + 7.0 + 1.0]);
     assert!(s.observations()[0] < 1.0 && s.observations()[0] != start[0]);
-    assert_eq!(s.observations()[1], start[1], "the other goes on");
+    assert_eq!(s.observations()[1], start[1], "the other continues");
     // A step that is terminal and the last of its time is terminal.
     for _ in 0..19 {
         assert_eq!(s.step(1, &[0.0]).ended, None);
@@ -302,7 +302,7 @@ fn an_environment_without_a_state_begins_a_new_episode() {
         }
         assert_eq!(a.observations(), b.observations());
     }
-    // An environment that has learnt to save its state goes on from the mark, too; the other
+    // An environment that has learnt to save its state continues from the mark, too; the other
     // way round there is no way.
     assert_eq!(envs(4, 3, true).load(&states), Ok(3));
     let error = new().load(&envs(4, 3, true).saved()).unwrap_err();

@@ -6,10 +6,9 @@
 //! loss is the cross-entropy to it. Gradients are bounded whatever the size of an error, which is
 //! what makes a critic's gradient at the action usable.
 
-use libm::{erf, expf, logf};
-
-/// σ of the target over the width of a bin.
-const SMOOTHING: f64 = 0.75;
+use super::smooth_step::{SMOOTHING, SmoothStep};
+use fpo_nn::exp_in_place;
+use libm::logf;
 
 /// The bins.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -47,12 +46,18 @@ impl HlGauss {
 
     /// The value Σ qᵢ·zᵢ of a row of `logits` `[n]`.
     pub fn value(&self, logits: &[f32]) -> f32 {
+        // On the stack, a few bins at a time.
         let largest = largest(logits);
         let (mut sum, mut moment) = (0.0, 0.0);
-        for (i, &l) in logits.iter().enumerate() {
-            let e = expf(l - largest);
-            sum += e;
-            moment += e * self.center(i);
+        let mut piece = [0.0; 64];
+        for (k, logits) in logits.chunks(piece.len()).enumerate() {
+            let first = k * piece.len();
+            let piece = &mut piece[..logits.len()];
+            piece.copy_from_slice(logits);
+            piece.iter_mut().for_each(|l| *l -= largest);
+            exp_in_place(piece);
+            sum += lane_sum(piece, |_, e| e);
+            moment += lane_sum(piece, |i, e| e * self.center(first + i));
         }
         moment / sum
     }
@@ -60,7 +65,7 @@ impl HlGauss {
     /// The value, and its gradient times `upstream` at the logits: ∂Q/∂lᵢ = qᵢ·(zᵢ − Q).
     pub fn value_gradient(&self, logits: &[f32], upstream: f32, gradient: &mut [f32]) -> f32 {
         let (_, sum) = exponentials(logits, gradient);
-        let moment: f32 = (0..self.bins).map(|i| gradient[i] * self.center(i)).sum();
+        let moment = lane_sum(gradient, |i, e| e * self.center(i));
         let value = moment / sum;
         for (i, g) in gradient.iter_mut().enumerate() {
             *g *= upstream * (self.center(i) - value) / sum;
@@ -91,30 +96,48 @@ impl HlGauss {
         let reach = (6.0 * SMOOTHING).ceil();
         let first = (at - reach).floor().max(0.0) as usize;
         let last = ((at + reach).ceil() as usize).min(self.bins - 1);
-        let cdf = |edge: f64| erf((edge - 0.5 - at) / (std::f64::consts::SQRT_2 * SMOOTHING));
-        let (below, above) = (cdf(first as f64), cdf((last + 1) as f64));
+        let cdf = SmoothStep::from(first as f64 - 0.5 - at);
+        let (below, above) = (cdf.at(0), cdf.at(last + 1 - first));
         let mut left = below;
         for i in first..=last {
-            let right = cdf((i + 1) as f64);
+            let right = cdf.at(i + 1 - first);
             visit(i, ((right - left) / (above - below)) as f32);
             left = right;
         }
     }
 }
 
+/// Numbers that are added up side by side, which vectors do at once; the order does not depend on
+/// their width.
+const LANES: usize = 16;
+
 fn largest(logits: &[f32]) -> f32 {
-    logits.iter().copied().fold(f32::NEG_INFINITY, f32::max)
+    let mut most = [f32::NEG_INFINITY; LANES];
+    for piece in logits.chunks(LANES) {
+        most.iter_mut().zip(piece).for_each(|(m, l)| *m = m.max(*l));
+    }
+    most.into_iter().fold(f32::NEG_INFINITY, f32::max)
+}
+
+/// Σ `term(i, values[i])`.
+fn lane_sum(values: &[f32], term: impl Fn(usize, f32) -> f32) -> f32 {
+    let mut sums = [0.0; LANES];
+    for (k, piece) in values.chunks(LANES).enumerate() {
+        for (j, (sum, value)) in sums.iter_mut().zip(piece).enumerate() {
+            *sum += term(k * LANES + j, *value);
+        }
+    }
+    sums.iter().sum()
 }
 
 /// Writes exp(l − max l) into `out`; returns max l and the sum.
 fn exponentials(logits: &[f32], out: &mut [f32]) -> (f32, f32) {
     let largest = largest(logits);
-    let mut sum = 0.0;
-    for (o, l) in out.iter_mut().zip(logits) {
-        *o = expf(l - largest);
-        sum += *o;
-    }
-    (largest, sum)
+    out.iter_mut()
+        .zip(logits)
+        .for_each(|(o, l)| *o = l - largest);
+    exp_in_place(out);
+    (largest, lane_sum(out, |_, e| e))
 }
 
 #[cfg(test)]

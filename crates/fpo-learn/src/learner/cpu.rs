@@ -152,6 +152,7 @@ impl GradientSteps for CpuLearner {
                 coefficient: if waits { 0.0 } else { entropy.coefficient },
                 ..entropy
             }),
+            mean_noise: settings.mean_noise,
             q: settings.q.filter(|_| !waits),
             q_weight: match self.q_slope {
                 Some(slope) if slope > LEAST_SLOPE => (1.0 / slope) as f32,

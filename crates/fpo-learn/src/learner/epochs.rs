@@ -69,7 +69,8 @@ pub fn run_epochs(
             let networks = settings.improves(epoch as usize * settings.minibatches + minibatch);
             let stats = learner.differentiate(batch, indices, networks, reduce)?;
             check_finite(&stats, plan.iteration, epoch, minibatch)?;
-            if epoch == 0 && minibatch == 0 {
+            // Noise on the means moves the ratios before any step does.
+            if epoch == 0 && minibatch == 0 && settings.mean_noise.is_none() {
                 learned.first_ratio_error = check_first_ratio(&stats, plan.iteration)?;
             }
             if networks == Networks::Both {

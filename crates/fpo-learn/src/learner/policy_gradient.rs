@@ -9,7 +9,7 @@ use crate::objective::QGradient;
 use crate::rollout::Batch;
 use fpo_nn::Scratch;
 use fpo_policy::Model;
-use fpo_rng::fill_normal;
+use fpo_rng::{Key, Stream, fill_normal};
 
 /// The policy's gradient on a part of a minibatch.
 pub(super) struct PolicyGradient {
@@ -28,6 +28,8 @@ struct Backward {
     advantages: Vec<f32>,
     /// Noise of a Gaussian's samples, for a tile's transitions.
     noise: Vec<f32>,
+    /// A tile's predictions and losses where noise moves a Gaussian's means.
+    moved: [Vec<f32>; 2],
     /// Where the policy follows the gradient of Q.
     q: Option<QBuffers>,
 }
@@ -52,6 +54,7 @@ impl PolicyGradient {
                 d_losses: vec![0.0; rows],
                 advantages: vec![0.0; tile],
                 noise: vec![0.0; tile * policy.action_dim()],
+                moved: Default::default(),
                 q: critic.map(|Critic { network, .. }| QBuffers {
                     critic: network.scratch(rows.min(network.tile_rows()), true),
                     actions: vec![0.0; rows * policy.action_dim()],
@@ -111,9 +114,29 @@ impl Backward {
             self.old_losses[k * n..][..n].copy_from_slice(&batch.old_losses[i * n..][..n]);
         }
 
+        // Likelihoods are those of means with noise, where the method has it.
+        let sample = |j: usize| samples.get(transition(tile.first + j / n), j % n);
+        let loss = pass.policy.loss;
+        let (predictions, losses) = match &pass.mean_noise {
+            None => (tile.predictions, tile.losses),
+            Some(noise) => {
+                let [predictions, losses] = &mut self.moved;
+                predictions.resize(tile.predictions.len(), 0.0);
+                losses.resize(rows, 0.0);
+                let of_noise = Key {
+                    stream: Stream::MeanNoise,
+                    ..pass.noise
+                };
+                let key = |j: usize| of_noise.index(transition(tile.first + j) as u32);
+                noise.add(tile.predictions, batch.dims.action, key, predictions);
+                loss.evaluate(predictions, sample, losses);
+                (&predictions[..], &losses[..])
+            }
+        };
+
         // Objective: from losses to the gradient at them.
         pass.objective.evaluate(
-            tile.losses,
+            losses,
             &self.old_losses[..rows],
             &self.advantages[..tile.transitions],
             normalization.lowest,
@@ -123,11 +146,9 @@ impl Backward {
 
         // Loss ℓ: from there to the gradient at the predictions.
         let (_, gradient) = tile.scratch.output_and_gradient_mut(rows);
-        let sample = |j: usize| samples.get(transition(tile.first + j / n), j % n);
         let gain = policy.gain();
         let upstream = self.d_losses[..rows].iter().map(|d| d * pass.scale * gain);
-        let loss = pass.policy.loss;
-        loss.backward(tile.predictions, sample, upstream, gradient);
+        loss.backward(predictions, sample, upstream, gradient);
         let old = |j: usize| batch.old_velocity(transition(tile.first + j / n), j % n);
         stats.samples += rows as u64;
         stats.moved += loss.distance(tile.predictions, old, sample);

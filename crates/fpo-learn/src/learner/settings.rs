@@ -1,10 +1,10 @@
-//! Settings of the optimizer: learning rates, epochs and minibatches; and what a learner is told of
+//! Settings of the optimizer: learning rates, epochs and minibatches; and what a learner knows of
 //! all settings.
 
 use super::{AdaptiveLr, Networks};
 use crate::advantage::{AdvantageNormalization, Gae, SoftmaxWeights};
 use crate::objective::{
-    BoundPull, EntropyBonus, PolicyObjective, QGradient, SampleLoss, ValueLoss,
+    BoundPull, EntropyBonus, MeanNoise, PolicyObjective, QGradient, SampleLoss, ValueLoss,
 };
 use crate::rollout::{Batch, BatchDims};
 use fpo_nn::AdamConfig;
@@ -131,6 +131,8 @@ pub struct LearnerSettings {
     pub pull: Option<BoundPull>,
     /// The entropy bonus.
     pub entropy: Option<EntropyBonus>,
+    /// Noise on the means of a Gaussian while it learns.
+    pub mean_noise: Option<MeanNoise>,
     /// How the policy follows the gradient of Q, where the critic judges actions.
     pub q: Option<QGradient>,
     /// The critic's loss.

@@ -5,7 +5,7 @@ use super::forward::PolicyRef;
 use super::policy_gradient::PolicyGradient;
 use crate::advantage::{Gae, Normalization};
 use crate::critic::Critic;
-use crate::objective::{BoundPull, EntropyBonus, PolicyObjective, QGradient, ValueLoss};
+use crate::objective::{BoundPull, EntropyBonus, MeanNoise, PolicyObjective, QGradient, ValueLoss};
 use crate::reduce::{Part, Reader, ReduceError, put_f32s};
 use crate::rollout::Batch;
 use fpo_env::StepEnd;
@@ -21,6 +21,7 @@ pub(super) struct PassContext<'a> {
     pub objective: PolicyObjective,
     pub pull: Option<BoundPull>,
     pub entropy: Option<EntropyBonus>,
+    pub mean_noise: Option<MeanNoise>,
     pub q: Option<QGradient>,
     /// Factor on the gradient of Q.
     pub q_weight: f32,
@@ -56,7 +57,7 @@ pub(super) struct Estimates {
 
 impl GradientWorker {
     /// `sequence` is the number of steps of a sequence if advantages are computed per minibatch;
-    /// `with_q` tells that the policy follows the gradient of the critic.
+    /// `with_q` says that the policy follows the gradient of the critic.
     pub fn new(
         policy: &Model,
         critic: &Critic,

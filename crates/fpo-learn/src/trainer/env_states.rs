@@ -97,9 +97,9 @@ pub(super) fn read<'a>(file: &SafeTensors<'a>) -> Result<Vec<Option<&'a [u8]>>, 
     }
 }
 
-/// Lets the workers' environments go on from `states`, or begin anew where a batch gave none, in
-/// training that is resumed after `steps` steps of each. Returns the number of those that begin
-/// anew.
+/// Restores the workers' environments from `states`, or begins new episodes where a batch gave
+/// none, in training that is resumed after `steps` steps of each. Returns the number of those that
+/// begin anew.
 ///
 /// # Errors
 /// If one is not a state of its environment.

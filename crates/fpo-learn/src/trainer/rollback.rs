@@ -1,4 +1,4 @@
-//! Going back to an earlier state after a collapse, and on from there more carefully.
+//! Going back to an earlier state after a collapse, and continuing with lower learning rates.
 
 use super::{TrainError, Trainer, make, own_bounds};
 use crate::evaluate::EvaluateError;
@@ -20,11 +20,12 @@ impl Trainer {
     }
 
     /// Takes everything that is learned, and the environments, from a [`Trainer::state`] of this
-    /// run, or from its beginning if there is none, and goes on after `done` iterations with
+    /// run, or from its beginning if there is none, and continues after `done` iterations with
     /// learning rates lowered by [`ROLLBACK_LR_SCALE`].
     ///
-    /// Iterations go on counting. Random numbers of acting, of samples and of shuffling have the
-    /// iteration in their address, so what comes now is drawn anew and not the way that led here.
+    /// Iterations are counted on. Random numbers of acting, of samples and of shuffling have the
+    /// iteration in their address, so what comes now is drawn anew, and does not repeat what led
+    /// here.
     ///
     /// # Errors
     /// If `state` is damaged or of another run; the trainer then is not to be used.

@@ -4,6 +4,7 @@
 
 #![allow(unsafe_code)]
 
+use fpo_files::one_line;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr;
 use std::sync::OnceLock;
@@ -99,7 +100,7 @@ impl Egl {
         let functions = Functions::load(&library).map_err(|error| {
             format!(
                 "this machine's EGL is too old: {} ({INSTALL})",
-                one_line(&error)
+                one_line(&error.to_string())
             )
         })?;
         for display in functions.displays() {
@@ -286,8 +287,4 @@ impl Drop for Context {
                 .free(self.egl.display, (self.context, self.surface))
         };
     }
-}
-
-fn one_line(error: &impl ToString) -> String {
-    error.to_string().replace('\n', " ")
 }

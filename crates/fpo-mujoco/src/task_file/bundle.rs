@@ -5,7 +5,7 @@ use super::mjcf::Mjcf;
 use super::reader::Located;
 use crate::model::Model;
 use fpo_env::SourceFile;
-use fpo_files::read_capped;
+use fpo_files::{quoted, read_capped};
 use std::path::{Component, Path, PathBuf};
 
 /// Bound on the size of a task file.
@@ -19,7 +19,7 @@ pub(crate) const TASK_FILE: &str = "task.toml";
 
 /// Reads a task file.
 pub(crate) fn read_text(path: &Path) -> Result<String, TaskFileError> {
-    let cannot = |why: &str| TaskFileError(format!("cannot read {}: {why}", path.display()));
+    let cannot = |why: &str| TaskFileError(format!("cannot read {}: {why}", quoted(path)));
     let bytes = read_capped(path, LARGEST).map_err(|e| cannot(&e.to_string()))?;
     String::from_utf8(bytes).map_err(|_| cannot("it is not UTF-8 text"))
 }
@@ -68,7 +68,7 @@ pub(crate) fn compile(
         .map_err(|e| fault(format!("cannot read `{}`: {e}", name.is)))?;
     let real_folder = folder
         .canonicalize()
-        .map_err(|e| fault(format!("cannot read {}: {e}", folder.display())))?;
+        .map_err(|e| fault(format!("cannot read {}: {e}", quoted(folder))))?;
     if !real.starts_with(real_folder) {
         let why = format!("`{}` is a link out of the task file's folder", name.is);
         return Err(fault(why));

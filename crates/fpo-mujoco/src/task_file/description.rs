@@ -1,9 +1,10 @@
 //! What a task file says, before the model is known.
 
 use super::expression::{FUNCTIONS, NAMES};
-use super::fault::Fault;
+use super::fault::{Fault, LONGEST_LINE};
 use super::quantities::OBJECTS;
 use super::reader::{Entry, Located, Section, parse};
+use fpo_files::shortened;
 
 /// Seconds of the longest step, and of the longest settling.
 const LONGEST: f64 = 100.0;
@@ -184,7 +185,7 @@ impl Description {
         let description = Self {
             name: plain_name(&name)?,
             summary: match file.get("summary") {
-                Some(summary) => super::fault::one_line(&summary.string()?.is),
+                Some(summary) => shortened(&summary.string()?.is, LONGEST_LINE),
                 None => String::new(),
             },
             model: file.require("model")?.string()?,

@@ -3,10 +3,12 @@
 use super::FileTask;
 use super::description::{PROPERTIES, Place, Rotation};
 use super::expression::{FUNCTIONS, NAMES};
+use super::fault::LONGEST_LINE;
 use super::plan::{Actuation, Explained};
 use super::quantities::OBJECTS;
 use crate::model::Named;
 use fpo_env::Task;
+use fpo_files::{number, shortened};
 
 impl FileTask {
     /// The task in lines of text.
@@ -80,7 +82,7 @@ impl FileTask {
             Some(reward) => format!("{} × ", short(reward.weight)),
             None => String::new(),
         };
-        let text = super::fault::one_line(&term.expression.is);
+        let text = shortened(&term.expression.is, LONGEST_LINE);
         let size = explained.value.kind();
         format!("  {:<14}{weight}{text}  ({size})", term.name)
     }
@@ -191,16 +193,14 @@ fn describe(actuation: &Actuation, name: &str, (min, max): (f32, f32)) -> String
         (f64::NEG_INFINITY, f64::INFINITY) => String::new(),
         (low, high) => format!(", control {} … {}", short(low), short(high)),
     };
-    format!("  {name:<14}{min} … {max}{offset}{bounds}")
+    let range = format!("{} … {}", number(min), number(max));
+    format!("  {name:<14}{range}{offset}{bounds}")
 }
 
 /// A number in at most six digits.
 fn short(x: f64) -> String {
     let digits = (x * 1e6).round() / 1e6;
-    match digits == 0.0 {
-        true => format!("{x}"),
-        false => format!("{digits}"),
-    }
+    number(if digits == 0.0 { x } else { digits })
 }
 
 /// Everything that an expression can say, as Markdown.

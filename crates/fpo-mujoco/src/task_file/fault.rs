@@ -1,5 +1,6 @@
 //! What is wrong with a task file: one line that names the file, the line and the term.
 
+use fpo_files::shortened;
 use std::fmt;
 
 /// Why a task file cannot be used: one line.
@@ -31,7 +32,10 @@ impl Fault {
         let line = line(text, self.at);
         let Self { term, why, .. } = self;
         let colon = if term.is_empty() { "" } else { ": " };
-        TaskFileError(one_line(&format!("{name}:{line}: {term}{colon}{why}")))
+        TaskFileError(shortened(
+            &format!("{name}:{line}: {term}{colon}{why}"),
+            LONGEST_LINE,
+        ))
     }
 }
 
@@ -41,37 +45,17 @@ pub(crate) fn line(text: &str, at: usize) -> usize {
     1 + before.iter().filter(|&&byte| byte == b'\n').count()
 }
 
-/// `text` as one line of bounded length, for names and texts that come from untrusted files.
-pub(crate) fn one_line(text: &str) -> String {
-    const LONGEST: usize = 500;
-    let words: Vec<_> = text.split_whitespace().collect();
-    let mut line: String = words
-        .join(" ")
-        .chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect();
-    if let Some((end, _)) = line.char_indices().nth(LONGEST) {
-        line.truncate(end);
-        line.push('…');
-    }
-    line
-}
+/// Characters of a line for the user.
+pub(crate) const LONGEST_LINE: usize = 500;
 
 /// `; did you mean …?` with the nearest of some names, or what there is if none is near.
 pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
     const SIMILAR: f64 = 0.5;
     const LISTED: usize = 12;
-    let similarity = |other: &str| {
-        strsim::normalized_damerau_levenshtein(&name.to_lowercase(), &other.to_lowercase())
-    };
     let known = known.filter(|other| !other.is_empty());
-    let near = known
-        .clone()
-        .take(5000)
-        .filter(|other| other.len() < 200)
-        .max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
-    match near {
-        Some(near) if similarity(near) >= SIMILAR => format!("; did you mean `{near}`?"),
+    let compared = known.clone().take(5000).filter(|other| other.len() < 200);
+    match fpo_files::nearest(name, compared) {
+        Some((near, similarity)) if similarity >= SIMILAR => format!("; did you mean `{near}`?"),
         Some(_) => {
             let listed: Vec<_> = known.clone().take(LISTED).collect();
             let more = if known.count() > LISTED { ", …" } else { "" };

@@ -7,7 +7,7 @@
 //! element stays in its line, so that MuJoCo's messages name the right one.
 
 use super::fault::nearest;
-use fpo_files::read_capped;
+use fpo_files::{quoted, read_capped};
 use roxmltree::{Document, Node, NodeType, ParsingOptions};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -126,7 +126,7 @@ fn canonical(path: &Path) -> Result<PathBuf, String> {
         false => path,
     };
     path.canonicalize()
-        .map_err(|e| format!("cannot read {}: {e}", path.display()))
+        .map_err(|e| format!("cannot read {}: {e}", quoted(path)))
 }
 
 /// An XML file that was read.
@@ -148,7 +148,7 @@ struct Reader {
     total: u64,
 }
 
-/// Where the compiler is told to look for files.
+/// The folders in which the compiler looks for files.
 #[derive(Default)]
 struct Folders {
     meshes: String,

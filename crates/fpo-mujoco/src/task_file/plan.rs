@@ -13,6 +13,7 @@ use super::quantities::{Ranged, World};
 use crate::model::{Model, Named};
 use crate::physics::Own;
 use fpo_env::EnvSpec;
+use fpo_files::number;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -261,7 +262,11 @@ impl Plan {
         let too_narrow = spec.action_min.iter().zip(&spec.action_max);
         for (i, (min, max)) in too_narrow.enumerate() {
             if !(min < max && (max - min).is_finite()) {
-                let why = format!("action {i} ranges from {min} to {max}");
+                let why = format!(
+                    "action {i} ranges from {} to {}",
+                    number(*min),
+                    number(*max)
+                );
                 return Err(Fault::new(description.action.at, "action", why));
             }
         }
@@ -372,8 +377,8 @@ fn sub_steps(description: &Description, model: &Model) -> Result<u32, Fault> {
             "control_timestep",
             format!(
                 "{} s is not a whole number of physics steps of {} s, from 1 to 10000",
-                seconds.is,
-                model.timestep()
+                number(seconds.is),
+                number(model.timestep())
             ),
         ));
     }

@@ -4,6 +4,7 @@
 use super::expression::{Argument, Compiler, Error, Node, Op, Source, Tree, Value};
 use super::fault::nearest;
 use crate::model::{Model, Named};
+use fpo_files::is_like;
 
 /// Objects of expressions, and their properties.
 pub(crate) const OBJECTS: [(&str, &[(&str, &str)]); 7] = [
@@ -158,7 +159,7 @@ impl World {
         let skipped = usize::from(kind == "body" && pattern.contains('*'));
         let named = names.iter().enumerate().skip(skipped);
         let found: Vec<usize> = named
-            .filter(|(_, name)| matches(pattern, name))
+            .filter(|(_, name)| is_like(pattern, '*', name))
             .map(|(i, _)| i)
             .collect();
         if found.is_empty() || pattern.is_empty() {
@@ -167,28 +168,6 @@ impl World {
         }
         Ok(found)
     }
-}
-
-/// Whether `name` is `pattern`, in which `*` stands for any text.
-pub(crate) fn matches(pattern: &str, name: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = name.strip_prefix(first) else {
-        return false;
-    };
-    let mut ends = rest.is_empty();
-    for part in parts {
-        let Some(at) = rest.find(part) else {
-            return false;
-        };
-        rest = &rest[at + part.len()..];
-        ends = part.is_empty() || rest.is_empty();
-        // The last part must be at the end: look for it there.
-        if !ends && pattern.ends_with(part) && rest.ends_with(part) {
-            ends = true;
-        }
-    }
-    ends
 }
 
 /// Objects of one kind, as seen from a frame.

@@ -1,8 +1,9 @@
 //! Typed reading of TOML tables, with the place of everything for error messages.
 
 use super::expression::Compiler;
-use super::fault::{Fault, nearest, one_line};
+use super::fault::{Fault, nearest};
 use super::quantities::World;
+use fpo_files::one_line;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 

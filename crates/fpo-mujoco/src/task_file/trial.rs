@@ -5,12 +5,9 @@ use super::fault::{Fault, TaskFileError};
 use super::{FileTask, expression::Value};
 use fpo_env::{Env, StepEnd, Task};
 use fpo_rng::{Key, Philox, Stream};
-use std::time::Instant;
 
 /// Steps of a task file when it is loaded.
 const FIRST_STEPS: u64 = 20;
-/// Steps after which the rates are read from the clock.
-const BLOCK: u32 = 64;
 
 /// What random actions did.
 #[derive(Clone, Debug, Default)]
@@ -27,8 +24,6 @@ pub struct Trial {
     pub total_reward: f64,
     /// The terms in the order of the file.
     pub terms: Vec<TrialTerm>,
-    /// Steps per second on one thread, resets included.
-    pub rate: f64,
 }
 
 /// A term of a task file and its values.
@@ -78,12 +73,11 @@ pub(super) fn begin(task: &FileTask) -> Result<(), TaskFileError> {
 }
 
 impl FileTask {
-    /// Steps one environment with random actions for at least `seconds`, and at least one episode
-    /// or 10 000 steps.
+    /// Makes `steps` steps with random actions in one environment.
     ///
     /// # Errors
     /// If a term is not finite.
-    pub fn try_out(&self, seed: u64, seconds: f64) -> Result<Trial, TaskFileError> {
+    pub fn try_out(&self, seed: u64, steps: u64) -> Result<Trial, TaskFileError> {
         let fault = |fault: Fault| fault.in_file(&self.name, &self.text);
         let made = self.make_env();
         let mut env = made.map_err(|e| fault(Fault::new(0, "", e.0)))?;
@@ -91,27 +85,24 @@ impl FileTask {
         let mut action = vec![0.0; spec.action_dim()];
         let mut observation = vec![0.0; spec.observation_dim()];
         let mut trial = Trial {
+            steps,
             terms: self.terms(),
             ..Trial::default()
         };
         let values: Vec<Value> = self.plan.terms.iter().map(|e| e.value).collect();
         let mut rng = Philox::new(Key::new(seed, Stream::Test));
         let limit = u64::from(spec.step_limit.unwrap_or(u32::MAX));
-        let (begun, mut length) = (Instant::now(), 0);
-        let mut reading = std::time::Duration::ZERO;
+        let mut length = 0;
         env.reset(&mut rng, &mut observation);
-        loop {
+        for _ in 0..steps {
             random_action(&mut rng, spec, &mut action);
             let step = env.step(&action, &mut observation);
-            (trial.steps, length) = (trial.steps + 1, length + 1);
+            length += 1;
             trial.total_reward += f64::from(step.reward);
-            // Statistics are not a part of the rate.
-            let now = Instant::now();
             if let Some(found) = env.find_fault() {
                 return Err(fault(found));
             }
             trial.count(&env, &values);
-            reading += now.elapsed();
             let counter = match step.end {
                 StepEnd::Terminated => Some(&mut trial.terminated),
                 StepEnd::Diverged => Some(&mut trial.diverged),
@@ -122,15 +113,6 @@ impl FileTask {
                 *counter += 1;
                 length = 0;
                 env.reset(&mut rng, &mut observation);
-            }
-            let time = begun.elapsed();
-            let enough = trial.terminated + trial.truncated > 0 || trial.steps >= 10_000;
-            if trial.steps.is_multiple_of(u64::from(BLOCK))
-                && time.as_secs_f64() >= seconds
-                && enough
-            {
-                trial.rate = trial.steps as f64 / (time - reading).as_secs_f64();
-                break;
             }
         }
         for (term, value) in trial.terms.iter_mut().zip(&values) {

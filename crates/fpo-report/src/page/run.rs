@@ -2,11 +2,12 @@
 
 use super::html::{Page, base64, escaped};
 use super::{Film, Finding, Severity};
-use crate::number::{alike, count, duration, format_number, with_error};
+use crate::number::{alike, duration, format_number, with_error};
 use crate::plot::{self, Curve, Panel, Unit};
 use crate::record::{EXTRAS, Evaluation, Record, Returns};
 use crate::tables::Grid;
 use crate::thin::{Merge, POINTS, Thinned};
+use fpo_files::count;
 use std::path::Path;
 
 /// Most evaluations in the table.

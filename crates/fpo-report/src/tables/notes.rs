@@ -1,8 +1,8 @@
 //! Notes for readers of the tables.
 
-use crate::number::count;
 use crate::results::Results;
 use crate::stats::{CURVE_RESAMPLES, RESAMPLES};
+use fpo_files::count;
 
 /// Notes on how the values are computed.
 pub fn notes(results: &Results) -> Vec<String> {

@@ -103,6 +103,13 @@ pub fn report(results: &Results, about: &ReportInfo, pictures: &[(String, &str)]
             escape(&method.label),
             own.concat()
         );
+        for (task, set) in &method.tasks {
+            let own: Vec<_> = set
+                .iter()
+                .map(|(key, value)| format!("`{key} = {value}`"))
+                .collect();
+            let _ = writeln!(out, "  - {}: {}", escape(task), own.join(", "));
+        }
     }
     out.push('\n');
     let settings = differing_settings(results);

@@ -2,8 +2,8 @@
 
 use super::grid::Grid;
 use crate::machine::Machine;
-use crate::number::count;
 use crate::results::{Results, Run, Status};
+use fpo_files::count;
 
 /// Runs without a result, and those whose result is not that of a complete run.
 pub fn exceptions(results: &Results) -> Grid {
@@ -61,14 +61,14 @@ pub fn machines(results: &Results) -> Vec<String> {
         .iter()
         .filter_map(|run| run.record.as_ref())
         .collect();
-    let mut told: Vec<String> = Vec::new();
+    let mut lines: Vec<String> = Vec::new();
     for line in records
         .iter()
         .flat_map(|record| &record.machines)
         .map(Machine::describe)
     {
-        if !told.contains(&line) {
-            told.push(line);
+        if !lines.contains(&line) {
+            lines.push(line);
         }
     }
     let silent = records
@@ -76,10 +76,10 @@ pub fn machines(results: &Results) -> Vec<String> {
         .filter(|record| record.machines.is_empty())
         .count();
     if silent > 0 {
-        told.push(format!(
+        lines.push(format!(
             "not recorded by {silent} of {} runs",
             records.len()
         ));
     }
-    told
+    lines
 }

@@ -1,9 +1,10 @@
 //! Results of methods: over all tasks, for each task, and in comparison with each other.
 
 use super::grid::Grid;
-use crate::number::{count, format_number};
+use crate::number::format_number;
 use crate::results::{Noise, Results, Run};
 use crate::stats::{Aggregate, Estimate, mean, std};
+use fpo_files::count;
 
 /// The statistics over all shared tasks.
 pub fn aggregates(results: &Results) -> Grid {

@@ -12,7 +12,7 @@ pub use settings_page::settings_page;
 pub(super) use keys::{Setting, ValueKind, keys};
 
 use super::{Config, Method, validate::validate};
-use fpo_files::{quoted, read_capped, stand_in};
+use fpo_files::{number, quoted, read_capped, shortened, stand_in};
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
@@ -81,7 +81,7 @@ pub fn resolve_with_note(
         return Err(ConfigError::Conflict(format!(
             "--preset {asked} changes nothing beside {}, which sets everything in which it differs \
              from preset = {preset}, objective.method = \"{}\": leave out one of the two",
-            one_line(origin),
+            brief(origin),
             config.objective.method.name()
         )));
     }
@@ -89,8 +89,8 @@ pub fn resolve_with_note(
     let note = file.zip(other).map(|((origin, _), other)| {
         format!(
             "{} is of {}; its settings are used for {task}",
-            one_line(origin),
-            one_line(&other)
+            brief(origin),
+            brief(&other)
         )
     });
     Ok((config, note))
@@ -176,7 +176,7 @@ fn recorded(origin: &str, table: Table, sets: &[String]) -> Result<Config, Confi
 /// precision, which another machine may lack; and settings that stabilize training, so that a
 /// diverged run can be resumed from its last checkpoint with safer ones. None of them changes the
 /// meaning of a saved state.
-const CHANGEABLE: [&str; 19] = [
+const CHANGEABLE: [&str; 20] = [
     "train.*",
     "eval.*",
     "optimizer.learning_rate",
@@ -196,6 +196,7 @@ const CHANGEABLE: [&str; 19] = [
     "objective.loss_pull_from",
     "objective.bound_pull",
     "objective.entropy",
+    "objective.mean_noise",
 ];
 
 /// Whether a resumed run can change the setting `path`.
@@ -240,7 +241,7 @@ pub fn check_continues(now: &Config, trained: &Config) -> Result<(), ConfigError
 /// If one of the two cannot be written as TOML.
 pub fn differences(now: &Config, other: &Config) -> Result<Vec<Difference>, ConfigError> {
     let (now, other) = (table(now)?, table(other)?);
-    let text = |value: Option<&Value>| value.map_or("nothing".to_owned(), Value::to_string);
+    let text = |value: Option<&Value>| value.map_or("nothing".to_owned(), shown);
     let pairs = keys()
         .iter()
         .map(|key| (key, lookup(&now, &key.path), lookup(&other, &key.path)));
@@ -272,7 +273,7 @@ pub struct Difference {
 /// `config` as TOML values. It goes through text, which holds the shortest decimal of an f32,
 /// whereas a table would widen it to f64.
 pub(super) fn table(config: &Config) -> Result<Table, ConfigError> {
-    let unwritable = |e: String| ConfigError::Conflict(format!("configuration: {}", one_line(&e)));
+    let unwritable = |e: String| ConfigError::Conflict(format!("configuration: {}", brief(&e)));
     let text = toml::to_string(config).map_err(|e| unwritable(e.to_string()))?;
     text.parse()
         .map_err(|e: toml::de::Error| unwritable(e.to_string()))
@@ -377,7 +378,7 @@ impl Layers<'_> {
             .try_into()
             .map_err(|e: toml::de::Error| ConfigError::Toml {
                 file: "configuration".into(),
-                message: one_line(e.message()),
+                message: brief(e.message()),
             })
     }
 }
@@ -415,7 +416,7 @@ fn method_named(name: &str, origin: &str) -> Result<Method, ConfigError> {
         .try_into()
         .map_err(|e: toml::de::Error| ConfigError::Toml {
             file: origin.to_owned(),
-            message: one_line(e.message()),
+            message: brief(e.message()),
         })
 }
 
@@ -425,7 +426,7 @@ fn split(set: &str) -> Result<(&str, &str), ConfigError> {
         .map(|(key, value)| (key.trim(), value.trim()));
     parts
         .filter(|(key, _)| !key.is_empty())
-        .ok_or_else(|| ConfigError::NoValue { set: one_line(set) })
+        .ok_or_else(|| ConfigError::NoValue { set: brief(set) })
 }
 
 fn merge(base: &mut Table, over: Table) {
@@ -479,7 +480,7 @@ fn preset_table(name: &str) -> Result<Table, ConfigError> {
     let Some((_, text)) = PRESETS.iter().find(|(preset, _)| *preset == name) else {
         let known = PRESETS.map(|(preset, _)| preset);
         return Err(ConfigError::UnknownPreset {
-            preset: one_line(name),
+            preset: brief(name),
             known: known.join(", "),
         });
     };
@@ -532,20 +533,29 @@ fn parse(text: &str, origin: &str) -> Result<Table, ConfigError> {
         });
         ConfigError::Toml {
             file: format!("{origin}, line {line}"),
-            message: one_line(e.message()),
+            message: brief(e.message()),
         }
     })
 }
 
-/// `text` on one line, truncated to the length of a line.
-pub(super) fn one_line(text: &str) -> String {
-    const LONGEST: usize = 120;
-    let mut line = fpo_files::one_line(text);
-    if let Some((end, _)) = line.char_indices().nth(LONGEST) {
-        line.truncate(end);
-        line.push('…');
+/// `text` on one line of bounded length.
+pub(super) fn brief(text: &str) -> String {
+    shortened(text, 120)
+}
+
+/// A value as TOML, for a message.
+pub(super) fn shown(value: &Value) -> String {
+    fn text(value: &Value) -> String {
+        match value {
+            Value::Float(x) if x.is_finite() => number(*x),
+            Value::Array(values) => {
+                let values: Vec<_> = values.iter().map(text).collect();
+                format!("[{}]", values.join(", "))
+            }
+            value => value.to_string(),
+        }
     }
-    line
+    brief(&text(value))
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! The range of every number, and conflicts between settings.
 
-use super::layers::{ConfigError, lookup, one_line, table};
+use super::layers::{ConfigError, brief, lookup, shown, table};
 use super::{
     AdvantageEstimator, AdvantageNormalization, Config, GaeForm, Method, Recompute, TimeKind,
     ValueHead,
 };
+use fpo_files::number;
 use fpo_flow::{CfmTarget, Sampler};
 use std::fmt;
 use toml::Value;
@@ -98,6 +99,7 @@ const RANGES: &[(&str, Range)] = &[
     ("objective.time_beta", above(0.0, 100.0)),
     ("objective.temperature", above(0.0, 1e6)),
     ("objective.weight_ess", from_to(0.01, 0.99)),
+    ("objective.anchor_temperature", from_to(0.0, 1e6)),
     ("objective.weight_max", above(0.0, 1e6)),
     ("objective.anchor", from_to(0.0, 1e6)),
     ("objective.gap_clip", from_to(0.0, 1e6)),
@@ -106,6 +108,7 @@ const RANGES: &[(&str, Range)] = &[
     ("objective.knn_samples", from_to(1.0, 64.0)),
     ("objective.knn_k", from_to(1.0, 64.0)),
     ("objective.entropy", from_to(0.0, 100.0)),
+    ("objective.mean_noise", from_to(0.0, 100.0)),
     ("advantage.group_size", from_to(2.0, 32_768.0)),
     ("advantage.gamma", below(0.0, 1.0)),
     ("advantage.lambda", from_to(0.0, 1.0)),
@@ -269,14 +272,14 @@ fn check_conflicts(config: &Config) -> Result<(), ConfigError> {
                 .into(),
         );
     }
-    let (what, number) = match advantage.schedule() {
+    let (what, items) = match advantage.schedule() {
         Recompute::PerMinibatch => ("env.num_envs × env.sequences", env.num_envs * env.sequences),
         Recompute::PerIteration => (
             "env.num_envs × env.sequences × env.num_steps",
             env.transitions(),
         ),
     };
-    if number % optimizer.minibatches != 0 {
+    if items % optimizer.minibatches != 0 {
         let why = match advantage.schedule() {
             Recompute::PerMinibatch => {
                 " (with advantage.recompute = \"per_minibatch\" a minibatch holds whole sequences)"
@@ -284,7 +287,7 @@ fn check_conflicts(config: &Config) -> Result<(), ConfigError> {
             Recompute::PerIteration => "",
         };
         return conflict(format!(
-            "optimizer.minibatches = {} must divide {what} = {number}{why}",
+            "optimizer.minibatches = {} must divide {what} = {items}{why}",
             optimizer.minibatches
         ));
     }
@@ -304,14 +307,15 @@ fn check_conflicts(config: &Config) -> Result<(), ConfigError> {
             "policy.action_noise = {} needs objective.method = \"fpo\", \"awfm\" or \"qfm\": with \
             likelihoods the policy has noise of its own \
              (policy.initial_std, policy.step_noise)",
-            policy.action_noise
+            number(policy.action_noise)
         ));
     }
     if critic.head == ValueHead::HlGauss {
         if critic.bin_max <= critic.bin_min {
             return conflict(format!(
                 "critic.bin_max = {} must be above critic.bin_min = {}",
-                critic.bin_max, critic.bin_min
+                number(critic.bin_max),
+                number(critic.bin_min)
             ));
         }
         // Distances that f32 can hold.
@@ -321,7 +325,9 @@ fn check_conflicts(config: &Config) -> Result<(), ConfigError> {
             return conflict(format!(
                 "critic.bins = {} from critic.bin_min = {} to critic.bin_max = {} are too narrow \
                 for single precision",
-                critic.bins, critic.bin_min, critic.bin_max
+                critic.bins,
+                number(critic.bin_min),
+                number(critic.bin_max)
             ));
         }
         if advantage.form == GaeForm::Brax {
@@ -358,7 +364,7 @@ fn check_conflicts(config: &Config) -> Result<(), ConfigError> {
             return conflict(format!(
                 "objective.knn_entropy = {} changes advantages, which objective.method = \
                 \"{method}\" does not use",
-                objective.knn_entropy
+                number(objective.knn_entropy)
             ));
         }
     }
@@ -381,7 +387,7 @@ fn check_conflicts(config: &Config) -> Result<(), ConfigError> {
             return conflict(format!(
                 "objective.knn_entropy = {} changes advantages minibatch by minibatch, and \
                 objective.weight = \"softmax\" weighs the whole batch: set one of them otherwise",
-                objective.knn_entropy
+                number(objective.knn_entropy)
             ));
         }
     }
@@ -389,7 +395,8 @@ fn check_conflicts(config: &Config) -> Result<(), ConfigError> {
         return conflict(format!(
             "optimizer.target_kl = {} is never reached where optimizer.max_kl = {} ends the \
             epochs: raise optimizer.max_kl, or set it to 0",
-            optimizer.target_kl, optimizer.max_kl
+            number(optimizer.target_kl),
+            number(optimizer.max_kl)
         ));
     }
     if config.train.rollback && config.eval.every == 0 {
@@ -402,7 +409,7 @@ fn check_conflicts(config: &Config) -> Result<(), ConfigError> {
     if config.train.stop_at != 0.0 && config.eval.every == 0 {
         return conflict(format!(
             "train.stop_at = {} is compared with evaluations while training: set eval.every",
-            config.train.stop_at
+            number(config.train.stop_at)
         ));
     }
     if objective.knn_entropy > 0.0 {
@@ -410,7 +417,7 @@ fn check_conflicts(config: &Config) -> Result<(), ConfigError> {
             return conflict(format!(
                 "objective.knn_entropy = {} is for flows: a Gaussian's entropy is known, and \
                 objective.entropy is its weight",
-                objective.knn_entropy
+                number(objective.knn_entropy)
             ));
         }
         if objective.knn_k > objective.knn_samples {
@@ -424,14 +431,28 @@ fn check_conflicts(config: &Config) -> Result<(), ConfigError> {
         return conflict(format!(
             "objective.loss_pull = {} needs objective.method = \"fpo\": other methods do not raise \
              flow-matching losses",
-            objective.loss_pull
+            number(objective.loss_pull)
         ));
     }
     if objective.entropy > 0.0 && !matches!(objective.method, Method::Ppo | Method::Reppo) {
         return conflict(format!(
             "objective.entropy = {} needs objective.method = \"ppo\" or \"reppo\": \
             a flow's entropy is not known",
-            objective.entropy
+            number(objective.entropy)
+        ));
+    }
+    if objective.mean_noise > 0.0 && objective.method != Method::Ppo {
+        return conflict(format!(
+            "objective.mean_noise = {} needs objective.method = \"ppo\": other methods have no \
+            likelihood with a mean",
+            number(objective.mean_noise)
+        ));
+    }
+    if objective.mean_noise > 0.0 && (optimizer.max_kl > 0.0 || optimizer.target_kl > 0.0) {
+        return conflict(format!(
+            "objective.mean_noise = {} is part of the policy's movement, which optimizer.max_kl \
+            and optimizer.target_kl limit: set both to 0",
+            number(objective.mean_noise)
         ));
     }
     if objective.antithetic && objective.method.draws_pairs() && objective.samples % 2 != 0 {
@@ -486,7 +507,7 @@ fn samples_key(method: Method) -> &'static str {
 fn out_of_range(key: &str, value: &dyn fmt::Display, allowed: &dyn fmt::Display) -> ConfigError {
     ConfigError::OutOfRange {
         key: key.to_owned(),
-        value: one_line(&value.to_string()),
+        value: brief(&value.to_string()),
         allowed: allowed.to_string(),
     }
 }
@@ -504,7 +525,7 @@ impl Range {
         if inside {
             Ok(())
         } else {
-            Err(out_of_range(key, value, self))
+            Err(out_of_range(key, &shown(value), self))
         }
     }
 

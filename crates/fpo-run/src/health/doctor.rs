@@ -5,6 +5,7 @@ use super::series::median;
 use super::{
     Detector, Finding, FindingKind, Metrics, NormalizerState, Recorded, RunRecord, Severity,
 };
+use fpo_files::{count, number};
 use fpo_learn::trainer::OF_CRITIC;
 
 /// All findings about a run, the worst first. The run is healthy if none of them [is
@@ -240,8 +241,8 @@ fn bins(record: &RunRecord, present: &[&Recorded]) -> Option<Finding> {
                 "{:.0} % of returns lie beyond the critic's bins, {} to {}: it cannot tell them \
                 apart",
                 100.0 * share,
-                critic.bin_min,
-                critic.bin_max
+                number(critic.bin_min),
+                number(critic.bin_max)
             ),
             "begin a new run with critic.bin_min and critic.bin_max beyond the least and the \
             greatest reward of a step (with critic.value_scale=horizon), or with \
@@ -282,7 +283,10 @@ fn evaluations(record: &RunRecord) -> Option<Finding> {
     Some(Finding::new(
         FindingKind::Evaluation,
         Severity::Note,
-        format!("there is no evaluation after {steps} environment steps"),
+        format!(
+            "there is no evaluation after {} environment steps",
+            count(steps)
+        ),
         if every == 0 {
             "set eval.every (a resumed run can), so that there is a best checkpoint"
         } else {

@@ -3,7 +3,7 @@
 use crate::checkpoint::CheckpointError;
 use crate::config::ConfigError;
 use crate::metrics::MetricsError;
-use fpo_files::{LineError, quoted};
+use fpo_files::{LineError, count, number, quoted};
 use fpo_learn::trainer::TrainError;
 use fpo_policy::PolicyError;
 use std::io::{self, ErrorKind};
@@ -41,6 +41,16 @@ pub enum RunError {
         /// The task's name.
         task: String,
     },
+    /// The run is one of another task than the caller names.
+    #[error("{} is a run of {task}, not of {named}", quoted(folder))]
+    RunOfOtherTask {
+        /// The folder.
+        folder: PathBuf,
+        /// The run's task.
+        task: String,
+        /// The one that the caller names.
+        named: String,
+    },
     /// Another process is training in the folder.
     #[error("{} is in use by another process", quoted(folder))]
     InUse {
@@ -57,11 +67,26 @@ pub enum RunError {
         /// The folder.
         folder: PathBuf,
     },
-    /// The run has trained further than to its first checkpoint, but has none.
+    /// The run has no checkpoint after so many steps.
     #[error(
-        "{} has no checkpoint to resume from, but metrics up to iteration {iteration}: its \
-        checkpoints were moved or deleted; put them back, or begin another run with --name or \
-        --out",
+        "{} has no checkpoint after {} environment steps; {}",
+        quoted(folder),
+        count(*step),
+        listed(there)
+    )]
+    NoSuchCheckpoint {
+        /// The run's folder, or that of its checkpoints.
+        folder: PathBuf,
+        /// The steps.
+        step: u64,
+        /// Those of the checkpoints that it has.
+        there: Vec<u64>,
+    },
+    /// The run had a checkpoint, or has trained further than to its first, but has none.
+    #[error(
+        "{} has no checkpoint to resume from, but had some, and metrics up to iteration \
+        {iteration}: its checkpoints were moved or deleted; put them back, or begin another run \
+        with --name or --out",
         quoted(folder)
     )]
     CheckpointsGone {
@@ -121,9 +146,9 @@ pub enum RunError {
     },
     /// The run is complete.
     #[error(
-        "{} is complete ({steps} environment steps); extend it with --set \
-        train.steps=N",
-        quoted(folder)
+        "{} is complete ({} environment steps); extend it with --set train.steps=N",
+        quoted(folder),
+        count(*steps)
     )]
     Complete {
         /// The folder.
@@ -133,10 +158,11 @@ pub enum RunError {
     },
     /// The run has ended at the return that it was to reach.
     #[error(
-        "{} has reached a return of {reached:.2} after {steps} environment steps, and \
-        train.stop_at is {stop_at}; continue it with --set train.stop_at=0, or a higher \
-        return",
-        quoted(folder)
+        "{} has reached a return of {reached:.2} after {} environment steps, and \
+        train.stop_at is {}; continue it with --set train.stop_at=0, or a higher return",
+        quoted(folder),
+        count(*steps),
+        number(*stop_at)
     )]
     Reached {
         /// The folder.
@@ -208,6 +234,9 @@ pub enum RunError {
     Policy(#[from] PolicyError),
 }
 
+/// The [`RunError::Io::action`] of making a run's folder.
+pub(super) const CREATE: &str = "create the folder";
+
 impl RunError {
     /// An error of a file of lines; `action` is the attempted one.
     pub(crate) fn of_lines(action: &'static str, path: &Path, error: LineError) -> Self {
@@ -229,8 +258,10 @@ impl RunError {
             | Self::NoFailure { .. }
             | Self::NotARun { .. }
             | Self::OtherTask { .. }
+            | Self::RunOfOtherTask { .. }
             | Self::InUse { .. }
             | Self::NoCheckpoint { .. }
+            | Self::NoSuchCheckpoint { .. }
             | Self::CheckpointsGone { .. }
             | Self::Complete { .. }
             | Self::Reached { .. }
@@ -263,10 +294,31 @@ impl RunError {
                 | ErrorKind::InvalidInput
                 | ErrorKind::InvalidData => true,
                 ErrorKind::FileTooLarge => *action == "read",
+                // A place in which there can be no run, such as /proc.
+                ErrorKind::NotFound | ErrorKind::PermissionDenied => *action == CREATE,
                 _ => false,
             },
             Self::Train(_) | Self::Collapsed { .. } | Self::NotRecorded { .. } => false,
         }
+    }
+}
+
+/// The checkpoints that there are, in words.
+fn listed(there: &[u64]) -> String {
+    const MOST: usize = 8;
+    let steps = |some: &[u64]| -> String {
+        let some: Vec<String> = some.iter().map(u64::to_string).collect();
+        some.join(", ")
+    };
+    match there {
+        [] => "it has none".to_owned(),
+        [one] => format!("the only one is after {one}"),
+        all if all.len() <= MOST => format!("there are {}", steps(all)),
+        all => format!(
+            "there are {} … {}",
+            steps(&all[..MOST / 2]),
+            steps(&all[all.len() - MOST / 2..])
+        ),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The files that a failed training leaves, from which the failure can be reproduced.
 
-use super::{CONFIG, RunError, RunFolder, STATE, advance};
+use super::{CONFIG, RunError, RunFolder, STATE, Snapshot, advance};
 use crate::checkpoint::LARGEST_FILE;
 use crate::config::{Config, load_recorded};
 use fpo_env::Task;
@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// The subfolder of a run's folder; it holds the last valid state, the settings, the minibatch if
 /// the failure is in one, and a report.
@@ -43,13 +44,12 @@ pub struct Reproduction {
     pub minibatch: Option<PathBuf>,
 }
 
-/// Records that `trainer`, whose state after `done` iterations was `before`, failed in the next.
+/// Records that `trainer` failed in the iteration after `before`.
 /// Files of an earlier failure are replaced.
 pub(super) fn write(
     folder: &RunFolder,
     config: &str,
-    before: &[u8],
-    done: u64,
+    before: &Snapshot,
     trainer: &Trainer,
     error: &TrainError,
 ) -> Result<(), RunError> {
@@ -65,14 +65,14 @@ pub(super) fn write(
     discard(&path).map_err(io("delete", &path))?;
     fs::create_dir(&path).map_err(io("create the folder", &path))?;
     let report = FailureReport {
-        iteration: done,
+        iteration: before.iteration,
         error: error.to_string(),
     };
     let report = serde_json::to_vec_pretty(&report).expect("a number and a text are JSON");
     let minibatch = trainer.offending_minibatch(error)?;
     // The report is written last: if it exists, the other files do, too.
     let files = [
-        (STATE, Some(before)),
+        (STATE, Some(&before.state[..])),
         (CONFIG, Some(config.as_bytes())),
         (BATCH, minibatch.as_deref()),
         (REPORT, Some(&report[..])),
@@ -129,7 +129,8 @@ pub fn reproduce<E: From<RunError>>(
         );
         return Err(damaged(reason).into());
     }
-    let again = advance(&mut trainer, &mut ())
+    let never = AtomicBool::new(false);
+    let again = advance(&mut trainer, &never, &mut ())
         .err()
         .map(|error| error.to_string());
     let minibatch = path.join(BATCH);

@@ -1,8 +1,9 @@
 //! Finds a policy, or the run that something belongs to, from any path that leads to it.
 
 use super::folder::{CHECKPOINTS, OURS};
+use super::task_files::TASK;
 use super::{CONFIG, POLICY, RunError, RunFolder};
-use crate::checkpoint::{Checkpoint, CheckpointError, Checkpoints, MANIFEST};
+use crate::checkpoint::{Checkpoint, Checkpoints, MANIFEST};
 use fpo_files::{absence, read_capped};
 use std::path::{Path, PathBuf};
 
@@ -61,7 +62,7 @@ pub fn find_policy(path: &Path, pick: Pick) -> Result<(Vec<u8>, PathBuf), RunErr
     };
     let checkpoint = match (best, pick, Checkpoints::list(&folder)?.pop()) {
         (Some(best), ..) => best,
-        (None, Pick::Step(step), _) => Checkpoint::open(&of_step(&folder, step)?)?,
+        (None, Pick::Step(step), _) => Checkpoint::open(&of_step(path, &folder, step)?)?,
         (None, _, Some(latest)) => Checkpoint::open(&latest)?,
         (None, _, None) => {
             return Err(RunError::NoCheckpoint {
@@ -100,13 +101,31 @@ fn checkpoints_of(path: &Path) -> Result<Option<PathBuf>, RunError> {
     Ok(is_it.then(|| path.to_owned()))
 }
 
-/// The checkpoint of `folder` after `step` environment steps, whatever zeros its name begins with.
-fn of_step(folder: &Path, step: u64) -> Result<PathBuf, CheckpointError> {
+/// The checkpoint after `step` environment steps, whatever zeros its name begins with, in the
+/// `folder` of checkpoints that the user called `path`.
+fn of_step(path: &Path, folder: &Path, step: u64) -> Result<PathBuf, RunError> {
     let all = Checkpoints::list(folder)?;
-    let found = all
-        .into_iter()
-        .find(|path| Checkpoints::step(path) == Some(step));
-    Ok(found.unwrap_or_else(|| Checkpoints::path(folder, step)))
+    let there: Vec<u64> = all
+        .iter()
+        .filter_map(|path| Checkpoints::step(path))
+        .collect();
+    let mut of_it = all.into_iter();
+    of_it
+        .find(|path| Checkpoints::step(path) == Some(step))
+        .ok_or_else(|| RunError::NoSuchCheckpoint {
+            folder: path.to_owned(),
+            step,
+            there,
+        })
+}
+
+/// Identifies the files of the task with which the policy at `source`, a checkpoint's folder or a
+/// file in it, was trained ([`super::digest`]); none if that is not known, or the task was not read
+/// from files.
+pub fn trained_on(source: &Path) -> Option<String> {
+    let folder = [Some(source), source.parent()].into_iter().flatten();
+    let folder = folder.into_iter().find(|folder| is_checkpoint(folder))?;
+    Checkpoint::open(folder).ok()?.about().task_digest.clone()
 }
 
 /// The folder of the run that `path` belongs to: a run's folder, its folder of checkpoints, one of
@@ -128,12 +147,19 @@ pub fn run_containing(path: &Path) -> Option<PathBuf> {
         .into_iter()
         .flatten()
         .find_map(|path| {
-            // A file of a run, its folder of checkpoints, a checkpoint, a file of a checkpoint.
-            let above = path.ancestors().skip(1).take(3);
+            // A file of a run, its folder of checkpoints, a checkpoint, a file of a checkpoint; the
+            // task's files may lie deeper.
+            let above = path.ancestors().skip(1).take(DEEPEST);
             let mut above = above.filter(|above| !above.as_os_str().is_empty());
             let run = above.find(|run| is_run(run))?;
             let inside = path.strip_prefix(run).ok()?;
             let file = OURS.iter().any(|name| inside == Path::new(name)) && path.is_file();
-            (file || inside.starts_with(CHECKPOINTS)).then(|| run.to_owned())
+            let within = [CHECKPOINTS, TASK]
+                .iter()
+                .any(|name| inside.starts_with(name));
+            (file || within).then(|| run.to_owned())
         })
 }
+
+/// Folders above a path among which its run is looked for.
+const DEEPEST: usize = 8;

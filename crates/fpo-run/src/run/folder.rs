@@ -1,5 +1,6 @@
 //! The folder of a run.
 
+use super::error::CREATE;
 use super::start::START;
 use super::{CONFIG, EVALUATIONS, EVENTS, RunError, failure, is_checkpoint, task_files};
 use crate::metrics::METRICS;
@@ -11,11 +12,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 const LOCK: &str = ".lock";
+/// An empty file that says that the run has, or had, a checkpoint: without one it has lost them.
+const SAVED: &str = ".saved";
 pub(crate) const CHECKPOINTS: &str = "checkpoints";
 /// The files of a run in its folder, besides TensorBoard's event files; `--force` deletes these and
 /// nothing else.
-pub(super) const OURS: [&str; 16] = [
+pub(super) const OURS: [&str; 17] = [
     CONFIG,
+    SAVED,
     START,
     METRICS,
     EVALUATIONS,
@@ -90,7 +94,7 @@ impl RunFolder {
         if !force && Self::holds_a_run(path) {
             return occupied();
         }
-        fs::create_dir_all(path).map_err(io_error("create the folder", path))?;
+        fs::create_dir_all(path).map_err(io_error(CREATE, path))?;
         let folder = Self::lock(path)?;
         // Check again under the lock: two processes may get here at the same time.
         if !force && Self::holds_a_run(path) {
@@ -193,6 +197,9 @@ impl RunFolder {
             renamed => renamed,
         }
         .map_err(io_error("delete", &checkpoints))?;
+        // Without its settings it cannot be resumed, whatever else is left of it.
+        let config = self.config();
+        remove(&config).map_err(io_error("delete", &config))?;
         let entries = fs::read_dir(&self.path).map_err(io_error("read", &self.path))?;
         for entry in entries {
             let entry = entry.map_err(io_error("read", &self.path))?;
@@ -209,6 +216,19 @@ impl RunFolder {
             }
         }
         remove(&deleting).map_err(io_error("delete", &deleting))
+    }
+
+    /// Notes that the run has a checkpoint.
+    pub(super) fn note_saved(&self) -> Result<(), RunError> {
+        match self.was_saved() {
+            true => Ok(()),
+            false => self.write(SAVED, b"").map(drop),
+        }
+    }
+
+    /// Whether the run has, or had, a checkpoint.
+    pub(super) fn was_saved(&self) -> bool {
+        fs::symlink_metadata(self.path.join(SAVED)).is_ok()
     }
 
     /// Syncs its directory entries.

@@ -5,6 +5,7 @@ use crate::checkpoint::{CheckpointError, Checkpoints};
 use crate::config::Config;
 use crate::health::limits::MAX_ROLLBACKS;
 use crate::health::{Detector, Finding, FindingKind, Metrics, Severity, each_row};
+use fpo_files::count;
 use fpo_learn::trainer::{ROLLBACK_LR_SCALE, TrainError};
 use std::path::Path;
 
@@ -63,7 +64,7 @@ impl Session {
                 let evaluation = best.about().evaluation;
                 let from = format!(
                     "the best healthy checkpoint, after {} environment steps (return {:.1})",
-                    best.about().env_steps,
+                    count(best.about().env_steps),
                     evaluation.unwrap_or(f64::NAN)
                 );
                 (Some(best.read(STATE)?), from, evaluation)

@@ -2,7 +2,7 @@
 
 use super::RunError;
 use fpo_env::SourceFile;
-use fpo_files::{discard, sync_folder, write_synced};
+use fpo_files::{discard, read_capped, sync_folder, write_synced};
 use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -36,6 +36,16 @@ pub fn digest(files: &[SourceFile]) -> Option<String> {
         }
     }
     Some(hasher.finalize().to_hex().to_string())
+}
+
+/// Whether the run in `folder` keeps these files of its task, or none.
+pub(super) fn are_kept(folder: &Path, files: &[SourceFile]) -> bool {
+    let root = folder.join(TASK);
+    let same = |file: &SourceFile| {
+        let kept = read_capped(&root.join(&file.path), file.bytes.len() as u64);
+        kept.is_ok_and(|bytes| bytes == file.bytes)
+    };
+    !root.is_dir() || files.iter().all(same)
 }
 
 /// Writes the files of a task into the run's `folder`, in place of those of an earlier run.

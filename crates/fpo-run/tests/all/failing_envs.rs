@@ -145,14 +145,16 @@ fn what_was_learned_before_is_saved() {
 }
 
 #[test]
-fn a_failure_in_an_evaluation_leaves_the_last_checkpoint() {
+fn a_failure_in_an_evaluation_costs_its_iteration_alone() {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("run");
-    // The first iteration's two steps, and two evaluations of ten episodes of five.
-    let mut broken = session(&run, fragile(4, true), "eval.every=8");
+    // Two iterations of two steps, and an evaluation.
+    let mut broken = session(&run, fragile(6, true), "eval.every=16");
     let error = broken.run(&AtomicBool::new(false), &mut ()).unwrap_err();
     assert_eq!(error.to_string(), "the simulator is gone");
     assert!(!run.join("failure").exists());
+    assert_eq!(RunRecord::read(&run).unwrap().rows.count, 1);
+    find_policy(&run, Pick::Step(8)).unwrap();
 }
 
 #[test]

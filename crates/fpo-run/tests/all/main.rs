@@ -10,6 +10,7 @@ mod extras;
 mod failing_envs;
 mod failure;
 mod hostile;
+mod interrupted;
 mod metrics;
 mod settings_page;
 mod stability;

@@ -8,6 +8,8 @@ use fpo_report::record::FAILURE;
 use fpo_report::suite::Suite;
 use fpo_run::checkpoint::{Checkpoint, Checkpoints};
 use fpo_run::config::{self, Config, LearningPrecision};
+use fpo_run::run::digest;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -85,10 +87,10 @@ pub(super) fn plan(suite: &Suite, folder: &Path, tasks: &Tasks) -> Result<Vec<Jo
     let mut jobs = Vec::new();
     for &seed in &suite.seeds {
         for task in &suite.tasks {
-            let learns = tasks.find(task)?;
+            let learns = tasks.find(OsStr::new(task))?;
             let name = &learns.spec().name;
             for method in &suite.methods {
-                let sets = suite.sets(method);
+                let sets = suite.sets(method, task);
                 let config =
                     config::resolve(name, method.preset.as_deref(), None, &sets, Some(seed))
                         .map_err(|e| {
@@ -99,7 +101,7 @@ pub(super) fn plan(suite: &Suite, folder: &Path, tasks: &Tasks) -> Result<Vec<Jo
                         })?;
                 let folder = folder.join(&method.name).join(Suite::run_name(task, seed));
                 jobs.push(Job {
-                    state: state(&folder, &config)?,
+                    state: state(&folder, &config, learns.as_ref())?,
                     learns: Arc::clone(&learns),
                     method: method.name.clone(),
                     task: task.clone(),
@@ -114,7 +116,7 @@ pub(super) fn plan(suite: &Suite, folder: &Path, tasks: &Tasks) -> Result<Vec<Jo
 }
 
 /// The progress of the run in `folder`.
-fn state(folder: &Path, config: &Config) -> Result<State, Failure> {
+fn state(folder: &Path, config: &Config, task: &dyn Task) -> Result<State, Failure> {
     let file = folder.join("config.toml");
     if !file.is_file() {
         return Ok(State::Absent);
@@ -144,6 +146,12 @@ fn state(folder: &Path, config: &Config) -> Result<State, Failure> {
         });
     };
     let checkpoint = Checkpoint::open(&newest).map_err(Failure::input)?;
+    if checkpoint.about().task_digest != digest(task.files()) {
+        return Ok(State::Different(format!(
+            "the files of the task {} are others there",
+            config.task
+        )));
+    }
     let iterations = config.train.steps.div_ceil(config.env.transitions() as u64);
     let about = checkpoint.about();
     let reached = about

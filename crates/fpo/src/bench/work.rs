@@ -5,7 +5,7 @@ use super::progress::Progress;
 use crate::failure::Failure;
 use crate::machine;
 use crate::output::log;
-use crate::policy::unlocked;
+use crate::policy::{begun_again, unlocked};
 use fpo_learn::evaluate::EvaluateError;
 use fpo_learn::trainer::Row;
 use fpo_learn::trainer::TrainError;
@@ -58,6 +58,9 @@ fn one(job: &Job, stop: &AtomicBool, observer: &mut dyn Observer) -> Result<Outc
     };
     if let Some(warning) = unlocked(session.folder()) {
         log(&warning);
+    }
+    if let Some(note) = begun_again(&session) {
+        log(&note);
     }
     machine::record(&session, 1)?;
     session.run(stop, observer).map_err(|error| {

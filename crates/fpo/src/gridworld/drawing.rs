@@ -1,11 +1,12 @@
 //! The picture: actions, walks and the fork side by side.
 
 use super::samples::{Action, Samples, Walk};
+use crate::output::MARK;
 use fpo_env::gridworld::{Cell, Layout, Position, SIZE};
 use std::f32::consts::TAU;
 use std::fmt::Write;
 use svg::Document;
-use svg::node::element::{Circle, Group, Line, Path, Rectangle, Text, Title};
+use svg::node::element::{Circle, Description, Group, Line, Path, Rectangle, Text, Title};
 
 /// Pixels of a cell.
 const CELL: f32 = 16.0;
@@ -36,6 +37,7 @@ pub(super) fn document(task: &str, layout: &Layout, samples: &Samples) -> Docume
         .set("height", height)
         .set("font-family", FONT)
         .add(Title::new(format!("Actions of a policy in {task}")))
+        .add(Description::new().add(svg::node::Text::new(MARK)))
         .add(
             Rectangle::new()
                 .set("width", width)

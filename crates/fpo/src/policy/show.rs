@@ -5,13 +5,13 @@ use crate::args;
 use crate::failure::Failure;
 use crate::format::count;
 use crate::output::{print, print_json};
-use fpo_files::{one_line, quoted};
+use fpo_files::{number, one_line, quoted};
 use fpo_policy::{Model, Policy};
 use serde_json::{Value, json};
 
 /// Prints what a policy file holds.
 pub(crate) fn show(args: &args::PolicyShow) -> Result<(), Failure> {
-    let file = read(&args.policy, args.checkpoint)?;
+    let file = read(&args.of)?;
     let digest = blake3::hash(&file.bytes).to_hex().to_string();
     if args.json {
         print_json(&as_json(&file, &digest));
@@ -127,7 +127,7 @@ fn as_text(file: &PolicyFile, digest: &str) -> Vec<String> {
     let map = policy.action_map();
     let bound = match map.bound() {
         0.0 => String::new(),
-        bound => format!("clipped to ±{bound}, then "),
+        bound => format!("clipped to ±{}, then ", number(bound)),
     };
     add(
         "action",
@@ -142,12 +142,12 @@ fn as_text(file: &PolicyFile, digest: &str) -> Vec<String> {
         add("", format!("each held for {steps} steps of the task"));
     }
     for (low, high) in range(policy) {
-        add("", format!("{low} to {high}"));
+        add("", format!("{} to {}", number(low), number(high)));
     }
     let normalizer = policy.normalizer();
     let clip = match normalizer.config().clip {
         None => String::new(),
-        Some(clip) => format!(", normalized ones clipped to ±{clip}"),
+        Some(clip) => format!(", normalized ones clipped to ±{}", number(clip)),
     };
     add(
         "observation",
@@ -163,7 +163,11 @@ fn as_text(file: &PolicyFile, digest: &str) -> Vec<String> {
         for i in columns {
             add(
                 "",
-                format!("  {i:<5}mean {:<12.5}std {:.5}", mean[i], std(policy, i)),
+                format!(
+                    "  {i:<5}mean {:<12}std {}",
+                    rounded(mean[i]),
+                    rounded(std(policy, i))
+                ),
             );
         }
     }
@@ -176,17 +180,25 @@ fn sentence(model: &Model) -> String {
         Model::Flow(flow) => {
             let noise = match flow.step_noise {
                 0.0 => String::new(),
-                noise => format!(", each with noise of standard deviation {noise}"),
+                noise => format!(", each with noise of standard deviation {}", number(noise)),
             };
             format!(
                 "flow: {} steps of {}{noise}; velocity is {} × output; time in {} numbers",
                 flow.steps,
                 word(&flow.sampler),
-                flow.output_scale,
+                number(flow.output_scale),
                 flow.embedding
             )
         }
         Model::Gaussian(gaussian) => format!("Gaussian, std {}", word(&gaussian.std)),
+    }
+}
+
+/// A statistic in five decimals, or with an exponent where these would say nothing.
+fn rounded(x: f64) -> String {
+    match x.abs() {
+        size if size == 0.0 || (1e-4..1e7).contains(&size) => format!("{x:.5}"),
+        _ => format!("{x:.5e}"),
     }
 }
 

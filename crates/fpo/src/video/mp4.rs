@@ -12,6 +12,8 @@ use openh264::encoder::{
 use openh264::formats::{RgbSliceU8, YUVBuffer};
 
 use super::Output;
+use crate::output::MARK;
+use std::io::{Seek, SeekFrom, Write};
 
 /// Maximum average bits per pixel; rendered scenes with flat colors mostly need far fewer.
 const BITS_PER_PIXEL: f64 = 0.25;
@@ -96,7 +98,13 @@ impl Mp4 {
 
     pub(super) fn finish(mut self) -> Result<Output> {
         self.muxer.finish_in_place()?;
-        Ok(self.muxer.into_writer())
+        let mut output = self.muxer.into_writer();
+        // A box that players skip.
+        output.seek(SeekFrom::End(0))?;
+        output.write_all(&(8 + MARK.len() as u32).to_be_bytes())?;
+        output.write_all(b"free")?;
+        output.write_all(MARK.as_bytes())?;
+        Ok(output)
     }
 }
 

@@ -3,6 +3,8 @@
 mod bad_configurations;
 mod bad_input;
 mod bench;
+#[cfg(target_os = "linux")]
+mod changed_tasks;
 mod commands;
 mod crashes;
 mod doctor;
@@ -17,6 +19,7 @@ mod long_runs;
 #[cfg(unix)]
 mod paths;
 mod policies;
+mod results;
 mod runs;
 #[cfg(target_os = "linux")]
 mod schedulers;

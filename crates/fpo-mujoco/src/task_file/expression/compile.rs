@@ -13,6 +13,8 @@ use std::collections::HashMap;
 const MOST_REGISTERS: usize = 1 << 20;
 /// Bound on the instructions of a program.
 const MOST_INSTRUCTIONS: usize = 1 << 16;
+/// Values each of which is defined by the next.
+const LONGEST_CHAIN: usize = 50;
 
 /// The result of an expression: a range of registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -247,8 +249,9 @@ impl<'w> Compiler<'w> {
                 let why = format!("the value `{name}` depends on itself: {path}");
                 Some(Err(Error::new(at, why)))
             }
-            Progress::Waiting if self.path.len() >= 50 => {
-                let why = "values depend on one another over more than 50 steps";
+            Progress::Waiting if self.path.len() >= LONGEST_CHAIN => {
+                let why =
+                    format!("values depend on one another over more than {LONGEST_CHAIN} steps");
                 Some(Err(Error::new(at, why)))
             }
             Progress::Waiting => {

@@ -2,6 +2,7 @@
 
 use super::Error;
 use super::lexer::{Token, tokens};
+use fpo_files::number;
 
 /// Bound on the length of an expression in bytes.
 const LONGEST: usize = 20_000;
@@ -96,7 +97,7 @@ struct Parser {
 
 fn show(token: &Token) -> String {
     match token {
-        Token::Number(number) => format!("`{number}`"),
+        Token::Number(x) => format!("`{}`", number(*x)),
         Token::Name(name) => format!("`{name}`"),
         Token::Text(text) => format!("`'{text}'`"),
         Token::Symbol(symbol) => format!("`{symbol}`"),

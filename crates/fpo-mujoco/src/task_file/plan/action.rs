@@ -6,6 +6,7 @@ use crate::task_file::description::{Action, Default};
 use crate::task_file::fault::Fault;
 use crate::task_file::quantities::World;
 use crate::task_file::reader::Located;
+use fpo_files::number;
 
 /// How one entry of an action becomes a control.
 #[derive(Clone, Debug)]
@@ -77,6 +78,7 @@ pub(super) fn actuations(action: &Action, model: &Model) -> Result<Vec<Actuation
         // Nor if one of them is no number.
         let ordered = low < high;
         if !ordered {
+            let (low, high) = (number(low), number(high));
             let why = format!("the ctrlrange of the actuator `{name}` is {low} … {high}");
             return Err(Fault::new(action.at, "action", why));
         }

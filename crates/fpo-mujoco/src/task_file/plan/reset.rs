@@ -97,7 +97,7 @@ pub(super) fn plan(
     if settle > MOST_SETTLING {
         let why = format!(
             "{} s are more than {MOST_SETTLING} physics steps",
-            reset.settle
+            fpo_files::number(reset.settle)
         );
         return Err(Fault::new(description.model.at, "reset.settle", why));
     }

@@ -1,7 +1,7 @@
 //! Errors in a configuration.
 
 use super::keys::nearest;
-use super::one_line;
+use super::{brief, shown};
 
 /// An error in a configuration; one line that names the key and its valid values.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -118,7 +118,7 @@ pub enum ConfigError {
 impl ConfigError {
     pub(super) fn unknown_key(key: &str, origin: &str) -> Self {
         Self::UnknownKey {
-            key: one_line(key),
+            key: brief(key),
             nearest: nearest(key),
             origin: origin.to_owned(),
         }
@@ -127,7 +127,7 @@ impl ConfigError {
     pub(super) fn wrong_type(key: &str, value: &toml::Value, expected: &str, origin: &str) -> Self {
         Self::WrongType {
             key: key.to_owned(),
-            value: one_line(&value.to_string()),
+            value: shown(value),
             expected: expected.to_owned(),
             origin: origin.to_owned(),
         }

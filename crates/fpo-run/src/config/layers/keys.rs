@@ -2,6 +2,7 @@
 
 use super::{Config, ConfigError};
 use crate::config::validate::range_of;
+use fpo_files::similarity;
 use serde_json::Value as Json;
 use std::sync::LazyLock;
 use toml::Value;
@@ -158,11 +159,12 @@ impl Setting {
                     return Ok(Value::String(word));
                 }
                 let words: Vec<&str> = choices.iter().map(|(choice, _)| choice.as_str()).collect();
+                let meant = fpo_files::nearest(&word, words.iter().copied());
                 Err(ConfigError::UnknownChoice {
                     key: self.path.clone(),
                     allowed: words.join(", "),
-                    nearest: closest(&word, words.iter().copied()).to_owned(),
-                    value: super::one_line(&word),
+                    nearest: meant.map_or("", |(choice, _)| choice).to_owned(),
+                    value: super::brief(&word),
                     origin: origin.to_owned(),
                 })
             }
@@ -223,13 +225,9 @@ pub(super) fn nearest(unknown: &str) -> String {
     fn name(path: &str) -> &str {
         path.rsplit('.').next().unwrap_or(path)
     }
-    // Computing a distance takes time proportional to the product of the lengths, so bound the
-    // length.
-    let unknown: String = unknown.to_lowercase().chars().take(100).collect();
-    let unknown = unknown.as_str();
     let similarity = |path: &str| {
-        let whole = strsim::normalized_damerau_levenshtein(unknown, path);
-        let names = strsim::normalized_damerau_levenshtein(name(unknown), name(path));
+        let whole = similarity(unknown, path);
+        let names = similarity(name(unknown), name(path));
         // A name in the wrong section outranks a similar path; a tie goes to the path.
         whole.max(names * 0.9 + whole * 0.1)
     };
@@ -237,12 +235,4 @@ pub(super) fn nearest(unknown: &str) -> String {
     let candidates = keys().iter().map(|key| key.path.as_str()).chain(sections);
     let best = candidates.max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
     best.unwrap_or_default().to_owned()
-}
-
-fn closest<'a>(word: &str, among: impl Iterator<Item = &'a str>) -> &'a str {
-    let word = word.to_lowercase();
-    let similarity = |candidate: &str| strsim::jaro_winkler(&word, candidate);
-    among
-        .max_by(|a, b| similarity(a).total_cmp(&similarity(b)))
-        .unwrap_or_default()
 }

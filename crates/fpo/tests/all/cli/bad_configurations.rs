@@ -5,6 +5,7 @@
 //! answers that differ into that file, so that a change of words can be reviewed.
 
 use crate::cli::{PROGRAM, TASK, succeeds};
+use fpo_files::is_like;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
@@ -52,30 +53,6 @@ fn parse(text: &str) -> Vec<Item> {
         });
     }
     items
-}
-
-/// Whether `text` is `pattern` with any text for each `…`.
-fn matches(pattern: &str, text: &str) -> bool {
-    let mut parts = pattern.split('…');
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = text.strip_prefix(first) else {
-        return false;
-    };
-    let mut ends = rest.is_empty();
-    for part in parts {
-        let Some(at) = rest.find(part) else {
-            return false;
-        };
-        rest = &rest[at + part.len()..];
-        ends = part.is_empty() || rest.is_empty();
-    }
-    ends
-}
-
-#[test]
-fn patterns_match_what_they_should() {
-    assert!(matches("a … c", "a b c") && matches("a…", "abc") && matches("abc", "abc"));
-    assert!(!matches("a … c", "a b cd") && !matches("ab", "abc") && !matches("abc", "ab"));
 }
 
 /// The folder in which commands run.
@@ -170,6 +147,8 @@ impl Place {
         fs::write(at("nan.safetensors"), nan).unwrap();
         fs::write(at("note.txt"), "not what is looked for").unwrap();
         fs::write(at("empty"), "").unwrap();
+        fs::write(at("robot.xml"), "<mujoco/>").unwrap();
+        fs::write(at("robot.TOML"), "name = \"robot\"\n").unwrap();
         fs::File::create(at("huge.toml"))
             .unwrap()
             .set_len(10 << 30)
@@ -284,7 +263,7 @@ fn each_gives_one_clear_line() {
                         break;
                     };
                     let trouble = match place.run(&case.command) {
-                        Ok(line) if matches(&case.answer, &line) => continue,
+                        Ok(line) if is_like(&case.answer, '…', &line) => continue,
                         Ok(line) => {
                             let trouble = format!("answers {line}\n  and not {}", case.answer);
                             case.answer = line;

@@ -128,7 +128,7 @@ fn folders_with_and_without_a_run() {
     refused(
         &folder,
         &["train", "--resume", "runs/run"],
-        &["is complete (1280", "--set train.steps=N"],
+        &["is complete (1,280", "--set train.steps=N"],
     );
     refused(
         &folder,
@@ -365,7 +365,7 @@ fn damaged_and_foreign_checkpoints() {
     refused(
         &folder,
         &["eval", "runs/run", "--checkpoint", "77"],
-        &["step-000000000077 is not a checkpoint"],
+        &["runs/run has no checkpoint after 77 environment steps; there are"],
     );
     fs::write(folder.path().join("x.safetensors"), "no tensors").unwrap();
     refused(

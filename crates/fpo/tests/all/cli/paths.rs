@@ -4,7 +4,7 @@
 //! Paths that are not UTF-8, with spaces, quotes, line breaks and marks that are invisible, that
 //! begin with a dash, and that are as long as a name can be. Printed commands are run by a shell.
 
-use crate::cli::{PROGRAM, stderr};
+use crate::cli::{PROGRAM, newest, stderr};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -229,6 +229,68 @@ fn every_command_takes_every_path() {
             fs::write(folder.join(&other), SUITE).unwrap();
             let other: OsString = Path::new(&place.path("")).join(other).into();
             place.succeeds(&[os("bench"), &other, os("--out"), os("suites")]);
+        }
+    }
+}
+
+const TASK: &str = "name = \"pendulum\"\nmodel = \"suite:pendulum.xml\"\nstep_limit = 20\n\
+    [observation]\nstate = \"[qpos, qvel]\"\n[reward]\nupright = \"-cos(qpos[0])\"\n";
+
+/// Task files and what a training begins with.
+#[test]
+fn a_task_and_a_beginning_may_be_anywhere() {
+    for name in names() {
+        let place = Place::new(name.clone());
+        let folder = place.root.path().join(&name);
+        fs::create_dir(&folder).unwrap();
+        for file in ["task.toml", "broken.toml"] {
+            fs::write(folder.join(file), TASK).unwrap();
+        }
+        fs::write(folder.join("broken.toml"), "name = 1").unwrap();
+        fs::write(folder.join("model.xml"), "").unwrap();
+        fs::write(place.root.path().join("settings.toml"), SETTINGS).unwrap();
+        let (task, broken) = (place.path("task.toml"), place.path("broken.toml"));
+        for args in [
+            &[os("check"), &*task, os("--seconds=0.01")][..],
+            &[os("tasks"), &task],
+            &[os("tasks"), &task, os("--explain")],
+            &[os("train"), &task, os("--help-config")],
+        ] {
+            place.succeeds(args);
+        }
+        for path in [
+            &broken,
+            &place.path("model.xml"),
+            &place.path("missing.toml"),
+        ] {
+            for args in [
+                &[os("check"), &**path][..],
+                &[os("tasks"), path],
+                &[os("train"), path],
+                &[os("train"), os("bandit-two_modes"), os("--init-from"), path],
+            ] {
+                place.refused(args, path);
+            }
+        }
+        let settings = [os("--config"), os("settings.toml")];
+        let named = |name: &'static str| [os("--name"), os(name)];
+        let train = [&[os("train"), &*task][..], &settings].concat();
+        place.succeeds(&[&train[..], &named("run")].concat());
+        let file = newest(&place.root.path().join("runs/run"));
+        let policy = place.path("policy.safetensors");
+        fs::copy(
+            file.join("policy.safetensors"),
+            folder.join("policy.safetensors"),
+        )
+        .unwrap();
+        let eval = [os("eval"), &policy, os("--task"), &task];
+        place.succeeds(&eval);
+        place.refused(&[&eval[..3], &[&broken]].concat(), &broken);
+        // The settings of a run are text.
+        let from = [&train[..], &named("more"), &[os("--init-from"), &policy]].concat();
+        match policy.to_str() {
+            Some(_) => drop(place.succeeds(&from)),
+            None => place.refused(&from, &policy),
         }
     }
 }

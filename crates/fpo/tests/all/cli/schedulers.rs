@@ -148,6 +148,51 @@ fn a_run_that_lost_its_checkpoints_is_not_begun_again() {
     }
 }
 
+/// Nor is one that was stopped, and so saved, before its first checkpoint was due.
+#[test]
+fn a_stopped_run_that_lost_its_checkpoints_is_not_begun_again() {
+    let folder = TempDir::new().unwrap();
+    for lost in ["checkpoints", "checkpoints/step-000000000064"] {
+        let mut held = Held::at(
+            &folder,
+            &quick("run", AGAIN),
+            ("write", "/metrics.jsonl", 1),
+            1,
+        );
+        held.signal("-TERM");
+        held.says("finishing");
+        held.release();
+        assert_eq!(held.end().status.code(), Some(75));
+        let run = folder.path().join("runs/run");
+        fs::remove_dir_all(run.join(lost)).expect("what it saved");
+        let before = record(&run);
+        for args in [&["train", "--resume", "runs/run"][..], &quick("run", AGAIN)] {
+            let (ended, said) = code(&folder, args);
+            assert_eq!(ended, Some(2), "{lost}: {said}");
+            assert!(
+                said.contains("its checkpoints were moved or deleted"),
+                "{said}"
+            );
+            assert_same(&before, &record(&run));
+        }
+        fs::remove_dir_all(run).unwrap();
+    }
+}
+
+/// A run that begins again for want of a checkpoint says so.
+#[test]
+fn a_run_that_begins_again_says_so() {
+    let folder = TempDir::new().unwrap();
+    for args in [&["train", "--resume", "runs/run"][..], &quick("run", AGAIN)] {
+        killed_early(&folder, "run");
+        let (ended, said) = code(&folder, args);
+        assert_eq!(ended, Some(0), "{said}");
+        let words = "has no checkpoint yet and begins again (iterations recorded so far: 2)";
+        assert!(said.contains(words), "{said}");
+        fs::remove_dir_all(folder.path().join("runs")).unwrap();
+    }
+}
+
 /// `--force` that was killed has not left a run, wherever in its deletion that was.
 #[test]
 fn an_interrupted_deletion_is_no_run() {
@@ -166,7 +211,12 @@ fn an_interrupted_deletion_is_no_run() {
         let held = Held::at(&folder, &quick("run", &["--force"]), ("unlink", file, 1), 1);
         held.signal("-KILL");
         held.end();
-        let (ended, said) = code(&folder, &quick("run", AGAIN));
+        // What is left of its settings is no reason to refuse, either.
+        let resume = ["train", "--resume", "runs/run"];
+        let (ended, said) = match file {
+            "config.toml" => code(&folder, &resume),
+            _ => code(&folder, &quick("run", AGAIN)),
+        };
         assert_eq!(ended, Some(0), "{file}: {said}");
         assert_same(&straight, &record(&run));
     }

@@ -2,10 +2,12 @@
 //!
 //! A signal that the parent set to "ignore" stays ignored, whichever it is (`nohup` ignores HUP, a
 //! shell's background jobs INT). Every signal by which a scheduler or a terminal asks for an end
-//! saves and exits with 75. A limit on the size of files is an error, not the end of the process.
+//! saves and exits with 75, and none waits for an evaluation, which may take hours. A limit on the
+//! size of files is an error, not the end of the process.
 
 use crate::cli::shim::{Held, library};
-use crate::cli::{PROGRAM, assert_same, fpo, quick, record, stderr, succeeds};
+use crate::cli::{PROGRAM, assert_same, fpo, newest, quick, record, stderr, succeeds, tiny};
+use std::fs;
 use std::process::Command;
 use tempfile::TempDir;
 
@@ -54,6 +56,55 @@ fn every_request_to_end_saves_and_has_its_exit_code() {
         let run = format!("runs/{signal}");
         succeeds(&folder, &["train", "--resume", &run, "--threads", "1"]);
         assert_same(&straight, &record(&folder.path().join(run)));
+    }
+}
+
+/// Evaluations of minutes: the program ends as soon as it is asked, and what it saved resumes.
+/// `fpo-run/tests/all/interrupted.rs` asks at every step of an evaluation.
+#[test]
+fn an_evaluation_is_broken_off() {
+    let folder = TempDir::new().unwrap();
+    let every = ["--set", "eval.every=256", "--set", "train.steps=384"];
+    succeeds(&folder, &tiny("straight", &every));
+    let straight = folder.path().join("runs/straight");
+    for signal in ["-INT", "-TERM", "-USR1"] {
+        let name = signal.trim_start_matches('-');
+        let long = [&every[..], &["--set", "eval.episodes=65536"]].concat();
+        // The second iteration is evaluated; the signal comes after the first.
+        let at = ("write", "/metrics.jsonl", 1);
+        let mut held = Held::at(&folder, &tiny(name, &long), at, 1);
+        held.release();
+        held.signal(signal);
+        held.says(FINISHING);
+        let output = held.end();
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(75), "{signal}: {text}");
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        assert!(stdout.contains("stopped after 128 of 384"), "{stdout}");
+        let run = folder.path().join("runs").join(name);
+        let rows = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+        let evaluations = fs::read_to_string(run.join("eval.csv")).unwrap();
+        let lines = (rows.lines().count(), evaluations.lines().count());
+        assert_eq!(lines, (1, 1), "{rows}{evaluations}");
+        let folder_of_run = format!("runs/{name}");
+        let resume = [
+            "train",
+            "--resume",
+            &folder_of_run,
+            "--set",
+            "eval.episodes=2",
+        ];
+        succeeds(&folder, &resume);
+        let [all, whole] = [&run, &straight].map(|run| {
+            let mut files = record(run);
+            files.retain(|path, _| !path.starts_with("checkpoints"));
+            files.insert(
+                "state".into(),
+                fs::read(newest(run).join("state.safetensors")).unwrap(),
+            );
+            files
+        });
+        assert_same(&whole, &all);
     }
 }
 

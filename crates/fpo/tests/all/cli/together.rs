@@ -243,6 +243,11 @@ fn names_of_checkpoints_sort() {
         assert!(text.contains(&format!("step-{step:0>12}")), "{text}");
     }
     let missing = refused(&folder, &["eval", "runs/run", "--checkpoint", "897"]);
-    assert!(missing.contains("step-000000000897"), "{missing}");
+    assert!(
+        missing.contains("runs/run has no checkpoint after 897 environment steps; there are"),
+        "{missing}"
+    );
+    let named = ["eval", "runs/run", "--checkpoint", "step-000000000896"];
+    succeeds(&folder, &[&named[..], &["--episodes", "1"]].concat());
     assert!(Path::new(&names[0]).extension().is_none());
 }

@@ -115,10 +115,11 @@ impl Held {
 
     /// Sends the process that is paused a signal, such as `-INT`.
     pub(crate) fn signal(&self, signal: &str) {
-        let held = fs::read_dir(self.at.path()).unwrap().next().unwrap();
-        let held = held.unwrap().file_name().into_string().unwrap();
-        // A thread stands for its process.
-        let pid = held.strip_prefix("held-").unwrap();
+        let names = fs::read_dir(self.at.path()).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        // A thread stands for its process, also once it was released.
+        let mut threads = names.filter_map(|name| name.strip_prefix("held-").map(str::to_owned));
+        let pid = &threads.next().unwrap();
         assert!(
             Command::new("kill")
                 .args([signal, pid])
