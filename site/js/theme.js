@@ -1,7 +1,6 @@
 // Light, dark, or as the system says.
 
 const NEXT = { auto: 'light', light: 'dark', dark: 'auto' };
-const NAMES = { auto: 'as the system', light: 'light', dark: 'dark' };
 
 export function themeButton(button) {
   const root = document.documentElement;
@@ -16,7 +15,7 @@ export function themeButton(button) {
 
   function apply() {
     root.dataset.theme = theme;
-    button.textContent = `Colors: ${NAMES[theme]}`;
+    button.textContent = `Colors: ${theme}`;
     dispatchEvent(new Event('themechange'));
   }
 

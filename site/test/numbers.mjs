@@ -1,15 +1,17 @@
 // The modules give this machine's numbers: repeats the recorded calls (bindings/wasm/tests/
 // numbers.json) and compares every bit. Without a browser:
 //
-//     node site/test/numbers.mjs
+//     node site/test/numbers.mjs [FOLDER OF THE MODULES]
 
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Module } from '../js/module.js';
 
-const read = (path) => readFile(new URL(path, import.meta.url));
+const folder = process.argv[2] ?? fileURLToPath(new URL('..', import.meta.url));
 
 async function module(name) {
-  const { instance } = await WebAssembly.instantiate(await read(`../${name}`), {});
+  const { instance } = await WebAssembly.instantiate(await readFile(join(folder, name)), {});
   return new Module(instance.exports);
 }
 
@@ -37,7 +39,8 @@ async function check(name, calls) {
   return count;
 }
 
-const calls = JSON.parse(await read('../../bindings/wasm/tests/numbers.json'));
+const record = new URL('../../bindings/wasm/tests/numbers.json', import.meta.url);
+const calls = JSON.parse(await readFile(record));
 const small = await check('flow.wasm', calls);
 const all = await check('fpo.wasm', calls);
 if (all !== calls.length || small < 10) throw new Error(`only ${small} and ${all} calls`);

@@ -45,7 +45,10 @@ fn answer(operation: impl FnOnce() -> Answer) -> f64 {
 
 /// Exports functions to JavaScript under their own names; elsewhere they are plain functions.
 macro_rules! exports {
-    ($($(#[$about:meta])* fn $name:ident($($parameter:ident: $type:ty),*) -> $result:ty $body:block)*) => {$(
+    ($(
+        $(#[$about:meta])*
+        fn $name:ident($($parameter:ident: $type:ty),*) -> $result:ty $body:block
+    )*) => {$(
         $(#[$about])*
         #[cfg_attr(target_family = "wasm", unsafe(no_mangle))]
         pub extern "C" fn $name($($parameter: $type),*) -> $result $body

@@ -40,8 +40,8 @@ impl Page {
         Ok(0.0)
     }
 
-    /// The densities `p_t(x)` on a grid, `[rows, columns]`: t falls from 1 to 0 along a row, x rises
-    /// from `low` to `high` from row to row, both taken in the middle of a cell.
+    /// The densities `p_t(x)` on a grid, `[rows, columns]`: t falls from 1 to 0 along a row, x
+    /// rises from `low` to `high` from row to row, both taken in the middle of a cell.
     pub fn flow_density(&mut self, columns: usize, rows: usize, [low, high]: [f64; 2]) -> Answer {
         self.output.clear();
         for row in 0..rows {

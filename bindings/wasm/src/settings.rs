@@ -70,8 +70,8 @@ fn common(approach: Approach, seed: u64) -> Config {
 }
 
 /// A bandit's: 512 actions an iteration, whose rewards are compared with each other, without a
-/// critic. `bonus` is the weight of a flow's entropy, estimated from neighbors; a Gaussian has none,
-/// since it would only stay wide.
+/// critic. `bonus` is the weight of a flow's entropy, estimated from neighbors; a Gaussian has
+/// none, since it would only stay wide.
 pub fn bandit(approach: Approach, bonus: f32, seed: u64) -> Config {
     /// Actions of an iteration.
     const ACTIONS: usize = 512;
@@ -96,7 +96,7 @@ pub fn bandit(approach: Approach, bonus: f32, seed: u64) -> Config {
         }
         _ => config.objective.knn_entropy = bonus,
     }
-    if approach == Approach::Fpo {
+    if matches!(approach, Approach::Fpo | Approach::Weighted(..)) {
         config.optimizer.learning_rate = 1e-3;
     }
     config

@@ -147,10 +147,10 @@ impl Trainings {
         Ok(0.0)
     }
 
-    /// The way of `count` actions of a bandit from the noise of `seed`, by the policy as it is or as
-    /// it was before the latest iteration. The output is the states from the noise to the unbounded
-    /// action, `[steps + 1, count, dim]`, then rewards and advantages, `[count]` each; the result
-    /// is the number of states.
+    /// The way of `count` actions of a bandit from the noise of `seed`, by the policy as it is or
+    /// as it was before the latest iteration. The output is the states from the noise to the
+    /// unbounded action, `[steps + 1, count, dim]`, then rewards and advantages, `[count]` each;
+    /// the result is the number of states.
     ///
     /// # Errors
     /// If it is no bandit.

@@ -92,20 +92,28 @@ export class Board {
     });
   }
 
-  // Strokes as long as the share of actions that move there.
+  // Arrows as long as the share of actions that move there.
   #moves(ctx, { cells, moves }, name) {
+    const head = this.cell * 0.2;
     ctx.strokeStyle = color(name);
-    ctx.lineWidth = Math.max(this.cell / 11, 1);
+    ctx.lineWidth = Math.max(this.cell / 12, 1);
     ctx.lineCap = 'round';
     ctx.beginPath();
     for (let i = 0; i < cells.length / 2; i++) {
       const [x, y] = this.middle(cells[2 * i], cells[2 * i + 1]);
       DIRECTIONS.forEach(([dx, dy], k) => {
         const share = moves[9 * i + k];
-        if (share < 0.06) return;
-        const length = (share * this.cell * 0.95) / Math.hypot(dx, dy);
+        if (share < 0.15) return;
+        const unit = 1 / Math.hypot(dx, dy);
+        const [ux, uy] = [dx * unit, -dy * unit];
+        const length = (0.25 + share) * this.cell;
+        const [tx, ty] = [x + ux * length, y + uy * length];
         ctx.moveTo(x, y);
-        ctx.lineTo(x + dx * length, y - dy * length);
+        ctx.lineTo(tx, ty);
+        // The head, from both sides.
+        ctx.moveTo(tx - head * (ux + 0.7 * uy), ty - head * (uy - 0.7 * ux));
+        ctx.lineTo(tx, ty);
+        ctx.lineTo(tx - head * (ux - 0.7 * uy), ty - head * (uy + 0.7 * ux));
       });
     }
     ctx.stroke();

@@ -203,6 +203,7 @@ export async function start(figure) {
     layout.row,
     brush.row,
   );
+  layout.row.classList.add('wider');
 
   await begin();
   onThemeChange(draw);

@@ -174,7 +174,7 @@ export async function start(figure) {
   }
   setPlaying(view.playing);
   const together = checkbox({
-    label: 'all at one moment',
+    label: 'all together',
     value: view.together,
     change(value) {
       view.together = value;

@@ -306,11 +306,11 @@ export async function start(figure) {
   find('controls').append(
     element('div', { className: 'bar' }, runner, button('Step', step), afresh),
     method.row,
+    bonus.row,
     weight.row,
     temperature.row,
-    bonus.row,
+    element('div', { className: 'bar wider' }, shape.row, clear),
     axis.row,
-    element('div', { className: 'bar end' }, shape.row, clear),
   );
 
   await begin();

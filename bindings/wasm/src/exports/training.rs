@@ -79,7 +79,8 @@ exports! {
 
     /// [`Trainings::show`].
     fn show(training: f64, count: f64, seed: f64, before: f64) -> f64 {
-        run(|trainings| trainings.show(training as usize, count as usize, seed as u64, before != 0.0))
+        let (training, count) = (training as usize, count as usize);
+        run(|trainings| trainings.show(training, count, seed as u64, before != 0.0))
     }
 
     /// [`Trainings::peaks`].

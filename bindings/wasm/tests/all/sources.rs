@@ -1,5 +1,5 @@
-//! The modules that the repository holds are of its sources: `site/wasm.sources` is a digest of them,
-//! written when the modules are built.
+//! The modules that the repository holds are of its sources: `site/wasm.sources` is a digest of
+//! them, written when the modules are built.
 
 use std::collections::BTreeSet;
 use std::fs;
