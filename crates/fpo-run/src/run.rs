@@ -243,6 +243,15 @@ impl Session {
             });
         }
         if trainer.iteration() >= trainer.total_iterations() {
+            let per_iteration = trained.env.transitions() as u64;
+            if trainer.iteration() < trained.train.steps.div_ceil(per_iteration) {
+                return Err(RunError::Shortened {
+                    folder: folder.path().to_owned(),
+                    asked: config.train.steps,
+                    steps: about.env_steps,
+                    planned: trained.train.steps,
+                });
+            }
             return Err(RunError::Complete {
                 folder: folder.path().to_owned(),
                 steps: about.env_steps,

@@ -154,7 +154,7 @@ fn folders_with_and_without_a_run() {
     refused(
         &folder,
         &["train", "--resume", "runs/run", "--set", "train.steps=2000"],
-        &["`env.reward_scale` = 2,", "trained with 1.0"],
+        &["`env.reward_scale` = 2,", "trained with 1;"],
     );
     fs::write(&config, text).unwrap();
     refused(
@@ -225,8 +225,18 @@ fn folders_with_and_without_a_run() {
     check(
         fpo(&folder, &tiny("x", &["--out", "file"])),
         2,
-        &["cannot create the folder file/x"],
+        &["cannot create the folder file/x", "file is not a folder"],
     );
+    std::os::unix::fs::symlink("nowhere", folder.path().join("link")).unwrap();
+    for start in [&[][..], &["--force"], &["--resume-or-start"]] {
+        for (name, what) in [
+            ("link", "link is a link to nowhere, which cannot be reached"),
+            ("file", "file is not a folder; choose another"),
+        ] {
+            let said = ["cannot create the folder", what];
+            check(fpo(&folder, &tiny(name, start)), 2, &said);
+        }
+    }
 }
 
 /// If one of a run's files is damaged, resuming fails and leaves all of them unchanged.
