@@ -15,6 +15,8 @@ Floats = NDArray[np.float32]
 
 #: Entries of a `Box` from which it is taken for a picture if it also has the shape of one.
 PICTURE_ENTRIES = 1024
+#: Numbers of a pixel.
+COLORS = (1, 3, 4)
 
 
 class Actions:
@@ -175,14 +177,17 @@ def _one_hot(name: str, counts: list[int], starts: list[int]) -> _Fill:
 
 
 def is_picture(space: spaces.Box) -> bool:
-    """Whether a `Box` is one of pixels: bytes in rows and columns."""
-    entries = int(np.prod(space.shape))
-    return len(space.shape) >= 2 and space.dtype == np.uint8 and entries >= PICTURE_ENTRIES
+    """Whether a `Box` is one of pixels: rows and columns of bytes or of colors."""
+    shape = space.shape
+    if int(np.prod(shape)) < PICTURE_ENTRIES:
+        return False
+    bytes_of_rows = len(shape) >= 2 and space.dtype == np.uint8
+    return bytes_of_rows or (len(shape) == 3 and (shape[0] in COLORS or shape[2] in COLORS))
 
 
 def flatten(space: spaces.Space[Any], observation: Any) -> Floats:
-    """One observation of a `Dict`, `Tuple` or other space as the row of numbers that a policy takes:
-    `policy.act(fpo.flatten(env.observation_space, observation))`.
+    """One observation of a `Dict`, `Tuple` or other space as the row of numbers that a policy
+    takes: `policy.act(fpo.flatten(env.observation_space, observation))`.
 
     Raises:
         InputError: If the space is not supported, or the observation is not of it.

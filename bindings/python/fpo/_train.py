@@ -366,7 +366,7 @@ def _text(name: str, value: object) -> str | None:
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, os.PathLike):
-        return os.fspath(value)
+        return os.fsdecode(value)
     raise InputError(f"{name} = {value!r}: text is expected")
 
 

@@ -81,6 +81,7 @@ class FpoVectorEnv(VectorEnv[Floats, Floats, NDArray[Any]]):
     """
 
     metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.SAME_STEP}
+    render_mode: str | None = None
 
     def __init__(
         self, task: str, num_envs: int = 1, seed: int = 0, *, threads: int | None = None

@@ -200,6 +200,7 @@ def test_dictionaries_are_flattened_in_both_ways():
         (spaces.Box(-1, 1, (2,)), spaces.Box(-np.inf, 1, (2,)), "finite bounds"),
         (spaces.Box(-1, 1, (2,)), spaces.Box(1, 1, (2,)), "finite bounds"),
         (spaces.Box(0, 255, (84, 84, 3), np.uint8), spaces.Box(-1, 1, (2,)), "is a picture"),
+        (spaces.Box(0, 1, (3, 64, 64)), spaces.Box(-1, 1, (2,)), "is a picture"),
         (
             spaces.Dict({"eye": spaces.Box(0, 255, (64, 64), np.uint8)}),
             spaces.Box(-1, 1, (2,)),

@@ -379,7 +379,7 @@ def test_wrong_arguments_are_answered_in_one_line(arguments, words):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("Pendulum-v1", r'pass a function that makes it, `lambda: gymnasium.make\("Pendulum-v1"\)`'),
+        ("Pendulum-v1", r'a function that makes it, `lambda: gymnasium.make\("Pendulum-v1"\)`'),
         ("fpo/cheetah-run-v0", "is the task `cheetah-run` of fpo"),
     ],
 )

@@ -519,7 +519,7 @@ label = "Zebra"
             ),
             (
                 ("\"a\" = {", "\"c\" = {"),
-                "`method.ape++.task.c` names no task of the suite; did you mean `a`?",
+                "`method.ape++.task.c` names no task of the suite; did you mean `b`?",
             ),
             (
                 ("\"a\" = {", "\"a\" = 3 #"),

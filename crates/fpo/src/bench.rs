@@ -7,7 +7,7 @@ mod work;
 use crate::args;
 use crate::failure::{Done, Failure};
 use crate::format::count;
-use crate::output::{log, print};
+use crate::output::{log, print, unwritable};
 use crate::policy::threads;
 use crate::tasks::Tasks;
 use crate::{interrupt, machine};
@@ -190,7 +190,7 @@ fn keep_suite(folder: &Path, text: &str) -> Result<(), Failure> {
     let file = folder.join(files::SUITE);
     fs::create_dir_all(folder)
         .and_then(|()| fpo_files::replace(&file, text.as_bytes()))
-        .map_err(|e| Failure::runtime(format!("cannot write {}: {e}", quoted(&file))))
+        .map_err(|e| unwritable(&file, &e))
 }
 
 /// Prints the progress of each run.

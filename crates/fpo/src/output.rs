@@ -6,7 +6,7 @@ use fpo_files::{is_hidden, quoted};
 use fpo_run::run::is_record;
 use std::fmt::{self, Write as _};
 use std::fs;
-use std::io::{ErrorKind, Write, stderr, stdout};
+use std::io::{self, ErrorKind, Write, stderr, stdout};
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -133,17 +133,20 @@ pub(crate) fn save(path: &Path, asked: bool, bytes: &[u8]) -> Result<(), Failure
     } else {
         fpo_files::replace(path, bytes)
     };
-    written.map_err(|e| {
-        let message = format!("cannot write {}: {e}", quoted(path));
-        match e.kind() {
-            ErrorKind::NotFound
-            | ErrorKind::NotADirectory
-            | ErrorKind::IsADirectory
-            | ErrorKind::InvalidFilename
-            | ErrorKind::PermissionDenied => Failure::input(message),
-            _ => Failure::runtime(message),
-        }
-    })
+    written.map_err(|e| unwritable(path, &e))
+}
+
+/// Why the file at `path`, which the user chose, cannot be written.
+pub(crate) fn unwritable(path: &Path, error: &io::Error) -> Failure {
+    let message = format!("cannot write {}: {error}", quoted(path));
+    match error.kind() {
+        ErrorKind::NotFound
+        | ErrorKind::NotADirectory
+        | ErrorKind::IsADirectory
+        | ErrorKind::InvalidFilename
+        | ErrorKind::PermissionDenied => Failure::input(message),
+        _ => Failure::runtime(message),
+    }
 }
 
 /// Text that may come from an untrusted file, with terminal control characters and invisible ones

@@ -336,9 +336,12 @@ fn resolve(args: &args::Train, task: &str) -> Result<(Config, Option<String>), F
         args.seed,
     )?;
     if let Some(from) = init_from(args)?.filter(|from| *from != config.init.from) {
-        // The digest of a file of settings is that of what it names.
         config.init.from = from.to_owned();
-        config.init.digest.clear();
+        // The digest of a file of settings is that of what it names, unlike one that was set.
+        let set = |set: &String| set.trim_start().starts_with("init.digest");
+        if !args.sets.iter().any(set) {
+            config.init.digest.clear();
+        }
     }
     Ok((config, note))
 }

@@ -154,7 +154,7 @@ fn folders_with_and_without_a_run() {
     refused(
         &folder,
         &["train", "--resume", "runs/run", "--set", "train.steps=2000"],
-        &["`env.reward_scale` = 2.0", "trained with 1.0"],
+        &["`env.reward_scale` = 2,", "trained with 1.0"],
     );
     fs::write(&config, text).unwrap();
     refused(

@@ -177,6 +177,7 @@ fn an_interrupted_suite_resumes() {
     let [cut, begun, gone] = names.map(|name| bench.join(name));
     fs::remove_dir_all(cut.join("checkpoints/step-000000001280")).unwrap();
     fs::remove_dir_all(begun.join("checkpoints")).unwrap();
+    fs::remove_file(begun.join(".saved")).unwrap();
     let rows = fs::read_to_string(begun.join("metrics.jsonl")).unwrap();
     let rows: String = rows.split_inclusive('\n').take(2).collect();
     fs::write(begun.join("metrics.jsonl"), rows).unwrap();
