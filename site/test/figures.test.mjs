@@ -122,7 +122,7 @@ visit('FPO++ keeps both peaks of a drawn reward, and the Gaussian one', async (p
   await until(found, ({ flowPeaks }) => flowPeaks === '');
   const overlay = found.locator('.of-flow .overlay');
   await overlay.evaluate((node) => node.scrollIntoView({ block: 'center', behavior: 'instant' }));
-  const box = await overlay.boundingBox();
+  const box = await found.locator('.of-flow').boundingBox();
   const [base, room] = [box.x + box.width * 0.66, box.width * 0.34 - 6];
   const [top, bottom] = [box.y + 10, box.y + box.height - 24];
   const at = (action, reward) => [
