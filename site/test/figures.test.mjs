@@ -49,6 +49,7 @@ visit('the first figure needs little', async (page) => {
 
 visit('dragging a mode moves the density', async (page) => {
   const found = await figure(page, 'marginal');
+  await found.evaluate((node) => node.scrollIntoView({ block: 'start', behavior: 'instant' }));
   const before = await data(found);
   const handle = found.getByRole('slider', { name: 'Mode 1: place and weight' });
   const box = await handle.boundingBox();
@@ -118,7 +119,10 @@ visit('FPO++ keeps both peaks of a drawn reward, and the Gaussian one', async (p
   const found = await figure(page, 'weighted');
   // Drawn, not chosen: erase, and paint two peaks with the pointer.
   await found.getByRole('button', { name: 'Erase' }).click();
-  const box = await found.locator('.of-flow .overlay').boundingBox();
+  await until(found, ({ flowPeaks }) => flowPeaks === '');
+  const overlay = found.locator('.of-flow .overlay');
+  await overlay.evaluate((node) => node.scrollIntoView({ block: 'center', behavior: 'instant' }));
+  const box = await found.locator('.of-flow').boundingBox();
   const [base, room] = [box.x + box.width * 0.66, box.width * 0.34 - 6];
   const [top, bottom] = [box.y + 10, box.y + box.height - 24];
   const at = (action, reward) => [
@@ -166,11 +170,11 @@ visit('the loop is taken in stages, by every method', async (page) => {
 visit('GridWorld reaches its goals', async (page, t) => {
   const found = await figure(page, 'grid');
   const before = await data(found);
-  assert.ok(Number(before.flow) < 0.6, before.flow);
+  assert.ok(Number(before.flow) < 0.8, before.flow);
   await found.getByRole('button', { name: 'Train' }).click();
   const end = await until(found, ({ running, iteration }) => running === 'false' && iteration > 0);
   t.diagnostic(`goals reached: flow ${end.flow}, Gaussian ${end.gauss}`);
-  assert.ok(Number(end.flow) >= 0.95, end.flow);
+  assert.ok(Number(end.flow) >= 0.98, end.flow);
   assert.ok(Number(end.gauss) >= 0.95, end.gauss);
   // A painted map begins anew.
   const overlay = found.locator('.of-flow .overlay');

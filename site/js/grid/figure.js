@@ -8,7 +8,7 @@ import { Walker } from './walker.js';
 
 // Iterations of a run, of 2048 steps each, and between two looks at the policy.
 const RUN = 150;
-const BETWEEN = 3;
+const BETWEEN = 5;
 const NAMES = ['two edges', 'three goals', 'a block', 'two slits', 'a yard'];
 const KINDS = {
   [FREE]: 'free',
@@ -126,18 +126,22 @@ export async function start(figure) {
       overlay.setPointerCapture(down.pointerId);
       pause();
       let changed = false;
+      // A finger may be about to scroll, and paints only where it moves sideways or is lifted.
+      const touch = down.pointerType === 'touch';
       const move = (event) => {
         const box = overlay.getBoundingClientRect();
         const cell = board.cellAt(event.clientX - box.left, event.clientY - box.top);
         if (cell) changed = paint(cell) || changed;
       };
-      move(down);
-      overlay.addEventListener('pointermove', move);
-      const end = () => {
+      if (!touch) move(down);
+      const end = (event) => {
+        if (touch && event.type === 'pointerup') move(event);
+        for (const type of ['pointerup', 'pointercancel']) overlay.removeEventListener(type, end);
         overlay.removeEventListener('pointermove', move);
         if (changed) begin();
       };
-      overlay.addEventListener('pointerup', end, { once: true });
+      overlay.addEventListener('pointermove', move);
+      for (const type of ['pointerup', 'pointercancel']) overlay.addEventListener(type, end);
     });
     overlay.addEventListener('keydown', (event) => {
       const moves = {

@@ -8,7 +8,7 @@ const METHODS = { 'fpo++': 2, ppo: 3 };
 const SPACING = 2;
 const SAMPLES = 24;
 const WALKS = 10;
-const EPISODES = 64;
+const EPISODES = 48;
 
 export class Walker {
   #remote = new Remote();

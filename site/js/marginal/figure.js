@@ -202,7 +202,7 @@ export async function start(figure) {
       stochasticity.row,
       correction.row,
       sampler.row,
-      bar(option('ways of some', 'paths').row, option('velocity field', 'field').row),
+      bar(option('some paths', 'paths').row, option('velocity field', 'field').row),
     );
   function reseed() {
     model.seed += 1;

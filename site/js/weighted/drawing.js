@@ -8,7 +8,7 @@ export function drawable(panel, overlay, reward, changed) {
   const pen = { at: [0, 0], erasing: () => false };
 
   function place(event) {
-    const box = overlay.getBoundingClientRect();
+    const box = overlay.parentElement.getBoundingClientRect();
     const [x, y] = [event.clientX - box.left, event.clientY - box.top];
     return reward().dim === 1
       ? [panel.actionAt(y), panel.valueAt(x)]
@@ -38,7 +38,7 @@ export function drawable(panel, overlay, reward, changed) {
 
   // The keyboard moves a pen over the axis, and raises or lowers the reward under it.
   const mark = element('span', { className: 'pen', hidden: true });
-  overlay.append(mark);
+  overlay.after(mark);
   const clamp = (x) => Math.min(Math.max(x, -BOUND), BOUND);
   const text = (x) => x.toFixed(1).replace('-', '−');
 
