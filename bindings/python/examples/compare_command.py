@@ -10,7 +10,6 @@ the difference, so that starting a process, loading a model and writing files do
 from __future__ import annotations
 
 import argparse
-import shutil
 import statistics
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from pathlib import Path
 import fpo
 
 TASK, ENVS = "cheetah-run", 256
-SHORT, LONG = 8_192, 212_992
+SHORT = 8_192
 #: No checkpoints and evaluations: what is timed is training.
 CONFIG = {"eval.every": 0, "eval.episodes": 1, "train.checkpoint_every": 0, "env.num_envs": ENVS}
 
@@ -51,7 +50,9 @@ def from_python(preset: str, steps: int, threads: int, out: Path) -> float:
 
 def from_command(preset: str, steps: int, threads: int, out: Path) -> float:
     """Seconds of a run."""
-    command = ["fpo", "train", TASK, "--preset", preset, "--threads", str(threads), "--out", out]
+    # The command `fpo` of this package.
+    command = [sys.executable, "-m", "fpo._command", "train", TASK, "--preset", preset]
+    command += ["--threads", str(threads), "--out", str(out)]
     for name, value in {**CONFIG, "train.steps": steps, "seed": 0}.items():
         command += ["--set", f"{name}={value}"]
     start = time.perf_counter()
@@ -64,19 +65,20 @@ def main() -> None:
     parser.add_argument("--preset", default="ppo-fast")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=212_992, help="steps of the long run")
     arguments = parser.parse_args()
+    if arguments.steps <= SHORT:
+        parser.error(f"--steps must be above {SHORT}, the steps of the short run")
 
-    if shutil.which("fpo") is None:
-        sys.exit("the command fpo is not on the PATH; activate the environment of the package")
     rates: dict[str, list[float]] = {"Python": [], "command line": []}
     for round_ in range(arguments.rounds):
         for name, run in (("Python", from_python), ("command line", from_command)):
             with tempfile.TemporaryDirectory() as folder:
                 seconds = [
                     run(arguments.preset, steps, arguments.threads, Path(folder) / str(steps))
-                    for steps in (SHORT, LONG)
+                    for steps in (SHORT, arguments.steps)
                 ]
-            rates[name].append((LONG - SHORT) / (seconds[1] - seconds[0]))
+            rates[name].append((arguments.steps - SHORT) / (seconds[1] - seconds[0]))
         print(f"round {round_ + 1}:", {name: round(rate[-1]) for name, rate in rates.items()})
     medians = {name: statistics.median(rate) for name, rate in rates.items()}
     print("steps/s, medians:", {name: round(rate) for name, rate in medians.items()})

@@ -16,8 +16,19 @@ def make() -> gymnasium.Env:
     return gymnasium.make("Pendulum-v1")
 
 
-# %% Train. Ctrl-C (or the notebook's stop button) saves and returns.
-run = fpo.train(make, steps=STEPS, force=True)
+# %% Train, with settings for a small environment in Python. Ctrl-C (or the notebook's stop button)
+# saves and returns.
+run = fpo.train(
+    make,
+    steps=STEPS,
+    config={
+        "env.num_envs": 16,
+        "env.num_steps": 128,
+        "env.reward_scale": 0.1,
+        "advantage.gamma": 0.9,
+    },
+    force=True,
+)
 print(run)
 
 # %% Look at the metrics.

@@ -11,6 +11,7 @@ The environment may be the name of a task, the path of a task file, a function t
 from ._errors import Error, InputError, TrainingError
 from ._policy import Policy
 from ._run import Checkpoint, Evaluation, Returns, Run
+from ._spaces import flatten
 from ._train import evaluate, resume, train
 from .envs import FpoEnv, FpoVectorEnv, make, make_vec, register, tasks
 
@@ -26,6 +27,7 @@ __all__ = [
     "Run",
     "TrainingError",
     "evaluate",
+    "flatten",
     "make",
     "make_vec",
     "resume",

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _native
-from ._errors import InputError
+from ._errors import InputError, whole
 
 Noise = Literal["zero", "random"] | NDArray[np.float32]
 """Zeros, standard normal numbers, or the numbers themselves `[n, noise_dim]`."""
@@ -26,16 +26,18 @@ class Policy:
     """
 
     def __init__(self, native: _native.Policy) -> None:
+        if not isinstance(native, _native.Policy):
+            raise InputError("a policy is read by fpo.Policy.load(path)")
         self._native = native
 
     @classmethod
     def load(
         cls, path: str | os.PathLike[str], checkpoint: Literal["latest", "best"] | int = "latest"
     ) -> Policy:
-        """The policy of a run's folder, a checkpoint's folder or a policy file.
+        """The policy of a run, a checkpoint's folder or a policy file.
 
         Args:
-            path: The folder or file.
+            path: The run, or the path of its folder, of a checkpoint's folder or of a file.
             checkpoint: Of a run: the newest, the one with the best evaluation from zero noise, or
                 the one after so many environment steps.
 
@@ -96,8 +98,7 @@ class Policy:
         rows, single = self._rows(observation)
         if not single and len(rows) != 1:
             raise InputError(f"sample takes one observation, not {len(rows)}")
-        if n < 1:
-            raise InputError(f"n = {n}: at least one sample")
+        n = whole("n", n, 1, 10**9)
         return self._native.act(
             np.repeat(rows[:1], n, axis=0), self._noise("random", rng, n)
         )
@@ -127,6 +128,11 @@ class Policy:
         """Random numbers that an action is made of."""
         return self._native.noise_dim
 
+    @property
+    def action_repeat(self) -> int:
+        """Steps of the environment for which an action is held (`env.action_repeat`)."""
+        return self._native.action_repeat
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the policy file, which everything else of fpo reads (docs/deploying.md)."""
         with open(path, "wb") as file:
@@ -143,7 +149,13 @@ class Policy:
 
     def _rows(self, observations: ArrayLike) -> tuple[Floats, bool]:
         """The observations `[n, observation_dim]`, and whether there was one without rows."""
-        array = np.ascontiguousarray(observations, dtype=np.float32)
+        try:
+            array = np.ascontiguousarray(observations, dtype=np.float32)
+        except (TypeError, ValueError):
+            raise InputError(
+                f"observations are a {type(observations).__name__}, not an array of numbers: "
+                "`fpo.flatten(env.observation_space, observation)` makes one of a Dict or Tuple"
+            ) from None
         if array.ndim not in (1, 2) or array.shape[-1] != self.observation_dim:
             raise InputError(
                 f"observations of shape {list(array.shape)}, where [n, {self.observation_dim}] or "
@@ -160,6 +172,8 @@ class Policy:
                 drawn = np.random.default_rng(rng).standard_normal(shape, dtype=np.float32)
                 return drawn
             raise InputError(f'noise = {noise!r}: "zero", "random" or an array')
+        if noise is None or isinstance(noise, bool):
+            raise InputError(f'noise = {noise}: "zero", "random" or an array')
         array = np.ascontiguousarray(noise, dtype=np.float32)
         if array.ndim == 1:
             array = array[None]

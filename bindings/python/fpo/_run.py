@@ -149,6 +149,10 @@ class Run:
         out.write_text(page, encoding="utf-8")
         return out
 
+    def __fspath__(self) -> str:
+        """The path of its folder: a run may stand where a path is expected."""
+        return os.fspath(self.folder)
+
     def __repr__(self) -> str:
         return f"Run({os.fspath(self.folder)!r})"
 

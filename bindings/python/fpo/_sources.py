@@ -9,6 +9,7 @@ here, so that no transition is lost, and none is invented.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -115,11 +116,18 @@ class FactorySource(Source):
 
     def batch(self, count: int, evaluating: bool) -> Batch:
         envs = [self.idle.pop() if self.idle else self._made() for _ in range(count)]
+        if len({id(env) for env in envs}) < count:
+            raise InputError(
+                "the function returned the same environment twice: it must make a new one each time"
+            )
         return FactoryBatch(self, envs)
 
     def close(self) -> None:
         while self.idle:
-            self.idle.pop().close()
+            try:
+                self.idle.pop().close()
+            except Exception as error:  # The training is done, and is not to be lost for it.
+                warnings.warn(f"closing an environment failed: {error!r}", stacklevel=2)
 
 
 class FactoryBatch:
@@ -133,7 +141,13 @@ class FactoryBatch:
     def reset(self, indices: NDArray[np.int64], seeds: NDArray[np.uint32]) -> Floats:
         row = self.source.observations.row
         for i, seed in zip(indices.tolist(), seeds.tolist(), strict=True):
-            row(self.envs[i].reset(seed=seed)[0], self.observations[i])
+            given = self.envs[i].reset(seed=seed)
+            if not (isinstance(given, tuple) and len(given) == 2):
+                raise InputError(
+                    f"reset returned {_described(given)}, where Gymnasium expects two values: "
+                    "observation and info"
+                )
+            row(given[0], self.observations[i])
         return self.observations[indices]
 
     def step(
@@ -145,7 +159,19 @@ class FactoryBatch:
         # A new array each time: an environment may keep its action.
         batch = self.source.actions.batch(actions)
         for i in np.flatnonzero(active).tolist():
-            observation, rewards[i], terminated, truncated, _ = self.envs[i].step(batch[i])
+            given = self.envs[i].step(batch[i])
+            if len(given) != 5:
+                raise InputError(
+                    f"step returned {len(given)} values, where Gymnasium expects five: observation,"
+                    " reward, terminated, truncated, info"
+                )
+            observation, reward, terminated, truncated, _ = given
+            try:
+                rewards[i] = reward
+            except (TypeError, ValueError):
+                raise InputError(
+                    f"step returned the reward {_described(reward)}, where a number is expected"
+                ) from None
             row(observation, self.observations[i])
             ends[i] = TERMINATED if terminated else TRUNCATED if truncated else RUNNING
         return self.observations, rewards, ends
@@ -322,6 +348,10 @@ def source_of(env: Any, eval_env: EnvFactory | None = None) -> Source:
         InputError: If it is nothing that can be trained on, and why.
     """
     if is_vector(env):
+        if eval_env is not None and not callable(eval_env):
+            raise InputError(
+                f"eval_env is {_described(eval_env)}: a function that makes a gymnasium.Env"
+            )
         if eval_env is None and type(env) in (SyncVectorEnv, AsyncVectorEnv):
             eval_env = env.env_fns[0]
         return VectorSource(env, FactorySource(eval_env) if eval_env is not None else None)

@@ -15,6 +15,8 @@ Floats = NDArray[np.float32]
 
 #: Entries of a `Box` from which it is taken for a picture if it also has the shape of one.
 PICTURE_ENTRIES = 1024
+#: Numbers of a pixel.
+COLORS = (1, 3, 4)
 
 
 class Actions:
@@ -68,9 +70,15 @@ class Observations:
             raise InputError("the observation space has no entries")
 
     def rows(self, observation: Any, n: int) -> Floats:
-        """A batch of `n` observations as rows `[n, size]`."""
+        """A batch of `n` observations as rows `[n, size]`.
+
+        Raises:
+            InputError: If it is not of the space.
+        """
         if self._plain:
             array = np.asarray(observation, dtype=np.float32)
+            if array.size != n * self.size:
+                raise _misshapen("observations", array, [n, self.size])
             return np.ascontiguousarray(array.reshape(n, self.size))
         out = np.zeros((n, self.size), dtype=np.float32)
         for get, fill, place in self._leaves:
@@ -78,9 +86,17 @@ class Observations:
         return out
 
     def row(self, observation: Any, out: Floats) -> None:
-        """One observation as a row `[size]`, written to `out`."""
+        """One observation as a row `[size]`, written to `out`.
+
+        Raises:
+            InputError: If it is not of the space.
+        """
         if self._plain:
-            out[:] = np.asarray(observation).ravel()
+            array = np.asarray(observation)
+            if array.size != self.size:
+                # NumPy would repeat a single number.
+                raise _misshapen("observation", array, [self.size])
+            out[:] = array.ravel()
             return
         out[:] = 0.0
         for get, fill, place in self._leaves:
@@ -100,15 +116,15 @@ class Observations:
                     "so let the environment give positions and velocities, or features of the "
                     "picture (a wrapper with an encoder)"
                 )
-            self._leaf(name, int(np.prod(space.shape)), get, _fill_numbers)
+            self._leaf(name, int(np.prod(space.shape)), get, _filler(name))
         elif isinstance(space, spaces.MultiBinary):
-            self._leaf(name, int(np.prod(space.shape)), get, _fill_numbers)
+            self._leaf(name, int(np.prod(space.shape)), get, _filler(name))
         elif isinstance(space, spaces.Discrete):
-            self._leaf(name, int(space.n), get, _one_hot([int(space.n)], [int(space.start)]))
+            self._leaf(name, int(space.n), get, _one_hot(name, [int(space.n)], [int(space.start)]))
         elif isinstance(space, spaces.MultiDiscrete):
             counts = [int(n) for n in space.nvec.ravel()]
             starts = [int(n) for n in np.asarray(space.start).ravel()]
-            self._leaf(name, sum(counts), get, _one_hot(counts, starts))
+            self._leaf(name, sum(counts), get, _one_hot(name, counts, starts))
         else:
             raise InputError(
                 f"`{name}` is an observation of kind {type(space).__name__}, which is not "
@@ -124,29 +140,75 @@ class Observations:
 _Fill = Callable[[NDArray[Any], Floats], None]
 
 
-def _fill_numbers(values: NDArray[Any], out: Floats) -> None:
-    out[:] = values.reshape(out.shape)
+def _misshapen(name: str, array: NDArray[Any], expected: list[int]) -> InputError:
+    return InputError(
+        f"the environment gave `{name}` of shape {list(array.shape)}, where its observation_space "
+        f"has {expected}"
+    )
 
 
-def _one_hot(counts: list[int], starts: list[int]) -> _Fill:
+def _filler(name: str) -> _Fill:
+    """Fills in numbers as they are."""
+
+    def fill(values: NDArray[Any], out: Floats) -> None:
+        if values.size != out.size:
+            raise _misshapen(name, values, list(out.shape))
+        out[:] = values.reshape(out.shape)
+
+    return fill
+
+
+def _one_hot(name: str, counts: list[int], starts: list[int]) -> _Fill:
     """Fills in a 1 for the value of each choice."""
     firsts = np.cumsum([0, *counts[:-1]])
 
     def fill(values: NDArray[Any], out: Floats) -> None:
+        if values.size != len(out) * len(counts):
+            raise _misshapen(name, values, [len(out), len(counts)])
         chosen = values.reshape(len(out), len(counts)) - np.array(starts)
+        if not ((chosen >= 0) & (chosen < np.array(counts))).all():
+            raise InputError(
+                f"the environment gave `{name}` = {values.tolist()}, which its observation_space "
+                "does not contain"
+            )
         np.put_along_axis(out, (chosen + firsts).astype(np.int64), 1.0, axis=1)
 
     return fill
 
 
 def is_picture(space: spaces.Box) -> bool:
-    """Whether a `Box` is one of pixels: bytes in rows and columns."""
-    entries = int(np.prod(space.shape))
-    return len(space.shape) >= 2 and space.dtype == np.uint8 and entries >= PICTURE_ENTRIES
+    """Whether a `Box` is one of pixels: rows and columns of bytes or of colors."""
+    shape = space.shape
+    if int(np.prod(shape)) < PICTURE_ENTRIES:
+        return False
+    bytes_of_rows = len(shape) >= 2 and space.dtype == np.uint8
+    return bytes_of_rows or (len(shape) == 3 and (shape[0] in COLORS or shape[2] in COLORS))
 
 
-def _member(get: Callable[[Any], Any], key: object) -> Callable[[Any], Any]:
-    return lambda observation: get(observation)[key]
+def flatten(space: spaces.Space[Any], observation: Any) -> Floats:
+    """One observation of a `Dict`, `Tuple` or other space as the row of numbers that a policy
+    takes: `policy.act(fpo.flatten(env.observation_space, observation))`.
+
+    Raises:
+        InputError: If the space is not supported, or the observation is not of it.
+    """
+    observations = Observations(space)
+    row = np.zeros(observations.size, dtype=np.float32)
+    observations.row(observation, row)
+    return row
+
+
+def _member(get: Callable[[Any], Any], key: Any) -> Callable[[Any], Any]:
+    def member(observation: Any) -> Any:
+        try:
+            return get(observation)[key]
+        except (KeyError, IndexError):
+            raise InputError(
+                f"the environment gave an observation without `{key}`, which its "
+                "observation_space has"
+            ) from None
+
+    return member
 
 
 def _joined(name: str, key: object) -> str:

@@ -12,10 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import numpy as np
 
 from . import _native
-from ._errors import InputError
+from ._errors import InputError, whole
 from ._policy import Policy
 from ._progress import Progress
 from ._run import Evaluation, Returns, Run
@@ -81,11 +82,17 @@ def train(
     """
     sets, file = _settings(config)
     if steps is not None:
-        sets.append(f"train.steps={_toml(steps)}")
+        sets.append(f"train.steps={_steps(steps)}")
     if init_from is not None:
-        start = init_from.folder if isinstance(init_from, Run) else init_from
+        try:
+            start = os.fspath(init_from)
+        except TypeError:
+            raise InputError(
+                f"init_from is {type(init_from).__name__}: a run, or the path of one, of a "
+                "checkpoint or of a policy file"
+            ) from None
         # A JSON string is one of TOML, too.
-        sets.append(f"init.from={json.dumps(os.fspath(start))}")
+        sets.append(f"init.from={json.dumps(start)}")
     task, envs = _task(env, eval_env)
     return _run(
         task,
@@ -95,14 +102,14 @@ def train(
             task,
             observer,
             stop,
-            preset=preset,
+            preset=_text("preset", preset),
             sets=sets,
             config_file=file,
-            seed=seed,
-            out=None if out is None else os.fspath(out),
-            name=name,
+            seed=None if seed is None else whole("seed", seed, 0, 2**64 - 1),
+            out=_text("out", out),
+            name=_text("name", name),
             force=force,
-            threads=threads,
+            threads=_threads(threads),
             fixed_envs=envs,
         ),
     )
@@ -135,7 +142,7 @@ def resume(
     if file is not None:
         raise InputError("a file of settings belongs to a new run: pass a dictionary")
     if steps is not None:
-        sets.append(f"train.steps={_toml(steps)}")
+        sets.append(f"train.steps={_steps(steps)}")
     task, envs = (None, None) if env is None else _task(env, eval_env)
     return _run(
         task,
@@ -147,7 +154,7 @@ def resume(
             observer,
             stop,
             sets=sets,
-            threads=threads,
+            threads=_threads(threads),
             fixed_envs=envs,
         ),
     )
@@ -187,7 +194,11 @@ def evaluate(
         )
     try:
         zero, random = _native.evaluate(
-            policy._native, task, episodes=episodes, seed=seed, threads=threads
+            policy._native,
+            task,
+            episodes=whole("episodes", episodes, 1, 10**9),
+            seed=whole("seed", seed, 0, 2**64 - 1),
+            threads=_threads(threads),
         )
     finally:
         if isinstance(task, Source):
@@ -201,11 +212,26 @@ def _task(env: Any, eval_env: EnvFactory | None) -> tuple[str | Source, int | No
     if isinstance(env, (str, os.PathLike)):
         if eval_env is not None:
             raise InputError("eval_env belongs to a vector environment")
-        return os.fspath(env), None
+        name = os.fspath(env)
+        _check_no_gymnasium_id(name)
+        return name, None
     if isinstance(env, FpoVectorEnv):
         return env.task, env.num_envs
     source = source_of(env, eval_env)
     return source, source.num_envs
+
+
+def _check_no_gymnasium_id(name: str) -> None:
+    """Refuses the name of a registered environment that is no task of fpo, and says what to use."""
+    spec = gymnasium.registry.get(name)
+    if spec is None or any(task["name"] == name for task in _native.tasks()):
+        return
+    if name.startswith("fpo/"):
+        raise InputError(f"`{name}` is the task `{spec.kwargs['task']}` of fpo: pass that name")
+    raise InputError(
+        f"`{name}` is an environment of Gymnasium, no task of fpo: pass a function that makes it, "
+        f'`lambda: gymnasium.make("{name}")`'
+    )
 
 
 class _Observer:
@@ -224,7 +250,7 @@ class _Observer:
         self.can_evaluate = can_evaluate
         self.progress: Progress | None = None
 
-    def started(self, folder: str, task: str, done: int, total: int, restarted: int) -> None:
+    def started(self, folder: str, task: str, done: int, total: int, notes: list[str]) -> None:
         if not self.show:
             return
         self.progress = Progress(task, done, total)
@@ -234,14 +260,15 @@ class _Observer:
                 "note: no evaluations, because a vector environment cannot be copied: pass "
                 "eval_env=, a function that makes one of its environments"
             )
-        if restarted:
-            self.progress.line(f"note: {restarted} environments begin new episodes")
+        for note in notes:
+            self.progress.line(note)
 
     def iteration(self, row: dict[str, Any]) -> None:
         if self.progress is not None:
             self.progress.iteration(row)
         for callback in self.callbacks:
-            if callback(dict(row)) is False:
+            go_on = callback(dict(row))
+            if isinstance(go_on, (bool, np.bool_)) and not go_on:
                 self.stop.set()
 
     def evaluating(self) -> None:
@@ -274,7 +301,7 @@ def _run(
     call: Callable[[_Observer, _native.StopFlag], dict[str, Any]],
 ) -> Run:
     stop = _native.StopFlag()
-    callbacks = [] if callback is None else [callback] if callable(callback) else list(callback)
+    callbacks = _callbacks(callback)
     can_evaluate = task.can_evaluate if isinstance(task, Source) else True
     observer = _Observer(stop, callbacks, progress, can_evaluate)
     try:
@@ -287,6 +314,18 @@ def _run(
     run = Run(done["folder"])
     run.finished = done["finished"]
     return run
+
+
+def _callbacks(callback: Callback | Sequence[Callback] | None) -> list[Callback]:
+    if callback is None:
+        return []
+    if callable(callback):
+        return [callback]
+    if isinstance(callback, Sequence) and all(callable(one) for one in callback):
+        return list(callback)
+    raise InputError(
+        f"callback is {type(callback).__name__}: a function of the metrics, or a list of functions"
+    )
 
 
 @contextmanager
@@ -313,6 +352,26 @@ def _ctrl_c(stop: _native.StopFlag, show: bool) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _steps(steps: object) -> int:
+    """A number of steps, which may be written as `1e6`."""
+    if isinstance(steps, (float, np.floating)) and float(steps).is_integer():
+        steps = int(steps)
+    return whole("steps", steps, 1, 2**63 - 1)
+
+
+def _text(name: str, value: object) -> str | None:
+    """An argument that is a name or a path."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, os.PathLike):
+        return os.fsdecode(value)
+    raise InputError(f"{name} = {value!r}: text is expected")
+
+
+def _threads(threads: object) -> int | None:
+    return None if threads is None else whole("threads", threads, 1, 2**16 - 1)
 
 
 def _settings(
@@ -346,6 +405,8 @@ def _toml(value: Any) -> str:
         return repr(float(value))
     if isinstance(value, str):
         return value
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
     if isinstance(value, Sequence):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
     raise InputError(f"a setting is {type(value).__name__} {value!r}: a number, text or list")

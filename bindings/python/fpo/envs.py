@@ -12,7 +12,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from . import _native
-from ._errors import InputError
+from ._errors import InputError, whole
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
@@ -81,13 +81,15 @@ class FpoVectorEnv(VectorEnv[Floats, Floats, NDArray[Any]]):
     """
 
     metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.SAME_STEP}
+    render_mode: str | None = None
 
     def __init__(
         self, task: str, num_envs: int = 1, seed: int = 0, *, threads: int | None = None
     ) -> None:
         self.task = task
-        self.num_envs = num_envs
-        self._native = _native.VecEnv(task, num_envs, _seed(seed), threads)
+        self.num_envs = whole("num_envs", num_envs, 1, 1 << 20)
+        threads = None if threads is None else whole("threads", threads, 1, 2**16 - 1)
+        self._native = _native.VecEnv(task, self.num_envs, _seed(seed), threads)
         observation, action = _spaces(self._native.spec())
         self.single_observation_space: spaces.Box = observation
         self.single_action_space: spaces.Box = action
@@ -174,6 +176,4 @@ class FpoEnv(gymnasium.Env[Floats, Floats]):
 
 
 def _seed(seed: int) -> int:
-    if not 0 <= seed < 1 << 64:
-        raise InputError(f"seed = {seed} is out of range: 0 to 2^64 - 1")
-    return int(seed)
+    return whole("seed", seed, 0, 2**64 - 1)

@@ -3,7 +3,7 @@
 use crate::errors::{exception, input};
 use crate::host::serve;
 use crate::policy::Policy;
-use crate::session::{TaskArg, evaluation_dicts};
+use crate::session::{OF_PYTHON, TaskArg, evaluation_dicts};
 use fpo::embed::{self, Failure};
 use fpo_learn::evaluate::evaluate_both;
 use pyo3::prelude::*;
@@ -33,9 +33,18 @@ pub(crate) fn evaluate<'py>(
     let (evaluation, raised) = serve(py, move |host| {
         let task = match task {
             Some(task) => task.find(&host)?,
+            None if policy.task().starts_with(OF_PYTHON) => {
+                return Err(Failure::Input(format!(
+                    "the policy was trained on `{}`, an environment in Python: pass env=, a \
+                     function that makes it",
+                    policy.task()
+                )));
+            }
             None if source.is_dir() => embed::task_of_run(&source, policy.task())?,
             None => embed::find_task(policy.task())?,
         };
+        let adapted = policy.adaptation().apply(task);
+        let task = adapted.map_err(|e| Failure::Input(e.to_string()))?;
         let spec = task.spec();
         let sizes = [policy.observation_dim(), policy.action_dim()];
         if sizes != [spec.observation_dim(), spec.action_dim()] {

@@ -110,4 +110,9 @@ impl Policy {
     fn noise_dim(&self) -> usize {
         self.policy.noise_dim()
     }
+
+    #[getter]
+    fn action_repeat(&self) -> u32 {
+        self.policy.adaptation().action_repeat
+    }
 }

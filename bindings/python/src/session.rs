@@ -9,7 +9,7 @@ use fpo_files::quoted;
 use fpo_learn::evaluate::{Evaluation, Returns};
 use fpo_learn::trainer::Row;
 use fpo_run::config::{self, Config};
-use fpo_run::run::{Event, Observer, Outcome, RunFolder, Session};
+use fpo_run::run::{Event, Observer, Outcome, Resuming, Session};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 use std::ffi::OsString;
@@ -38,6 +38,9 @@ impl StopFlag {
         self.0.load(Ordering::Relaxed)
     }
 }
+
+/// How the names of tasks that are environments in Python begin (`Source` in `fpo/_sources.py`).
+pub(crate) const OF_PYTHON: &str = "py-";
 
 /// What is trained on: a task's name or file, or a source of environments in Python.
 pub(crate) enum TaskArg {
@@ -159,27 +162,23 @@ pub(crate) fn resume<'py>(
 ) -> PyResult<Bound<'py, PyDict>> {
     let task = task.map(TaskArg::of).transpose()?;
     run(py, observer, stop, threads, move |host, threads| {
-        let folder = RunFolder::open(&folder)?;
-        let config = config::load_recorded(&folder.config(), &sets)?;
-        let task = match task {
-            Some(task) => task.find(host)?,
-            None => embed::task_of_run(folder.path(), &config.task)?,
-        };
-        let (here, there) = (&task.spec().name, &config.task);
-        if here != there {
-            let folder = quoted(folder.path());
+        let resuming = Resuming::open(&folder, &sets)?;
+        let task = task.map(|task| task.find(host)).transpose()?;
+        let envs = resuming.config().env.num_envs;
+        if fixed_envs.is_some_and(|fixed| fixed != envs) {
             return Err(Failure::Input(format!(
-                "{folder} is a run of `{there}`, not of `{here}`"
+                "{} was trained with {envs} environments: resume it with as many",
+                quoted(resuming.path())
             )));
         }
-        if fixed_envs.is_some_and(|envs| envs != config.env.num_envs) {
+        if task.is_none() && resuming.config().task.starts_with(OF_PYTHON) {
             return Err(Failure::Input(format!(
-                "{} was trained with {} environments: resume it with as many",
-                quoted(folder.path()),
-                config.env.num_envs
+                "{} is a run of `{}`, an environment in Python: pass it again as env=",
+                quoted(resuming.path()),
+                resuming.config().task
             )));
         }
-        Ok(Session::resume(folder, config, task, threads)?)
+        resuming.resume(task, embed::task_of_run, threads)
     })
 }
 
@@ -188,7 +187,6 @@ struct Done {
     folder: PathBuf,
     env_steps: u64,
     last_saved: Option<PathBuf>,
-    restarted: usize,
     /// Whether all iterations were done.
     result: Result<bool, Failure>,
 }
@@ -217,7 +215,6 @@ fn run<'py>(
             folder: session.folder().path().to_owned(),
             env_steps: session.trainer().env_steps(),
             last_saved: session.last_saved().map(Path::to_owned),
-            restarted: session.trainer().restarted_episodes(),
             result: result
                 .map(|outcome| outcome == Outcome::Finished)
                 .map_err(Failure::from),
@@ -237,7 +234,6 @@ fn run<'py>(
     result.set_item("folder", done.folder)?;
     result.set_item("env_steps", done.env_steps)?;
     result.set_item("finished", finished)?;
-    result.set_item("restarted", done.restarted)?;
     Ok(result)
 }
 
@@ -287,10 +283,10 @@ impl PyObserver {
             trainer.env_steps(),
             trainer.total_iterations() * session.config().env.transitions() as u64,
         );
-        let restarted = trainer.restarted_episodes();
+        let notes = embed::notes(session);
         let task = session.config().task.clone();
         self.notify(move |observer| {
-            let about = (folder, task, steps.0, steps.1, restarted);
+            let about = (folder, task, steps.0, steps.1, notes);
             observer.call_method1("started", about).map(|_| ())
         });
     }

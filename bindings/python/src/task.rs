@@ -22,10 +22,15 @@ use rand_core::Rng;
 use std::sync::Arc;
 
 /// Environments of a source.
+#[derive(Clone)]
 pub(crate) struct PyTask {
     spec: EnvSpec,
     source: Arc<Py<PyAny>>,
     can_evaluate: bool,
+    /// Whether environments are stepped all together, by a vector environment.
+    vector: bool,
+    /// Steps of the environment for which an action is held.
+    repeat: u32,
     host: Host,
 }
 
@@ -47,6 +52,8 @@ impl PyTask {
         Ok(Self {
             spec,
             can_evaluate: source.getattr("can_evaluate")?.extract()?,
+            vector: !source.getattr("num_envs")?.is_none(),
+            repeat: 1,
             source: Arc::new(source.clone().unbind()),
             host,
         })
@@ -72,11 +79,12 @@ impl Task for PyTask {
         options: VecEnvOptions,
     ) -> Result<Box<dyn VecEnv>, MakeError> {
         let evaluating = options.stream == Stream::EvalReset;
-        let (source, spec) = (Arc::clone(&self.source), self.spec.clone());
+        let (source, spec, repeat) = (Arc::clone(&self.source), self.spec.clone(), self.repeat);
         let episodes = Episodes::new(&spec, first, count, options)?;
         let made = self.host.try_call(move |py| {
             let batch = source.bind(py).call_method1("batch", (count, evaluating))?;
             let mut core = Core::new(&spec, count, episodes, batch.unbind());
+            core.repeat = repeat;
             core.reset_all(py)?;
             Ok(core)
         });
@@ -88,6 +96,31 @@ impl Task for PyTask {
             host: self.host.clone(),
             failed: None,
         }))
+    }
+
+    /// Single environments are stepped several times, or end their episodes earlier.
+    fn adapted(&self, spec: &EnvSpec, repeat: u32) -> Option<Result<Arc<dyn Task>, MakeError>> {
+        if self.vector {
+            return Some(Err(MakeError(
+                "env.step_limit and env.action_repeat do not reach into a vector environment: pass \
+                 a function that makes one of its environments, or wrap those"
+                    .into(),
+            )));
+        }
+        let own = self.spec.step_limit.map(|limit| limit.div_ceil(repeat));
+        if let (Some(own), Some(limit)) = (own, spec.step_limit)
+            && own < limit
+        {
+            return Some(Err(MakeError(format!(
+                "env.step_limit = {limit}, but the environment itself ends its episodes after \
+                 {own} steps of the policy: make it with another max_episode_steps"
+            ))));
+        }
+        Some(Ok(Arc::new(Self {
+            spec: spec.clone(),
+            repeat: repeat * self.repeat,
+            ..self.clone()
+        })))
     }
 
     /// The interpreter steps one batch at a time, and a vector environment is one.
@@ -189,6 +222,8 @@ struct Core {
     episodes: Episodes,
     /// Environments that are still stepped.
     active: Vec<bool>,
+    /// Steps of an environment for which its action is held.
+    repeat: u32,
     /// `[N, action_dim]`
     actions: Vec<f32>,
     action_dim: usize,
@@ -211,6 +246,7 @@ impl Core {
             batch,
             episodes,
             active: vec![true; count],
+            repeat: 1,
             actions: vec![0.0; count * ad],
             action_dim: ad,
             observations: vec![0.0; count * od],
@@ -243,9 +279,49 @@ impl Core {
     }
 
     fn step(&mut self, py: Python<'_>) -> PyResult<()> {
+        let (rewards, ends) = self.step_held(py)?;
+        let od = self.observation_dim;
+        let mut ended = Vec::new();
+        for i in (0..ends.len()).filter(|i| self.active[*i]) {
+            self.outcomes[i] = self.episodes.step(i, rewards[i], ends[i]);
+            if self.outcomes[i].ended.is_some() {
+                let row = i * od..(i + 1) * od;
+                self.last[row.clone()].copy_from_slice(&self.observations[row]);
+                ended.push(i);
+            }
+        }
+        if ended.is_empty() {
+            return Ok(());
+        }
+        self.reset(py, &ended)
+    }
+
+    /// Steps with each action as long as it is held, and no environment beyond its end. Returns
+    /// sums of rewards, and how the steps ended.
+    fn step_held(&mut self, py: Python<'_>) -> PyResult<(Vec<f32>, Vec<StepEnd>)> {
+        let n = self.outcomes.len();
+        let (mut sums, mut ended) = (vec![0.0; n], vec![StepEnd::Running; n]);
+        let mut running = self.active.clone();
+        for _ in 0..self.repeat {
+            let (rewards, ends) = self.step_once(py, &running)?;
+            for i in (0..n).filter(|i| running[*i]) {
+                sums[i] += rewards[i];
+                ended[i] = ends[i];
+            }
+            let runs = |(runs, end): (&bool, &StepEnd)| *runs && *end == StepEnd::Running;
+            running = running.iter().zip(&ended).map(runs).collect();
+            if !running.contains(&true) {
+                break;
+            }
+        }
+        Ok((sums, ended))
+    }
+
+    /// Steps the environments `active` once.
+    fn step_once(&mut self, py: Python<'_>, active: &[bool]) -> PyResult<(Vec<f32>, Vec<StepEnd>)> {
         let (n, od) = (self.outcomes.len(), self.observation_dim);
         let actions = matrix(py, &self.actions, self.action_dim)?;
-        let active = PyArray1::from_slice(py, &self.active);
+        let active = PyArray1::from_slice(py, active);
         let given = self
             .batch
             .bind(py)
@@ -265,24 +341,12 @@ impl Core {
                 ends.len()
             )));
         }
-        let mut ended = Vec::new();
-        for i in (0..n).filter(|i| self.active[*i]) {
-            let end = match ends[i] {
-                0 => StepEnd::Running,
-                1 => StepEnd::Terminated,
-                _ => StepEnd::Truncated,
-            };
-            self.outcomes[i] = self.episodes.step(i, rewards[i], end);
-            if self.outcomes[i].ended.is_some() {
-                let row = i * od..(i + 1) * od;
-                self.last[row.clone()].copy_from_slice(&self.observations[row]);
-                ended.push(i);
-            }
-        }
-        if ended.is_empty() {
-            return Ok(());
-        }
-        self.reset(py, &ended)
+        let end = |end: &u8| match end {
+            0 => StepEnd::Running,
+            1 => StepEnd::Terminated,
+            _ => StepEnd::Truncated,
+        };
+        Ok((rewards.to_vec(), ends.iter().map(end).collect()))
     }
 }
 

@@ -17,18 +17,20 @@ import fpo
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = ROOT / "bindings/python/examples"
-#: What examples need besides the package.
-NEEDS = {
-    "two_goals.py": ["matplotlib"],
-    "optuna_sweep.py": ["optuna"],
-    "wandb_callback.py": ["wandb"],
+#: What examples need that .ci/python has in another environment only.
+PEERS = {
     "compare_sb3.py": ["stable_baselines3", "mujoco"],
+    "train_sb3.py": ["stable_baselines3"],
 }
 FEW = ["--steps", "512"]
 ARGUMENTS = {
     "ten_lines.py": ["512"],
     "optuna_sweep.py": [*FEW, "--trials", "2"],
-    "compare_sb3.py": ["--steps", "512", "--envs", "4"],
+    "compare_sb3.py": ["--steps", "512", "--envs", "4", "--rounds", "1"],
+    "compare_command.py": ["--steps", "16384", "--rounds", "1"],
+    # Three updates.
+    "cleanrl_style.py": ["--steps", "768", "--envs", "4"],
+    "train_sb3.py": ["--steps", "256", "--envs", "4"],
 }
 
 
@@ -73,11 +75,14 @@ def test_snippets_of_the_documents_run(page, monkeypatch):
         exec(compile(block, page, "exec"), names)
 
 
-@pytest.mark.parametrize("example", sorted(path.name for path in EXAMPLES.glob("*.py")))
+def examples():
+    for name in sorted(path.name for path in EXAMPLES.glob("*.py")):
+        marks = pytest.mark.peers(*PEERS[name]) if name in PEERS else ()
+        yield pytest.param(name, marks=marks)
+
+
+@pytest.mark.parametrize("example", list(examples()))
 def test_examples_run(example, empty_folder):
-    missing = [module for module in NEEDS.get(example, []) if not available(module)]
-    if missing:
-        pytest.skip(f"{', '.join(missing)} not installed")
     done = subprocess.run(
         [sys.executable, str(EXAMPLES / example), *ARGUMENTS.get(example, FEW)],
         capture_output=True,
@@ -87,6 +92,12 @@ def test_examples_run(example, empty_folder):
     assert done.returncode == 0, done.stderr
     if example == "two_goals.py":
         assert (empty_folder / "two-goals.svg").stat().st_size > 10_000
+    if example == "optuna_sweep.py":
+        assert "best return" in done.stdout
+        assert {path.name for path in Path("runs/sweep").iterdir()} == {"trial0", "trial1"}
+    if example == "wandb_callback.py":
+        [logged] = Path("wandb").glob("offline-run-*/*.wandb")
+        assert logged.stat().st_size > 1000
 
 
 def test_the_page_names_every_example():

@@ -122,6 +122,9 @@ def test_wrong_calls_are_refused():
         (lambda: fpo.make_vec("cheetah-rum"), "did you mean `cheetah-run`"),
         (lambda: fpo.make("cheetah-rum"), "did you mean `cheetah-run`"),
         (lambda: fpo.make_vec("cheetah-run", 0), "num_envs = 0"),
+        (lambda: fpo.make_vec("cheetah-run", -3), "num_envs = -3"),
+        (lambda: fpo.make_vec("cheetah-run", 2.5), "num_envs = 2.5: a whole number"),
+        (lambda: fpo.make_vec("cheetah-run", 2, threads=0), "threads = 0"),
         (lambda: fpo.make_vec("cheetah-run", seed=-1), "seed = -1"),
         (lambda: fpo.make("cheetah-run", render_mode="human"), "rgb_array"),
         (lambda: env.reset(seed=[1, 2]), "one seed"),
@@ -158,8 +161,10 @@ def test_a_script_in_the_manner_of_cleanrl():
         assert np.linalg.norm(final - following) > np.linalg.norm(following) * 0.01
 
 
+@pytest.mark.peers("stable_baselines3")
 def test_stable_baselines3_trains_on_them():
-    sb3 = pytest.importorskip("stable_baselines3")
+    import stable_baselines3 as sb3
+
     from fpo.sb3 import SB3VecEnv
 
     env = SB3VecEnv(fpo.make_vec("Hopper-v5", 4))

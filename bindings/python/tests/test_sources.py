@@ -116,9 +116,11 @@ def test_environments_without_final_observations_are_refused():
         batch.step(ACTIONS, ALL)
 
 
+@pytest.mark.peers("envpool")
 def test_envpool_begins_single_environments():
     """Hoppers fall at different times; one that begins stands still, but for 0.005."""
-    envpool = pytest.importorskip("envpool")
+    import envpool
+
     env = envpool.make("Hopper-v4", env_type="gymnasium", num_envs=6, seed=1)
     source = source_of(env)
     assert (source.num_envs, source.can_evaluate, len(source.low)) == (6, False, 3)
@@ -184,6 +186,7 @@ def test_dictionaries_are_flattened_in_both_ways():
         assert sorted(row.tolist()) == sorted(
             np.float32(spaces.flatten(space, single)).tolist()
         )
+    assert np.array_equal(fpo.flatten(space, singles[0]), rows[0])
     batch = concatenate(space, singles, create_empty_array(space, 5))
     assert np.array_equal(observations.rows(batch, 5), rows)
 
@@ -197,6 +200,7 @@ def test_dictionaries_are_flattened_in_both_ways():
         (spaces.Box(-1, 1, (2,)), spaces.Box(-np.inf, 1, (2,)), "finite bounds"),
         (spaces.Box(-1, 1, (2,)), spaces.Box(1, 1, (2,)), "finite bounds"),
         (spaces.Box(0, 255, (84, 84, 3), np.uint8), spaces.Box(-1, 1, (2,)), "is a picture"),
+        (spaces.Box(0, 1, (3, 64, 64)), spaces.Box(-1, 1, (2,)), "is a picture"),
         (
             spaces.Dict({"eye": spaces.Box(0, 255, (64, 64), np.uint8)}),
             spaces.Box(-1, 1, (2,)),

@@ -101,7 +101,8 @@ def test_a_run_has_everything(empty_folder):
 
     frame = pandas.DataFrame(run.metrics)
     assert len(frame) == 6 and frame["env_steps"].iloc[-1] == 6 * ITERATION
-    with pytest.raises(fpo.InputError, match="already holds a run"):
+    assert fpo.Policy.load(run).task == "py-Point"
+    with pytest.raises(fpo.InputError, match="already holds a run.* force=True"):
         fpo.train(Point, steps=256, seed=3, out="here", config=SMALL, **QUIET)
     fpo.train(Point, steps=256, seed=3, out="here", config=SMALL, force=True, **QUIET)
     assert run.env_steps == 256
@@ -312,6 +313,16 @@ def test_an_exception_while_environments_are_made_is_raised():
     assert not Path("runs/py-Point-fast-seed0/config.toml").exists()
 
 
+def test_an_environment_that_cannot_be_closed_loses_nothing():
+    class Stuck(Point):
+        def close(self):
+            raise OSError("the window is gone")
+
+    with pytest.warns(UserWarning, match="the window is gone"):
+        run = fpo.train(Stuck, steps=ITERATION, config=SMALL, **QUIET)
+    assert run.finished
+
+
 def test_an_exception_in_an_evaluation_is_raised():
     run = fpo.train(Point, steps=ITERATION, config=SMALL, **QUIET)
 
@@ -342,9 +353,19 @@ def test_a_number_that_is_not_finite_is_reported():
         ({"config": {"optimizer.epochs": None}}, "a number, text or list"),
         ({"config": 5}, "a dictionary or the path of a file"),
         ({"config": "nowhere.toml"}, "nowhere.toml"),
-        ({"steps": 0}, "train.steps"),
-        ({"steps": "many"}, "train.steps"),
-        ({"name": "a/b"}, "the name of one folder"),
+        ({"steps": 0}, "steps = 0 is out of range"),
+        ({"steps": "many"}, "steps = 'many': a whole number"),
+        ({"steps": 1.5}, "steps = 1.5: a whole number"),
+        ({"seed": -1}, "seed = -1 is out of range"),
+        ({"seed": "7"}, "seed = '7': a whole number"),
+        ({"threads": 0}, "threads = 0 is out of range: 1 to 65535"),
+        ({"callback": 5}, "callback is int: a function of the metrics"),
+        ({"callback": [print, 5]}, "callback is list: a function"),
+        ({"eval_env": Point}, "eval_env belongs to a vector environment"),
+        ({"name": "a/b"}, "name= is the name of one folder"),
+        ({"name": 5}, "name = 5: text"),
+        ({"preset": 5}, "preset = 5: text"),
+        ({"init_from": 5}, "init_from is int: a run"),
     ],
 )
 def test_wrong_arguments_are_answered_in_one_line(arguments, words):
@@ -353,6 +374,176 @@ def test_wrong_arguments_are_answered_in_one_line(arguments, words):
     assert "\n" not in str(refused.value)
     assert isinstance(refused.value, ValueError) and isinstance(refused.value, fpo.Error)
     assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("Pendulum-v1", r'a function that makes it, `lambda: gymnasium.make\("Pendulum-v1"\)`'),
+        ("fpo/cheetah-run-v0", "is the task `cheetah-run` of fpo"),
+    ],
+)
+def test_a_name_of_gymnasium_is_no_task(name, words):
+    with pytest.raises(fpo.InputError, match=words):
+        fpo.train(name)
+
+
+def test_steps_may_be_written_as_a_float():
+    run = fpo.train("bandit-two_modes", steps=5.12e2, config=SMALL, **QUIET)
+    assert run.env_steps == 512
+
+
+def test_numbers_of_numpy_stop_a_run_too():
+    def callback(row):
+        return np.float64(row["iteration"]) < 2
+
+    run = fpo.train(
+        "bandit-two_modes", steps=9 * ITERATION, config=SMALL, callback=callback, **QUIET
+    )
+    assert run.env_steps == 2 * ITERATION
+
+
+class OldStyle(Point):
+    """As in Gym before 0.26."""
+
+    def step(self, action):
+        shown, reward, terminated, truncated, infos = super().step(action)
+        return shown, reward, terminated or truncated, infos
+
+
+class OldReset(Point):
+    def reset(self, **arguments):
+        return super().reset(**arguments)[0]
+
+
+class Narrow(Point):
+    """Gives fewer numbers than it says."""
+
+    def reset(self, **arguments):
+        shown, infos = super().reset(**arguments)
+        return shown[:1], infos
+
+
+class Undecided(Point):
+    observation_space = spaces.Dict(
+        {"x": spaces.Box(-4, 4, (2,), np.float32), "gear": spaces.Discrete(3)}
+    )
+
+    def reset(self, **arguments):
+        shown, infos = super().reset(**arguments)
+        return {"x": shown, "gear": 3}, infos
+
+
+class Partial(Undecided):
+    def reset(self, **arguments):
+        shown, infos = super().reset(**arguments)
+        return {"x": shown["x"]}, infos
+
+
+class Rewarded(Point):
+    """Gives its reward in an array, as some environments do by mistake."""
+
+    def step(self, action):
+        shown, reward, *rest = super().step(action)
+        return shown, np.array([reward]), *rest
+
+
+POINT = Point()
+
+
+@pytest.mark.parametrize(
+    ("env", "words"),
+    [
+        (lambda: POINT, "the same environment twice"),
+        (Rewarded, "the reward ndarray"),
+        (OldStyle, "step returned 4 values, where Gymnasium expects five"),
+        (OldReset, "reset returned ndarray"),
+        (Narrow, r"`observation` of shape \[1\], where its observation_space has \[2\]"),
+        (Undecided, r"`gear` = \[3\], which its observation_space does not contain"),
+        (Partial, "without `gear`"),
+    ],
+)
+def test_what_an_environment_does_wrong_is_said_in_one_line(env, words):
+    with pytest.raises(fpo.InputError, match=words) as refused:
+        fpo.train(env, steps=2 * ITERATION, config=SMALL, **QUIET)
+    assert "\n" not in str(refused.value)
+
+
+def test_actions_are_held_and_episodes_shortened():
+    """Steps 1 to 7 of an episode reward 1 to 7. Held for three steps, actions gain 1 + 2 + 3, 4 + 5
+    + 6 and 7; two of them end an episode of that limit."""
+    actions = []
+
+    class Held(Counting):
+        def step(self, action):
+            actions.append(float(action[0]))
+            return super().step(action)
+
+    def train(**settings):
+        actions.clear()
+        config = SMALL | {f"env.{name}": value for name, value in settings.items()}
+        return fpo.train(
+            lambda: Held(7), steps=ITERATION, config=config, force=True, progress=False
+        )
+
+    run = train(action_repeat=3)
+    assert run.metrics["episode_return"].tolist() == [28.0]
+    assert run.metrics["episode_length"].tolist() == [3.0]
+    assert run.metrics["eval/zero_noise"].tolist() == [28.0]
+    assert run.policy().action_repeat == 3
+    # The policy says how long it holds an action.
+    assert fpo.evaluate(run, lambda: Held(7), episodes=2).zero_noise.mean == 28.0
+    first = actions[: 16 * 3]
+    assert np.array_equal(first[:16], first[16:32]) and np.array_equal(first[:16], first[32:])
+
+    run = train(action_repeat=3, step_limit=2)
+    assert run.metrics["episode_return"].tolist() == [21.0]
+    assert run.metrics["eval/zero_noise"].tolist() == [21.0]
+    run = train(step_limit=4, action_repeat=1)
+    assert run.metrics["episode_return"].tolist() == [10.0]
+
+
+@pytest.mark.parametrize(
+    ("env", "settings", "words"),
+    [
+        (
+            lambda: sync(Point, AutoresetMode.SAME_STEP),
+            {"env.action_repeat": 2},
+            "do not reach into a vector environment",
+        ),
+        (
+            lambda: sync(Point, AutoresetMode.NEXT_STEP),
+            {"env.step_limit": 5},
+            "do not reach into a vector environment",
+        ),
+        (
+            lambda: lambda: gymnasium.wrappers.TimeLimit(Point(), 6),
+            {"env.step_limit": 4, "env.action_repeat": 2},
+            "itself ends its episodes after 3 steps of the policy",
+        ),
+    ],
+)
+def test_limits_that_do_not_reach_an_environment_are_refused(env, settings, words):
+    with pytest.raises(fpo.InputError, match=words):
+        fpo.train(env(), steps=ITERATION, config=SMALL | settings, **QUIET)
+    assert not list(Path("runs").glob("*/config.toml"))
+
+
+def test_a_run_of_an_environment_in_python_needs_it_again():
+    run = fpo.train(Point, steps=ITERATION, config=SMALL, **QUIET)
+    with pytest.raises(fpo.InputError, match="pass it again as env="):
+        fpo.resume(run, steps=2 * ITERATION)
+    with pytest.raises(fpo.InputError, match="a run of py-Point, not of py-Counting"):
+        fpo.resume(run, Counting, steps=2 * ITERATION)
+    with pytest.raises(fpo.InputError, match="pass env=, a function that makes it"):
+        fpo.evaluate(run)
+
+
+def test_what_a_run_begins_with_is_shown(capfd):
+    first = fpo.train("bandit-two_modes", steps=ITERATION, config=SMALL, **QUIET)
+    arguments = {"steps": ITERATION, "config": SMALL, "out": "b", "init_from": first}
+    fpo.train("bandit-two_modes", **arguments)
+    assert "beginning from" in capfd.readouterr().err
 
 
 def test_ctrl_c_saves_and_returns():

@@ -36,10 +36,10 @@ impl Adaptation {
     /// step then is one of the policy's.
     ///
     /// Environments of the changed task are single ones, also where the task makes batches itself
-    /// ([`Task::make_vec`]).
+    /// ([`Task::make_vec`]), unless it knows how to change those ([`Task::adapted`]).
     ///
     /// # Errors
-    /// If the task is not valid ([`EnvSpec::check`]), or becomes so.
+    /// If the task is not valid ([`EnvSpec::check`]), becomes so, or refuses the change.
     pub fn apply(self, task: Arc<dyn Task>) -> Result<Arc<dyn Task>, MakeError> {
         if self.is_none() {
             return Ok(task);
@@ -55,6 +55,9 @@ impl Adaptation {
             ..own.clone()
         };
         spec.check()?;
+        if let Some(adapted) = task.adapted(&spec, repeat) {
+            return adapted;
+        }
         Ok(Arc::new(AdaptedTask { spec, repeat, task }))
     }
 }
@@ -71,8 +74,14 @@ impl Task for AdaptedTask {
     }
 
     fn make(&self) -> Result<Box<dyn Env>, MakeError> {
+        let env = crate::check::make_checked(self.task.as_ref()).map_err(|MakeError(why)| {
+            MakeError(format!(
+                "{why} (`env.step_limit` and `env.action_repeat` change single environments: leave \
+                 them out, or implement `Task::make` or `Task::adapted`)"
+            ))
+        })?;
         Ok(Box::new(Adapted {
-            env: crate::check::make_checked(self.task.as_ref())?,
+            env,
             spec: self.spec.clone(),
             repeat: self.repeat,
             extras: Extras::default(),

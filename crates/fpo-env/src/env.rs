@@ -2,6 +2,7 @@
 
 use crate::{EnvGroup, Extras, VecEnv, VecEnvOptions};
 use fpo_rng::Philox;
+use std::sync::Arc;
 
 /// The constants of an environment: names, sizes and limits.
 #[derive(Clone, Debug, PartialEq)]
@@ -274,6 +275,19 @@ pub trait Task: Send + Sync {
         options: VecEnvOptions,
     ) -> Result<Box<dyn VecEnv>, MakeError> {
         Ok(Box::new(EnvGroup::new(self, first, count, options)?))
+    }
+
+    /// This task with the constants `spec`, which have another step limit or other seconds a step,
+    /// and with actions that are each held for `repeat` of its own steps; rewards of a held action
+    /// are summed, and an end of the episode ends it. None, as by default, where
+    /// [`crate::Adaptation`] is to do that with single environments; a task whose environments come
+    /// in batches only does it here.
+    ///
+    /// # Errors
+    /// If its environments cannot be changed so: one sentence that says what to do.
+    fn adapted(&self, spec: &EnvSpec, repeat: u32) -> Option<Result<Arc<dyn Task>, MakeError>> {
+        let _ = (spec, repeat);
+        None
     }
 
     /// Into how many batches a run may cut its environments; 1 where all must be stepped in one

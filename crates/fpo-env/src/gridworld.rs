@@ -15,7 +15,7 @@ mod picture;
 mod tests;
 mod world;
 
-pub use layout::{Cell, Layout, Position, SIZE};
+pub use layout::{Cell, InvalidMap, Layout, Position, SIZE};
 
 use crate::{Env, EnvSpec, MakeError, Task};
 use layout::{LAYOUTS, PLANS};
@@ -28,7 +28,7 @@ pub const STEP_LIMIT: u32 = 100;
 /// A layout as a task.
 struct GridTask {
     spec: EnvSpec,
-    layout: &'static Layout,
+    layout: Arc<Layout>,
 }
 
 impl Task for GridTask {
@@ -37,25 +37,32 @@ impl Task for GridTask {
     }
 
     fn make(&self) -> Result<Box<dyn Env>, MakeError> {
-        Ok(Box::new(GridWorld::new(self.spec.clone(), self.layout)))
+        let layout = Arc::clone(&self.layout);
+        Ok(Box::new(GridWorld::new(self.spec.clone(), layout)))
     }
+}
+
+/// The task called `name` in a layout of one's own.
+pub fn task(name: &str, summary: &str, layout: Arc<Layout>) -> Arc<dyn Task> {
+    let spec = EnvSpec {
+        name: name.into(),
+        summary: summary.into(),
+        observation: vec![("position".into(), 2)],
+        action_min: vec![-1.0; 2],
+        action_max: vec![1.0; 2],
+        // No time is simulated; films show ten steps a second.
+        control_timestep: 0.1,
+        step_limit: Some(STEP_LIMIT),
+    };
+    Arc::new(GridTask { spec, layout })
 }
 
 /// The five tasks.
 pub(crate) fn tasks() -> impl Iterator<Item = Arc<dyn Task>> {
-    PLANS.iter().zip(LAYOUTS.iter()).map(|(plan, layout)| {
-        let spec = EnvSpec {
-            name: plan.name.into(),
-            summary: plan.summary.into(),
-            observation: vec![("position".into(), 2)],
-            action_min: vec![-1.0; 2],
-            action_max: vec![1.0; 2],
-            // No time is simulated; films show ten steps a second.
-            control_timestep: 0.1,
-            step_limit: Some(STEP_LIMIT),
-        };
-        Arc::new(GridTask { spec, layout }) as Arc<dyn Task>
-    })
+    PLANS
+        .iter()
+        .zip(LAYOUTS.iter())
+        .map(|(plan, layout)| task(plan.name, plan.summary, Arc::clone(layout)))
 }
 
 /// The layout of the task called `task`, as in `gridworld-two_walls`.

@@ -327,3 +327,67 @@ fn adapted_tasks_hold_actions() {
     let episode = step(1.0).ended.expect("two actions");
     assert_eq!((episode.length, episode.total_reward), (2, 6.0));
 }
+
+/// A task without single environments.
+struct BatchesOnly {
+    spec: EnvSpec,
+    /// What it was adapted with, if it knows how to.
+    repeat: Option<u32>,
+}
+
+impl Task for BatchesOnly {
+    fn spec(&self) -> &EnvSpec {
+        &self.spec
+    }
+
+    fn make(&self) -> Result<Box<dyn Env>, MakeError> {
+        Err(MakeError("they come in batches only".into()))
+    }
+
+    fn make_vec(
+        &self,
+        first: u32,
+        count: usize,
+        options: VecEnvOptions,
+    ) -> Result<Box<dyn VecEnv>, MakeError> {
+        Ok(Box::new(Batch {
+            episodes: Episodes::new(&self.spec, first, count, options)?,
+            observations: vec![0.0; count * self.spec.observation_dim()],
+            count,
+        }))
+    }
+
+    fn adapted(&self, spec: &EnvSpec, repeat: u32) -> Option<Result<Arc<dyn Task>, MakeError>> {
+        self.repeat?;
+        let (spec, repeat) = (spec.clone(), Some(repeat));
+        Some(Ok(Arc::new(Self { spec, repeat })))
+    }
+}
+
+/// Batches cannot be changed from outside: their task does it, or it is said what to do.
+#[test]
+fn batches_are_adapted_by_their_task_or_not_at_all() {
+    let adaptation = Adaptation {
+        step_limit: 5,
+        action_repeat: 2,
+    };
+    let adapted = |repeat| {
+        let spec = valid().spec;
+        adaptation
+            .apply(Arc::new(BatchesOnly { spec, repeat }))
+            .unwrap()
+    };
+    let able = adapted(Some(1));
+    assert_eq!(
+        (able.spec().step_limit, able.spec().control_timestep),
+        (Some(5), 0.2)
+    );
+    let made = make_vec(able.as_ref(), 0, 3, OPTIONS);
+    assert_eq!(made.map(|envs| envs.len()).ok(), Some(3));
+    let error = make_vec(adapted(None).as_ref(), 0, 3, OPTIONS).err();
+    let error = error.expect("no single environments").to_string();
+    assert!(
+        error.contains("in batches only") && error.contains("`Task::adapted`"),
+        "{error}"
+    );
+}

@@ -28,6 +28,6 @@ pub use read::{absence, dangling, if_there, read_capped, read_own};
 pub use stand_in::{CONVERTED, is_crlf, stand_in};
 pub use text::{count, is_like, nearest, number, one_line, shortened, similarity};
 pub use write::{
-    PARTIAL, REPLACED, create_anew, discard, partial, remove, rename_over, replace, restore, sync,
-    sync_folder, write_synced,
+    PARTIAL, REPLACED, create_anew, create_folders, discard, partial, remove, rename_over, replace,
+    restore, sync, sync_folder, write_synced,
 };

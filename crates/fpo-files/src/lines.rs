@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 /// Bound on the length of a line, 1 MiB, far above that of any real one.
 const LONGEST_LINE: u64 = 1 << 20;
 
+/// UTF-8's.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Why the lines of a file were not read.
 #[derive(Debug, thiserror::Error)]
 pub enum LineError {
@@ -56,6 +59,10 @@ impl<R: BufRead> Lines<R> {
                 return Err(LineError::Damaged(self.number, reason));
             }
             return Ok(None);
+        }
+        // Editors and spreadsheets may put a byte-order mark before the first line.
+        if self.number == 1 && bytes.starts_with(BYTE_ORDER_MARK) {
+            bytes.drain(..BYTE_ORDER_MARK.len());
         }
         let last = self.from.fill_buf()?.is_empty();
         Ok(Some(Line {
@@ -168,6 +175,20 @@ fn copy(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_byte_order_mark_is_skipped() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lines");
+        fs::write(&path, b"\xef\xbb\xbfone\n\xef\xbb\xbftwo\n").unwrap();
+        let mut lines = Vec::new();
+        each_line(&path, |line| {
+            lines.push(line.to_vec());
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(lines, [&b"one\n"[..], b"\xef\xbb\xbftwo\n"]);
+    }
 
     fn cut_back(
         path: &Path,

@@ -1,6 +1,7 @@
 //! Writing and deleting without following links: in an untrusted folder a link may lead to one of
 //! the user's files.
 
+use crate::quote::quoted;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
@@ -189,6 +190,35 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     }
+}
+
+/// Creates the folder `path` and its parents, where they are missing.
+///
+/// # Errors
+/// A file system error. Where a file or a link to nowhere lies in the way, it is of the kind
+/// [`ErrorKind::NotADirectory`], and its text names that.
+pub fn create_folders(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path).map_err(|error| match in_the_way(path) {
+        Some(what) => io::Error::new(ErrorKind::NotADirectory, what),
+        None => error,
+    })
+}
+
+/// The innermost part of `path` that exists and is no folder, and what it is.
+fn in_the_way(path: &Path) -> Option<String> {
+    let exists = |path: &&Path| fs::symlink_metadata(path).is_ok();
+    let part = path.ancestors().find(exists)?;
+    if part.is_dir() {
+        return None;
+    }
+    let place = quoted(part);
+    Some(match fs::read_link(part) {
+        Ok(target) if fs::metadata(part).is_err() => format!(
+            "{place} is a link to {}, which cannot be reached; choose another folder",
+            quoted(&target)
+        ),
+        _ => format!("{place} is not a folder; choose another"),
+    })
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ pub enum PolicyObjective {
     Ratio(RatioObjective),
     /// The losses, weighted.
     Weighted(WeightedObjective),
-    /// The losses, all with the same weight.
+    /// The losses, beside another objective.
     Anchor(AnchorObjective),
 }
 
@@ -64,10 +64,7 @@ impl PolicyObjective {
             Self::Weighted(o) => {
                 o.evaluate(losses, old_losses, advantages, lowest, gradient, stats)
             }
-            Self::Anchor(o) => {
-                let samples = losses.len() / advantages.len().max(1);
-                o.evaluate(losses, old_losses, samples, gradient, stats);
-            }
+            Self::Anchor(o) => o.evaluate(losses, old_losses, advantages, gradient, stats),
         }
     }
 }

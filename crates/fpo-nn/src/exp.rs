@@ -113,8 +113,9 @@ pub(crate) fn sigmoid<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     let splat = |value| simd.splat_f32s(value);
     // exp(−x) = 2ⁿ·exp(−r) with r = x + n·ln 2.
     let [x, n, power] = nearest_power(simd, x, -std::f32::consts::LOG2_E);
-    let r = if S::IS_SCALAR {
-        // Without fused multiply-add the product is rounded, unless it is exact.
+    // WebAssembly's vectors have no fused multiply-add either.
+    let r = if S::IS_SCALAR || cfg!(target_family = "wasm") {
+        // Without it the product is rounded, unless it is exact.
         simd.mul_add_e_f32s(
             n,
             splat(LN_2_LOW),

@@ -79,6 +79,10 @@ enum Limit {
 impl Limit {
     /// Read once, so that a process computes with the same instructions from start to end.
     fn of_process() -> Self {
+        if cfg!(target_family = "wasm") {
+            // A page has no environment variables, and no use for a second set of kernels.
+            return Self::None(half());
+        }
         static LIMIT: OnceLock<Limit> = OnceLock::new();
         *LIMIT.get_or_init(|| Self::read().unwrap_or_else(|message| panic!("{message}")))
     }

@@ -16,6 +16,7 @@ mod failure;
 mod find;
 mod folder;
 mod restart;
+mod resuming;
 mod rollback;
 mod start;
 mod task_files;
@@ -28,6 +29,7 @@ pub(crate) use find::LARGEST_POLICY;
 pub use find::{Pick, find_policy, is_checkpoint, run_containing, run_of, trained_on};
 pub(crate) use folder::{CHECKPOINTS, not_a_run};
 pub use folder::{RunFolder, is_record};
+pub use resuming::Resuming;
 pub use start::{Taken, check_start};
 pub use task_files::{digest, task_file};
 
@@ -241,6 +243,15 @@ impl Session {
             });
         }
         if trainer.iteration() >= trainer.total_iterations() {
+            let per_iteration = trained.env.transitions() as u64;
+            if trainer.iteration() < trained.train.steps.div_ceil(per_iteration) {
+                return Err(RunError::Shortened {
+                    folder: folder.path().to_owned(),
+                    asked: config.train.steps,
+                    steps: about.env_steps,
+                    planned: trained.train.steps,
+                });
+            }
             return Err(RunError::Complete {
                 folder: folder.path().to_owned(),
                 steps: about.env_steps,

@@ -314,7 +314,8 @@ pub(crate) struct GridworldPlot {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Bench {
-    /// A built-in suite (ablations, dmc10, gridworld), or a TOML file that describes one
+    /// A built-in suite (ablations, dmc10, dmc14, gridworld, q_gradients), or a TOML file that
+    /// describes one
     pub(crate) suite: PathBuf,
     /// Folder in which the suite's folder is created
     #[arg(long, value_name = "DIR", default_value = "runs")]

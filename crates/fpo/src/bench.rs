@@ -188,7 +188,7 @@ fn chosen(kind: &str, all: &[String], asked: &[String]) -> Result<Vec<String>, F
 /// Saves the suite beside its runs, for `fpo report`.
 fn keep_suite(folder: &Path, text: &str) -> Result<(), Failure> {
     let file = folder.join(files::SUITE);
-    fs::create_dir_all(folder)
+    fpo_files::create_folders(folder)
         .and_then(|()| fpo_files::replace(&file, text.as_bytes()))
         .map_err(|e| unwritable(&file, &e))
 }

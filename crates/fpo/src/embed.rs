@@ -2,7 +2,7 @@
 //! that are not about a terminal.
 
 pub use crate::failure::Failure;
-pub use crate::train::{Place, begin_in};
+pub use crate::train::{Place, begin_in, notes};
 
 use crate::policy::threads as count_threads;
 use crate::tasks::Tasks;

@@ -14,7 +14,7 @@ use fpo_learn::trainer::TrainError;
 use fpo_run::checkpoint::Checkpoints;
 use fpo_run::config::{self, Config, LearningPrecision};
 use fpo_run::run::{
-    Outcome, RunError, RunFolder, Session, check_start, digest, is_checkpoint, run_of, task_file,
+    Outcome, Resuming, RunError, RunFolder, Session, check_start, is_checkpoint, run_of,
 };
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -51,18 +51,7 @@ pub(crate) fn run(args: &args::Train, tasks: &Tasks) -> Result<Done, Failure> {
         config::label(config),
         config.seed
     ));
-    if let Some(note) = begun_again(&session) {
-        log(&note);
-    }
-    if let Some(taken) = session.taken() {
-        log(&taken.to_string());
-    }
-    if let Some(change) = learning_rate_change(&session) {
-        log(&change);
-    }
-    if let Some(restarted) = restarted_episodes(session.trainer().restarted_episodes()) {
-        log(&restarted);
-    }
+    notes(&session).iter().for_each(|note| log(note));
     let mut display = Display::new(session.trainer());
     let outcome = session.run(&stop, &mut display);
     display.finish();
@@ -181,6 +170,8 @@ pub fn begin_in(
     config
         .check_machine()
         .map_err(|e| RunError::from(TrainError::from(e)))?;
+    let adapted = config.env.adaptation().apply(Arc::clone(&task));
+    adapted.map_err(Failure::input)?;
     check_start(&config, task.as_ref())?;
     let folder = RunFolder::create(&folder, place.force)?;
     Ok(Session::begin(folder, config, task, threads)?)
@@ -298,38 +289,13 @@ fn resume(args: &args::Train, tasks: &Tasks, folder: Option<&Path>) -> Result<Se
             )));
         }
     }
-    let folder = RunFolder::open(&folder)?;
-    let config = config::load_recorded(&folder.config(), &sets(args))?;
+    let run = Resuming::open(&folder, &sets(args))?;
     let asked = args.task.as_deref().map(|name| tasks.find(name));
-    let asked = asked.transpose()?;
-    let task = match &asked {
-        // The copy is gone, and the checkpoint knows what it was.
-        Some(asked) if task_file(folder.path()).is_none() => Arc::clone(asked),
-        _ => tasks.of_run(folder.path(), &config.task)?,
-    };
-    if let Some(asked) = asked {
-        if asked.spec().name != config.task {
-            return Err(Failure::input(format!(
-                "{} is a run of {}",
-                quoted(folder.path()),
-                config.task
-            )));
-        }
-        if digest(asked.files()) != digest(task.files()) {
-            return Err(Failure::input(format!(
-                "{} was trained with other files of the task {}: undo the change to resume, or \
-                start a new run",
-                quoted(folder.path()),
-                config.task
-            )));
-        }
-    }
-    Ok(Session::resume(
-        folder,
-        config,
-        task,
+    run.resume(
+        asked.transpose()?,
+        |folder, task| tasks.of_run(folder, task),
         threads(args.threads),
-    )?)
+    )
 }
 
 /// The folder of the run that `path` leads to: it, its checkpoints, or the newest of them. A run
@@ -430,6 +396,17 @@ fn help_config(args: &args::Train, tasks: &Tasks) -> Result<(), Failure> {
     print("# Change one with --set section.key=value, or several in a file for --config.\n");
     print(config::documented(&config).trim_end());
     Ok(())
+}
+
+/// What is to be known about how a run begins or goes on, a line each.
+pub fn notes(session: &Session) -> Vec<String> {
+    let notes = [
+        begun_again(session),
+        session.taken().map(ToString::to_string),
+        learning_rate_change(session),
+        restarted_episodes(session.trainer().restarted_episodes()),
+    ];
+    notes.into_iter().flatten().collect()
 }
 
 /// A note on how another length of the run changes the learning rate, if it does.

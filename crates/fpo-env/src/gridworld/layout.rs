@@ -1,7 +1,7 @@
 //! The five layouts, as maps.
 
 use std::array;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 /// Cells along an edge of the grid.
 pub const SIZE: usize = 25;
@@ -47,40 +47,56 @@ pub struct Layout {
     fork: Position,
 }
 
+/// A map that is not one of a layout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidMap {
+    /// It has another shape.
+    #[error("a map has {SIZE} lines of {SIZE} cells")]
+    Shape,
+    /// A cell is not one of the kinds that there are.
+    #[error("a cell of a map is one of `.`, `#`, `G`, `X` and `o`, not {0:?}")]
+    Cell(char),
+    /// The fork is missing.
+    #[error("a map marks one free cell with `o`")]
+    Fork,
+}
+
 impl Layout {
     /// Reads a map: one line per row, from the top; `.` is free, `#` a wall, `G` a goal, `X` death,
-    /// `o` the free cell that is the fork. `None` if it is not such a map.
-    fn parse(map: &str) -> Option<Self> {
+    /// `o` the free cell that is the fork.
+    ///
+    /// # Errors
+    /// If it has another shape, other cells, or not exactly one fork.
+    pub fn parse(map: &str) -> Result<Self, InvalidMap> {
         let rows: Vec<&str> = map.split_whitespace().collect();
         let mut cells = [[Cell::Free; SIZE]; SIZE];
-        if rows.len() != SIZE || rows.iter().any(|row| row.len() != SIZE) {
-            return None;
+        if rows.len() != SIZE || rows.iter().any(|row| row.chars().count() != SIZE) {
+            return Err(InvalidMap::Shape);
         }
-        let mut fork = None;
+        let mut forks = Vec::new();
         for ((y, cells), row) in cells.iter_mut().enumerate().rev().zip(rows) {
-            for ((x, cell), symbol) in cells.iter_mut().enumerate().zip(row.bytes()) {
+            for ((x, cell), symbol) in cells.iter_mut().enumerate().zip(row.chars()) {
                 *cell = match symbol {
-                    b'o' => {
-                        fork = Some(Position { x, y });
+                    'o' => {
+                        forks.push(Position { x, y });
                         Cell::Free
                     }
-                    b'.' => Cell::Free,
-                    b'#' => Cell::Wall,
-                    b'G' => Cell::Goal,
-                    b'X' => Cell::Death,
-                    _ => return None,
+                    '.' => Cell::Free,
+                    '#' => Cell::Wall,
+                    'G' => Cell::Goal,
+                    'X' => Cell::Death,
+                    other => return Err(InvalidMap::Cell(other)),
                 };
             }
         }
+        let [fork] = forks[..] else {
+            return Err(InvalidMap::Fork);
+        };
         let positions = (0..SIZE).flat_map(|y| (0..SIZE).map(move |x| Position { x, y }));
         let free = positions
             .filter(|p| cells[p.y][p.x] == Cell::Free)
             .collect();
-        Some(Self {
-            cells,
-            free,
-            fork: fork?,
-        })
+        Ok(Self { cells, free, fork })
     }
 
     /// The kind of the cell at `position`.
@@ -131,8 +147,8 @@ pub(super) struct Plan {
 }
 
 /// The layouts in the order of [`PLANS`].
-pub(super) static LAYOUTS: LazyLock<[Layout; 5]> = LazyLock::new(|| {
-    array::from_fn(|i| Layout::parse(PLANS[i].map).expect("the maps below are valid"))
+pub(super) static LAYOUTS: LazyLock<[Arc<Layout>; 5]> = LazyLock::new(|| {
+    array::from_fn(|i| Arc::new(Layout::parse(PLANS[i].map).expect("the maps below are valid")))
 });
 
 /// The layouts of the GridWorld in the FPO paper (arXiv 2507.21053; cells as in its released code).

@@ -215,6 +215,37 @@ fn a_saved_state_continues_exactly_and_invalid_ones_are_rejected() {
 }
 
 #[test]
+fn a_map_of_ones_own_is_a_task_and_a_bad_one_an_error() {
+    let empty = [".........................", "G........................"];
+    let rows = |fork: &str| {
+        let mut rows = vec![empty[0].to_owned(); SIZE - 2];
+        rows.insert(0, empty[1].to_owned());
+        rows.push(fork.to_owned());
+        rows.join("\n")
+    };
+    let layout = Layout::parse(&rows("....o....................")).unwrap();
+    assert_eq!(
+        (layout.fork(), layout.cell(at(0, 24))),
+        (at(4, 0), Cell::Goal)
+    );
+    let task = task("gridworld-drawn", "a map of one's own", Arc::new(layout));
+    let mut env = task.make().unwrap();
+    place(env.as_mut(), at(0, 23));
+    let step = env.step(&[0.0, 1.0], &mut [0.0; 2]);
+    assert_eq!((step.reward, step.end), (20.0, StepEnd::Terminated));
+
+    for (fork, error) in [
+        (empty[0], InvalidMap::Fork),
+        ("o...................o....", InvalidMap::Fork),
+        ("o...................é....", InvalidMap::Cell('é')),
+        ("o........................o", InvalidMap::Shape),
+        ("", InvalidMap::Shape),
+    ] {
+        assert_eq!(Layout::parse(&rows(fork)), Err(error));
+    }
+}
+
+#[test]
 fn the_picture_shows_the_layout_the_right_way_up_and_the_agent() {
     let (mut env, _) = make("gridworld-three_goals");
     place(env.as_mut(), at(2, 20));

@@ -5,6 +5,7 @@ use super::picture;
 use crate::{Env, EnvSpec, NoState, Picture, RenderError, StateError, Step, StepEnd};
 use fpo_rng::Philox;
 use rand::RngExt;
+use std::sync::Arc;
 
 /// Reward of a goal cell.
 const GOAL: f32 = 20.0;
@@ -14,12 +15,12 @@ const DEATH: f32 = -10.0;
 /// An agent on the grid.
 pub(super) struct GridWorld {
     spec: EnvSpec,
-    layout: &'static Layout,
+    layout: Arc<Layout>,
     position: Position,
 }
 
 impl GridWorld {
-    pub(super) fn new(spec: EnvSpec, layout: &'static Layout) -> Self {
+    pub(super) fn new(spec: EnvSpec, layout: Arc<Layout>) -> Self {
         let position = layout.free()[0];
         Self {
             spec,
@@ -76,6 +77,6 @@ impl Env for GridWorld {
     }
 
     fn render(&mut self, width: u32, height: u32) -> Result<Picture, RenderError> {
-        Ok(picture::draw(self.layout, self.position, width, height))
+        Ok(picture::draw(&self.layout, self.position, width, height))
     }
 }

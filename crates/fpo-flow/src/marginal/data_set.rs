@@ -1,5 +1,6 @@
 //! The marginal flow of finitely many actions.
 
+use super::mixture::normal_cdf;
 use super::{HALF_LN_TAU, Softmax};
 use crate::VelocityField;
 
@@ -93,6 +94,20 @@ impl DataSet {
         softmax.log_sum() - libm::log(count) - self.dim as f64 * (HALF_LN_TAU + libm::log(t))
     }
 
+    /// The probability that entry `j` of x_t is at most `x`, the marginal's distribution function
+    /// along that entry.
+    ///
+    /// # Panics
+    /// If there is no entry `j`.
+    pub fn cumulative(&self, j: usize, x: f64, t: f64) -> f64 {
+        assert!(j < self.dim);
+        let t = t.max(Self::LEAST_TIME);
+        let points = self.points.chunks_exact(self.dim);
+        let count = points.len() as f64;
+        let below = points.map(|point| normal_cdf((x - (1.0 - t) * point[j]) / t));
+        below.sum::<f64>() / count
+    }
+
     /// Writes the marginal velocity `E[ε − a | x_t] = (x − â)/t` of every row; `[rows, dim]`.
     pub fn velocity(&self, x: &[f64], t: f64, out: &mut [f64]) {
         let t = t.max(Self::LEAST_TIME);
@@ -174,6 +189,10 @@ mod tests {
                 let close =
                     |j: usize| (got[j] - expected[j]).abs() < 1e-9 * (1.0 + expected[j].abs());
                 assert!((0..2).all(close), "{t} {x:?}: {got:?} {expected:?}");
+                for (j, &x) in x.iter().enumerate() {
+                    let (got, expected) = (data.cumulative(j, x, t), mixture.cumulative(j, x, t));
+                    assert!((got - expected).abs() < 1e-9, "{t} {x}: {got} {expected}");
+                }
                 let (got, expected) = (data.log_density(&x, t), mixture.log_density(&x, t));
                 assert!(
                     (got - expected).abs() < 1e-9 * (1.0 + expected.abs()),

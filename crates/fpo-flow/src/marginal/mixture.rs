@@ -135,9 +135,22 @@ impl GaussianMixture {
     pub fn log_density(&self, x: &[f64], t: f64) -> f64 {
         let mut softmax = Softmax::new();
         for c in &self.components {
-            softmax.push(c.logit(x, t));
+            softmax.push(c.at_time(t).logit(x));
         }
         softmax.log_sum() - HALF_LN_TAU * self.dim as f64
+    }
+
+    /// The probability that entry `j` of x_t is at most `x`, the marginal's distribution function
+    /// along that entry.
+    ///
+    /// # Panics
+    /// If there is no entry `j`.
+    pub fn cumulative(&self, j: usize, x: f64, t: f64) -> f64 {
+        let below = |c: &Component| {
+            let (mean, variance) = c.at(j, t);
+            c.weight * normal_cdf((x - mean) / variance.sqrt())
+        };
+        self.components.iter().map(below).sum()
     }
 
     /// Writes the marginal velocity `E[ε − a | x_t]` of every row; `[rows, dim]`. Exact for all t
@@ -180,12 +193,13 @@ impl GaussianMixture {
     /// entry by entry.
     fn average(&self, x: &[f64], t: f64, out: &mut [f64], value: impl Fn(f64, f64, f64) -> f64) {
         assert!(x.len() == out.len() && x.len().is_multiple_of(self.dim));
+        let components: Vec<_> = self.components.iter().map(|c| c.at_time(t)).collect();
         for (x, out) in x.chunks_exact(self.dim).zip(out.chunks_exact_mut(self.dim)) {
             out.fill(0.0);
             let mut softmax = Softmax::new();
-            for c in &self.components {
-                softmax.accumulate(c.logit(x, t), out, |j| {
-                    let (mean, variance) = c.at(j, t);
+            for (c, at) in self.components.iter().zip(&components) {
+                softmax.accumulate(at.logit(x), out, |j| {
+                    let (mean, variance) = at.moments(j);
                     value((x[j] - mean) / variance, c.mean[j], c.std[j] * c.std[j])
                 });
             }
@@ -203,14 +217,49 @@ impl Component {
         )
     }
 
-    /// The logarithm of weight times density of x_t, without the factor of 2π.
-    fn logit(&self, x: &[f64], t: f64) -> f64 {
-        let entries = x.iter().enumerate().map(|(j, x)| {
-            let (mean, variance) = self.at(j, t);
-            0.5 * ((x - mean).powi(2) / variance + libm::log(variance))
-        });
-        libm::log(self.weight) - entries.sum::<f64>()
+    /// What its logits need at time `t`, computed once for all rows.
+    fn at_time(&self, t: f64) -> AtTime<'_> {
+        AtTime {
+            component: self,
+            t,
+            log_weight: libm::log(self.weight),
+            log_variance: match self.mean.len() {
+                1 => Some(libm::log(self.at(0, t).1)),
+                _ => None,
+            },
+        }
     }
+}
+
+/// A component at one time.
+struct AtTime<'a> {
+    component: &'a Component,
+    t: f64,
+    log_weight: f64,
+    /// Of the only entry; several entries compute theirs, which needs no memory.
+    log_variance: Option<f64>,
+}
+
+impl AtTime<'_> {
+    /// Mean and variance of entry `j` of x_t.
+    fn moments(&self, j: usize) -> (f64, f64) {
+        self.component.at(j, self.t)
+    }
+
+    /// The logarithm of weight times density of x_t, without the factor of 2π.
+    fn logit(&self, x: &[f64]) -> f64 {
+        let entries = x.iter().enumerate().map(|(j, x)| {
+            let (mean, variance) = self.moments(j);
+            let log_variance = self.log_variance.unwrap_or_else(|| libm::log(variance));
+            0.5 * ((x - mean).powi(2) / variance + log_variance)
+        });
+        self.log_weight - entries.sum::<f64>()
+    }
+}
+
+/// The standard normal distribution function.
+pub(super) fn normal_cdf(z: f64) -> f64 {
+    0.5 * libm::erfc(-z * std::f64::consts::FRAC_1_SQRT_2)
 }
 
 impl VelocityField<f64> for GaussianMixture {
@@ -258,6 +307,29 @@ mod tests {
         [0.3, -2.0],
         [3.0, 3.0],
     ];
+
+    #[test]
+    fn the_distribution_function_is_the_integral_of_the_density() {
+        let component = |weight, mean, std| Component::isotropic(weight, vec![mean], std);
+        let mixture =
+            GaussianMixture::new(vec![component(1.0, -1.0, 0.3), component(3.0, 0.8, 0.1)])
+                .unwrap();
+        for t in TIMES {
+            // Simpson's rule from where nothing is left of.
+            let (n, start, end) = (4000, -8.0, 0.7);
+            let h = (end - start) / n as f64;
+            let density = |i: usize| mixture.log_density(&[start + i as f64 * h], t).exp();
+            let inner: f64 = (1..n)
+                .map(|i| density(i) * if i % 2 == 1 { 4.0 } else { 2.0 })
+                .sum();
+            let integral = (density(0) + inner + density(n)) * h / 3.0;
+            let found = mixture.cumulative(0, end, t);
+            assert!((found - integral).abs() < 1e-9, "{t}: {found}, {integral}");
+        }
+        assert!(
+            mixture.cumulative(0, 40.0, 0.3) == 1.0 && mixture.cumulative(0, -40.0, 0.3) == 0.0
+        );
+    }
 
     #[test]
     fn score_is_the_gradient_of_the_log_density() {

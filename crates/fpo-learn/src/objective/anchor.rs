@@ -11,6 +11,10 @@ use super::RatioStats;
 pub struct AnchorObjective {
     /// λ; 0 for ratios as statistics only.
     pub weight: f32,
+    /// β: an action's loss also counts by exp(A/β) of its advantage; infinite for all alike.
+    pub temperature: f32,
+    /// Upper bound on that weight.
+    pub weight_max: f32,
     /// Ratios outside 1 ± this are counted as clipped, for the statistics only.
     pub clip: f32,
 }
@@ -20,21 +24,26 @@ impl AnchorObjective {
     ///
     /// * `losses`, `old_losses` `[n, N]`: ℓ_θ and ℓ_old of the same samples; the latter for `stats`
     ///   only
-    /// * `gradient` `[n, N]`: written with ∂(Σ λ·mean ℓ)/∂ℓ_θ
+    /// * `advantages` `[n]`
+    /// * `gradient` `[n, N]`: written with ∂(Σ λ·w(A)·mean ℓ)/∂ℓ_θ
     pub fn evaluate(
         &self,
         losses: &[f32],
         old_losses: &[f32],
-        samples: usize,
+        advantages: &[f32],
         gradient: &mut [f32],
         stats: &mut RatioStats,
     ) {
+        let samples = losses.len() / advantages.len().max(1);
         let share = 1.0 / samples as f32;
-        gradient.fill(self.weight * share);
-        let actions = losses.chunks_exact(samples);
-        for (new, old) in actions.zip(old_losses.chunks_exact(samples)) {
-            let (new, old) = (new.iter().sum::<f32>(), old.iter().sum::<f32>());
-            stats.loss += f64::from(self.weight * share * new);
+        for (n, advantage) in advantages.iter().enumerate() {
+            let at = n * samples..(n + 1) * samples;
+            let sum = |x: &[f32]| x.iter().sum::<f32>();
+            let (new, old) = (sum(&losses[at.clone()]), sum(&old_losses[at.clone()]));
+            let weight = libm::expf(advantage / self.temperature).min(self.weight_max);
+            let weight = self.weight * weight;
+            gradient[at].fill(weight * share);
+            stats.loss += f64::from(weight * share * new);
             let log_ratio = (old - new) * share;
             stats.add(libm::expf(log_ratio), log_ratio, self.clip);
         }
@@ -47,21 +56,34 @@ mod tests {
 
     #[test]
     fn loss_and_gradient_by_hand() {
-        let anchor = AnchorObjective {
-            weight: 0.5,
-            clip: 0.1,
-        };
-        let (mut gradient, mut stats) = ([0.0; 4], RatioStats::default());
-        anchor.evaluate(
-            &[1.0, 3.0, 0.5, 0.5],
-            &[1.0, 2.0, 0.5, 0.5],
-            2,
-            &mut gradient,
-            &mut stats,
-        );
-        assert_eq!(gradient, [0.25; 4]);
-        assert!((stats.loss - 0.5 * (2.0 + 0.5)).abs() < 1e-9);
-        assert_eq!((stats.count, stats.clipped), (2, 1));
-        assert!((f64::from(stats.min) - (-0.5f64).exp()).abs() < 1e-6);
+        let cases = [
+            (f32::INFINITY, [1.0, 1.0]),
+            (2.0, [3.0, 0.5]),
+            (1.0, [5.0, 0.25]),
+        ];
+        for (temperature, [first, second]) in cases {
+            let anchor = AnchorObjective {
+                weight: 0.5,
+                temperature,
+                weight_max: 5.0,
+                clip: 0.1,
+            };
+            let (mut gradient, mut stats) = ([0.0; 4], RatioStats::default());
+            anchor.evaluate(
+                &[1.0, 3.0, 0.5, 0.5],
+                &[1.0, 2.0, 0.5, 0.5],
+                // Twice the logarithms of 3 and ½.
+                &[2.197_224_6, -1.386_294_4],
+                &mut gradient,
+                &mut stats,
+            );
+            let expected = [first, first, second, second].map(|w| 0.25 * w);
+            let near = |(found, expected): (&f32, &f32)| (found - expected).abs() < 1e-6;
+            assert!(gradient.iter().zip(&expected).all(near), "{gradient:?}");
+            let loss = 0.5 * (f64::from(first) * 2.0 + f64::from(second) * 0.5);
+            assert!((stats.loss - loss).abs() < 1e-6);
+            assert_eq!((stats.count, stats.clipped), (2, 1));
+            assert!((f64::from(stats.min) - (-0.5f64).exp()).abs() < 1e-6);
+        }
     }
 }

@@ -133,12 +133,16 @@ pub struct ObjectiveConfig {
     /// Effective sample size (Σw)²/Σw² of the weights, as a share of the batch (awfm with softmax):
     /// the smaller, the fewer actions rule an iteration.
     pub weight_ess: f64,
-    /// Upper bound on a weight (awfm).
+    /// Upper bound on a weight (awfm, qfm).
     pub weight_max: f32,
     /// Weight λ of the flow-matching loss beside the gradient of Q, which is scaled to a mean of 1
     /// an entry (qfm): at a pair's time t the policy's fixed point is t²/(2λ) from the action
     /// taken, along the scaled gradient.
     pub anchor: f32,
+    /// β: that loss of an action also counts by exp(A/β) of its advantage, at most
+    /// objective.weight_max (qfm), which is advantage-weighted flow matching; 0: all actions count
+    /// alike. Rare rewards have advantages of many standard deviations, and are followed at once.
+    pub anchor_temperature: f32,
     /// Bound α on the gap v̂ − (ε − a) of an action entry, beyond which the gradient of Q is
     /// ignored (qfm); 0 for none.
     pub gap_clip: f32,
@@ -192,6 +196,7 @@ impl Default for ObjectiveConfig {
             weight_ess: 0.4,
             weight_max: 20.0,
             anchor: 1.0,
+            anchor_temperature: 0.0,
             gap_clip: 1.0,
             final_steps: 0,
             knn_entropy: 0.0,
@@ -246,6 +251,11 @@ impl ObjectiveConfig {
     pub fn anchor_objective(&self) -> AnchorObjective {
         AnchorObjective {
             weight: self.anchor,
+            temperature: match self.anchor_temperature {
+                beta if beta > 0.0 => beta,
+                _ => f32::INFINITY,
+            },
+            weight_max: self.weight_max,
             clip: self.clip,
         }
     }

@@ -52,7 +52,9 @@ impl WeightedObjective {
         }
     }
 
-    fn weight(&self, advantage: f32, lowest: f32) -> f32 {
+    /// The weight of an action with this advantage, where the lowest of its minibatch is `lowest`;
+    /// never negative.
+    pub fn weight(&self, advantage: f32, lowest: f32) -> f32 {
         let weight = match self.weight {
             WeightKind::Shift => advantage - lowest,
             WeightKind::Softplus => {

@@ -99,6 +99,7 @@ const RANGES: &[(&str, Range)] = &[
     ("objective.time_beta", above(0.0, 100.0)),
     ("objective.temperature", above(0.0, 1e6)),
     ("objective.weight_ess", from_to(0.01, 0.99)),
+    ("objective.anchor_temperature", from_to(0.0, 1e6)),
     ("objective.weight_max", above(0.0, 1e6)),
     ("objective.anchor", from_to(0.0, 1e6)),
     ("objective.gap_clip", from_to(0.0, 1e6)),

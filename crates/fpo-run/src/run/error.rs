@@ -41,6 +41,16 @@ pub enum RunError {
         /// The task's name.
         task: String,
     },
+    /// The run is one of another task than the caller names.
+    #[error("{} is a run of {task}, not of {named}", quoted(folder))]
+    RunOfOtherTask {
+        /// The folder.
+        folder: PathBuf,
+        /// The run's task.
+        task: String,
+        /// The one that the caller names.
+        named: String,
+    },
     /// Another process is training in the folder.
     #[error("{} is in use by another process", quoted(folder))]
     InUse {
@@ -146,6 +156,25 @@ pub enum RunError {
         /// Its steps.
         steps: u64,
     },
+    /// The run is to end before the point that it has reached, and is not complete.
+    #[error(
+        "train.steps = {} is not above the {} environment steps that {} has already made of {}: \
+        set it higher, or leave it out",
+        count(*asked),
+        count(*steps),
+        quoted(folder),
+        count(*planned)
+    )]
+    Shortened {
+        /// The folder.
+        folder: PathBuf,
+        /// The steps after which it is to end.
+        asked: u64,
+        /// Its steps.
+        steps: u64,
+        /// The steps after which it was to end.
+        planned: u64,
+    },
     /// The run has ended at the return that it was to reach.
     #[error(
         "{} has reached a return of {reached:.2} after {} environment steps, and \
@@ -248,11 +277,13 @@ impl RunError {
             | Self::NoFailure { .. }
             | Self::NotARun { .. }
             | Self::OtherTask { .. }
+            | Self::RunOfOtherTask { .. }
             | Self::InUse { .. }
             | Self::NoCheckpoint { .. }
             | Self::NoSuchCheckpoint { .. }
             | Self::CheckpointsGone { .. }
             | Self::Complete { .. }
+            | Self::Shortened { .. }
             | Self::Reached { .. }
             | Self::Start { .. }
             | Self::StartDamaged { .. }

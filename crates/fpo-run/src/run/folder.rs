@@ -94,7 +94,7 @@ impl RunFolder {
         if !force && Self::holds_a_run(path) {
             return occupied();
         }
-        fs::create_dir_all(path).map_err(io_error(CREATE, path))?;
+        fpo_files::create_folders(path).map_err(io_error(CREATE, path))?;
         let folder = Self::lock(path)?;
         // Check again under the lock: two processes may get here at the same time.
         if !force && Self::holds_a_run(path) {

@@ -22,7 +22,7 @@ fn crates() -> Vec<PathBuf> {
         .unwrap()
         .map(|entry| entry.unwrap().path());
     crates
-        .chain([PathBuf::from("../../bindings/c")])
+        .chain(["../../bindings/c", "../../bindings/wasm"].map(PathBuf::from))
         .filter(|path| path.join("src").is_dir())
         .collect()
 }

@@ -225,8 +225,18 @@ fn folders_with_and_without_a_run() {
     check(
         fpo(&folder, &tiny("x", &["--out", "file"])),
         2,
-        &["cannot create the folder file/x"],
+        &["cannot create the folder file/x", "file is not a folder"],
     );
+    std::os::unix::fs::symlink("nowhere", folder.path().join("link")).unwrap();
+    for start in [&[][..], &["--force"], &["--resume-or-start"]] {
+        for (name, what) in [
+            ("link", "link is a link to nowhere, which cannot be reached"),
+            ("file", "file is not a folder; choose another"),
+        ] {
+            let said = ["cannot create the folder", what];
+            check(fpo(&folder, &tiny(name, start)), 2, &said);
+        }
+    }
 }
 
 /// If one of a run's files is damaged, resuming fails and leaves all of them unchanged.

@@ -47,6 +47,25 @@ fn one_command_begins_continues_and_ends_a_run() {
     held.says("finishing");
     held.release();
     assert_eq!(held.end().status.code(), Some(75));
+    // It is not complete, whatever it is asked to be.
+    let stopped = record(&run);
+    let shorter = ["--set", "train.steps=64"];
+    for again in [
+        [&args[..], &shorter].concat(),
+        [&["train", "--resume", "runs/run"][..], &shorter].concat(),
+    ] {
+        let (ended, said) = code(&folder, &again);
+        assert_eq!(ended, Some(2), "{said}");
+        assert!(
+            said.contains("train.steps = 64 is not above the "),
+            "{said}"
+        );
+        assert!(
+            said.contains(" of 640: set it higher, or leave it out"),
+            "{said}"
+        );
+        assert_same(&stopped, &record(&run));
+    }
     let (ended, said) = code(&folder, &args);
     assert_eq!(ended, Some(0), "{said}");
     assert_same(&straight, &record(&run));
