@@ -20,7 +20,6 @@ use fpo_run::config::read_text;
 use plan::Job;
 use progress::Progress;
 use std::ffi::{OsStr, OsString};
-use std::fs;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
