@@ -227,7 +227,8 @@ fn folders_with_and_without_a_run() {
         2,
         &["cannot create the folder file/x", "file is not a folder"],
     );
-    std::os::unix::fs::symlink("nowhere", folder.path().join("link")).unwrap();
+    std::os::unix::fs::symlink("nowhere", folder.path().join("runs/link")).unwrap();
+    fs::write(folder.path().join("runs/file"), "").unwrap();
     for start in [&[][..], &["--force"], &["--resume-or-start"]] {
         for (name, what) in [
             ("link", "link is a link to nowhere, which cannot be reached"),
