@@ -13,6 +13,9 @@ use fpo_run::config::resolve;
 use std::sync::Arc;
 
 const ANCHOR: f64 = 0.3;
+/// β of the anchor's weights, and their bound.
+const TEMPERATURE: f64 = 2.0;
+const WEIGHT_MAX: f64 = 3.0;
 /// What the gradient of Q is divided by.
 const SLOPE: f64 = 0.02;
 
@@ -24,6 +27,8 @@ fn config(head: &str) -> Config {
         "objective.gap_clip=0",
         "objective.bound_pull=0",
         "objective.anchor=0.3",
+        "objective.anchor_temperature=2",
+        "objective.weight_max=3",
         "policy.squash=tanh",
         "policy.action_bound=0",
         "policy.hidden=[16,16]",
@@ -42,7 +47,8 @@ fn config(head: &str) -> Config {
     resolve("toy", Some("fast"), None, &sets, Some(3)).unwrap()
 }
 
-/// The mean over transitions of −Q(o, tanh â)/(q·d) + λ·ℓ, averaged over the pairs.
+/// The mean over transitions of −Q(o, tanh â)/(q·d) + λ·min(exp(A/β), bound)·ℓ, averaged over the
+/// pairs, with A normalized over the batch.
 fn loss(batch: &Batch, policy: &Model, critic: &Critic, [p, c]: [&[f32]; 2]) -> f64 {
     let (dims, n, d) = (batch.dims, batch.dims.samples, batch.dims.action);
     let (network, od) = (policy.network(), batch.dims.observation);
@@ -52,8 +58,17 @@ fn loss(batch: &Batch, policy: &Model, critic: &Critic, [p, c]: [&[f32]; 2]) -> 
     critic.network.pack(c, &mut critic_weights);
     let mut scratch = network.scratch(n, false);
     let mut critic_scratch = critic.network.scratch(1, false);
+    let advantages: Vec<f64> = batch.advantages.iter().map(|a| f64::from(*a)).collect();
+    let mean = |x: &[f64]| x.iter().sum::<f64>() / x.len() as f64;
+    let center = mean(&advantages);
+    let squares: Vec<f64> = advantages.iter().map(|a| (a - center).powi(2)).collect();
+    let weight = |i: usize| {
+        let advantage = (advantages[i] - center) / mean(&squares).sqrt();
+        (advantage / TEMPERATURE).exp().min(WEIGHT_MAX)
+    };
     let mut total = 0.0;
     for i in 0..dims.transitions() {
+        let anchor = ANCHOR * weight(i);
         let observation = &batch.observations[dims.row(i) * od..][..od];
         let action = &batch.actions[i * d..][..d];
         let inputs = &batch.sample_inputs[i * n * dims.sample_input..][..n * dims.sample_input];
@@ -87,7 +102,7 @@ fn loss(batch: &Batch, policy: &Model, critic: &Critic, [p, c]: [&[f32]; 2]) -> 
                 &mut q,
             );
             let q = f64::from(q[0] / critic.unit);
-            let of_sample = -q / (SLOPE * d as f64) + ANCHOR * squares / d as f64;
+            let of_sample = -q / (SLOPE * d as f64) + anchor * squares / d as f64;
             total += of_sample / (n * dims.transitions()) as f64;
         }
     }
