@@ -401,7 +401,18 @@ impl Session {
                         return Err(RunError::NotRecorded { error, why });
                     }
                     if !error.is_divergence() {
-                        return Err(error.into());
+                        // Nothing to go back from, such as a task's own non-finite reward.
+                        let non_finite = matches!(
+                            error,
+                            TrainError::Acting(_)
+                                | TrainError::Evaluating(EvaluateError::Acting(_))
+                        );
+                        return Err(if non_finite {
+                            let iteration = before.iteration + 1;
+                            self.record_non_finite(iteration, error, observer)?.into()
+                        } else {
+                            error.into()
+                        });
                     }
                     // The failed iteration wrote no row, and will be repeated.
                     self.recover_from(before.iteration + 1, error, observer)?;

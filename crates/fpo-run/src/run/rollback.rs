@@ -21,16 +21,33 @@ impl Session {
         error: TrainError,
         observer: &mut dyn Observer,
     ) -> Result<(), RunError> {
-        let (statement, advice) = sentence(&error);
-        let finding = Finding::new(FindingKind::NonFinite, Severity::Failure, statement, advice);
-        if let Err(why) = self.record(iteration, self.trainer.env_steps(), finding, observer) {
-            let why = Box::new(why);
-            return Err(RunError::NotRecorded { error, why });
-        }
+        let error = self.record_non_finite(iteration, error, observer)?;
         if !self.config.train.rollback {
             return Err(error.into());
         }
         self.roll_back(iteration, iteration - 1, observer)
+    }
+
+    /// Records that a number became non-finite in iteration `iteration`, for `fpo doctor`. Returns
+    /// `error`.
+    ///
+    /// # Errors
+    /// If it cannot be recorded.
+    pub(super) fn record_non_finite(
+        &mut self,
+        iteration: u64,
+        error: TrainError,
+        observer: &mut dyn Observer,
+    ) -> Result<TrainError, RunError> {
+        let (statement, advice) = sentence(&error);
+        let finding = Finding::new(FindingKind::NonFinite, Severity::Failure, statement, advice);
+        match self.record(iteration, self.trainer.env_steps(), finding, observer) {
+            Ok(()) => Ok(error),
+            Err(why) => {
+                let why = Box::new(why);
+                Err(RunError::NotRecorded { error, why })
+            }
+        }
     }
 
     /// After a collapse in iteration `iteration`, goes back to the best healthy checkpoint, or to

@@ -5,9 +5,10 @@ use fpo_env::{Env, EnvSpec, MakeError, NoState, StateError, Step, StepEnd, Task}
 use fpo_rng::Philox;
 use fpo_run::checkpoint::Checkpoints;
 use fpo_run::config::Config;
+use fpo_run::health::{FindingKind, RunRecord, Severity, examine};
 use fpo_run::run::{Observer, RunError, RunFolder, Session, reproduce};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tempfile::TempDir;
@@ -121,6 +122,13 @@ fn train(folder: &TempDir, task: Arc<dyn Task>) -> Result<(), RunError> {
     session.run(&AtomicBool::new(false), &mut ()).map(drop)
 }
 
+/// What `fpo doctor` says first of the run.
+fn worst(run: &Path) -> (FindingKind, Severity) {
+    let findings = examine(&RunRecord::read(run).unwrap());
+    let first = findings.first().expect("a finding");
+    (first.kind, first.severity)
+}
+
 #[test]
 fn a_fault_in_an_evaluation_ends_the_run_before_anything_is_saved() {
     for (fault, name, step) in [
@@ -146,6 +154,7 @@ fn a_fault_in_an_evaluation_ends_the_run_before_anything_is_saved() {
         assert_eq!(rows.lines().count(), 1, "{rows}");
         let evaluations = fs::read_to_string(run.join("eval.csv")).unwrap();
         assert_eq!(evaluations.lines().count(), 3, "{evaluations}");
+        assert_eq!(worst(&run), (FindingKind::NonFinite, Severity::Failure));
 
         // With a fault in every evaluation, the recorded one fails again.
         let again = reproduce(&run, 1, |_| Ok::<_, RunError>(Faulty::task(ENVS, fault))).unwrap();
@@ -176,6 +185,7 @@ fn a_fault_in_training_is_reported_with_its_environment_and_step() {
             .is_empty()
     );
     assert_eq!(fs::read_to_string(run.join("metrics.jsonl")).unwrap(), "");
+    assert_eq!(worst(&run), (FindingKind::NonFinite, Severity::Failure));
 }
 
 /// In an untrusted folder `failure` may be a link, whose target must not change.
