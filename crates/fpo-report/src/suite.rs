@@ -86,8 +86,8 @@ impl Suite {
                 .methods(root.required("method", "a table [method.NAME] for every method")?)?,
         };
         for method in &suite.methods {
-            let unknown = method.tasks.iter().map(|(name, _)| name);
-            if let Some(name) = unknown.into_iter().find(|name| !suite.tasks.contains(name)) {
+            let mut named = method.tasks.iter().map(|(name, _)| name);
+            if let Some(name) = named.find(|name| !suite.tasks.contains(name)) {
                 let nearest = nearest(name, suite.tasks.iter().map(String::as_str));
                 let message = format!(
                     "`method.{}.task.{name}` names no task of the suite; did you mean `{}`?",

@@ -1,8 +1,9 @@
 // The third figure: GridWorld, learned live by a flow and by a Gaussian.
 
-import { button, choice, element, report, say } from '../dom.js';
+import { button, choice, element, say } from '../dom.js';
 import { onThemeChange } from '../draw/colors.js';
 import { calm, whileVisible } from '../draw/loop.js';
+import { percent, runs as runsOf } from '../run.js';
 import { Board, DEATH, FREE, GOAL, SIZE, START, WALL } from './board.js';
 import { Walker } from './walker.js';
 
@@ -21,7 +22,7 @@ const KINDS = {
 export async function start(figure) {
   const [flow, gauss] = [new Walker(), new Walker()];
   const find = (name) => figure.querySelector(`.${name}`);
-  const view = { running: false, ran: 0, clock: 0, brush: WALL, cursor: null, seed: 1 };
+  const view = { clock: 0, brush: WALL, cursor: null, seed: 1 };
   let { codes } = await flow.layout(0);
 
   const boards = ['of-flow', 'of-gauss'].map((name) => {
@@ -38,18 +39,20 @@ export async function start(figure) {
     return board;
   });
 
-  let queue = Promise.resolve();
-  function enqueue(work) {
-    queue = queue.then(work).catch((error) => {
-      view.running = false;
-      report(figure, error);
-    });
-    return queue;
-  }
+  const runs = runsOf(figure, {
+    most: RUN,
+    async learn() {
+      await Promise.all([flow.learn(BETWEEN), gauss.learn(BETWEEN)]);
+      describe();
+      draw();
+      return BETWEEN;
+    },
+    changed: show,
+  });
 
   function begin() {
-    pause();
-    return enqueue(async () => {
+    runs.pause();
+    return runs.enqueue(async () => {
       await Promise.all([
         flow.begin('fpo++', codes, view.seed),
         gauss.begin('ppo', codes, view.seed),
@@ -59,34 +62,11 @@ export async function start(figure) {
     });
   }
 
-  function run() {
-    view.running = true;
-    view.ran = 0;
-    show();
-    const next = () =>
-      enqueue(async () => {
-        if (!view.running) return;
-        await Promise.all([flow.learn(BETWEEN), gauss.learn(BETWEEN)]);
-        view.ran += BETWEEN;
-        describe();
-        draw();
-        if (view.ran >= RUN) pause();
-        else next();
-      });
-    next();
-  }
-
-  function pause() {
-    view.running = false;
-    show();
-  }
-
   function show() {
-    runner.textContent = view.running ? 'Pause' : 'Train';
-    figure.dataset.running = view.running;
+    runner.textContent = runs.running ? 'Pause' : 'Train';
+    figure.dataset.running = runs.running;
   }
 
-  const percent = (x) => `${Math.round(100 * x)} %`;
   // Shares of the walks from the start by where they end.
   function describe() {
     const steps = (flow.iteration * 2048).toLocaleString('en');
@@ -124,7 +104,7 @@ export async function start(figure) {
       down.preventDefault();
       overlay.focus({ preventScroll: true });
       overlay.setPointerCapture(down.pointerId);
-      pause();
+      runs.pause();
       let changed = false;
       // A finger may be about to scroll, and paints only where it moves sideways or is lifted.
       const touch = down.pointerType === 'touch';
@@ -157,7 +137,7 @@ export async function start(figure) {
         view.cursor = [within(x + dx), within(y + dy)];
       } else if (event.key === ' ' || event.key === 'Enter') {
         view.cursor ??= [12, 12];
-        pause();
+        runs.pause();
         if (paint(view.cursor)) begin();
       } else return;
       event.preventDefault();
@@ -171,14 +151,14 @@ export async function start(figure) {
     });
   }
 
-  const runner = button('Train', () => (view.running ? pause() : run()), { className: 'primary' });
+  const runner = button('Train', runs.toggle, { className: 'primary' });
   const layout = choice({
     label: 'Map',
     options: NAMES.map((name, i) => [i, name]),
     value: 0,
     async change(index) {
-      pause();
-      await enqueue(async () => {
+      runs.pause();
+      await runs.enqueue(async () => {
         ({ codes } = await flow.layout(index));
       });
       begin();

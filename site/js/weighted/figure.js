@@ -1,9 +1,10 @@
 // The second figure: a policy learns a reward that the reader draws, by sampling, scoring and
 // redirecting its flow; a Gaussian learns the same beside it.
 
-import { button, choice, element, report, say, slider } from '../dom.js';
+import { button, choice, element, say, slider } from '../dom.js';
 import { onThemeChange } from '../draw/colors.js';
 import { calm, whileVisible } from '../draw/loop.js';
+import { percent, runs as runsOf } from '../run.js';
 import { History, Ratios, Weights } from './charts.js';
 import { drawable } from './drawing.js';
 import { Panel } from './panel.js';
@@ -33,7 +34,7 @@ export async function start(figure) {
   };
   let reward = new Reward(1);
   const [flow, gauss] = [new Trainee(), new Trainee()];
-  const view = { clock: 0, running: false, stage: null, progress: 0, mixed: 1, ran: 0 };
+  const view = { clock: 0, stage: null, progress: 0 };
 
   const find = (name) => figure.querySelector(`.${name}`);
   const redraw = () => draw();
@@ -65,26 +66,24 @@ export async function start(figure) {
   const ratios = new Ratios(find('ratios').querySelector('canvas'), redraw);
   const weights = new Weights(find('weights').querySelector('canvas'), redraw);
 
-  // Everything that is asked of the trainings happens in this order.
-  let queue = Promise.resolve();
-  function enqueue(work) {
-    queue = queue.then(work).catch((error) => {
-      view.running = false;
-      report(figure, error);
-    });
-    return queue;
-  }
+  const runs = runsOf(figure, {
+    most: RUN,
+    async learn() {
+      await learn(1);
+      draw();
+      return 1;
+    },
+    changed: showStage,
+  });
 
   function begin() {
-    pause();
+    runs.pause();
     view.stage = null;
-    return enqueue(async () => {
+    return runs.enqueue(async () => {
       await Promise.all([
         flow.begin(settings, reward),
         gauss.begin({ ...settings, method: 'ppo' }, reward),
       ]);
-      view.mixed = 1;
-      view.ran = 0;
       describe();
       draw();
     });
@@ -96,7 +95,7 @@ export async function start(figure) {
     // Many strokes, one message.
     if (drawn) return;
     drawn = true;
-    enqueue(async () => {
+    runs.enqueue(async () => {
       drawn = false;
       await Promise.all([flow.draw(reward), gauss.draw(reward)]);
       describe();
@@ -109,35 +108,17 @@ export async function start(figure) {
     describe();
   }
 
-  function run() {
-    view.running = true;
+  function toggle() {
     view.stage = null;
-    view.ran = 0;
-    showStage();
-    const next = () =>
-      enqueue(async () => {
-        if (!view.running) return;
-        await learn(1);
-        view.mixed = 1;
-        view.ran += 1;
-        draw();
-        if (view.ran >= RUN) pause();
-        else next();
-      });
-    next();
-  }
-
-  function pause() {
-    view.running = false;
-    showStage();
+    runs.toggle();
   }
 
   // The next stage of one iteration: sample, score, redirect.
   function step() {
-    pause();
+    runs.pause();
     const next = STAGES[(STAGES.indexOf(view.stage) + 1) % STAGES.length];
     if (next !== 'redirect') return play(next);
-    return enqueue(async () => {
+    return runs.enqueue(async () => {
       await learn(1);
       play(next);
     });
@@ -146,21 +127,19 @@ export async function start(figure) {
   function play(stage) {
     view.stage = stage;
     view.progress = calm() ? 1 : 0;
-    view.mixed = stage === 'redirect' ? view.progress : 1;
     showStage();
     draw();
   }
 
   function showStage() {
-    runner.textContent = view.running ? 'Pause' : 'Run';
+    runner.textContent = runs.running ? 'Pause' : 'Run';
     for (const item of find('stages').children) {
-      const now = view.running || item.dataset.stage === view.stage;
+      const now = runs.running || item.dataset.stage === view.stage;
       item.setAttribute('aria-current', String(now));
     }
-    figure.dataset.stage = view.running ? 'run' : (view.stage ?? 'none');
+    figure.dataset.stage = runs.running ? 'run' : (view.stage ?? 'none');
   }
 
-  const percent = (x) => `${Math.round(100 * x)} %`;
   function describe() {
     const { method } = settings;
     const last = ({ history }) => history.at(-1)?.[1];
@@ -190,9 +169,9 @@ export async function start(figure) {
 
   // How the panels are drawn at this moment of a stage.
   function look() {
-    const { stage, progress, running } = view;
+    const { stage, progress } = view;
     const smooth = progress * progress * (3 - 2 * progress);
-    if (running || stage === null) return { done: null, colored: 1, mixed: 1 };
+    if (runs.running || stage === null) return { done: null, colored: 1, mixed: 1 };
     if (stage === 'sample') return { done: smooth, colored: 0, mixed: 1 };
     if (stage === 'score') return { done: 1, colored: smooth, mixed: 1 };
     return { done: 1, colored: 1, mixed: smooth };
@@ -208,7 +187,7 @@ export async function start(figure) {
   }
 
   // Controls.
-  const runner = button('Run', () => (view.running ? pause() : run()), { className: 'primary' });
+  const runner = button('Run', toggle, { className: 'primary' });
   const method = choice({
     label: 'Method',
     options: [

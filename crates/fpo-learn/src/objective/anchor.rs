@@ -5,6 +5,7 @@
 //! 2610.08789, equation 1).
 
 use super::RatioStats;
+use super::weighted::weigh;
 
 /// Minimizes λ·ℓ_θ, ℓ averaged over the action's samples.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,19 +35,10 @@ impl AnchorObjective {
         gradient: &mut [f32],
         stats: &mut RatioStats,
     ) {
-        let samples = losses.len() / advantages.len().max(1);
-        let share = 1.0 / samples as f32;
-        for (n, advantage) in advantages.iter().enumerate() {
-            let at = n * samples..(n + 1) * samples;
-            let sum = |x: &[f32]| x.iter().sum::<f32>();
-            let (new, old) = (sum(&losses[at.clone()]), sum(&old_losses[at.clone()]));
-            let weight = libm::expf(advantage / self.temperature).min(self.weight_max);
-            let weight = self.weight * weight;
-            gradient[at].fill(weight * share);
-            stats.loss += f64::from(weight * share * new);
-            let log_ratio = (old - new) * share;
-            stats.add(libm::expf(log_ratio), log_ratio, self.clip);
-        }
+        let weight = |a: f32| self.weight * libm::expf(a / self.temperature).min(self.weight_max);
+        weigh(
+            losses, old_losses, advantages, weight, self.clip, gradient, stats,
+        );
     }
 }
 

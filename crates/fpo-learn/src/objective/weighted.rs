@@ -38,18 +38,10 @@ impl WeightedObjective {
         gradient: &mut [f32],
         stats: &mut RatioStats,
     ) {
-        let samples = losses.len() / advantages.len().max(1);
-        let share = 1.0 / samples as f32;
-        for (n, &advantage) in advantages.iter().enumerate() {
-            let at = n * samples..(n + 1) * samples;
-            let sum = |x: &[f32]| x.iter().sum::<f32>();
-            let (new, old) = (sum(&losses[at.clone()]), sum(&old_losses[at.clone()]));
-            let weight = self.weight(advantage, lowest);
-            gradient[at].fill(weight * share);
-            stats.loss += f64::from(weight * share * new);
-            let log_ratio = (old - new) * share;
-            stats.add(libm::expf(log_ratio), log_ratio, self.clip);
-        }
+        let weight = |advantage| self.weight(advantage, lowest);
+        weigh(
+            losses, old_losses, advantages, weight, self.clip, gradient, stats,
+        );
     }
 
     /// The weight of an action with this advantage, where the lowest of its minibatch is `lowest`;
@@ -66,6 +58,31 @@ impl WeightedObjective {
             WeightKind::Softmax => return advantage,
         };
         weight.min(self.weight_max)
+    }
+}
+
+/// Minimizes w(A)·ℓ_θ, ℓ averaged over the action's samples; shapes as in
+/// [`WeightedObjective::evaluate`].
+pub(super) fn weigh(
+    losses: &[f32],
+    old_losses: &[f32],
+    advantages: &[f32],
+    weight: impl Fn(f32) -> f32,
+    clip: f32,
+    gradient: &mut [f32],
+    stats: &mut RatioStats,
+) {
+    let samples = losses.len() / advantages.len().max(1);
+    let share = 1.0 / samples as f32;
+    for (n, &advantage) in advantages.iter().enumerate() {
+        let at = n * samples..(n + 1) * samples;
+        let sum = |x: &[f32]| x.iter().sum::<f32>();
+        let (new, old) = (sum(&losses[at.clone()]), sum(&old_losses[at.clone()]));
+        let weight = weight(advantage);
+        gradient[at].fill(weight * share);
+        stats.loss += f64::from(weight * share * new);
+        let log_ratio = (old - new) * share;
+        stats.add(libm::expf(log_ratio), log_ratio, clip);
     }
 }
 
