@@ -315,10 +315,8 @@ fn filmed(method: &str) {
     };
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let told: f64 = text.trim().rsplit(' ').next().unwrap().parse().unwrap();
-    assert!(
-        (told - whole).abs() <= 5e-4 * whole.abs(),
-        "{text}: {whole}"
-    );
+    // Told to a tenth, or to more digits where it is small.
+    assert!((told - whole).abs() <= 0.05, "{text}: {whole}");
     let film = fs::read(run.join("video.mp4")).unwrap();
     assert_eq!(&film[4..8], b"ftyp");
     succeeds(
