@@ -379,10 +379,11 @@ impl Mlp {
 
     /// The gradient of the loss with respect to the inputs, [rows, input]: what a policy's gradient
     /// through a critic needs. Otherwise as [`Mlp::backward`], but the parameters' gradient is not
-    /// computed, which is half of the work. In single precision only.
+    /// computed, which is half of the work.
     ///
     /// # Panics
-    /// As [`Mlp::forward`], and if the network computes in bfloat16.
+    /// As [`Mlp::forward`], and if only the network's parameters have their gradient in bfloat16
+    /// ([`Precision::Bf16Gradient`](crate::Precision::Bf16Gradient)).
     pub fn backward_to_inputs<'s>(
         &self,
         weights: &Weights,
@@ -416,7 +417,13 @@ impl Mlp {
                 }
             }
             #[cfg(target_arch = "x86_64")]
-            _ => panic!("gradients at inputs are computed in single precision only"),
+            (Layers::Bf16(packed), Between::Bf16(buffers)) => {
+                let (d_output, d_input) = (d_output.as_slice(), d_input.as_mut_slice());
+                self.bf16(packed)
+                    .backward_to_inputs(buffers, rows, d_output, d_input);
+            }
+            #[cfg(target_arch = "x86_64")]
+            _ => panic!("no gradients at inputs after a pass in single precision"),
         }
         &d_input.as_slice()[..rows * self.spec().input]
     }

@@ -62,10 +62,7 @@ pub(super) fn networks(config: &Config, task: &dyn Task) -> Result<(Model, Criti
         actions,
         config.advantage.gamma,
     )?;
-    // Gradients at a critic's inputs are computed in single precision only.
-    if critic.actions.is_none() {
-        critic.network = critic.network.with_precision(precision.of_critic())?;
-    }
+    critic.network = critic.network.with_precision(precision.of_critic())?;
     Ok((policy, critic))
 }
 

@@ -22,8 +22,8 @@ pub enum LearningPrecision {
     Auto,
     /// Single precision throughout.
     F32,
-    /// bfloat16 matrix products for the critic (of observations) and the policy's gradient, but not
-    /// for the policy's outputs; needs a processor with AMX.
+    /// bfloat16 matrix products for the critic and the policy's gradient, but not for the policy's
+    /// outputs; needs a processor with AMX.
     Bf16,
 }
 

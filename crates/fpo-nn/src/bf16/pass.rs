@@ -198,65 +198,173 @@ impl Network<'_> {
             transposed,
             sums,
         } = gradients;
-        let (blocks, room) = (rows.div_ceil(BLOCK), *row_blocks);
+        let size = (rows, *row_blocks);
         let [mut from, mut to] = left.each_mut();
+        let of_bias = |layer: &Layer| layer.bias.clone();
         let last = self.layers.last().expect("a network has layers");
-        let width = last.outputs.div_ceil(BLOCK);
-        for column in 0..width {
-            let mut bias = ColumnSums::new();
-            for block in 0..blocks {
-                read_gradient(d_output, rows, last.outputs, block, column, sums);
-                let (left, right) = (
-                    pair_mut(from, block, width, column),
-                    pair_mut(d_z, column, room, block),
-                );
-                bias.add(hand_down(sums, |_, a, b| (a, b), left, right));
-            }
-            bias.add_to(&mut gradient[last.bias.clone()], column);
-        }
+        let bias = Some(&mut gradient[of_bias(last)]);
+        let down = (&mut from[..], &mut d_z[..]);
+        take_up(last, d_output, size, down, sums, bias);
         for (l, layer) in self.layers.iter().enumerate().rev() {
             // SAFETY: this function requires the same instructions.
-            let (x, parts) = unsafe { source.inputs(l, layer.inputs, rows, room, transposed) };
+            let (x, parts) = unsafe { source.inputs(l, layer.inputs, rows, size.1, transposed) };
             let of_weights = &mut gradient[layer.weight.clone()];
             weight_gradient(
                 unit,
                 layer,
                 (x, parts),
                 d_z,
-                (blocks, room),
+                (rows.div_ceil(BLOCK), size.1),
                 sums,
                 of_weights,
             );
             if l == 0 {
                 break;
             }
-            let (packed, below) = (&self.packed[l], &self.layers[l - 1]);
-            let (run, width) = (packed.backward_run, layer.inputs.div_ceil(BLOCK));
-            for column in 0..width {
-                let columns = runs(&packed.backward, column, run);
-                let mut bias = ColumnSums::new();
-                for block in 0..blocks {
-                    unit.multiply(runs(from, block, run), columns, sums);
-                    let derivative =
-                        source.derivative(l - 1, below.outputs, column, block, rows, room);
-                    let (left, right) = (
-                        pair_mut(to, block, width, column),
-                        pair_mut(d_z, column, room, block),
-                    );
-                    bias.add(hand_down(
-                        sums,
-                        |r, a, b| {
-                            // SAFETY: as above.
-                            let (d_a, d_b) = unsafe { S::line(&derivative, r) };
-                            (_mm512_mul_ps(a, d_a), _mm512_mul_ps(b, d_b))
-                        },
-                        left,
-                        right,
-                    ));
-                }
-                bias.add_to(&mut gradient[below.bias.clone()], column);
-            }
+            let bias = Some(&mut gradient[of_bias(&self.layers[l - 1])]);
+            let down = (&mut to[..], &mut d_z[..]);
+            self.chain(unit, source, l, size, from, down, sums, bias);
             std::mem::swap(&mut from, &mut to);
+        }
+    }
+
+    /// Writes the gradient at the inputs, `[rows, input]`, given that at the outputs, `[rows,
+    /// output]`, after [`Network::forward`]. That of the parameters is not computed.
+    pub(crate) fn backward_to_inputs(
+        &self,
+        buffers: &mut Buffers,
+        rows: usize,
+        d_output: &[f32],
+        d_input: &mut [f32],
+    ) {
+        let kept = buffers
+            .training
+            .as_mut()
+            .expect("buffers with room for training");
+        let source = Tiles {
+            transposed: &kept.transposed,
+            derivative: &kept.derivative,
+        };
+        let gradients = &mut kept.gradients;
+        if rows == 0 {
+            return;
+        }
+        assert!(
+            rows.div_ceil(BLOCK) <= gradients.row_blocks,
+            "rows beyond the buffers"
+        );
+        let unit = Unit::new();
+        // SAFETY: `Unit::new` has checked that the instructions exist.
+        unsafe { self.to_inputs_with(&unit, &source, gradients, rows, d_output, d_input) }
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+    fn to_inputs_with<S: Source>(
+        &self,
+        unit: &Unit,
+        source: &S,
+        gradients: &mut Gradients,
+        rows: usize,
+        d_output: &[f32],
+        d_input: &mut [f32],
+    ) {
+        let Gradients {
+            row_blocks,
+            left,
+            right: d_z,
+            sums,
+            ..
+        } = gradients;
+        let size = (rows, *row_blocks);
+        let [mut from, mut to] = left.each_mut();
+        let last = self.layers.last().expect("a network has layers");
+        let down = (&mut from[..], &mut d_z[..]);
+        take_up(last, d_output, size, down, sums, None);
+        for l in (1..self.layers.len()).rev() {
+            let down = (&mut to[..], &mut d_z[..]);
+            self.chain(unit, source, l, size, from, down, sums, None);
+            std::mem::swap(&mut from, &mut to);
+        }
+        let (inputs, packed) = (self.layers[0].inputs, &self.packed[0]);
+        for column in 0..inputs.div_ceil(BLOCK) {
+            let columns = runs(&packed.backward, column, packed.backward_run);
+            for block in 0..rows.div_ceil(BLOCK) {
+                unit.multiply(runs(from, block, packed.backward_run), columns, sums);
+                let none = &[0.0; BLOCK];
+                write_outputs(sums, none, rows, inputs, block, column, d_input);
+            }
+        }
+    }
+
+    /// The gradient at z of hidden layer `l` − 1, from that of layer `l` in left arrangement, into
+    /// both arrangements; its column sums are added to the gradient of that layer's `bias`.
+    #[expect(clippy::too_many_arguments, reason = "the buffers of a pass")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+    fn chain<S: Source>(
+        &self,
+        unit: &Unit,
+        source: &S,
+        l: usize,
+        (rows, room): (usize, usize),
+        from: &[Tile],
+        (to, d_z): (&mut [Tile], &mut [Tile]),
+        sums: &mut Sums,
+        mut bias: Option<&mut [f32]>,
+    ) {
+        let (layer, packed, below) = (&self.layers[l], &self.packed[l], &self.layers[l - 1]);
+        let (run, width) = (packed.backward_run, layer.inputs.div_ceil(BLOCK));
+        for column in 0..width {
+            let columns = runs(&packed.backward, column, run);
+            let mut total = ColumnSums::new();
+            for block in 0..rows.div_ceil(BLOCK) {
+                unit.multiply(runs(from, block, run), columns, sums);
+                let derivative = source.derivative(l - 1, below.outputs, column, block, rows, room);
+                let (left, right) = (
+                    pair_mut(to, block, width, column),
+                    pair_mut(d_z, column, room, block),
+                );
+                total.add(hand_down(
+                    sums,
+                    |r, a, b| {
+                        // SAFETY: this function requires the instructions.
+                        let (d_a, d_b) = unsafe { S::line(&derivative, r) };
+                        (_mm512_mul_ps(a, d_a), _mm512_mul_ps(b, d_b))
+                    },
+                    left,
+                    right,
+                ));
+            }
+            if let Some(bias) = &mut bias {
+                total.add_to(bias, column);
+            }
+        }
+    }
+}
+
+/// The gradient at the outputs, which are `layer`'s, into both arrangements; its column sums are
+/// added to the gradient of the layer's `bias`.
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+fn take_up(
+    layer: &Layer,
+    d_output: &[f32],
+    (rows, room): (usize, usize),
+    (left, right): (&mut [Tile], &mut [Tile]),
+    sums: &mut Sums,
+    mut bias: Option<&mut [f32]>,
+) {
+    let width = layer.outputs.div_ceil(BLOCK);
+    for column in 0..width {
+        let mut total = ColumnSums::new();
+        for block in 0..rows.div_ceil(BLOCK) {
+            read_gradient(d_output, rows, layer.outputs, block, column, sums);
+            let (left, right) = (
+                pair_mut(left, block, width, column),
+                pair_mut(right, column, room, block),
+            );
+            total.add(hand_down(sums, |_, a, b| (a, b), left, right));
+        }
+        if let Some(bias) = &mut bias {
+            total.add_to(bias, column);
         }
     }
 }

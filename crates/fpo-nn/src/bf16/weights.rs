@@ -15,7 +15,7 @@ pub(crate) struct Packed {
     /// input blocks]. The first layer has each run twice, for the two parts of its inputs.
     pub(super) forward: Vec<Tile>,
     /// Right arrangement of Wᵀ: for each 16 inputs a run over the outputs, [inputs / 16, output
-    /// blocks]; empty for the first layer.
+    /// blocks].
     pub(super) backward: Vec<Tile>,
     /// Biases and zeros, [outputs in whole blocks].
     pub(super) bias: Vec<f32>,
@@ -29,10 +29,9 @@ impl Packed {
     pub(crate) fn new(layer: &Layer, first_layer: bool) -> Self {
         let (inputs, outputs) = (layer.inputs.div_ceil(BLOCK), layer.outputs.div_ceil(BLOCK));
         let forward_run = if first_layer { 2 * inputs } else { inputs };
-        let backward_tiles = if first_layer { 0 } else { 2 * inputs * outputs };
         Self {
             forward: vec![Tile::ZERO; 2 * outputs * forward_run],
-            backward: vec![Tile::ZERO; backward_tiles],
+            backward: vec![Tile::ZERO; 2 * inputs * outputs],
             bias: vec![0.0; outputs * BLOCK],
             forward_run,
             backward_run: outputs,

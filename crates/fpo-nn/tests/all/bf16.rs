@@ -163,6 +163,37 @@ fn agree(precision: Precision, of_values: f64) {
     }
 }
 
+#[test]
+fn gradients_at_the_inputs_agree_to_the_precision_of_bfloat16() {
+    for activation in [Activation::Silu, Activation::Elu, Activation::Tanh] {
+        for (case, (input, hidden, output)) in SHAPES.into_iter().enumerate() {
+            let Some((mlp, parameters)) = network(input, hidden, output, activation) else {
+                return;
+            };
+            let mut weights = mlp.weights();
+            mlp.pack(&parameters, &mut weights);
+            let mut scratch = mlp.scratch(70, true);
+            // One scratch for all, as above; every pass needs a forward pass of its own.
+            for (step, rows) in [70, 1, 33, 64, 0, 31].into_iter().enumerate() {
+                let x = normal(300 + step as u64, rows * input);
+                let d = normal(400 + step as u64, rows * output);
+                scratch.input_mut(rows).copy_from_slice(&x);
+                mlp.forward(&weights, &mut scratch, rows);
+                scratch.output_and_gradient_mut(rows).1.copy_from_slice(&d);
+                let found = mlp.backward_to_inputs(&weights, &mut scratch, rows);
+                let mut of_parameters = vec![0.0; mlp.parameter_count()];
+                let mut expected = Vec::new();
+                for (x, d) in x.chunks_exact(input).zip(d.chunks_exact(output)) {
+                    let (exact, x, d) = (wide(&parameters), wide(x), wide(d));
+                    expected.extend(backward(&mlp, &exact, &x, &d, &mut of_parameters));
+                }
+                let off = relative_distance(found, &expected, 1e-12);
+                assert!(off < 0.03, "{activation:?} {case}, {rows} rows: off by {off}");
+            }
+        }
+    }
+}
+
 /// Ratios must not depend on the precision of gradients.
 #[test]
 fn outputs_with_rounded_gradients_are_those_of_f32() {

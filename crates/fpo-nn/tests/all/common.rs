@@ -59,8 +59,14 @@ pub fn forward(mlp: &Mlp, parameters: &[f64], x: &[f64]) -> (Vec<f64>, Vec<Kept>
     (x, kept)
 }
 
-/// Adds the gradient of Σ output·d_output of one row.
-pub fn backward(mlp: &Mlp, parameters: &[f64], x: &[f64], d_output: &[f64], gradient: &mut [f64]) {
+/// Adds the gradient of Σ output·d_output of one row to `gradient`, and returns that at the inputs.
+pub fn backward(
+    mlp: &Mlp,
+    parameters: &[f64],
+    x: &[f64],
+    d_output: &[f64],
+    gradient: &mut [f64],
+) -> Vec<f64> {
     let (_, kept) = forward(mlp, parameters, x);
     let mut d = d_output.to_vec();
     for (layer, (x, derivative)) in mlp.layers().iter().zip(&kept).rev() {
@@ -81,6 +87,7 @@ pub fn backward(mlp: &Mlp, parameters: &[f64], x: &[f64], d_output: &[f64], grad
             })
             .collect();
     }
+    d
 }
 
 /// Largest difference, relative to the largest expected number.
