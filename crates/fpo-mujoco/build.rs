@@ -103,6 +103,10 @@ fn main() -> ExitCode {
 
 /// Finds or fetches the library, and passes its folder to cargo and to dependent crates.
 fn library() -> Result<(), String> {
+    if env::var("CARGO_CFG_TARGET_FAMILY").is_ok_and(|family| family == "wasm") {
+        // A page has a MuJoCo of its own.
+        return Ok(());
+    }
     let dir = match env::var_os("FPO_MUJOCO_LIB_DIR") {
         Some(dir) => given(&dir, "FPO_MUJOCO_LIB_DIR", LIBRARY)?,
         None => {

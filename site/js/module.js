@@ -19,6 +19,12 @@ export class Module {
     new Float32Array(this.exports.memory.buffer, at, numbers.length).set(numbers);
   }
 
+  // Writes bytes for the next call.
+  sendBytes(bytes) {
+    const at = this.exports.bytes(bytes.length);
+    new Uint8Array(this.exports.memory.buffer, at, bytes.length).set(bytes);
+  }
+
   // Calls a function; an error of the module is thrown.
   call(name, ...args) {
     let value;
@@ -38,8 +44,16 @@ export class Module {
     return new Float32Array(memory.buffer, output(), output_length());
   }
 
+  // The text of the latest call that leaves one.
+  text() {
+    return this.#decode(this.exports.text(), this.exports.text_length());
+  }
+
   #message() {
-    const { memory, message, message_length } = this.exports;
-    return new TextDecoder().decode(new Uint8Array(memory.buffer, message(), message_length()));
+    return this.#decode(this.exports.message(), this.exports.message_length());
+  }
+
+  #decode(at, length) {
+    return new TextDecoder().decode(new Uint8Array(this.exports.memory.buffer, at, length));
   }
 }

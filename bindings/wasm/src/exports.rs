@@ -12,8 +12,12 @@ use crate::page::{Answer, Page};
 use fpo_flow::Sampler;
 use std::cell::{Cell, RefCell};
 
+#[cfg(feature = "robots")]
+mod robot;
 #[cfg(feature = "training")]
 mod training;
+#[cfg(feature = "robots")]
+pub use robot::*;
 #[cfg(feature = "training")]
 pub use training::*;
 
@@ -54,7 +58,7 @@ macro_rules! exports {
         pub extern "C" fn $name($($parameter: $type),*) -> $result $body
     )*};
 }
-#[cfg(feature = "training")]
+#[cfg(any(feature = "training", feature = "robots"))]
 use exports;
 
 exports! {

@@ -2,8 +2,9 @@
 //! project, compiled to WebAssembly. JavaScript draws and listens; every formula is here or in the
 //! crates below.
 //!
-//! There are two modules. `site/flow.wasm` holds a [`Page`] with a marginal flow, for the first
-//! figure, and is small; `site/fpo.wasm` holds [`Trainings`] as well. Numbers go in and out through
+//! There are three modules. `site/flow.wasm` holds a [`Page`] with a marginal flow, for the first
+//! figure, and is small; `site/fpo.wasm` holds [`Trainings`] as well, and `site/robots.wasm`
+//! [`Robot`]s, whose simulation is the page's. Numbers go in and out through
 //! two buffers of f32, and errors as a line of text; [`exports`] are the functions that JavaScript
 //! calls.
 //!
@@ -20,6 +21,8 @@ mod page;
 mod grid;
 #[cfg(feature = "training")]
 mod reward;
+#[cfg(feature = "robots")]
+mod robot;
 #[cfg(feature = "training")]
 mod settings;
 #[cfg(feature = "training")]
@@ -29,6 +32,9 @@ mod trainings;
 
 pub use marginal::{Correction, MarginalFlow, Walk};
 pub use page::{Answer, Page};
+
+#[cfg(feature = "robots")]
+pub use robot::Robot;
 
 #[cfg(feature = "training")]
 pub use {

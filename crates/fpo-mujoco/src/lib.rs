@@ -18,22 +18,37 @@
 
 #![deny(unsafe_code)]
 
+mod backend;
+#[cfg(not(target_family = "wasm"))]
 mod ffi;
+#[cfg(not(target_family = "wasm"))]
 pub mod gym;
+#[cfg(not(target_family = "wasm"))]
 mod model;
+#[cfg(not(target_family = "wasm"))]
 mod physics;
 mod random;
+#[cfg(not(target_family = "wasm"))]
 mod render;
 pub mod suite;
 mod task;
+#[cfg(not(target_family = "wasm"))]
 pub mod task_file;
+
+#[cfg(target_family = "wasm")]
+mod browser;
+#[cfg(target_family = "wasm")]
+use browser::{model, physics, render};
 
 use fpo_env::Task;
 use std::sync::Arc;
 
 /// The tasks of all families.
 fn all() -> impl Iterator<Item = &'static Arc<task::ModelTask>> {
-    suite::TASKS.iter().chain(gym::TASKS.iter())
+    let tasks = suite::TASKS.iter();
+    #[cfg(not(target_family = "wasm"))]
+    let tasks = tasks.chain(gym::TASKS.iter());
+    tasks
 }
 
 /// All tasks, family by family. Listing them compiles no model.

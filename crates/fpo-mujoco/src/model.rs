@@ -4,6 +4,9 @@
 
 mod trim;
 
+pub(crate) use crate::backend::{Named, row};
+
+use crate::backend::joint;
 use crate::ffi::{self, guard};
 use fpo_env::MakeError;
 use mujoco_rs::mujoco_c::{self as c, mjModel, mjVFS, mjtObj};
@@ -13,6 +16,13 @@ use std::slice;
 
 /// The version of the library that this crate is built for, as `mj_version` gives it.
 const VERSION: i32 = c::mjVERSION_HEADER as i32;
+
+// The suite's tasks name the types of joints without the library.
+const _: () = {
+    use c::mjtJoint::*;
+    assert!(joint::FREE == mjJNT_FREE as i32 && joint::BALL == mjJNT_BALL as i32);
+    assert!(joint::SLIDE == mjJNT_SLIDE as i32 && joint::HINGE == mjJNT_HINGE as i32);
+};
 
 /// The version of the library that was found, such as `3.17.0`.
 pub(crate) fn library_version() -> String {
@@ -135,6 +145,11 @@ impl Model {
     pub(crate) fn head(&self) -> &mjModel {
         // SAFETY: valid until drop.
         unsafe { self.raw.as_ref() }
+    }
+
+    /// The number of controls.
+    pub(crate) fn controls(&self) -> usize {
+        self.head().nu as usize
     }
 
     /// Seconds of a physics step.
@@ -322,25 +337,6 @@ impl Model {
         // SAFETY: the model has `nkey` rows of `nu` controls.
         unsafe { slice::from_raw_parts(self.head().key_ctrl.add(key * nu), nu) }
     }
-}
-
-/// Kinds of elements that have names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Named {
-    Body,
-    Joint,
-    Geom,
-    Site,
-    Sensor,
-    Actuator,
-    Keyframe,
-    Camera,
-}
-
-/// Row `i` of an array with three columns.
-#[inline]
-pub(crate) fn row(array: &[f64], i: usize) -> [f64; 3] {
-    [array[3 * i], array[3 * i + 1], array[3 * i + 2]]
 }
 
 /// Files in memory for the compiler.

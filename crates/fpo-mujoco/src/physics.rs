@@ -4,8 +4,10 @@
 
 mod own;
 
-pub(crate) use own::{Field, Own};
+pub(crate) use crate::backend::{Own, PhysicsError};
+pub(crate) use own::Field;
 
+use crate::backend::{Stage, dm_control_steps};
 use crate::ffi::{self, guard};
 use crate::model::{DISABLE_ACTUATION, Model};
 use fpo_env::MakeError;
@@ -20,22 +22,6 @@ const LIMIT: f64 = c::mjMAXVAL;
 
 /// Numbers of an actuator's gain and bias.
 pub(crate) const ACTUATOR_PARAMETERS: (usize, usize) = (c::mjNGAIN as usize, c::mjNBIAS as usize);
-
-/// Why a simulation cannot continue.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum PhysicsError {
-    /// The state, the acceleration or the control is not finite or beyond MuJoCo's limit of 10¹⁰,
-    /// or the contacts no longer fit into memory. MuJoCo resets such a simulation silently; it only
-    /// counts a warning.
-    #[error("the simulation diverged")]
-    Diverged,
-    /// All initial states drawn had contacts.
-    #[error("no initial state is free of contacts")]
-    Penetrating,
-    /// MuJoCo raised an error.
-    #[error("MuJoCo: {0}")]
-    Raised(String),
-}
 
 /// One simulation: the state and all derived quantities, on a shared model.
 ///
@@ -139,30 +125,25 @@ impl Physics {
         self.run(|m, d| unsafe { ffi::mj_step1(m, d) })
     }
 
-    /// Advances by `n` physics steps, in dm_control's order: everything except accelerations and
-    /// forces is up to date before and after, or only the poses if these suffice.
+    /// Advances by `n` physics steps, in dm_control's order ([`dm_control_steps`]).
     ///
     /// # Errors
     /// If the simulation diverged; it must then be reset.
     pub(crate) fn step(&mut self, n: u32) -> Result<(), PhysicsError> {
         let whole = self.model.head().opt.integrator == mjtIntegrator::mjINT_RK4 as i32;
         let poses_suffice = self.model.poses_suffice();
-        // SAFETY: `run` passes a valid model and its data.
-        self.run(|m, d| unsafe {
-            if whole {
-                // Runge–Kutta supports whole steps only.
-                ffi::mj_step(m, d);
-            } else {
-                ffi::mj_step2(m, d);
-            }
-            for _ in 1..n {
-                ffi::mj_step(m, d);
-            }
-            if poses_suffice {
-                ffi::mj_kinematics(m, d);
-            } else {
-                ffi::mj_step1(m, d);
-            }
+        self.run(|m, d| {
+            dm_control_steps(n, whole, poses_suffice, |stage| {
+                // SAFETY: `run` passes a valid model and its data.
+                unsafe {
+                    match stage {
+                        Stage::Step => ffi::mj_step(m, d),
+                        Stage::Step1 => ffi::mj_step1(m, d),
+                        Stage::Step2 => ffi::mj_step2(m, d),
+                        Stage::Kinematics => ffi::mj_kinematics(m, d),
+                    }
+                }
+            });
         })
     }
 

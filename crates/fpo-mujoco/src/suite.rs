@@ -25,6 +25,7 @@ mod walker;
 mod tests;
 
 pub use assets::{MODEL_FILES, MODEL_LICENCE};
+#[cfg(not(target_family = "wasm"))]
 pub(crate) use randomize::rotation;
 
 use crate::task::{Definition, ModelTask, Models};

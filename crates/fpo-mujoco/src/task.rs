@@ -94,7 +94,7 @@ impl ModelTask {
     fn compile(&self, finish: impl FnOnce(&mut Model)) -> Result<Compiled, MakeError> {
         let mut model = Model::compile(self.definition.model, self.models.files)?;
         let rules: Arc<dyn Rules> = (self.definition.build)(&mut model)?.into();
-        let actions = model.head().nu as usize;
+        let actions = model.controls();
         let ratio = self.definition.control_timestep / model.timestep();
         if actions != self.definition.actions || (ratio - ratio.round()).abs() > 1e-8 || ratio < 0.5
         {

@@ -3,7 +3,7 @@
 use super::{ActionMap, FlowPolicy, GaussianPolicy, Model};
 use crate::StdKind;
 use crate::moments;
-use fpo_env::Adaptation;
+use fpo_env::{Adaptation, EnvSpec};
 use fpo_flow::Sampler;
 use fpo_nn::{Mlp, MlpError, MlpSpec, Normalizer, NormalizerConfig, TensorError, Weights};
 use safetensors::SafeTensors;
@@ -365,6 +365,34 @@ impl Policy {
     /// The parts of an observation in order: name and number of entries.
     pub fn observation(&self) -> &[(String, usize)] {
         &self.header.observation
+    }
+
+    /// Whether it was trained on this version of its task: the parts of the observation and the
+    /// action range are the same.
+    pub fn fits(&self, spec: &EnvSpec) -> bool {
+        self.observation() == spec.observation && self.action_map().spans(spec)
+    }
+
+    /// Steps of the sampler; none of a Gaussian.
+    pub fn flow_steps(&self) -> Option<usize> {
+        match &self.model {
+            Model::Flow(flow) => Some(flow.steps),
+            Model::Gaussian(_) => None,
+        }
+    }
+
+    /// The same policy with another number of the sampler's steps. A Gaussian has none and stays as
+    /// it is.
+    ///
+    /// # Panics
+    /// If there are no steps, or more than a policy file may have (10,000).
+    pub fn with_flow_steps(mut self, steps: usize) -> Self {
+        assert!((1..=MAX_FLOW_STEPS).contains(&steps), "{steps} steps");
+        if let Model::Flow(flow) = &mut self.model {
+            flow.steps = steps;
+        }
+        self.header.kind = HeaderKind::of(&self.model);
+        self
     }
 
     /// The normalizer of observations.

@@ -94,7 +94,7 @@ pub(crate) fn load(of: &PolicyArgs, file: Option<&Path>, tasks: &Tasks) -> Resul
         .apply(task)
         .map_err(|e| Failure::input(format!("{}: {e}", quoted(&source))))?;
     let spec = task.spec();
-    if policy.observation() != spec.observation || !policy.action_map().spans(spec) {
+    if !policy.fits(spec) {
         return Err(Failure::input(format!(
             "{}: it was trained on another version of {}: its observations or its action range are \
             not those of this version",

@@ -3,4 +3,5 @@
 mod bandit;
 mod marginal;
 mod numbers;
+mod robots;
 mod sources;

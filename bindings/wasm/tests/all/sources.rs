@@ -6,18 +6,29 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The crates of the modules, relative to the root.
-const CRATES: [&str; 7] = [
+const CRATES: [&str; 8] = [
     "crates/fpo-rng",
     "crates/fpo-flow",
     "crates/fpo-nn",
     "crates/fpo-env",
+    "crates/fpo-mujoco",
     "crates/fpo-policy",
     "crates/fpo-learn",
     "bindings/wasm",
 ];
 
+/// Parts of `crates/fpo-mujoco/src` that are no part of a module: a page has a MuJoCo of its own.
+const NATIVE: [&str; 6] = ["ffi", "gym", "model", "physics", "render", "task_file"];
+
 /// The modules, in `site/`.
-const MODULES: [&str; 2] = ["flow.wasm", "fpo.wasm"];
+const MODULES: [&str; 3] = ["flow.wasm", "fpo.wasm", "robots.wasm"];
+
+fn is_native(path: &Path) -> bool {
+    let inner = path.strip_prefix(root().join("crates/fpo-mujoco/src"));
+    let first = inner.ok().and_then(|inner| inner.iter().next());
+    let name = first.map(|first| Path::new(first).with_extension(""));
+    name.is_some_and(|name| NATIVE.iter().any(|native| name == Path::new(native)))
+}
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -28,6 +39,9 @@ fn sources(folder: &Path, found: &mut BTreeSet<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if is_native(&path) {
+            continue;
+        }
         if path.is_dir() {
             sources(&path, found);
         } else if name.ends_with(".rs") && name != "tests.rs" {
@@ -86,7 +100,10 @@ fn digest() -> String {
         sources(&root.join(path).join("src"), &mut files);
         files.insert(root.join(path).join("Cargo.toml"));
     }
-    files.insert(root.join("bindings/wasm/build"));
+    // The latter has the models of the suite.
+    for file in ["bindings/wasm/build", "crates/fpo-mujoco/build.rs"] {
+        files.insert(root.join(file));
+    }
     let mut hasher = blake3::Hasher::new();
     for file in files {
         let name = file.strip_prefix(&root).unwrap().to_string_lossy();

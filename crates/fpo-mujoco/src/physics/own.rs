@@ -2,21 +2,11 @@
 
 #![allow(unsafe_code)]
 
+use crate::backend::Own;
 use crate::model::Model;
 use mujoco_rs::mujoco_c::{self as c, mjModel};
 use std::ptr::NonNull;
 use std::slice;
-
-/// What of its model a simulation has for itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Own {
-    /// Nothing: the model is shared.
-    Nothing,
-    /// The positions of geoms and sites in their bodies.
-    Positions,
-    /// The physical parameters: friction, masses, damping and the gains of actuators.
-    Parameters,
-}
 
 /// A field of the model that a simulation can have for itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

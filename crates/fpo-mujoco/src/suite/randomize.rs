@@ -1,9 +1,9 @@
 //! Random initial states as in dm_control.
 
+use crate::backend::joint::{BALL, FREE, HINGE, SLIDE};
 use crate::physics::{Physics, PhysicsError};
 use crate::random::{normal, uniform};
 use fpo_rng::Philox;
-use mujoco_rs::mujoco_c::mjtJoint;
 use rand::RngExt;
 use std::f64::consts::PI;
 
@@ -20,10 +20,6 @@ pub(crate) fn rotation(rng: &mut Philox) -> [f64; 4] {
 /// gets an orientation with all four entries of its quaternion drawn from [0, 1], as in dm_control,
 /// which is not uniform over rotations.
 pub(super) fn joints(physics: &mut Physics, rng: &mut Philox) {
-    const BALL: i32 = mjtJoint::mjJNT_BALL as i32;
-    const FREE: i32 = mjtJoint::mjJNT_FREE as i32;
-    const HINGE: i32 = mjtJoint::mjJNT_HINGE as i32;
-    const SLIDE: i32 = mjtJoint::mjJNT_SLIDE as i32;
     for joint in 0..physics.model().joint_types().len() {
         let model = physics.model();
         let kind = model.joint_types()[joint];

@@ -100,7 +100,7 @@ pub(crate) struct PushPlan {
 impl Plan {
     /// Compiles `description` for `model`.
     pub(crate) fn new(description: &Description, mut model: Model) -> Result<Self, Fault> {
-        if model.head().nu == 0 {
+        if model.controls() == 0 {
             let why = "the model has no actuators: there is nothing to act with";
             return Err(Fault::new(description.model.at, "model", why));
         }

@@ -47,7 +47,7 @@ pub(super) fn actuations(action: &Action, model: &Model) -> Result<Vec<Actuation
         }
     }
     if action.actuators.is_empty() {
-        chosen = (0..model.head().nu as usize).collect();
+        chosen = (0..model.controls()).collect();
     }
     let defaults = match &action.default {
         None => vec![0.0; chosen.len()],
