@@ -7,6 +7,7 @@ const FIGURES = {
   marginal: () => import('./marginal/figure.js'),
   weighted: () => import('./weighted/figure.js'),
   grid: () => import('./grid/figure.js'),
+  robots: () => import('./robots/figure.js'),
 };
 
 async function start(figure) {

@@ -1,5 +1,6 @@
 // Debian's Chromium, driven by playwright-core.
 
+import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,10 +34,12 @@ export async function browse(options = {}) {
 }
 
 // A page of the site, and all that its console and its requests complained of.
-export async function open(context, address) {
+export async function open(context, address, path = '') {
   const page = await context.newPage();
   const complaints = [];
   page.on('console', (message) => {
+    // That of a browser without a graphics card, not of the page.
+    if (/GPU stall due to ReadPixels/.test(message.text())) return;
     if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
   });
   page.on('pageerror', (error) => complaints.push(error.message));
@@ -48,7 +51,7 @@ export async function open(context, address) {
   page.on('response', (response) => {
     if (!response.ok()) complaints.push(`${response.status()}: ${response.url()}`);
   });
-  await page.goto(address);
+  await page.goto(address + path);
   return { page, complaints };
 }
 
@@ -75,4 +78,39 @@ export async function until(found, condition) {
     // Pages do not let tests compile code, so that they look now and then.
     await found.page().waitForTimeout(50);
   }
+}
+
+// Tabs through a figure: every control is reached and says what it is.
+export async function reachAll(page, found) {
+  // What Tab reaches; of radio buttons, the group.
+  const wanted = await found.evaluate((element) => {
+    const all = [...element.querySelectorAll('input, select, button, summary, [tabindex="0"]')];
+    const usable = all.filter((node) => !node.disabled && node.checkVisibility());
+    usable.forEach((node, i) => (node.dataset.stop = i));
+    const groups = new Set();
+    return usable.flatMap((node) => {
+      if (node.type !== 'radio') return [node.dataset.stop];
+      if (groups.has(node.name)) return [];
+      groups.add(node.name);
+      return [usable.find((other) => other.name === node.name && other.checked).dataset.stop];
+    });
+  });
+  await found.evaluate((element) => {
+    element.tabIndex = -1;
+    element.focus();
+  });
+  const reached = new Set();
+  for (let i = 0; i < wanted.length + 2; i++) {
+    await page.keyboard.press('Tab');
+    reached.add(await page.evaluate(() => document.activeElement.dataset.stop));
+  }
+  const missed = wanted.filter((stop) => !reached.has(stop));
+  assert.deepEqual(missed, []);
+  // All of them say what they are.
+  const nameless = await found.evaluate((element) =>
+    [...element.querySelectorAll('[data-stop]')]
+      .filter((node) => !node.ariaLabel && !node.labels?.length && !node.textContent.trim())
+      .map((node) => node.outerHTML),
+  );
+  assert.deepEqual(nameless, []);
 }

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { browse, data, figure, open, until } from './browser.mjs';
+import { browse, data, figure, open, reachAll, until } from './browser.mjs';
 import { serve } from './server.mjs';
 
 let server;
@@ -190,37 +190,7 @@ visit('the keyboard alone reaches every control', async (page) => {
     const found = await figure(page, name);
     const details = found.locator('summary');
     if (await details.count()) await details.first().press('Enter');
-    // What Tab reaches; of radio buttons, the group.
-    const wanted = await found.evaluate((element) => {
-      const all = [...element.querySelectorAll('input, button, summary, [tabindex="0"]')];
-      const usable = all.filter((node) => !node.disabled && node.checkVisibility());
-      usable.forEach((node, i) => (node.dataset.stop = i));
-      const groups = new Set();
-      return usable.flatMap((node) => {
-        if (node.type !== 'radio') return [node.dataset.stop];
-        if (groups.has(node.name)) return [];
-        groups.add(node.name);
-        return [usable.find((other) => other.name === node.name && other.checked).dataset.stop];
-      });
-    });
-    await found.evaluate((element) => {
-      element.tabIndex = -1;
-      element.focus();
-    });
-    const reached = new Set();
-    for (let i = 0; i < wanted.length + 2; i++) {
-      await page.keyboard.press('Tab');
-      reached.add(await page.evaluate(() => document.activeElement.dataset.stop));
-    }
-    const missed = wanted.filter((stop) => !reached.has(stop));
-    assert.deepEqual(missed, [], name);
-    // All of them say what they are.
-    const nameless = await found.evaluate((element) =>
-      [...element.querySelectorAll('[data-stop]')]
-        .filter((node) => !node.ariaLabel && !node.labels?.length && !node.textContent.trim())
-        .map((node) => node.outerHTML),
-    );
-    assert.deepEqual(nameless, [], name);
+    await reachAll(page, found);
   }
 });
 

@@ -1,10 +1,11 @@
-// Serves site/ on a free port of this machine, for tests and for looking at it:
+// Serves site/, or what site/build made of it, on a free port of this machine, for tests and for
+// looking at it:
 //
-//     node site/test/server.mjs [PORT]
+//     node site/test/server.mjs [PORT] [FOLDER]
 
 import { createServer } from 'node:http';
 import { readFile } from 'node:fs/promises';
-import { extname, join, normalize } from 'node:path';
+import { extname, join, normalize, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -14,10 +15,11 @@ const TYPES = {
   '.js': 'text/javascript',
   '.svg': 'image/svg+xml',
   '.wasm': 'application/wasm',
+  '.safetensors': 'application/octet-stream',
 };
 
 // The server, with its address and a list of the paths that were asked for and their sizes.
-export async function serve(port = 0) {
+export async function serve(port = 0, root = ROOT) {
   const sent = [];
   const server = createServer(async (request, response) => {
     const { pathname } = new URL(request.url, 'http://localhost');
@@ -25,7 +27,7 @@ export async function serve(port = 0) {
     const type = TYPES[extname(path)];
     try {
       if (!type || path.includes('..')) throw new Error('not served');
-      const content = await readFile(join(ROOT, path));
+      const content = await readFile(join(root, path));
       sent.push([path, content.length]);
       response.writeHead(200, { 'Content-Type': type, 'Cache-Control': 'no-store' });
       response.end(content);
@@ -39,6 +41,7 @@ export async function serve(port = 0) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const { address } = await serve(Number(process.argv[2] ?? 8000));
+  const [port = 8000, root = ROOT] = process.argv.slice(2);
+  const { address } = await serve(Number(port), resolve(root));
   console.log(address);
 }
