@@ -230,7 +230,8 @@ export class RobotScene {
     const { Mesh, MeshStandardMaterial, PlaneGeometry } = this.#three;
     const ground = new Mesh(
       new PlaneGeometry(FLOOR, FLOOR),
-      new MeshStandardMaterial({ roughness: 1 }),
+      // Less than white, which the lights would make of it.
+      new MeshStandardMaterial({ roughness: 1, color: 0xd8d5ce }),
     );
     ground.position.z = height;
     ground.receiveShadow = true;
