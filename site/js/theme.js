@@ -15,7 +15,10 @@ export function themeButton(button) {
 
   function apply() {
     root.dataset.theme = theme;
-    button.textContent = `Colors: ${theme}`;
+    // A phone shows the second part alone.
+    const [what, which] = [document.createElement('span'), document.createTextNode(theme)];
+    what.textContent = 'Colors: ';
+    button.replaceChildren(what, which);
     dispatchEvent(new Event('themechange'));
   }
 

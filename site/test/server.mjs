@@ -14,6 +14,9 @@ const TYPES = {
   '.css': 'text/css',
   '.js': 'text/javascript',
   '.svg': 'image/svg+xml',
+  '.gif': 'image/gif',
+  '.webp': 'image/webp',
+  '.txt': 'text/plain; charset=utf-8',
   '.wasm': 'application/wasm',
   '.safetensors': 'application/octet-stream',
 };
