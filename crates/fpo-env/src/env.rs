@@ -167,10 +167,7 @@ pub trait Env: Send {
     /// what to do.
     fn render(&mut self, width: u32, height: u32) -> Result<Picture, RenderError> {
         let _ = (width, height);
-        Err(RenderError(format!(
-            "`{}` has no picture",
-            self.spec().name
-        )))
+        Err(RenderError::no_picture(&self.spec().name))
     }
 }
 
@@ -199,6 +196,21 @@ pub struct StateError(pub String);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct RenderError(pub String);
+
+impl RenderError {
+    /// What ends the text of [`RenderError::no_picture`].
+    const NONE: &str = " has no picture";
+
+    /// Environments of the task of this name have no picture, on any machine.
+    pub fn no_picture(task: &str) -> Self {
+        Self(format!("`{task}`{}", Self::NONE))
+    }
+
+    /// Whether there is no picture on any machine, rather than not on this one.
+    pub fn is_of_the_task(&self) -> bool {
+        self.0.ends_with(Self::NONE)
+    }
+}
 
 /// An environment that could not be created (a missing library, a damaged model).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

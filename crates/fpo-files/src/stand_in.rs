@@ -22,6 +22,12 @@ pub fn stand_in(start: &[u8]) -> Option<&'static str> {
         Some("it is a git-annex pointer, not the file itself; `git annex get` fetches the file")
     } else if tag("<!doctype html") || tag("<html") {
         Some("it is a web page, not the file itself; download the file again")
+    } else if zipped(start).is_some_and(|name| name.ends_with(b".npy")) || begins(b"\x93NUMPY") {
+        Some("it is an array file of NumPy, not the file itself; save it in the format of this one")
+    } else if zipped(start).is_some_and(|name| name.ends_with(b".pkl") || name.ends_with(b".pth")) {
+        Some("it is a file of PyTorch, which this program cannot read")
+    } else if begins(b"\x89HDF\r\n") {
+        Some("it is an HDF5 file, which this program cannot read")
     } else if begins(b"PK\x03\x04")
         || begins(&[0x1f, 0x8b, 8])
         || begins(b"\xfd7zXZ\0")
@@ -32,6 +38,15 @@ pub fn stand_in(start: &[u8]) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+/// The name of the first file in a ZIP archive that begins with `start`; none if it is no such
+/// archive.
+fn zipped(start: &[u8]) -> Option<&[u8]> {
+    let header = start.strip_prefix(b"PK\x03\x04")?;
+    let length = header.get(22..24)?;
+    let length = usize::from(u16::from_le_bytes([length[0], length[1]]));
+    header.get(26..26 + length)
 }
 
 /// Refuses such a file.
@@ -57,6 +72,19 @@ pub fn is_crlf(bytes: &[u8]) -> bool {
 mod tests {
     use super::*;
 
+    /// The beginning of a ZIP archive with a file of this name.
+    fn zip(name: &str) -> Vec<u8> {
+        let length = (name.len() as u16).to_le_bytes();
+        [
+            b"PK\x03\x04",
+            &[0; 22][..],
+            &length,
+            &[0; 2],
+            name.as_bytes(),
+        ]
+        .concat()
+    }
+
     #[test]
     fn stand_ins_are_known() {
         for (start, what) in [
@@ -68,6 +96,11 @@ mod tests {
             (b"\n <!DOCTYPE html>", "web page"),
             (b"<HTML>", "web page"),
             (b"PK\x03\x04", "compressed"),
+            (&zip("notes.txt"), "compressed"),
+            (&zip("weights.npy"), "NumPy"),
+            (b"\x93NUMPY\x01", "NumPy"),
+            (&zip("archive/data.pkl"), "PyTorch"),
+            (b"\x89HDF\r\n\x1a\n", "HDF5"),
             (b"\x1f\x8b\x08", "compressed"),
         ] {
             assert!(

@@ -113,15 +113,15 @@ impl ActionMap {
         self.middle.len()
     }
 
-    /// Whether the numbers are valid: equal lengths, finite.
+    /// Whether the numbers are those of a range: equal lengths, ends that are finite, the lower one
+    /// below the upper one; and a finite bound.
     pub(super) fn is_valid(&self) -> bool {
-        self.bound >= 0.0
+        let ranges = || self.middle.iter().zip(&self.half_range);
+        (0.0..=f32::MAX).contains(&self.bound)
             && self.middle.len() == self.half_range.len()
-            && self
-                .middle
-                .iter()
-                .chain(&self.half_range)
-                .all(|x| x.is_finite())
+            && ranges().all(|(middle, half)| {
+                *half > 0.0 && (middle - half).is_finite() && (middle + half).is_finite()
+            })
     }
 }
 

@@ -291,12 +291,13 @@ impl Policy {
                 .try_fold(0usize, |sum, (_, n)| sum.checked_add(*n))
         };
         let action_dim = header.action.dim();
-        let (Some(observation_dim @ 1..), true) =
-            (sum(&header.observation), header.action.is_valid())
-        else {
+        if !header.action.is_valid() {
             return Err(PolicyError::Inconsistent(
-                "impossible observation or action sizes",
+                "the action's bound or range is impossible",
             ));
+        }
+        let Some(observation_dim @ 1..) = sum(&header.observation) else {
+            return Err(PolicyError::Inconsistent("impossible observation sizes"));
         };
         let sizes = header.kind.network_sizes(observation_dim, action_dim);
         if sizes != Some((header.network.input, header.network.output)) || action_dim == 0 {
@@ -335,7 +336,7 @@ impl Policy {
         let config = header.normalizer;
         // Within these bounds both the variance and its inverse square root are finite.
         if !(1e-30..=1e30).contains(&config.variance_floor)
-            || config.clip.is_some_and(|c| c.is_nan() || c <= 0.0)
+            || config.clip.is_some_and(|c| !c.is_finite() || c <= 0.0)
         {
             return Err(PolicyError::Inconsistent("impossible normalizer settings"));
         }

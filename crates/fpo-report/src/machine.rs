@@ -1,6 +1,6 @@
 //! The machine of a run: processor, system and program.
 
-use fpo_files::{one_line, read_capped, replace};
+use fpo_files::{if_there, one_line, read_capped, replace};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs;
@@ -69,12 +69,10 @@ impl Machine {
     /// same.
     ///
     /// # Errors
-    /// If the file cannot be written.
+    /// If the file cannot be read, is damaged, or cannot be written.
     pub fn record(&self, folder: &Path) -> io::Result<()> {
         let file = folder.join(FILE);
-        let known = read_capped(&file, LARGEST_FILE).ok();
-        let known = known.and_then(|bytes| Self::parse(&String::from_utf8(bytes).ok()?).ok());
-        let mut session = known.unwrap_or_default();
+        let mut session = Self::recorded(folder)?;
         if session
             .last()
             .is_some_and(|last| last.describe() == self.describe())
@@ -88,6 +86,17 @@ impl Machine {
         }
         let text = toml::to_string(&Sessions { session }).map_err(io::Error::other)?;
         replace(&file, text.as_bytes())
+    }
+
+    /// The machines that the run in `folder` recorded; none if there is no such file.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or is damaged ([`io::ErrorKind::InvalidData`]).
+    pub fn recorded(folder: &Path) -> io::Result<Vec<Self>> {
+        let bytes = if_there(read_capped(&folder.join(FILE), LARGEST_FILE))?;
+        let damaged = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
+        let text = String::from_utf8(bytes).map_err(|_| damaged("it is not text".to_owned()))?;
+        Self::parse(&text).map_err(damaged)
     }
 
     /// Parses the machines that a run recorded.

@@ -179,7 +179,7 @@ pub enum RecordError {
         reason: String,
     },
     /// A file exists but is invalid.
-    #[error("{} is damaged: {reason}", quoted(file))]
+    #[error("{} is damaged: {reason}; {}", quoted(file), remedy(file))]
     Damaged {
         /// The file.
         file: PathBuf,
@@ -194,6 +194,14 @@ pub enum RecordError {
         /// The system's error.
         source: std::io::Error,
     },
+}
+
+/// What to do about a damaged file.
+fn remedy(file: &Path) -> &'static str {
+    match file.ends_with("config.toml") {
+        true => "each of the run's checkpoints has a copy of it",
+        false => "move it away to go on without it",
+    }
 }
 
 impl RecordError {

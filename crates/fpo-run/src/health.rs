@@ -14,4 +14,5 @@ mod series;
 pub use detector::Detector;
 pub use doctor::examine;
 pub use finding::{Finding, FindingKind, Severity};
+pub(crate) use record::EVALUATED;
 pub use record::{Metrics, NormalizerState, Recorded, Rows, RunRecord, each_row};

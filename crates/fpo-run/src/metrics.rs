@@ -2,6 +2,7 @@
 //! TensorBoard.
 
 mod jsonl;
+mod order;
 mod tensorboard;
 
 use std::io;
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 use fpo_files::quoted;
 use fpo_learn::trainer::Row;
 use jsonl::JsonLines;
+pub(crate) use order::{Order, lacks};
 use tensorboard::EventFile;
 
 /// The file of a run's rows, one JSON object per line.
@@ -105,6 +107,11 @@ pub struct Resumption {
 }
 
 impl Resumption {
+    /// The rows that are kept.
+    pub(crate) fn order(&self) -> &Order {
+        self.lines.order()
+    }
+
     /// Truncates `metrics.jsonl` atomically, and starts a new event file that makes TensorBoard
     /// discard later events.
     ///

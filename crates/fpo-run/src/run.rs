@@ -21,14 +21,17 @@ mod rollback;
 mod start;
 mod task_files;
 
-pub use error::RunError;
+pub use error::{RunError, another};
 pub(crate) use events::EVENTS;
 pub use events::Event;
 pub use failure::{Reproduction, reproduce};
 pub(crate) use find::LARGEST_POLICY;
-pub use find::{Pick, find_policy, is_checkpoint, run_containing, run_of, trained_on};
-pub(crate) use folder::{CHECKPOINTS, not_a_run};
-pub use folder::{RunFolder, is_record};
+pub use find::{
+    Pick, find_policy, folder_of_runs, is_checkpoint, is_run, run_containing, run_of, runs_in,
+    trained_on,
+};
+pub(crate) use folder::CHECKPOINTS;
+pub use folder::{RunFolder, is_record, not_a_run};
 pub use resuming::Resuming;
 pub use start::{Taken, check_start};
 pub use task_files::{digest, task_file};
@@ -36,8 +39,9 @@ pub use task_files::{digest, task_file};
 use crate::checkpoint::{Checkpoint, CheckpointError, CheckpointInfo, Checkpoints};
 use crate::config::{Config, check_continues, documented, from_documented};
 use crate::health::{Detector, Finding};
-use crate::metrics::MetricsWriter;
-use evaluations::{EVALUATIONS, Evaluations};
+use crate::metrics::{METRICS, MetricsWriter, lacks};
+use evaluations::Evaluations;
+pub(crate) use evaluations::{EVALUATIONS, Evaluated};
 use events::Events;
 use fpo_env::Task;
 use fpo_learn::evaluate::{EvaluateError, Evaluation};
@@ -118,6 +122,8 @@ pub struct Session {
     taken: Option<Taken>,
     /// The iterations that a run had recorded which begins again.
     begun_again: Option<u64>,
+    /// What a resumed run's records lack.
+    missing: Vec<String>,
 }
 
 impl Session {
@@ -155,6 +161,7 @@ impl Session {
             task_files::write(folder.path(), task.files())?;
         }
         folder.write(CONFIG, documented(&config).as_bytes())?;
+        folder.cleared()?;
         Ok(Self {
             metrics: MetricsWriter::create(folder.path())?,
             evaluations: Evaluations::create(&folder)?,
@@ -169,6 +176,7 @@ impl Session {
             task_digest: digest(task.files()),
             taken,
             begun_again: None,
+            missing: Vec::new(),
             folder,
             config,
             trainer,
@@ -261,9 +269,11 @@ impl Session {
         let best = evaluation(Checkpoints::best(&folder.checkpoints())?);
         let best_healthy = evaluation(Checkpoints::best_healthy(&folder.checkpoints())?);
         let metrics = MetricsWriter::resume(folder.path(), about.iteration)?;
-        let evaluations = Evaluations::resume(&folder, about.iteration)?;
+        let begins = metrics.order().begins();
+        let (evaluations, evaluated) = Evaluations::resume(&folder, about.iteration, begins)?;
         let events = Events::resume(&folder, about.iteration, trainer.rollbacks())?;
-        let detector = rollback::replayed(&config, folder.path(), about.iteration)?;
+        let (detector, in_metrics) = rollback::replayed(&config, folder.path(), about.iteration)?;
+        let missing = missing_records(metrics.order().missing(), in_metrics, evaluated.count);
         // Everything is valid: now the folder changes.
         folder.write(CONFIG, documented(&config).as_bytes())?;
         Ok(Self {
@@ -280,6 +290,7 @@ impl Session {
             task_digest,
             taken: None,
             begun_again: None,
+            missing,
             folder,
             config,
             trainer,
@@ -330,6 +341,11 @@ impl Session {
     /// and begins again.
     pub fn begun_again(&self) -> Option<u64> {
         self.begun_again
+    }
+
+    /// What is missing in the records of a resumed run, up to where it goes on, a sentence each.
+    pub fn missing_records(&self) -> &[String] {
+        &self.missing
     }
 
     /// `train.steps` when the checkpoint was saved from which the run was resumed; none for a new
@@ -580,6 +596,21 @@ fn advance(
     row.timing
         .push(("eval_seconds", begun.elapsed().as_secs_f64()));
     Ok(Some((row, Some(evaluation))))
+}
+
+/// What the records of a run lack: the iterations of rows that are `missing`, and evaluations, of
+/// which there are so many in the rows and in their own file.
+pub(crate) fn missing_records(
+    missing: Option<(u64, u64)>,
+    in_metrics: u64,
+    in_evaluations: u64,
+) -> Vec<String> {
+    let rows = missing.map(|range| format!("{METRICS} {}", lacks(range)));
+    let fewer = in_metrics.checked_sub(in_evaluations).filter(|n| *n > 0);
+    let evaluations = fewer.map(|fewer| {
+        format!("{EVALUATIONS} lacks {fewer} of the {in_metrics} evaluations that {METRICS} has")
+    });
+    rows.into_iter().chain(evaluations).collect()
 }
 
 /// What a checkpoint is made of, as it was after some iteration.

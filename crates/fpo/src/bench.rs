@@ -16,7 +16,7 @@ use fpo_report::results::Results;
 use fpo_report::suite::Suite;
 use fpo_report::tables::{self, Grid, ReportInfo};
 use fpo_report::{files, results};
-use fpo_run::config::read_text;
+use fpo_run::config::{Kind, read_text};
 use plan::Job;
 use progress::Progress;
 use std::ffi::{OsStr, OsString};
@@ -39,6 +39,7 @@ pub(crate) fn run(args: &args::Bench, tasks: &Tasks) -> Result<Done, Failure> {
     let jobs = plan::plan(&suite, &folder, tasks)?;
     if args.list {
         list(&suite, &jobs);
+        plan::damages(&jobs).for_each(|why| log(&format!("note: {why}")));
         return Ok(Done::Finished);
     }
     if args.report_only {
@@ -97,14 +98,20 @@ pub(crate) fn run(args: &args::Bench, tasks: &Tasks) -> Result<Done, Failure> {
         ));
         return Ok(Done::Stopped);
     }
-    match &faults[..] {
-        [] => reported.map(|()| Done::Finished),
-        [fault, ..] => Err(Failure::runtime(format!(
-            "{} of {} {runs} failed; the first: {fault}",
-            faults.len(),
-            to_run.len()
-        ))),
-    }
+    let Some(fault) = faults.first() else {
+        return reported.map(|()| Done::Finished);
+    };
+    let message = format!(
+        "{} of {} {runs} failed; the first: {fault}",
+        faults.len(),
+        to_run.len()
+    );
+    // A run that another process uses, or that cannot be read, is as wrong here as for `train`.
+    let input = |fault: &Failure| matches!(fault, Failure::Input(_));
+    Err(match faults.iter().all(input) {
+        true => Failure::Input(message),
+        false => Failure::Runtime(message),
+    })
 }
 
 /// The requested suite, restricted by the options; its text; and the name of its folder.
@@ -140,7 +147,13 @@ fn suite(args: &args::Bench, tasks: &Tasks) -> Result<(String, Suite, OsString),
             (name, text, quoted(path))
         }
     };
-    let mut suite = Suite::parse(&name, &text, &origin).map_err(Failure::input)?;
+    let mut suite =
+        Suite::parse(&name, &text, &origin).map_err(|error| match Kind::of_file(path) {
+            Some(other) if named.is_none() && other != Kind::Suite => {
+                Failure::input(format!("{origin} {other}, not a suite"))
+            }
+            _ => Failure::input(error),
+        })?;
     for task in &suite.tasks {
         tasks
             .find(OsStr::new(task))

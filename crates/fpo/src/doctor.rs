@@ -3,18 +3,28 @@
 use crate::args;
 use crate::failure::Failure;
 use crate::format::count;
+use crate::machine;
 use crate::output::{print, print_json};
+use crate::tasks::Tasks;
 use fpo_files::{as_text, one_line, quoted};
 use fpo_run::config::label;
-use fpo_run::health::{Finding, Metrics, RunRecord, Severity, examine};
-use fpo_run::run::run_of;
+use fpo_run::health::{Finding, FindingKind, Metrics, RunRecord, Severity, examine};
+use fpo_run::run::{another, run_of};
 use serde_json::json;
 
 /// Prints the findings about a run; fails if it is unhealthy.
-pub(crate) fn run(args: &args::Doctor) -> Result<(), Failure> {
+pub(crate) fn run(args: &args::Doctor, tasks: &Tasks) -> Result<(), Failure> {
     let run = run_of(&args.run);
     let record = RunRecord::read(&run)?;
-    let findings = examine(&record);
+    let mut findings = examine(&record);
+    if let Some(damage) = machine::damage(&run) {
+        let advice = "the run cannot be resumed with it; move it away to resume without it";
+        findings.insert(
+            0,
+            Finding::new(FindingKind::Records, Severity::Warning, damage, advice),
+        );
+        findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    }
     let problems = findings
         .iter()
         .filter(|finding| finding.is_unhealthy())
@@ -47,6 +57,14 @@ pub(crate) fn run(args: &args::Doctor) -> Result<(), Failure> {
         findings.iter().for_each(print_finding);
         if problems == 0 {
             print("  healthy");
+        }
+        // Advice to begin a new run says with which settings; this is the command.
+        if findings
+            .iter()
+            .any(|finding| finding.advice.contains("new run"))
+        {
+            let command = another(tasks.program(), &run, &record.config.task);
+            print(&format!("  a new run: {command}"));
         }
     }
     match problems {

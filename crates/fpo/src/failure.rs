@@ -12,8 +12,8 @@ use std::fmt;
 pub(crate) enum Done {
     /// All that was asked for is done: exit code 0.
     Finished,
-    /// It was stopped on request and has saved everything; the same command, or the printed one,
-    /// continues it: exit code 75, EX_TEMPFAIL of sysexits.h, which invites to try again.
+    /// It was stopped on request and has saved everything, or made no film; the same command, or
+    /// the printed one, does the rest: exit code 75, EX_TEMPFAIL of sysexits.h, which invites to try again.
     Stopped,
 }
 
@@ -44,6 +44,14 @@ impl Failure {
     /// A failure while running.
     pub(crate) fn runtime(message: impl fmt::Display) -> Self {
         Self::Runtime(message.to_string())
+    }
+
+    /// The same failure, of what `name` names.
+    pub(crate) fn before(self, name: &str) -> Self {
+        match self {
+            Self::Input(message) => Self::Input(format!("{name}: {message}")),
+            Self::Runtime(message) => Self::Runtime(format!("{name}: {message}")),
+        }
     }
 
     pub(crate) fn exit_code(&self) -> u8 {

@@ -126,13 +126,13 @@ fn run(tasks: Tasks, args: impl IntoIterator<Item = OsString>) -> Result<Done, F
         Command::Train(args) => return train::run(&args, tasks),
         Command::Bench(args) => return bench::run(&args, tasks),
         Command::Eval(args) => eval::run(&args, tasks),
-        Command::Play(args) => play::run(&args, tasks),
+        Command::Play(args) => return play::run(&args, tasks),
         Command::Export(args) => export::run(&args),
         Command::Policy(args) => match args.command {
             PolicyCommand::Show(args) => policy::show(&args),
         },
         Command::Reproduce(args) => reproduce::run(&args, tasks),
-        Command::Doctor(args) => doctor::run(&args),
+        Command::Doctor(args) => doctor::run(&args, tasks),
         Command::Gridworld(args) => gridworld::run(&args, tasks),
         Command::Report(args) => report::run(&args, tasks),
     }

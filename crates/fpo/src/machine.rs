@@ -4,10 +4,28 @@ use crate::failure::Failure;
 use fpo_files::quoted;
 use fpo_report::machine::{FILE, Machine};
 use fpo_run::run::Session;
+use std::path::Path;
 
 /// This machine.
 pub(crate) fn here(threads: usize, from_iteration: u64) -> Machine {
     Machine::here(env!("CARGO_PKG_VERSION"), threads, from_iteration)
+}
+
+/// What is wrong with what the run in `folder` recorded of its machines; none if nothing is.
+pub(crate) fn damage(folder: &Path) -> Option<String> {
+    let why = Machine::recorded(folder).err()?;
+    let file = quoted(&folder.join(FILE));
+    Some(format!("{file} is damaged: {why}"))
+}
+
+/// Finds out before a run changes that its record cannot be continued.
+pub(crate) fn check(folder: &Path) -> Result<(), Failure> {
+    match damage(folder) {
+        None => Ok(()),
+        Some(damage) => Err(Failure::input(format!(
+            "{damage}; move the file away to resume without it"
+        ))),
+    }
 }
 
 /// Records in the run's folder that it is trained on this machine, on `threads` threads.

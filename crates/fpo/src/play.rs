@@ -1,7 +1,7 @@
 //! `fpo play`.
 
 use crate::args;
-use crate::failure::Failure;
+use crate::failure::{Done, Failure};
 use crate::output::{log, print, refuse_foreign};
 use crate::policy::{folder_of_results, load};
 use crate::tasks::Tasks;
@@ -13,7 +13,7 @@ use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 
 /// Films a policy.
-pub(crate) fn run(args: &args::Play, tasks: &Tasks) -> Result<(), Failure> {
+pub(crate) fn run(args: &args::Play, tasks: &Tasks) -> Result<Done, Failure> {
     let out = args
         .out
         .clone()
@@ -39,7 +39,10 @@ pub(crate) fn run(args: &args::Play, tasks: &Tasks) -> Result<(), Failure> {
 
     // Render the first picture before creating the file, because it fails without EGL.
     env.render(args.width, args.height)
-        .map_err(Failure::runtime)?;
+        .map_err(|error| match error.is_of_the_task() {
+            true => Failure::input(error),
+            false => Failure::runtime(error),
+        })?;
     let mut video = Video::create(&out, args.width, args.height, fps)
         .map_err(|e| Failure::input(format!("{e:#}")))?;
     let stop = interrupt::stop_flag("stopping")?;
@@ -58,9 +61,7 @@ pub(crate) fn run(args: &args::Play, tasks: &Tasks) -> Result<(), Failure> {
             args.noise.into(),
             |env, _, at| {
                 if stop.load(Ordering::Relaxed) {
-                    return ControlFlow::Break(Failure::runtime(
-                        "interrupted; no film was written",
-                    ));
+                    return ControlFlow::Break(None);
                 }
                 // When the film is complete, finish the episode without frames, so that its return
                 // covers all its steps.
@@ -72,15 +73,20 @@ pub(crate) fn run(args: &args::Play, tasks: &Tasks) -> Result<(), Failure> {
                     .map_err(Failure::runtime)
                     .and_then(|picture| video.frame(&picture).map_err(Failure::from));
                 match framed {
-                    Err(failure) => ControlFlow::Break(failure),
+                    Err(failure) => ControlFlow::Break(Some(failure)),
                     Ok(()) => ControlFlow::Continue(()),
                 }
             },
         )
         .map_err(|e| Failure::runtime(format!("{}: {e}", quoted(&loaded.source))))?;
         returns.push(format::format_number(Some(total)));
-        if let Some(failure) = end {
-            return Err(failure);
+        match end {
+            None => {}
+            Some(None) => {
+                log("stopped; no film was written");
+                return Ok(Done::Stopped);
+            }
+            Some(Some(failure)) => return Err(failure),
         }
         if video.frames() >= frames {
             break;
@@ -94,7 +100,7 @@ pub(crate) fn run(args: &args::Play, tasks: &Tasks) -> Result<(), Failure> {
         if returns.len() > 1 { "s" } else { "" },
         returns.join(", ")
     ));
-    Ok(())
+    Ok(Done::Finished)
 }
 
 /// The number of the camera called `asked`, or of that number, among those of `task`.

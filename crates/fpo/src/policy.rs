@@ -10,7 +10,7 @@ use crate::output::log;
 use crate::tasks::Tasks;
 use fpo_env::Task;
 use fpo_files::{CONVERTED, count, is_crlf, quoted};
-use fpo_policy::Policy;
+use fpo_policy::{Policy, PolicyError};
 use fpo_run::run::{
     Pick, RunFolder, Session, digest, find_policy, is_checkpoint, run_containing, trained_on,
 };
@@ -47,10 +47,15 @@ pub(crate) fn read(of: &PolicyArgs) -> Result<PolicyFile, Failure> {
         let source = quoted(&source);
         // Where the header of such a file begins; a text file is none.
         let header = bytes.get(8..10).is_some_and(|start| start.contains(&b'{'));
-        Failure::input(if header && is_crlf(&bytes) {
-            format!("{source}: {CONVERTED}")
-        } else {
-            format!("{source}: {e}")
+        // A file of a run that is no policy: the run has some.
+        let foreign = matches!(e, PolicyError::NotSafetensors | PolicyError::Foreign);
+        Failure::input(match run_containing(path).filter(|_| foreign) {
+            _ if header && is_crlf(&bytes) => format!("{source}: {CONVERTED}"),
+            Some(run) => format!(
+                "{source}: {e}; for the policy of the run name {}",
+                quoted(&run)
+            ),
+            None => format!("{source}: {e}"),
         })
     })?;
     Ok(PolicyFile {
@@ -148,6 +153,15 @@ pub(crate) fn begun_again(session: &Session) -> Option<String> {
         quoted(session.folder().path()),
         count(iterations)
     ))
+}
+
+/// Notes on what a resumed run's records lack.
+pub(crate) fn missing_records(session: &Session) -> Vec<String> {
+    let folder = quoted(session.folder().path());
+    let missing = session.missing_records().iter();
+    missing
+        .map(|lacks| format!("note: in {folder}, {lacks}; it goes on without them"))
+        .collect()
 }
 
 /// The folder for what is made of the policy at `path`, unless the user names another: its run's,

@@ -15,7 +15,7 @@ use fpo_report::suite::Suite;
 use fpo_report::tables::ReportInfo;
 use fpo_run::config::read_text;
 use fpo_run::health::{RunRecord, Severity, examine};
-use fpo_run::run::run_of;
+use fpo_run::run::{RunError, not_a_run, run_of, runs_in};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::ErrorKind;
@@ -33,19 +33,25 @@ pub(crate) fn run(args: &args::Report, tasks: &Tasks) -> Result<(), Failure> {
     // A path into a run stands for the run.
     let folders: Vec<PathBuf> = args.folders.iter().map(|path| run_of(path)).collect();
     let out = |folder: &Path| args.out.clone().unwrap_or_else(|| folder.join(PAGE));
+    if let Some(out) = &args.out {
+        check_page(out)?;
+    }
     let (out, page) = match &folders[..] {
         [folder] if folder.join(SUITE).is_file() => (out(folder), of_suite(folder, program)?),
-        [folder] => match runs_in(folder) {
-            Some(runs) => {
-                let page = of_runs(&folders, &runs, folder, program)?;
+        [folder] => match &runs_in(folder)[..] {
+            [] => (out(folder), of_run(folder, &out(folder))?),
+            runs => {
+                let page = of_runs(&folders, runs, folder, program)?;
                 (out(folder), page)
             }
-            None => (out(folder), of_run(folder, &out(folder))?),
         },
         folders => {
             let runs: Vec<PathBuf> = folders
                 .iter()
-                .flat_map(|folder| runs_in(folder).unwrap_or_else(|| vec![folder.clone()]))
+                .flat_map(|folder| match runs_in(folder) {
+                    runs if runs.is_empty() => vec![folder.clone()],
+                    runs => runs,
+                })
                 .collect();
             let here = Path::new("");
             (out(here), of_runs(folders, &runs, here, program)?)
@@ -56,21 +62,25 @@ pub(crate) fn run(args: &args::Report, tasks: &Tasks) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The runs in a folder that is none itself, by name; none if it holds none.
-fn runs_in(folder: &Path) -> Option<Vec<PathBuf>> {
-    if is_a_run(folder) {
-        return None;
+/// Refuses a page with the ending of another format, which no program would open.
+fn check_page(out: &Path) -> Result<(), Failure> {
+    let end = out.extension().unwrap_or_default().to_ascii_lowercase();
+    let other = OTHER_FORMATS.iter().any(|other| end == *other);
+    match other {
+        true => Err(Failure::input(format!(
+            "--out {}: the report is a page of HTML; name a file that ends in .html, which any \
+             browser shows, and can print to PDF",
+            quoted(out)
+        ))),
+        false => Ok(()),
     }
-    let entries = fs::read_dir(folder).ok()?.flatten();
-    let mut runs: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
-    runs.retain(|path| is_a_run(path));
-    runs.sort();
-    (!runs.is_empty()).then_some(runs)
 }
 
-fn is_a_run(folder: &Path) -> bool {
-    folder.join("config.toml").is_file()
-}
+/// Endings of what somebody may expect of a report.
+const OTHER_FORMATS: [&str; 17] = [
+    "pdf", "ps", "doc", "docx", "odt", "rtf", "md", "rst", "tex", "png", "svg", "jpg", "jpeg",
+    "csv", "json", "xlsx", "ipynb",
+];
 
 /// The page about several runs; `asked` are the folders that the user named.
 fn of_runs(
@@ -89,7 +99,7 @@ fn of_runs(
                 log(&format!("note: {remark}"));
                 damaged.push(remark);
             }
-            Err(error) => return Err(not_a_run(error)),
+            Err(error) => return Err(unreadable(error)),
         }
     }
     let (results, mut remarks) = gather(&name_of(folder), folder, records);
@@ -127,7 +137,7 @@ fn name_of(folder: &Path) -> String {
     name.to_string_lossy().into_owned()
 }
 
-fn not_a_run(error: RecordError) -> Failure {
+fn unreadable(error: RecordError) -> Failure {
     match error {
         RecordError::NotARun { folder, .. } if folder.is_dir() => Failure::input(format!(
             "{} is neither a run, which has a config.toml, nor a benchmark, which has a {SUITE}, \
@@ -139,7 +149,14 @@ fn not_a_run(error: RecordError) -> Failure {
 }
 
 pub(crate) fn of_run(folder: &Path, out: &Path) -> Result<String, Failure> {
-    let record = Record::with_curves(folder, page::is_shown).map_err(not_a_run)?;
+    // A copy of settings alone, that of a checkpoint or of a failure, is no run.
+    if folder.join("config.toml").is_file()
+        && let Some(reason) = not_a_run(folder)
+    {
+        let folder = folder.to_owned();
+        return Err(RunError::NotARun { folder, reason }.into());
+    }
+    let record = Record::with_curves(folder, page::is_shown).map_err(unreadable)?;
     let findings = findings(folder);
     Ok(page::of_run(
         &record,

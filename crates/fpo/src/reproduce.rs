@@ -7,11 +7,18 @@ use crate::policy::{other_task_files, threads};
 use crate::tasks::Tasks;
 use fpo_files::{one_line, quoted};
 use fpo_run::checkpoint::Checkpoints;
-use fpo_run::run::{reproduce, run_of};
+use fpo_run::run::{RunError, folder_of_runs, reproduce, run_of};
 
 /// Re-runs the iteration in which a run failed; fails if the outcome differs.
 pub(crate) fn run(args: &args::Reproduce, tasks: &Tasks) -> Result<(), Failure> {
     let run = run_of(&args.run);
+    if let Some(reason) = folder_of_runs(&run) {
+        return Err(RunError::NotARun {
+            folder: run,
+            reason,
+        }
+        .into());
+    }
     let task = |name: &str| -> Result<_, Failure> {
         let task = tasks.of_run(&run, name)?;
         let all = Checkpoints::list(&run.join("checkpoints")).unwrap_or_default();

@@ -6,6 +6,7 @@ use crate::output::{print, print_json};
 use fpo_env::{Task, check_task};
 use fpo_files::{nearest, number, quoted};
 use fpo_mujoco::task_file::FileTask;
+use fpo_run::config::Kind;
 use fpo_run::run::{RunFolder, is_checkpoint, task_file};
 use serde_json::json;
 use std::collections::HashSet;
@@ -107,7 +108,12 @@ impl Tasks {
 
     /// The task of the file at `path`.
     pub(crate) fn read(&self, path: &Path) -> Result<Arc<FileTask>, Failure> {
-        let task = FileTask::load(path).map_err(Failure::input)?;
+        let task = FileTask::load(path).map_err(|error| match Kind::of_file(path) {
+            Some(other) if other != Kind::Task => {
+                Failure::input(format!("{} {other}, not a task", quoted(path)))
+            }
+            _ => Failure::input(error),
+        })?;
         let name = &task.spec().name;
         if self.is_known(name) {
             return Err(Failure::input(format!(

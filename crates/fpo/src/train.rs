@@ -5,7 +5,7 @@ use crate::display::Display;
 use crate::failure::{Done, Failure};
 use crate::format::count;
 use crate::output::{log, print};
-use crate::policy::{begun_again, threads, unlocked};
+use crate::policy::{begun_again, missing_records, threads, unlocked};
 use crate::tasks::Tasks;
 use crate::{interrupt, machine, summary};
 use fpo_env::Task;
@@ -14,7 +14,7 @@ use fpo_learn::trainer::TrainError;
 use fpo_run::checkpoint::Checkpoints;
 use fpo_run::config::{self, Config, LearningPrecision};
 use fpo_run::run::{
-    Outcome, Resuming, RunError, RunFolder, Session, check_start, is_checkpoint, run_of,
+    Outcome, Resuming, RunError, RunFolder, Session, another, check_start, is_checkpoint, run_of,
 };
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -64,7 +64,7 @@ pub(crate) fn run(args: &args::Train, tasks: &Tasks) -> Result<Done, Failure> {
             summary::stopped(&session, tasks.program());
             Ok(Done::Stopped)
         }
-        Err(error) => Err(failed(error, &session)),
+        Err(error) => Err(failed(error, &session, tasks.program())),
     }
 }
 
@@ -187,6 +187,7 @@ fn resume_or_start(args: &args::Train, tasks: &Tasks) -> Result<Option<Session>,
         return Ok(Some(begun));
     }
     let locked = RunFolder::open(&folder)?;
+    machine::check(locked.path())?;
     let recorded = config::load_recorded(&locked.config(), &[])?;
     if config.train.precision == LearningPrecision::Auto {
         // Machine-dependent choices were resolved when the run started.
@@ -290,6 +291,7 @@ fn resume(args: &args::Train, tasks: &Tasks, folder: Option<&Path>) -> Result<Se
         }
     }
     let run = Resuming::open(&folder, &sets(args))?;
+    machine::check(run.path())?;
     let asked = args.task.as_deref().map(|name| tasks.find(name));
     run.resume(
         asked.transpose()?,
@@ -406,7 +408,8 @@ pub fn notes(session: &Session) -> Vec<String> {
         learning_rate_change(session),
         restarted_episodes(session.trainer().restarted_episodes()),
     ];
-    notes.into_iter().flatten().collect()
+    let missing = missing_records(session).into_iter();
+    notes.into_iter().flatten().chain(missing).collect()
 }
 
 /// A note on how another length of the run changes the learning rate, if it does.
@@ -438,12 +441,18 @@ fn restarted_episodes(environments: usize) -> Option<String> {
     }
 }
 
-/// `error`, and the checkpoint from which the run can be resumed.
-fn failed(error: RunError, session: &Session) -> Failure {
+/// `error`, and from where the run can be resumed, or how to begin another.
+fn failed(error: RunError, session: &Session, program: &str) -> Failure {
+    let folder = session.folder().path();
+    let diverged = matches!(&error, RunError::Train(error) if error.is_divergence());
     let hint = match session.last_saved() {
         // A collapsed run has already been rolled back to it.
         Some(_) if matches!(error, RunError::Collapsed { .. }) => String::new(),
         Some(checkpoint) => format!("; the last good checkpoint is {}", quoted(checkpoint)),
+        None if diverged => format!(
+            "; there is no checkpoint yet, and `{}` begins another run with other settings",
+            another(program, folder, &session.config().task)
+        ),
         None => String::new(),
     };
     // What the task knows about a number that was not finite.

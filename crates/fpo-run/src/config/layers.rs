@@ -13,6 +13,7 @@ pub(super) use keys::{Setting, ValueKind, keys};
 
 use super::{Config, Method, validate::validate};
 use fpo_files::{number, quoted, read_capped, shortened, stand_in};
+use std::fmt;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
@@ -490,7 +491,58 @@ fn preset_table(name: &str) -> Result<Table, ConfigError> {
 fn read(path: &Path) -> Result<(String, Table), ConfigError> {
     let origin = quoted(path);
     let table = parse(&read_text(path)?, &origin)?;
-    Ok((origin, table))
+    match Kind::of(&table) {
+        None | Some(Kind::Settings) => Ok((origin, table)),
+        Some(other) => Err(ConfigError::Conflict(format!(
+            "{origin} {other}, not settings"
+        ))),
+    }
+}
+
+/// The kinds of TOML files of this program, by the keys that only one of them has. What a parser of
+/// another kind says of such a file, a missing key or the nearest known one, would mislead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Settings, for `--config`.
+    Settings,
+    /// `machine.toml` of a run.
+    Machines,
+    /// A task file.
+    Task,
+    /// A suite.
+    Suite,
+}
+
+impl Kind {
+    fn of(table: &Table) -> Option<Self> {
+        let kinds = [
+            (Self::Machines, &["session"][..]),
+            (Self::Task, &["observation", "reward"]),
+            (Self::Suite, &["tasks", "seeds"]),
+            (Self::Settings, &["objective", "optimizer", "train", "env"]),
+        ];
+        let has = |keys: &[&str]| keys.iter().any(|key| table.contains_key(*key));
+        let found = kinds.into_iter().find(|(_, keys)| has(keys));
+        found.map(|(kind, _)| kind)
+    }
+
+    /// The kind of the file at `path`; none if it cannot be read, or may be of any.
+    pub fn of_file(path: &Path) -> Option<Self> {
+        let bytes = read_capped(path, LARGEST_FILE).ok()?;
+        Self::of(&parse(str::from_utf8(&bytes).ok()?, "").ok()?)
+    }
+}
+
+/// In words that follow the file's name.
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Settings => "has settings (`fpo train TASK --config` takes them)",
+            Self::Machines => "records the machines of a run, whose settings are in config.toml",
+            Self::Task => "is a task file (`fpo train` takes it in the place of a task)",
+            Self::Suite => "is a suite (`fpo bench` runs it)",
+        })
+    }
 }
 
 /// Bound on the size of a file of settings, 1 MiB, far above that of any real one.

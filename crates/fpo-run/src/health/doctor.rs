@@ -5,8 +5,9 @@ use super::series::median;
 use super::{
     Detector, Finding, FindingKind, Metrics, NormalizerState, Recorded, RunRecord, Severity,
 };
-use fpo_files::{count, number};
+use fpo_files::{count, number, quoted};
 use fpo_learn::trainer::OF_CRITIC;
+use std::path::Path;
 
 /// All findings about a run, the worst first. The run is healthy if none of them [is
 /// unhealthy](Finding::is_unhealthy).
@@ -23,7 +24,7 @@ use fpo_learn::trainer::OF_CRITIC;
 pub fn examine(record: &RunRecord) -> Vec<Finding> {
     let mut found = record.damage.clone();
     let detector = &record.rows.detector;
-    if record.rows.count == 0 {
+    if record.rows.count == 0 && record.damage.is_empty() {
         found.push(no_metrics(record));
     }
     found.extend(failure(record));
@@ -54,6 +55,31 @@ pub(super) fn damaged_checkpoint(error: &str) -> Finding {
         Severity::Warning,
         format!("a checkpoint cannot be read: {error}"),
         "move it out of its folder, so that the run resumes from an earlier one",
+    )
+}
+
+/// A line of a record that a resumed run would refuse.
+pub(super) fn damaged_record(path: &Path, line: usize, reason: &str) -> Finding {
+    Finding::new(
+        FindingKind::Records,
+        Severity::Warning,
+        format!("{} is damaged in line {line}: {reason}", quoted(path)),
+        "the run cannot be resumed with it; put the file back, or move it away to resume without \
+        its records",
+    )
+}
+
+/// What a record lacks, which a resumed run goes on without. A run that did so once keeps the gap,
+/// and is healthy; a record of which nothing is left was emptied just now.
+pub(super) fn missing_record(lacks: String, nothing_left: bool) -> Finding {
+    Finding::new(
+        FindingKind::Records,
+        match nothing_left {
+            true => Severity::Warning,
+            false => Severity::Note,
+        },
+        lacks,
+        "put the file back if there is a copy; a resumed run goes on without them",
     )
 }
 

@@ -56,6 +56,8 @@ pub enum FindingKind {
     NoProgress,
     /// There are no metrics yet.
     NoMetrics,
+    /// The records of the run are damaged, or a part of them is missing.
+    Records,
     /// Time is spent on something other than learning.
     Speed,
 }

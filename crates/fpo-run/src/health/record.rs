@@ -1,11 +1,14 @@
 //! The metrics of a run, during training or from its folder.
 
 use super::limits::PRESENT;
-use super::{Detector, Finding};
+use super::{Detector, Finding, doctor};
 use crate::checkpoint::{Checkpoint, Checkpoints};
 use crate::config::{Config, load_recorded};
-use crate::metrics::METRICS;
-use crate::run::{CHECKPOINTS, CONFIG, EVENTS, Event, LARGEST_POLICY, POLICY, RunError, not_a_run};
+use crate::metrics::{METRICS, Order};
+use crate::run::{
+    CHECKPOINTS, CONFIG, EVALUATIONS, EVENTS, Evaluated, Event, LARGEST_POLICY, POLICY, RunError,
+    missing_records, not_a_run,
+};
 use fpo_files::{each_line, quoted};
 use fpo_learn::trainer::{EXTRAS, Row};
 use fpo_nn::Moments;
@@ -13,6 +16,9 @@ use fpo_policy::Policy;
 use serde_json::{Map, Value};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+
+/// A metric that a row has if the policy was evaluated after its iteration.
+pub(crate) const EVALUATED: &str = "eval/zero_noise";
 
 /// The metrics of one iteration.
 pub trait Metrics {
@@ -126,6 +132,89 @@ pub fn each_row(folder: &Path, mut read: impl FnMut(Recorded)) -> Result<(), Run
     each.map_err(|error| RunError::of_lines("read", &path, error))
 }
 
+/// The iteration of the newest checkpoint of the run in `folder`, from which it would resume; none
+/// if there is none, or it is damaged, which another finding says.
+fn resumes_after(folder: &Path) -> Result<Option<u64>, RunError> {
+    let newest = Checkpoints::list(&folder.join(CHECKPOINTS))?.pop();
+    let newest = newest.and_then(|path| Checkpoint::open(&path).ok());
+    Ok(newest.map(|checkpoint| checkpoint.about().iteration))
+}
+
+/// Checks the records by which a run resumes, as resuming does.
+struct Records {
+    /// The newest checkpoint's iteration.
+    until: Option<u64>,
+    order: Order,
+    rows: usize,
+    /// The first line out of order, and why.
+    wrong: Option<(usize, String)>,
+    evaluated: u64,
+}
+
+impl Records {
+    fn until(iteration: Option<u64>) -> Self {
+        Self {
+            until: iteration,
+            order: Order::until(iteration.unwrap_or(u64::MAX)),
+            rows: 0,
+            wrong: None,
+            evaluated: 0,
+        }
+    }
+
+    fn row(&mut self, row: &Recorded) {
+        self.rows += 1;
+        if self.wrong.is_some() {
+            return;
+        }
+        match self.order.next(row.iteration()) {
+            Ok(counts) => {
+                self.evaluated += u64::from(counts && row.get(EVALUATED).is_some());
+            }
+            Err(reason) => self.wrong = Some((self.rows, reason)),
+        }
+    }
+
+    /// After the last row: findings about them, and about the evaluations.
+    fn end(self, folder: &Path) -> Result<Vec<Finding>, RunError> {
+        let cut = self.until.and_then(|_| self.order.cut());
+        let metrics = folder.join(METRICS);
+        let garbage = self.order.is_empty() && self.until.is_some() && is_one_line(&metrics);
+        let garbage = garbage.then(|| (1, "it is not a row".to_owned()));
+        let mut found = Vec::new();
+        let mut damaged = |path: &Path, wrong: Option<(usize, String)>| {
+            found.extend(wrong.map(|(line, reason)| doctor::damaged_record(path, line, &reason)));
+        };
+        damaged(&metrics, self.wrong.or(cut).or(garbage));
+        let path = folder.join(EVALUATIONS);
+        let mut evaluated = Evaluated::between(self.order.begins(), self.until.unwrap_or(u64::MAX));
+        let each = each_line(&path, |line| evaluated.next(line).map(drop));
+        match each.map_err(|error| RunError::of_lines("read", &path, error)) {
+            Err(RunError::Damaged { path, line, reason }) => damaged(&path, Some((line, reason))),
+            Err(error) => return Err(error),
+            Ok(()) => damaged(&path, evaluated.nothing().map(|reason| (1, reason))),
+        }
+        if let (true, Some(_)) = (found.is_empty(), self.until) {
+            let missing = self.order.missing();
+            let lacks = missing_records(missing, self.evaluated, evaluated.count);
+            let nothing_left = self.rows == 0 || evaluated.count == 0 && self.evaluated > 0;
+            let finding = |lacks| doctor::missing_record(lacks, nothing_left);
+            found.extend(lacks.into_iter().map(finding));
+        }
+        Ok(found)
+    }
+}
+
+/// Whether the file holds one whole line.
+fn is_one_line(path: &Path) -> bool {
+    let mut lines = 0;
+    let each = each_line(path, |_| {
+        lines += 1;
+        Ok(())
+    });
+    each.is_ok() && lines == 1
+}
+
 /// What is kept of the rows of a run, in the same memory for any number of them.
 #[derive(Clone, Debug)]
 pub struct Rows {
@@ -159,7 +248,7 @@ impl Rows {
     fn add(&mut self, row: Recorded) {
         self.count += 1;
         self.detector.observe(&row);
-        self.evaluated |= row.get("eval/zero_noise").is_some();
+        self.evaluated |= row.get(EVALUATED).is_some();
         self.training_seconds += row.seconds("iteration_seconds").unwrap_or(0.0);
         self.evaluating_seconds += row.seconds("eval_seconds").unwrap_or(0.0);
         if self.present.len() == PRESENT {
@@ -207,8 +296,15 @@ impl RunRecord {
             });
         }
         let config = load_recorded(&folder.join(CONFIG), &[])?;
+        // First, since a run in progress saves it after its rows.
+        let until = resumes_after(folder)?;
         let mut rows = Rows::new(&config);
-        each_row(folder, |row| rows.add(row))?;
+        let mut records = Records::until(until);
+        each_row(folder, |row| {
+            records.row(&row);
+            rows.add(row);
+        })?;
+        let damage = records.end(folder)?;
         let (mut events, path) = (VecDeque::new(), folder.join(EVENTS));
         let each = each_line(&path, |line| {
             if events.len() == MOST_EVENTS {
@@ -223,7 +319,7 @@ impl RunRecord {
             rows,
             events,
             normalizers: Vec::new(),
-            damage: Vec::new(),
+            damage,
         };
         record.read_checkpoints(folder)?;
         Ok(record)
@@ -247,7 +343,7 @@ impl RunRecord {
                 }),
                 // The run itself may have deleted it in the meantime.
                 Err(_) if !path.exists() => {}
-                Err(error) => self.damage.push(super::doctor::damaged_checkpoint(&error)),
+                Err(error) => self.damage.push(doctor::damaged_checkpoint(&error)),
             }
         }
         Ok(())

@@ -1,13 +1,13 @@
 //! `metrics.jsonl`: one row per line.
 
-use fpo_files::{Cut, LineError, create_anew, sync};
+use fpo_files::{Cut, LineError, create_anew, one_line, sync};
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{METRICS, MetricsError, Row, io_error};
+use super::{METRICS, MetricsError, Order, Row, io_error};
 
 /// The file, open at its end.
 pub(super) struct JsonLines {
@@ -42,6 +42,7 @@ pub(super) struct Resumption {
     cut: Cut,
     /// The largest number of environment steps among the rows that are kept.
     env_steps: u64,
+    order: Order,
 }
 
 impl Resumption {
@@ -49,43 +50,43 @@ impl Resumption {
     /// first rows may be missing, if the run's file was moved away.
     pub(super) fn prepare(run_dir: &Path, iteration: u64) -> Result<Self, MetricsError> {
         let path = run_dir.join(METRICS);
-        let (mut env_steps, mut rows, mut newest) = (0, 0, None);
+        let (mut env_steps, mut order) = (0, Order::until(iteration));
+        let mut wrong = None;
         let cut = Cut::prepare(&path, "", |line| {
-            let row = Position::of(line)?;
-            if row.iteration > iteration {
-                return Ok(false);
+            let row = Position::of(line).inspect_err(|why| wrong = Some(why.clone()))?;
+            let counts = order.next(row.iteration)?;
+            if counts {
+                env_steps = env_steps.max(row.env_steps);
             }
-            match newest {
-                Some(before) if row.iteration <= before => {
-                    return Err(format!("iteration {} comes after {before}", row.iteration));
-                }
-                Some(before) if row.iteration > before + 1 => {
-                    return Err(format!("iteration {} is missing before it", before + 1));
-                }
-                _ => {}
-            }
-            (newest, rows) = (Some(row.iteration), rows + 1);
-            env_steps = env_steps.max(row.env_steps);
-            Ok(true)
+            Ok(counts)
         });
         let damaged = |line, reason| MetricsError::Damaged {
             path: path.clone(),
             line,
             reason,
         };
-        match (cut, newest) {
-            (Ok(_), Some(newest)) if newest < iteration => Err(damaged(
-                rows,
-                format!("it is the last, but the checkpoint is of iteration {iteration}"),
-            )),
-            (Ok(cut), _) => Ok(Self {
-                cut,
-                path,
-                env_steps,
-            }),
-            (Err(LineError::Io(error)), _) => Err(io_error(&path)(error)),
-            (Err(LineError::Damaged(line, reason)), _) => Err(damaged(line, reason)),
+        let cut = cut.map_err(|error| match error {
+            LineError::Io(error) => io_error(&path)(error),
+            LineError::Damaged(line, reason) => damaged(line, reason),
+        })?;
+        if let Some((line, reason)) = order.cut() {
+            return Err(damaged(line, reason));
         }
+        // A last line that is no row is what a crash left, but not if it is the only one.
+        if let Some(reason) = wrong.filter(|_| order.is_empty()) {
+            return Err(damaged(1, one_line(&reason)));
+        }
+        Ok(Self {
+            cut,
+            path,
+            env_steps,
+            order,
+        })
+    }
+
+    /// The rows that are kept.
+    pub(super) fn order(&self) -> &Order {
+        &self.order
     }
 
     /// Truncates it; also returns the number of environment steps of the rows that are kept.
@@ -94,6 +95,7 @@ impl Resumption {
             path,
             cut,
             env_steps,
+            ..
         } = self;
         let file = cut.commit().map_err(io_error(&path))?;
         Ok((JsonLines { path, file }, env_steps))

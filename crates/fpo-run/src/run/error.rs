@@ -1,5 +1,6 @@
 //! Errors of a run.
 
+use super::{CONFIG, task_file};
 use crate::checkpoint::CheckpointError;
 use crate::config::ConfigError;
 use crate::metrics::MetricsError;
@@ -32,7 +33,7 @@ pub enum RunError {
     /// The files of the task are not those with which the run was trained.
     #[error(
         "{} was trained with other files of the task {task}: undo the change to resume, or \
-        start a new run",
+        start a new run with another --name",
         quoted(folder)
     )]
     OtherTask {
@@ -60,12 +61,35 @@ pub enum RunError {
     /// The run has no checkpoint yet.
     #[error(
         "{0} has no checkpoint yet; a run that trains saves its first soon, and \
-        `train --resume {0}` continues one that was interrupted",
+        `fpo train --resume {0}` continues one that was interrupted",
         quoted(folder)
     )]
     NoCheckpoint {
         /// The folder.
         folder: PathBuf,
+    },
+    /// The run failed before its first checkpoint, and would fail again.
+    #[error(
+        "{0} failed before its first checkpoint, and would fail again; `fpo doctor {0}` says why, \
+        and `{1}` begins another run with other settings",
+        quoted(folder),
+        another("fpo", folder, task)
+    )]
+    FailedEarly {
+        /// The folder.
+        folder: PathBuf,
+        /// The task's name.
+        task: String,
+    },
+    /// A new run would take the place of a file that is no run's.
+    #[error(
+        "{} is in the way of a new run, which has its own of that name; move it away, or choose \
+        another folder with --name or --out",
+        quoted(there)
+    )]
+    InTheWay {
+        /// The file or folder.
+        there: PathBuf,
     },
     /// The run has no checkpoint after so many steps.
     #[error(
@@ -227,8 +251,8 @@ pub enum RunError {
     /// Training has collapsed again after the largest allowed number of rollbacks.
     #[error(
         "training has collapsed again after {rollbacks} rollbacks: lower learning rates did not \
-         help; start a new run with the stabilizing settings of the preset `fast` (`doctor` \
-         lists them)"
+         help; start a new run with another --name and the stabilizing settings of the preset \
+         `fast` (`fpo doctor` lists them)"
     )]
     Collapsed {
         /// Rollbacks so far.
@@ -280,6 +304,8 @@ impl RunError {
             | Self::RunOfOtherTask { .. }
             | Self::InUse { .. }
             | Self::NoCheckpoint { .. }
+            | Self::FailedEarly { .. }
+            | Self::InTheWay { .. }
             | Self::NoSuchCheckpoint { .. }
             | Self::CheckpointsGone { .. }
             | Self::Complete { .. }
@@ -323,6 +349,15 @@ impl RunError {
     }
 }
 
+/// The command of `program` that begins another run of `task` with the settings of the run in
+/// `folder`, except those that are changed.
+pub fn another(program: &str, folder: &Path, task: &str) -> String {
+    // A task that was read from files has a copy of them in the run's folder.
+    let task = task_file(folder).map_or_else(|| quoted(Path::new(task)), |file| quoted(&file));
+    let config = quoted(&folder.join(CONFIG));
+    format!("{program} train {task} --config {config} --name NAME --set KEY=VALUE")
+}
+
 /// The checkpoints that there are, in words.
 fn listed(there: &[u64]) -> String {
     const MOST: usize = 8;
@@ -347,7 +382,7 @@ fn occupied(folder: &Path, resumable: bool) -> String {
     let folder = quoted(folder);
     if resumable {
         format!(
-            "{folder} already holds a run; continue it with `train --resume {folder}`, or choose \
+            "{folder} already holds a run; continue it with `fpo train --resume {folder}`, or choose \
              another folder with --name or --out"
         )
     } else {

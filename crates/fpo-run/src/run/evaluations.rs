@@ -1,15 +1,80 @@
 //! `eval.csv`: the evaluations of a run, one line per kind of noise.
 
 use super::{RunError, RunFolder};
-use fpo_files::{Cut, sync};
+use fpo_files::{Cut, shortened, sync};
 use fpo_learn::evaluate::Evaluation;
 use fpo_learn::trainer::Row;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-pub(super) const EVALUATIONS: &str = "eval.csv";
+pub(crate) const EVALUATIONS: &str = "eval.csv";
 const HEADER: &str = "iteration,env_steps,noise,episodes,mean,std,min,max,diverged\n";
+
+/// The lines of the file, as they come.
+#[derive(Clone, Debug)]
+pub(crate) struct Evaluated {
+    /// The first and the last iteration that count.
+    between: (u64, u64),
+    /// Evaluations that count.
+    pub(crate) count: u64,
+    header: bool,
+    newest: u64,
+    wrong: Option<String>,
+}
+
+impl Evaluated {
+    pub(crate) fn between(from: u64, until: u64) -> Self {
+        Self {
+            between: (from, until),
+            count: 0,
+            header: false,
+            newest: 0,
+            wrong: None,
+        }
+    }
+
+    /// Reads the next line. Returns whether a resumed run keeps it below a header of its own.
+    ///
+    /// # Errors
+    /// Why it is no evaluation, or cannot be the next.
+    pub(crate) fn next(&mut self, line: &[u8]) -> Result<bool, String> {
+        self.read(line).inspect_err(|why| {
+            self.wrong.get_or_insert_with(|| why.clone());
+        })
+    }
+
+    fn read(&mut self, line: &[u8]) -> Result<bool, String> {
+        let line = str::from_utf8(line).map_err(|_| "it is not text".to_owned())?;
+        let mut fields = line.trim_end().split(',');
+        let first = fields.next().unwrap_or_default();
+        if !self.header {
+            self.header = first == "iteration";
+            return match self.header {
+                true => Ok(false),
+                false => Err("it is no header, which begins with `iteration`".to_owned()),
+            };
+        }
+        let iteration: u64 = first
+            .parse()
+            .map_err(|_| format!("`{}` is no iteration", shortened(first, 40)))?;
+        if iteration < self.newest {
+            return Err(format!("iteration {iteration} comes after {}", self.newest));
+        }
+        self.newest = iteration;
+        let (from, until) = self.between;
+        if iteration >= from && iteration <= until && fields.nth(1) == Some("zero") {
+            self.count += 1;
+        }
+        Ok(iteration <= until)
+    }
+
+    /// What is wrong with a file that holds one line, and that is no header: a last line that is
+    /// invalid is what a crash left, but not if it is the only one.
+    pub(crate) fn nothing(&self) -> Option<String> {
+        self.wrong.clone().filter(|_| !self.header)
+    }
+}
 
 /// The file, open at its end.
 pub(super) struct Evaluations {
@@ -19,19 +84,30 @@ pub(super) struct Evaluations {
 
 impl Evaluations {
     pub(super) fn create(folder: &RunFolder) -> Result<Self, RunError> {
-        Self::commit(Self::keeping(folder, |_| false)?, folder)
+        let path = folder.path().join(EVALUATIONS);
+        let cut = Cut::prepare(&path, HEADER, |_| Ok(false))
+            .map_err(|error| RunError::of_lines("truncate", &path, error))?;
+        Self::commit(cut, folder)
     }
 
-    /// Prepares a cut that keeps the lines up to `iteration`.
-    pub(super) fn resume(folder: &RunFolder, iteration: u64) -> Result<Cut, RunError> {
-        Self::keeping(folder, |line| {
-            let line = str::from_utf8(line).unwrap_or_default();
-            let number = line
-                .split(',')
-                .next()
-                .and_then(|field| field.parse::<u64>().ok());
-            number.is_some_and(|number| number <= iteration)
-        })
+    /// Prepares a cut that keeps the lines up to `iteration`; also returns what they are.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or a line is no evaluation.
+    pub(super) fn resume(
+        folder: &RunFolder,
+        iteration: u64,
+        from: u64,
+    ) -> Result<(Cut, Evaluated), RunError> {
+        let path = folder.path().join(EVALUATIONS);
+        let mut evaluated = Evaluated::between(from, iteration);
+        let cut = Cut::prepare(&path, HEADER, |line| evaluated.next(line))
+            .map_err(|error| RunError::of_lines("truncate", &path, error))?;
+        if let Some(reason) = evaluated.nothing() {
+            let line = 1;
+            return Err(RunError::Damaged { path, line, reason });
+        }
+        Ok((cut, evaluated))
     }
 
     /// Truncates the file.
@@ -41,12 +117,6 @@ impl Evaluations {
             Ok(file) => Ok(Self { path, file }),
             Err(error) => Err(RunError::of_lines("truncate", &path, error.into())),
         }
-    }
-
-    fn keeping(folder: &RunFolder, mut keep: impl FnMut(&[u8]) -> bool) -> Result<Cut, RunError> {
-        let path = folder.path().join(EVALUATIONS);
-        Cut::prepare(&path, HEADER, |line| Ok(keep(line)))
-            .map_err(|error| RunError::of_lines("truncate", &path, error))
     }
 
     pub(super) fn write(&mut self, row: &Row, evaluation: &Evaluation) -> Result<(), RunError> {

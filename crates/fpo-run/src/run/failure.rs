@@ -21,6 +21,11 @@ const REPORT: &str = "failure.json";
 /// Bound on the size of a report, 1 MiB, far above that of any real one.
 const LARGEST_REPORT: u64 = 1 << 20;
 
+/// Whether `path` is such a folder, and not that of a run.
+pub(super) fn is_one(path: &Path) -> bool {
+    path.join(REPORT).is_file() && path.join(STATE).is_file()
+}
+
 /// The report of a failure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -96,7 +101,11 @@ pub fn reproduce<E: From<RunError>>(
     threads: usize,
     task: impl FnOnce(&str) -> Result<Arc<dyn Task>, E>,
 ) -> Result<Reproduction, E> {
-    let path = folder.join(FAILURE);
+    // A copy of that folder alone will do.
+    let path = match is_one(folder) {
+        true => folder.to_owned(),
+        false => folder.join(FAILURE),
+    };
     let read = |name: &str, cap: u64| {
         let path = path.join(name);
         read_capped(&path, cap).map_err(|source| RunError::Io {

@@ -1,10 +1,13 @@
 //! Finds a policy, or the run that something belongs to, from any path that leads to it.
 
+use super::failure::{self, FAILURE};
 use super::folder::{CHECKPOINTS, OURS};
 use super::task_files::TASK;
 use super::{CONFIG, POLICY, RunError, RunFolder};
 use crate::checkpoint::{Checkpoint, Checkpoints, MANIFEST};
-use fpo_files::{absence, read_capped};
+use crate::config::load_recorded;
+use fpo_files::{absence, quoted, read_capped};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Bound on the size of a policy file, 1 GiB: the largest networks have a fifth of it.
@@ -43,15 +46,22 @@ pub fn find_policy(path: &Path, pick: Pick) -> Result<(Vec<u8>, PathBuf), RunErr
         ));
     }
     let Some(folder) = checkpoints_of(path)? else {
+        if failure::is_one(path) {
+            return Err(not_a_run(match run_containing(path) {
+                Some(run) => format!("it is what the failure of {} left", quoted(&run)),
+                None => "it is what the failure of a run left".to_owned(),
+            }));
+        }
         // A copy of a checkpoint may hold the policy without its manifest.
         let alone = path.join(POLICY);
         if !is_checkpoint(path) && alone.is_file() {
             return Ok((read(&alone)?, alone));
         }
         if RunFolder::holds_a_run(path) && !is_checkpoint(path) {
-            return Err(RunError::NoCheckpoint {
-                folder: path.to_owned(),
-            });
+            return Err(no_checkpoint(path));
+        }
+        if let Some(why) = folder_of_runs(path) {
+            return Err(not_a_run(why));
         }
         return policy_of(Checkpoint::open(path)?);
     };
@@ -65,12 +75,41 @@ pub fn find_policy(path: &Path, pick: Pick) -> Result<(Vec<u8>, PathBuf), RunErr
         (None, Pick::Step(step), _) => Checkpoint::open(&of_step(path, &folder, step)?)?,
         (None, _, Some(latest)) => Checkpoint::open(&latest)?,
         (None, _, None) => {
-            return Err(RunError::NoCheckpoint {
-                folder: path.to_owned(),
-            });
+            return Err(no_checkpoint(&run_of(path)));
         }
     };
     policy_of(checkpoint)
+}
+
+/// The runs in a folder that is none itself, by name.
+pub fn runs_in(folder: &Path) -> Vec<PathBuf> {
+    if is_run(folder) {
+        return Vec::new();
+    }
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut runs: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    runs.retain(|path| is_run(path));
+    runs.sort();
+    runs
+}
+
+/// That `folder` holds runs and is none, if it does, and what to name instead.
+pub fn folder_of_runs(folder: &Path) -> Option<String> {
+    let run = runs_in(folder).into_iter().next()?;
+    let run = quoted(&run);
+    Some(format!(
+        "it is a folder of runs; name one of them, such as {run}"
+    ))
+}
+
+/// The run in `folder` has no checkpoint: because it failed, or not yet.
+fn no_checkpoint(folder: &Path) -> RunError {
+    let folder = folder.to_owned();
+    let task = load_recorded(&folder.join(CONFIG), &[]).map(|config| config.task);
+    match (failure::is_one(&folder.join(FAILURE)), task) {
+        (true, Ok(task)) => RunError::FailedEarly { folder, task },
+        _ => RunError::NoCheckpoint { folder },
+    }
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, RunError> {
@@ -89,6 +128,12 @@ fn policy_of(checkpoint: Checkpoint) -> Result<(Vec<u8>, PathBuf), RunError> {
 /// Whether `path` is the folder of a single checkpoint.
 pub fn is_checkpoint(path: &Path) -> bool {
     path.join(MANIFEST).is_file()
+}
+
+/// Whether `path` is the folder of a run: not that of a checkpoint or of a failure, each of which
+/// has a copy of its settings.
+pub fn is_run(path: &Path) -> bool {
+    path.join(CONFIG).is_file() && !is_checkpoint(path) && !failure::is_one(path)
 }
 
 /// The folder of checkpoints at `path`, which is a run's folder or that folder itself.
@@ -136,7 +181,6 @@ pub fn run_of(path: &Path) -> PathBuf {
 
 /// The same; none if `path` belongs to no run.
 pub fn run_containing(path: &Path) -> Option<PathBuf> {
-    let is_run = |path: &Path| path.join(CONFIG).is_file() && !is_checkpoint(path);
     if is_run(path) {
         return Some(path.to_owned());
     }
@@ -154,7 +198,7 @@ pub fn run_containing(path: &Path) -> Option<PathBuf> {
             let run = above.find(|run| is_run(run))?;
             let inside = path.strip_prefix(run).ok()?;
             let file = OURS.iter().any(|name| inside == Path::new(name)) && path.is_file();
-            let within = [CHECKPOINTS, TASK]
+            let within = [CHECKPOINTS, TASK, FAILURE]
                 .iter()
                 .any(|name| inside.starts_with(name));
             (file || within).then(|| run.to_owned())

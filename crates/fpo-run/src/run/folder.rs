@@ -2,7 +2,9 @@
 
 use super::error::CREATE;
 use super::start::START;
-use super::{CONFIG, EVALUATIONS, EVENTS, RunError, failure, is_checkpoint, task_files};
+use super::{
+    CONFIG, EVALUATIONS, EVENTS, RunError, failure, folder_of_runs, is_checkpoint, task_files,
+};
 use crate::metrics::METRICS;
 use fpo_files::{
     PARTIAL, REPLACED, absence, dangling, partial, remove, replace, restore, sync_folder,
@@ -41,6 +43,41 @@ pub(super) const OURS: [&str; 17] = [
 /// The last of [`OURS`], which can be made again.
 const MADE: usize = 6;
 
+/// Those of [`OURS`] that are folders; the others are files.
+const FOLDERS: [&str; 3] = [CHECKPOINTS, failure::FAILURE, task_files::TASK];
+
+/// Before anything changes: a folder in the place of a file that a run writes, or a file in that of
+/// a folder, is somebody's, and would end the run half begun. Links are replaced, not followed.
+fn check_places(folder: &Path) -> Result<(), RunError> {
+    for name in &OURS[..OURS.len() - MADE] {
+        let path = folder.join(name);
+        let Ok(there) = fs::symlink_metadata(&path) else {
+            continue;
+        };
+        let why = match (FOLDERS.contains(name), there.file_type()) {
+            (false, kind) if kind.is_dir() => "it is a folder, where a run has a file",
+            (true, kind) if kind.is_file() => "it is a file, where a run has a folder",
+            _ => continue,
+        };
+        let why = format!("{why}; move it away");
+        let error = io::Error::new(io::ErrorKind::InvalidInput, why);
+        return Err(io_error("write", &path)(error));
+    }
+    Ok(())
+}
+
+/// What lies in `folder`, which holds no run, under a name that a new run would take: it is not the
+/// program's, and would be lost. What an interrupted start or deletion left is none of that.
+fn in_the_way(folder: &Path) -> Option<PathBuf> {
+    let there = |path: &Path| fs::symlink_metadata(path).is_ok();
+    if there(&partial(&folder.join(CHECKPOINTS))) {
+        return None;
+    }
+    OURS.iter()
+        .map(|name| folder.join(name))
+        .find(|path| there(path))
+}
+
 /// Whether `path` leads to a file that a run or a checkpoint records and needs. Films, pages and
 /// pictures of a run are made of it, and can be replaced.
 pub fn is_record(path: &Path) -> bool {
@@ -70,6 +107,8 @@ pub struct RunFolder {
     _lock: File,
     /// Why it is not locked, where the file system cannot lock.
     unlocked: Option<String>,
+    /// Whether what was made of an earlier run is to be deleted, too.
+    force: bool,
 }
 
 impl RunFolder {
@@ -91,16 +130,21 @@ impl RunFolder {
                 reason: "it is a single checkpoint".to_owned(),
             });
         }
-        if !force && Self::holds_a_run(path) {
-            return occupied();
-        }
+        let check = || {
+            if !force && Self::holds_a_run(path) {
+                return occupied();
+            }
+            match in_the_way(path).filter(|_| !Self::holds_a_run(path)) {
+                Some(there) => Err(RunError::InTheWay { there }),
+                None => check_places(path),
+            }
+        };
+        check()?;
         fpo_files::create_folders(path).map_err(io_error(CREATE, path))?;
         let folder = Self::lock(path)?;
         // Check again under the lock: two processes may get here at the same time.
-        if !force && Self::holds_a_run(path) {
-            return occupied();
-        }
-        Ok(folder)
+        check()?;
+        Ok(Self { force, ..folder })
     }
 
     /// Whether there is a run in the folder `path`, or something of one. A run whose deletion was
@@ -108,6 +152,9 @@ impl RunFolder {
     pub fn holds_a_run(path: &Path) -> bool {
         // Anything of these names counts, even a dangling link.
         let there = |path: PathBuf| fs::symlink_metadata(path).is_ok();
+        if failure::is_one(path) {
+            return false;
+        }
         let checkpoints = path.join(CHECKPOINTS);
         if there(partial(&checkpoints)) && !there(checkpoints) {
             return false;
@@ -130,6 +177,7 @@ impl RunFolder {
                 reason,
             });
         }
+        check_places(path)?;
         Self::lock(path)
     }
 
@@ -166,6 +214,7 @@ impl RunFolder {
             path: path.to_owned(),
             _lock: lock,
             unlocked,
+            force: false,
         })
     }
 
@@ -188,7 +237,8 @@ impl RunFolder {
 
     /// Deletes the files of an earlier run. Its checkpoints are renamed first and deleted last:
     /// while they have that name, an interrupted deletion is known as one, and neither looks like a
-    /// run that can be resumed, nor like one whose checkpoints were lost.
+    /// run that can be resumed, nor like one whose checkpoints were lost. [`RunFolder::cleared`] ends
+    /// it, once the new run has its settings.
     pub(super) fn clear(&self) -> Result<(), RunError> {
         let (checkpoints, deleting) = (self.checkpoints(), partial(&self.checkpoints()));
         remove(&deleting).map_err(io_error("delete", &deleting))?;
@@ -206,7 +256,10 @@ impl RunFolder {
             let name = entry.file_name();
             let name = name.to_string_lossy();
             let plain = name.strip_prefix(PARTIAL).or(name.strip_prefix(REPLACED));
-            let ours = OURS.contains(&plain.unwrap_or(&name));
+            // A run that begins again by itself leaves pictures and pages alone: nobody asked it to
+            // delete them, and they may not be the program's.
+            let ours = &OURS[..OURS.len() - if self.force { 0 } else { MADE }];
+            let ours = ours.contains(&plain.unwrap_or(&name));
             // Temporary files of films.
             let film = name.starts_with(".film-") && name.ends_with(".tmp");
             let events = name.starts_with("events.out.tfevents.");
@@ -215,6 +268,13 @@ impl RunFolder {
                 remove(&path).map_err(io_error("delete", &path))?;
             }
         }
+        Ok(())
+    }
+
+    /// The folder holds a new run from now on: before, an interruption left the files of a start,
+    /// which the next one takes for its own.
+    pub(super) fn cleared(&self) -> Result<(), RunError> {
+        let deleting = partial(&self.checkpoints());
         remove(&deleting).map_err(io_error("delete", &deleting))
     }
 
@@ -260,13 +320,16 @@ impl RunFolder {
 }
 
 /// Why `path` is not the folder of a run; none if it is.
-pub(crate) fn not_a_run(path: &Path) -> Option<String> {
+pub fn not_a_run(path: &Path) -> Option<String> {
     if let Some(why) = absence(path, "there is no such folder") {
         return Some(why);
     }
     let config = path.join(CONFIG);
     if is_checkpoint(path) {
         return Some("it is a single checkpoint".to_owned());
+    }
+    if failure::is_one(path) {
+        return Some("it is what the failure of a run left".to_owned());
     }
     if config.is_file() {
         return None;
@@ -277,6 +340,8 @@ pub(crate) fn not_a_run(path: &Path) -> Option<String> {
         format!("{CONFIG}: {why}")
     } else if path.join(CHECKPOINTS).is_dir() {
         format!("it has no {CONFIG}, of which each of its checkpoints has a copy")
+    } else if let Some(why) = folder_of_runs(path) {
+        why
     } else {
         format!("it has no {CONFIG}")
     })

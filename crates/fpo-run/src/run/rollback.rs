@@ -4,7 +4,7 @@ use super::{Observer, RunError, STATE, Session};
 use crate::checkpoint::{CheckpointError, Checkpoints};
 use crate::config::Config;
 use crate::health::limits::MAX_ROLLBACKS;
-use crate::health::{Detector, Finding, FindingKind, Metrics, Severity, each_row};
+use crate::health::{Detector, EVALUATED, Finding, FindingKind, Metrics, Severity, each_row};
 use fpo_files::count;
 use fpo_learn::trainer::{ROLLBACK_LR_SCALE, TrainError};
 use std::path::Path;
@@ -113,19 +113,21 @@ impl Session {
     }
 }
 
-/// A detector that has received the rows of a run's folder up to `iteration`.
+/// A detector that has received the rows of a run's folder up to `iteration`, and the number of
+/// those with an evaluation.
 pub(super) fn replayed(
     config: &Config,
     folder: &Path,
     iteration: u64,
-) -> Result<Detector, RunError> {
-    let mut detector = Detector::new(config);
+) -> Result<(Detector, u64), RunError> {
+    let (mut detector, mut evaluated) = (Detector::new(config), 0);
     each_row(folder, |row| {
         if row.iteration() <= iteration {
+            evaluated += u64::from(row.get(EVALUATED).is_some());
             detector.observe(&row);
         }
     })?;
-    Ok(detector)
+    Ok((detector, evaluated))
 }
 
 /// An error's statement and its advice.

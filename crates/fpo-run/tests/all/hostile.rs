@@ -173,6 +173,20 @@ fn policies() {
         ),
         (r#"\"clip\":10.0"#, r#"\"clip\":0.0"#.to_owned()),
         (r#"\"clip\":10.0"#, r#"\"clip\":-1.0"#.to_owned()),
+        (r#"\"clip\":10.0"#, r#"\"clip\":1e39"#.to_owned()),
+        // Ranges that no task has, and bounds that are none.
+        (r#"\"half_range\":["#, r#"\"half_range\":[-"#.to_owned()),
+        (
+            r#"\"half_range\":[1.0"#,
+            r#"\"half_range\":[0.0"#.to_owned(),
+        ),
+        (
+            r#"\"half_range\":[1.0"#,
+            r#"\"half_range\":[1e39"#.to_owned(),
+        ),
+        (r#"\"middle\":[0.0"#, r#"\"middle\":[1e39"#.to_owned()),
+        (r#"\"bound\":3.0"#, r#"\"bound\":1e39"#.to_owned()),
+        (r#"\"bound\":3.0"#, r#"\"bound\":-1.0"#.to_owned()),
         // JSON in JSON: too deeply nested, truncated, with a duplicate field, of another kind.
         (
             r#"\"network\":{"#,

@@ -1,6 +1,7 @@
 //! The runs of a suite, and their progress.
 
 use crate::failure::Failure;
+use crate::machine;
 use crate::tasks::Tasks;
 use fpo_env::Task;
 use fpo_files::quoted;
@@ -22,6 +23,8 @@ pub(super) struct Job {
     pub(super) folder: PathBuf,
     pub(super) config: Config,
     pub(super) state: State,
+    /// Whether a run that is there is to be deleted and run again.
+    pub(super) again: bool,
 }
 
 /// The progress of a run.
@@ -37,6 +40,8 @@ pub(super) enum State {
     Failed,
     /// The folder holds a run with other settings; the text names the first that differs.
     Different(String),
+    /// Its records cannot be read; the text says why.
+    Damaged(String),
 }
 
 impl State {
@@ -53,6 +58,7 @@ impl State {
             Self::Complete => "done".to_owned(),
             Self::Failed => "failed".to_owned(),
             Self::Different(_) => "other".to_owned(),
+            Self::Damaged(_) => "damaged".to_owned(),
         }
     }
 }
@@ -67,6 +73,7 @@ impl Job {
     pub(super) fn anew(self) -> Self {
         Self {
             state: State::Absent,
+            again: true,
             ..self
         }
     }
@@ -74,7 +81,7 @@ impl Job {
     /// Environment steps still to do.
     pub(super) fn steps_left(&self) -> u64 {
         match self.state {
-            State::Absent | State::Different(_) => self.config.train.steps,
+            State::Absent | State::Different(_) | State::Damaged(_) => self.config.train.steps,
             State::Begun(steps) => self.config.train.steps.saturating_sub(steps),
             State::Complete | State::Failed => 0,
         }
@@ -101,13 +108,15 @@ pub(super) fn plan(suite: &Suite, folder: &Path, tasks: &Tasks) -> Result<Vec<Jo
                         })?;
                 let folder = folder.join(&method.name).join(Suite::run_name(task, seed));
                 jobs.push(Job {
-                    state: state(&folder, &config, learns.as_ref())?,
+                    state: state(&folder, &config, learns.as_ref())
+                        .unwrap_or_else(|why| State::Damaged(why.to_string())),
                     learns: Arc::clone(&learns),
                     method: method.name.clone(),
                     task: task.clone(),
                     seed,
                     folder,
                     config,
+                    again: false,
                 });
             }
         }
@@ -122,6 +131,7 @@ fn state(folder: &Path, config: &Config, task: &dyn Task) -> Result<State, Failu
         return Ok(State::Absent);
     }
     let recorded = config::load_recorded(&file, &[])?;
+    machine::check(folder)?;
     let mut wanted = config.clone();
     if wanted.train.precision == LearningPrecision::Auto {
         // Machine-dependent choices were resolved when the run started.
@@ -167,8 +177,11 @@ fn state(folder: &Path, config: &Config, task: &dyn Task) -> Result<State, Failu
     })
 }
 
-/// Rejects folders that hold runs with other settings than the suite's.
+/// Rejects folders that hold runs with other settings than the suite's, or damaged ones.
 pub(super) fn same_settings(jobs: &[Job]) -> Result<(), Failure> {
+    if let Some(why) = damages(jobs).next() {
+        return Err(Failure::input(why));
+    }
     let different = jobs.iter().find_map(|job| match &job.state {
         State::Different(difference) => Some((job, difference)),
         _ => None,
@@ -181,6 +194,14 @@ pub(super) fn same_settings(jobs: &[Job]) -> Result<(), Failure> {
             quoted(&job.folder)
         ))),
     }
+}
+
+/// Why runs cannot be read, of those that cannot.
+pub(super) fn damages(jobs: &[Job]) -> impl Iterator<Item = &str> {
+    jobs.iter().filter_map(|job| match &job.state {
+        State::Damaged(why) => Some(why.as_str()),
+        _ => None,
+    })
 }
 
 /// Remarks for the report about runs whose settings differ from the suite's.

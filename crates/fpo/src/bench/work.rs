@@ -5,7 +5,7 @@ use super::progress::Progress;
 use crate::failure::Failure;
 use crate::machine;
 use crate::output::log;
-use crate::policy::{begun_again, unlocked};
+use crate::policy::{begun_again, missing_records, unlocked};
 use fpo_learn::evaluate::EvaluateError;
 use fpo_learn::trainer::Row;
 use fpo_learn::trainer::TrainError;
@@ -20,7 +20,7 @@ pub(super) fn train(
     side_by_side: usize,
     stop: &AtomicBool,
     progress: &Progress,
-) -> Vec<String> {
+) -> Vec<Failure> {
     let next = AtomicUsize::new(0);
     let faults = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -34,7 +34,7 @@ pub(super) fn train(
                     progress.end(k, job, &result);
                     if let Err(fault) = result {
                         let mut faults = faults.lock().unwrap_or_else(|e| e.into_inner());
-                        faults.push(format!("{}: {fault}", job.name()));
+                        faults.push(fault.before(&job.name()));
                     }
                 }
             });
@@ -54,14 +54,15 @@ fn one(job: &Job, stop: &AtomicBool, observer: &mut dyn Observer) -> Result<Outc
             Session::resume(folder, config, task, 1)?
         }
         // There is no run, or the user has asked to run it again.
-        _ => Session::begin(RunFolder::create(&job.folder, true)?, config, task, 1)?,
+        _ => Session::begin(RunFolder::create(&job.folder, job.again)?, config, task, 1)?,
     };
     if let Some(warning) = unlocked(session.folder()) {
         log(&warning);
     }
-    if let Some(note) = begun_again(&session) {
-        log(&note);
-    }
+    let notes = begun_again(&session).into_iter();
+    notes
+        .chain(missing_records(&session))
+        .for_each(|note| log(&note));
     machine::record(&session, 1)?;
     session.run(stop, observer).map_err(|error| {
         let repeats = would_repeat(&error);

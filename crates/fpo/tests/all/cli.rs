@@ -16,9 +16,11 @@ mod functions;
 mod gridworld;
 mod learns_nothing;
 mod long_runs;
+mod other_kinds;
 #[cfg(unix)]
 mod paths;
 mod policies;
+mod records;
 mod results;
 mod runs;
 #[cfg(target_os = "linux")]

@@ -85,7 +85,7 @@ pub enum ConfigError {
     /// A key that a resumed run cannot change.
     #[error(
         "`{key}` = {value}, but the run was trained with {trained}; a resumed run can change \
-        {changeable} only: start a new run"
+        {changeable} only: start a new run with another --name"
     )]
     Fixed {
         /// The key.

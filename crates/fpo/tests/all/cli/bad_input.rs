@@ -201,7 +201,10 @@ fn folders_with_and_without_a_run() {
     refused(
         &folder,
         &["train", "--resume", "runs"],
-        &["runs is not a run", "config.toml"],
+        &[
+            "runs is not a run: it is a folder of runs",
+            "such as runs/run",
+        ],
     );
     refused(
         &folder,

@@ -144,3 +144,24 @@ fn a_limit_on_the_size_of_files_is_reported() {
         .unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
 }
+
+/// A film that was not made is made by the same command.
+#[test]
+fn a_film_is_broken_off() {
+    let folder = TempDir::new().unwrap();
+    succeeds(&folder, &tiny("run", &[]));
+    for signal in ["-TERM", "-INT", "-USR1"] {
+        let args = [
+            "play", "runs/run", "--out", "film.gif", "--width", "64", "--height", "48",
+        ];
+        let mut held = Held::at(&folder, &args, ("write", ".tmp", 1), 1);
+        held.signal(signal);
+        held.says("stopping");
+        held.release();
+        let output = held.end();
+        assert_eq!(output.status.code(), Some(75), "{}", stderr(&output));
+        assert!(stderr(&output).contains("no film was written"));
+        let left = std::fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(left, 1, "the runs alone");
+    }
+}
