@@ -20,7 +20,7 @@ const IN_PYTHON: [(&str, &str); 6] = [
         "choose another folder with name= or out=, or replace it with force=True",
     ),
     ("with --name or --out", "with name= or out="),
-    ("`train --resume ", "`fpo train --resume "),
+    ("with another --name", "with another name="),
     ("--name is the name", "name= is the name"),
 ];
 

@@ -163,6 +163,7 @@ pub(crate) fn resume<'py>(
     let task = task.map(TaskArg::of).transpose()?;
     run(py, observer, stop, threads, move |host, threads| {
         let resuming = Resuming::open(&folder, &sets)?;
+        embed::check_records(resuming.path())?;
         let task = task.map(|task| task.find(host)).transpose()?;
         let envs = resuming.config().env.num_envs;
         if fixed_envs.is_some_and(|fixed| fixed != envs) {

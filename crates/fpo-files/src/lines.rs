@@ -76,7 +76,9 @@ impl<R: BufRead> Lines<R> {
     fn each(mut self, mut read: impl FnMut(&[u8]) -> Result<(), String>) -> Result<(), LineError> {
         while let Some(line) = self.line()? {
             match read(&line.bytes) {
-                Err(reason) if !line.last => {
+                // A crash damages the line that was being written. A whole file of one line that
+                // is invalid is something else, which must not be lost.
+                Err(reason) if !line.last || line.number == 1 => {
                     // The parser's message may quote the line.
                     return Err(LineError::Damaged(line.number, one_line(&reason)));
                 }
@@ -89,8 +91,8 @@ impl<R: BufRead> Lines<R> {
 
 /// Calls `read` with each line, including its line feed, of the file `path`, which may be missing
 /// and may have any length. `read` returns the reason if a line is invalid; if it is the last one,
-/// it was damaged by a crash and is ignored, and so is a last line without line feed. Lines have at
-/// most 1 MiB.
+/// it was damaged by a crash and is ignored, unless it is the only one, and so is a last line
+/// without line feed. Lines have at most 1 MiB.
 ///
 /// # Errors
 /// On a file system error, or if a line is invalid.
@@ -234,6 +236,7 @@ mod tests {
         for (content, line, reason) in [
             (b"+a\nbad\n+c\n".to_vec(), 2, "it is bad"),
             (b"+a\nbad\n+c".to_vec(), 2, "it is bad"),
+            (b"bad\n".to_vec(), 1, "it is bad"),
             (vec![b'+'; 2 << 20], 1, "longer than 1 MiB"),
         ] {
             let Err(LineError::Damaged(number, why)) = cut(folder.path(), &content) else {

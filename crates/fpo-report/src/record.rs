@@ -59,9 +59,12 @@ impl Row {
     fn parse(line: &[u8]) -> Result<Self, String> {
         let object: Json = serde_json::from_slice(line).map_err(|e| e.to_string())?;
         let whole = |name: &str| {
-            object[name]
-                .as_u64()
-                .ok_or_else(|| format!("it has no {name}"))
+            let number = object[name].as_u64();
+            let number = number.ok_or_else(|| format!("it has no {name}"))?;
+            match number < 1 << 62 {
+                true => Ok(number),
+                false => Err("a counter is impossibly large".to_owned()),
+            }
         };
         let mut row = Self {
             iteration: whole("iteration")?,

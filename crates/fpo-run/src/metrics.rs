@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use fpo_files::quoted;
 use fpo_learn::trainer::Row;
 use jsonl::JsonLines;
-pub(crate) use order::{Order, lacks};
+pub(crate) use order::{Order, counter, lacks};
 use tensorboard::EventFile;
 
 /// The file of a run's rows, one JSON object per line.

@@ -33,6 +33,7 @@ pub use find::{
 pub(crate) use folder::CHECKPOINTS;
 pub use folder::{RunFolder, is_record, not_a_run};
 pub use resuming::Resuming;
+pub(crate) use start::recorded_start;
 pub use start::{Taken, check_start};
 pub use task_files::{digest, task_file};
 
@@ -672,15 +673,25 @@ impl Saved {
     }
 }
 
-/// The state and the configuration in the checkpoint at `path`, if all its files are valid.
-fn read_whole(path: &Path) -> Result<(CheckpointInfo, Vec<u8>, Vec<u8>), CheckpointError> {
+/// The state and the configuration in the checkpoint at `path`, if all its files are valid, and its
+/// name is its own: by their names it is known which is the newest.
+pub(crate) fn read_whole(
+    path: &Path,
+) -> Result<(CheckpointInfo, Vec<u8>, Vec<u8>), CheckpointError> {
     let checkpoint = Checkpoint::open(path)?;
     checkpoint.read(POLICY)?;
-    Ok((
-        checkpoint.about().clone(),
-        checkpoint.read(STATE)?,
-        checkpoint.read(CONFIG)?,
-    ))
+    let (state, config) = (checkpoint.read(STATE)?, checkpoint.read(CONFIG)?);
+    let (about, named) = (checkpoint.about(), Checkpoints::step(path));
+    if named != Some(about.env_steps) {
+        return Err(CheckpointError::Damaged {
+            path: path.to_owned(),
+            reason: format!(
+                "it is of {} environment steps, which is not its name's number",
+                about.env_steps
+            ),
+        });
+    }
+    Ok((about.clone(), state, config))
 }
 
 #[cfg(test)]

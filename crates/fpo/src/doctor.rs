@@ -7,22 +7,26 @@ use crate::machine;
 use crate::output::{print, print_json};
 use crate::tasks::Tasks;
 use fpo_files::{as_text, one_line, quoted};
+use fpo_run::checkpoint::Checkpoints;
 use fpo_run::config::label;
 use fpo_run::health::{Finding, FindingKind, Metrics, RunRecord, Severity, examine};
-use fpo_run::run::{another, run_of};
+use fpo_run::run::{another, digest, run_of, task_file, trained_on};
 use serde_json::json;
+use std::path::Path;
 
 /// Prints the findings about a run; fails if it is unhealthy.
 pub(crate) fn run(args: &args::Doctor, tasks: &Tasks) -> Result<(), Failure> {
     let run = run_of(&args.run);
     let record = RunRecord::read(&run)?;
     let mut findings = examine(&record);
-    if let Some(damage) = machine::damage(&run) {
-        let advice = "the run cannot be resumed with it; move it away to resume without it";
-        findings.insert(
-            0,
-            Finding::new(FindingKind::Records, Severity::Warning, damage, advice),
-        );
+    let damages = [
+        machine::damage(&run).map(|damage| (damage, "move it away to resume without it")),
+        other_task(&run, &record, tasks).map(|damage| (damage, "undo the change")),
+    ];
+    for (damage, remedy) in damages.into_iter().flatten() {
+        let advice = format!("the run cannot be resumed with it; {remedy}");
+        let finding = Finding::new(FindingKind::Records, Severity::Warning, damage, advice);
+        findings.insert(0, finding);
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     }
     let problems = findings
@@ -77,6 +81,20 @@ pub(crate) fn run(args: &args::Doctor, tasks: &Tasks) -> Result<(), Failure> {
             "{} is not healthy: {n} problems",
             quoted(&run)
         ))),
+    }
+}
+
+/// That the run's task is not the one that its newest checkpoint was trained on, if it is known.
+fn other_task(run: &Path, record: &RunRecord, tasks: &Tasks) -> Option<String> {
+    let newest = Checkpoints::list(&run.join("checkpoints")).ok()?.pop()?;
+    match tasks.of_run(run, &record.config.task) {
+        Ok(task) => {
+            let trained = trained_on(&newest)?;
+            let changed = digest(task.files()).as_ref() != Some(&trained);
+            changed.then(|| format!("the files of the task {} have changed", record.config.task))
+        }
+        // A task of another program is none of the run's faults; a damaged copy is.
+        Err(error) => task_file(run).map(|_| error.to_string()),
     }
 }
 

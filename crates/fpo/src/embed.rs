@@ -54,6 +54,15 @@ pub fn threads(asked: Option<u16>) -> usize {
     count_threads(asked)
 }
 
+/// Finds out before the run in `folder` is resumed that what it recorded of its machines is
+/// damaged, so that [`record_machine`] could not add to it.
+///
+/// # Errors
+/// If it is.
+pub fn check_records(folder: &Path) -> Result<(), Failure> {
+    machine::check(folder)
+}
+
 /// Records in the run's folder that it is trained on this machine, on `threads` threads.
 ///
 /// # Errors

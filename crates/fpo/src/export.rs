@@ -3,7 +3,7 @@
 use crate::args;
 use crate::failure::Failure;
 use crate::format::count;
-use crate::output::{is_stdout, log, print, save};
+use crate::output::{check_ending, is_stdout, log, print, save};
 use crate::policy::{PolicyFile, folder_of_results, read};
 use fpo_files::quoted;
 use fpo_onnx::{NoiseInput, OPSET};
@@ -14,6 +14,9 @@ pub(crate) fn run(args: &args::Export) -> Result<(), Failure> {
         // Beside the run's films and pictures, never in a checkpoint.
         folder_of_results(&args.of.policy).join("policy.onnx")
     });
+    if args.out.is_some() {
+        check_ending(&out, "what is exported is ONNX", &["onnx"])?;
+    }
     let PolicyFile { policy, source, .. } = read(&args.of)?;
     let noise = NoiseInput::from(args.noise);
     let bytes = fpo_onnx::export(&policy, noise)

@@ -13,7 +13,8 @@ pub(crate) enum Done {
     /// All that was asked for is done: exit code 0.
     Finished,
     /// It was stopped on request and has saved everything, or made no film; the same command, or
-    /// the printed one, does the rest: exit code 75, EX_TEMPFAIL of sysexits.h, which invites to try again.
+    /// the printed one, does the rest: exit code 75, EX_TEMPFAIL of sysexits.h, which invites to
+    /// try again.
     Stopped,
 }
 

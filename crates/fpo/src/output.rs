@@ -81,6 +81,59 @@ pub(crate) fn check_place(path: &Path) -> Result<(), Failure> {
     }
 }
 
+/// Refuses a file, which the user named, with the ending of a known format that is none of its
+/// `own`: no program would open it, and it may be in the place of one that was meant to stay.
+pub(crate) fn check_ending(path: &Path, what: &str, own: &[&str]) -> Result<(), Failure> {
+    let end = path.extension().unwrap_or_default().to_ascii_lowercase();
+    let is = |other: &&str| end == **other;
+    match KNOWN.iter().any(|other| is(other)) && !own.iter().any(|own| is(own)) {
+        true => Err(Failure::input(format!(
+            "cannot write {}: {what}; name a file that ends in .{}",
+            quoted(path),
+            own[0]
+        ))),
+        false => Ok(()),
+    }
+}
+
+/// Endings of formats that somebody may expect of a result, or has files of.
+const KNOWN: [&str; 34] = [
+    "html",
+    "htm",
+    "xhtml",
+    "pdf",
+    "ps",
+    "doc",
+    "docx",
+    "odt",
+    "rtf",
+    "md",
+    "rst",
+    "tex",
+    "txt",
+    "png",
+    "svg",
+    "jpg",
+    "jpeg",
+    "gif",
+    "mp4",
+    "csv",
+    "tsv",
+    "json",
+    "jsonl",
+    "xlsx",
+    "ipynb",
+    "toml",
+    "yaml",
+    "onnx",
+    "safetensors",
+    "pt",
+    "pth",
+    "npz",
+    "npy",
+    "zip",
+];
+
 /// What a file of this program holds somewhere, whatever its format.
 pub(crate) const MARK: &str = "made by fpo";
 

@@ -3,7 +3,7 @@
 use crate::args;
 use crate::failure::Failure;
 use crate::machine;
-use crate::output::{log, print, save};
+use crate::output::{check_ending, log, print, save};
 use crate::tasks::Tasks;
 use fpo_files::{quoted, read_own};
 use fpo_report::files::SUITE;
@@ -34,7 +34,7 @@ pub(crate) fn run(args: &args::Report, tasks: &Tasks) -> Result<(), Failure> {
     let folders: Vec<PathBuf> = args.folders.iter().map(|path| run_of(path)).collect();
     let out = |folder: &Path| args.out.clone().unwrap_or_else(|| folder.join(PAGE));
     if let Some(out) = &args.out {
-        check_page(out)?;
+        check_ending(out, "a report is a page of HTML", &["html", "htm", "xhtml"])?;
     }
     let (out, page) = match &folders[..] {
         [folder] if folder.join(SUITE).is_file() => (out(folder), of_suite(folder, program)?),
@@ -61,26 +61,6 @@ pub(crate) fn run(args: &args::Report, tasks: &Tasks) -> Result<(), Failure> {
     print(&format!("written: {}", quoted(&out)));
     Ok(())
 }
-
-/// Refuses a page with the ending of another format, which no program would open.
-fn check_page(out: &Path) -> Result<(), Failure> {
-    let end = out.extension().unwrap_or_default().to_ascii_lowercase();
-    let other = OTHER_FORMATS.iter().any(|other| end == *other);
-    match other {
-        true => Err(Failure::input(format!(
-            "--out {}: the report is a page of HTML; name a file that ends in .html, which any \
-             browser shows, and can print to PDF",
-            quoted(out)
-        ))),
-        false => Ok(()),
-    }
-}
-
-/// Endings of what somebody may expect of a report.
-const OTHER_FORMATS: [&str; 17] = [
-    "pdf", "ps", "doc", "docx", "odt", "rtf", "md", "rst", "tex", "png", "svg", "jpg", "jpeg",
-    "csv", "json", "xlsx", "ipynb",
-];
 
 /// The page about several runs; `asked` are the folders that the user named.
 fn of_runs(

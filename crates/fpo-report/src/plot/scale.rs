@@ -27,11 +27,13 @@ impl Scale {
     /// widened.
     pub(super) fn new(low: f64, high: f64, from: f64, to: f64) -> Self {
         let (low, high) = if low.is_finite() && high.is_finite() {
-            (low, high)
+            (held(low), held(high))
         } else {
             (0.0, 1.0)
         };
-        let spare = if high > low {
+        // So little that its ticks would be the same number.
+        let least = 1e-9 * low.abs().max(high.abs()).max(1e-290);
+        let spare = if high - low > least {
             0.0
         } else {
             0.5 * low.abs().max(1e-3)
@@ -46,7 +48,8 @@ impl Scale {
 
     /// The pixel of a value.
     pub(super) fn at(&self, value: f64) -> f64 {
-        self.from + (self.to - self.from) * (value - self.low) / (self.high - self.low)
+        let share = (held(value) - self.low) / (self.high - self.low);
+        self.from + (self.to - self.from) * share
     }
 
     /// The pixel of the value in the range that is nearest to `value`.
@@ -63,6 +66,12 @@ impl Scale {
         let labels = labels(&values, step, unit);
         values.into_iter().zip(labels).collect()
     }
+}
+
+/// `value`, or the nearest whose differences and multiples are finite: an untrusted file may have
+/// any number.
+fn held(value: f64) -> f64 {
+    value.clamp(-1e300, 1e300)
 }
 
 /// The smallest round step that is not below `rough`.
@@ -165,6 +174,36 @@ mod tests {
             labels_of(1e-7, 3e-7, 2, Unit::Plain),
             ["1.0e-7", "2.0e-7", "3.0e-7"]
         );
+    }
+
+    /// Any two numbers that a file may hold.
+    #[test]
+    fn extreme_ranges_have_few_ticks_and_finite_places() {
+        let most = f64::MAX;
+        let numbers = [
+            0.0,
+            4.9e-324,
+            1e-320,
+            1e-300,
+            1.0,
+            1.0 + 1e-15,
+            1e19,
+            1e308,
+            most,
+        ];
+        let numbers = numbers.iter().flat_map(|x| [-x, *x]);
+        let numbers: Vec<f64> = numbers.collect();
+        for low in &numbers {
+            for high in numbers.iter().filter(|high| low <= high) {
+                let scale = Scale::new(*low, *high, 0.0, 100.0);
+                for unit in [Unit::Plain, Unit::Count, Unit::Seconds, Unit::Share] {
+                    assert!(scale.ticks(4, unit).len() < 20, "{low:e} {high:e}");
+                }
+                for value in &numbers {
+                    assert!(scale.at(*value).is_finite(), "{low:e} {high:e} {value:e}");
+                }
+            }
+        }
     }
 
     #[test]

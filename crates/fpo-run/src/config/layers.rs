@@ -153,7 +153,14 @@ pub fn load_recorded(file: &Path, sets: &[String]) -> Result<Config, ConfigError
     };
     let bytes = read_capped(file, LARGEST_FILE).map_err(unreadable)?;
     let table = parse(&utf8(bytes, &origin)?, &origin)?;
-    recorded(&origin, table, sets)
+    let config = recorded(&origin, table, sets)?;
+    // What is missing has its default, but no run is one of no task.
+    match config.task.is_empty() {
+        false => Ok(config),
+        true => Err(ConfigError::Conflict(format!(
+            "{origin} names no task: it is not what the run recorded"
+        ))),
+    }
 }
 
 fn recorded(origin: &str, table: Table, sets: &[String]) -> Result<Config, ConfigError> {

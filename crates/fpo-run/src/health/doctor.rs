@@ -5,6 +5,8 @@ use super::series::median;
 use super::{
     Detector, Finding, FindingKind, Metrics, NormalizerState, Recorded, RunRecord, Severity,
 };
+use crate::config::ConfigError;
+use crate::run::RunError;
 use fpo_files::{count, number, quoted};
 use fpo_learn::trainer::OF_CRITIC;
 use std::path::Path;
@@ -51,10 +53,36 @@ pub fn examine(record: &RunRecord) -> Vec<Finding> {
 /// A checkpoint that cannot be read.
 pub(super) fn damaged_checkpoint(error: &str) -> Finding {
     Finding::new(
-        FindingKind::Normalizer,
+        FindingKind::Records,
         Severity::Warning,
         format!("a checkpoint cannot be read: {error}"),
         "move it out of its folder, so that the run resumes from an earlier one",
+    )
+}
+
+/// Settings with which the newest checkpoint does not go on.
+pub(super) fn other_settings(error: &ConfigError) -> Finding {
+    let statement = match error {
+        ConfigError::Fixed {
+            key,
+            value,
+            trained,
+            ..
+        } => format!("config.toml has `{key}` = {value}, but the run was trained with {trained}"),
+        error => error.to_string(),
+    };
+    let advice = "the run cannot be resumed with it; undo the change: each of its checkpoints has \
+        a copy of config.toml";
+    Finding::new(FindingKind::Records, Severity::Warning, statement, advice)
+}
+
+/// The file with what the run began with is not there, or another.
+pub(super) fn lost_start(error: &RunError) -> Finding {
+    Finding::new(
+        FindingKind::Records,
+        Severity::Warning,
+        error.to_string(),
+        "the run cannot be resumed without it; put it back",
     )
 }
 

@@ -3,11 +3,11 @@
 use super::limits::PRESENT;
 use super::{Detector, Finding, doctor};
 use crate::checkpoint::{Checkpoint, Checkpoints};
-use crate::config::{Config, load_recorded};
-use crate::metrics::{METRICS, Order};
+use crate::config::{Config, check_continues, from_documented, load_recorded};
+use crate::metrics::{METRICS, Order, counter};
 use crate::run::{
     CHECKPOINTS, CONFIG, EVALUATIONS, EVENTS, Evaluated, Event, LARGEST_POLICY, POLICY, RunError,
-    missing_records, not_a_run,
+    missing_records, not_a_run, read_whole, recorded_start,
 };
 use fpo_files::{each_line, quoted};
 use fpo_learn::trainer::{EXTRAS, Row};
@@ -69,7 +69,7 @@ impl Recorded {
         let values: Map<String, Value> = serde_json::from_slice(line).map_err(|e| e.to_string())?;
         let count = |name: &str| {
             let number = values.get(name).and_then(Value::as_u64);
-            number.ok_or_else(|| format!("it has no {name}"))
+            counter(number.ok_or_else(|| format!("it has no {name}"))?)
         };
         Ok(Self {
             iteration: count("iteration")?,
@@ -179,20 +179,18 @@ impl Records {
     fn end(self, folder: &Path) -> Result<Vec<Finding>, RunError> {
         let cut = self.until.and_then(|_| self.order.cut());
         let metrics = folder.join(METRICS);
-        let garbage = self.order.is_empty() && self.until.is_some() && is_one_line(&metrics);
-        let garbage = garbage.then(|| (1, "it is not a row".to_owned()));
         let mut found = Vec::new();
         let mut damaged = |path: &Path, wrong: Option<(usize, String)>| {
             found.extend(wrong.map(|(line, reason)| doctor::damaged_record(path, line, &reason)));
         };
-        damaged(&metrics, self.wrong.or(cut).or(garbage));
+        damaged(&metrics, self.wrong.or(cut));
         let path = folder.join(EVALUATIONS);
         let mut evaluated = Evaluated::between(self.order.begins(), self.until.unwrap_or(u64::MAX));
         let each = each_line(&path, |line| evaluated.next(line).map(drop));
         match each.map_err(|error| RunError::of_lines("read", &path, error)) {
             Err(RunError::Damaged { path, line, reason }) => damaged(&path, Some((line, reason))),
             Err(error) => return Err(error),
-            Ok(()) => damaged(&path, evaluated.nothing().map(|reason| (1, reason))),
+            Ok(()) => {}
         }
         if let (true, Some(_)) = (found.is_empty(), self.until) {
             let missing = self.order.missing();
@@ -203,16 +201,6 @@ impl Records {
         }
         Ok(found)
     }
-}
-
-/// Whether the file holds one whole line.
-fn is_one_line(path: &Path) -> bool {
-    let mut lines = 0;
-    let each = each_line(path, |_| {
-        lines += 1;
-        Ok(())
-    });
-    each.is_ok() && lines == 1
 }
 
 /// What is kept of the rows of a run, in the same memory for any number of them.
@@ -325,8 +313,30 @@ impl RunRecord {
         Ok(record)
     }
 
+    /// Checks what a resumed run begins with: the newest checkpoint as a whole, the settings with
+    /// which that was trained, and what the run itself began with.
+    fn check_resumes(&mut self, folder: &Path, newest: &Path) {
+        let found = match read_whole(newest) {
+            // The run itself may have deleted it in the meantime.
+            Err(_) if !newest.exists() => None,
+            Err(error) => Some(doctor::damaged_checkpoint(&error.to_string())),
+            Ok((_, _, trained)) => {
+                let origin = quoted(&newest.join(CONFIG));
+                let trained = from_documented(&String::from_utf8_lossy(&trained), &origin);
+                let continues = trained.and_then(|trained| check_continues(&self.config, &trained));
+                let settings = continues.err().map(|error| doctor::other_settings(&error));
+                let start = recorded_start(&self.config, folder).err();
+                settings.or_else(|| start.map(|error| doctor::lost_start(&error)))
+            }
+        };
+        self.damage.extend(found);
+    }
+
     fn read_checkpoints(&mut self, folder: &Path) -> Result<(), RunError> {
         let all = Checkpoints::list(&folder.join(CHECKPOINTS))?;
+        if let Some(newest) = all.last() {
+            self.check_resumes(folder, newest);
+        }
         let ends = [all.first(), all.last().filter(|_| all.len() > 1)];
         for path in ends.into_iter().flatten() {
             let policy = Checkpoint::open(path)
@@ -343,6 +353,8 @@ impl RunRecord {
                 }),
                 // The run itself may have deleted it in the meantime.
                 Err(_) if !path.exists() => {}
+                // The newest was read before.
+                Err(_) if Some(path) == all.last() => {}
                 Err(error) => self.damage.push(doctor::damaged_checkpoint(&error)),
             }
         }

@@ -1,13 +1,13 @@
 //! `metrics.jsonl`: one row per line.
 
-use fpo_files::{Cut, LineError, create_anew, one_line, sync};
+use fpo_files::{Cut, LineError, create_anew, sync};
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{METRICS, MetricsError, Order, Row, io_error};
+use super::{METRICS, MetricsError, Order, Row, counter, io_error};
 
 /// The file, open at its end.
 pub(super) struct JsonLines {
@@ -51,9 +51,8 @@ impl Resumption {
     pub(super) fn prepare(run_dir: &Path, iteration: u64) -> Result<Self, MetricsError> {
         let path = run_dir.join(METRICS);
         let (mut env_steps, mut order) = (0, Order::until(iteration));
-        let mut wrong = None;
         let cut = Cut::prepare(&path, "", |line| {
-            let row = Position::of(line).inspect_err(|why| wrong = Some(why.clone()))?;
+            let row = Position::of(line)?;
             let counts = order.next(row.iteration)?;
             if counts {
                 env_steps = env_steps.max(row.env_steps);
@@ -71,10 +70,6 @@ impl Resumption {
         })?;
         if let Some((line, reason)) = order.cut() {
             return Err(damaged(line, reason));
-        }
-        // A last line that is no row is what a crash left, but not if it is the only one.
-        if let Some(reason) = wrong.filter(|_| order.is_empty()) {
-            return Err(damaged(1, one_line(&reason)));
         }
         Ok(Self {
             cut,
@@ -112,11 +107,8 @@ struct Position {
 impl Position {
     fn of(line: &[u8]) -> Result<Self, String> {
         let position: Self = serde_json::from_slice(line).map_err(|e| e.to_string())?;
-        // Far beyond any run, and small enough that adding one does not overflow.
-        if position.iteration < 1 << 62 && position.env_steps < 1 << 62 {
-            Ok(position)
-        } else {
-            Err("a counter is impossibly large".into())
-        }
+        counter(position.iteration)?;
+        counter(position.env_steps)?;
+        Ok(position)
     }
 }

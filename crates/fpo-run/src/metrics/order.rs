@@ -10,8 +10,6 @@ pub(crate) struct Order {
     rows: usize,
     first: Option<u64>,
     newest: Option<u64>,
-    /// Whether a row was valid, also of those that do not count.
-    any: bool,
 }
 
 impl Order {
@@ -21,7 +19,6 @@ impl Order {
             rows: 0,
             first: None,
             newest: None,
-            any: false,
         }
     }
 
@@ -30,7 +27,6 @@ impl Order {
     /// # Errors
     /// Why it cannot be the next.
     pub(crate) fn next(&mut self, iteration: u64) -> Result<bool, String> {
-        self.any = true;
         if iteration > self.until {
             return Ok(false);
         }
@@ -58,11 +54,6 @@ impl Order {
         Some((self.rows, reason))
     }
 
-    /// Whether no line was a row.
-    pub(crate) fn is_empty(&self) -> bool {
-        !self.any
-    }
-
     /// The iterations whose rows are missing at the beginning, the first and the last; none if they
     /// are all there.
     pub(crate) fn missing(&self) -> Option<(u64, u64)> {
@@ -76,6 +67,17 @@ impl Order {
     /// The iteration from which on there are rows.
     pub(crate) fn begins(&self) -> u64 {
         self.first.unwrap_or(self.until.saturating_add(1))
+    }
+}
+
+/// A counter of a row, far below what a sum or a product of it could not hold.
+///
+/// # Errors
+/// If it is beyond any run.
+pub(crate) fn counter(number: u64) -> Result<u64, String> {
+    match number < 1 << 62 {
+        true => Ok(number),
+        false => Err("a counter is impossibly large".to_owned()),
     }
 }
 

@@ -83,8 +83,8 @@ pub enum RunError {
     },
     /// A new run would take the place of a file that is no run's.
     #[error(
-        "{} is in the way of a new run, which has its own of that name; move it away, or choose \
-        another folder with --name or --out",
+        "{} is in the way of a new run, which has its own of that name; move it away, or begin it \
+        in another folder with --name or --out",
         quoted(there)
     )]
     InTheWay {
@@ -382,8 +382,8 @@ fn occupied(folder: &Path, resumable: bool) -> String {
     let folder = quoted(folder);
     if resumable {
         format!(
-            "{folder} already holds a run; continue it with `fpo train --resume {folder}`, or choose \
-             another folder with --name or --out"
+            "{folder} already holds a run; continue it with `fpo train --resume {folder}`, or \
+             choose another folder with --name or --out"
         )
     } else {
         format!(

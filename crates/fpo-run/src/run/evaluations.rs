@@ -20,7 +20,6 @@ pub(crate) struct Evaluated {
     pub(crate) count: u64,
     header: bool,
     newest: u64,
-    wrong: Option<String>,
 }
 
 impl Evaluated {
@@ -30,7 +29,6 @@ impl Evaluated {
             count: 0,
             header: false,
             newest: 0,
-            wrong: None,
         }
     }
 
@@ -39,12 +37,6 @@ impl Evaluated {
     /// # Errors
     /// Why it is no evaluation, or cannot be the next.
     pub(crate) fn next(&mut self, line: &[u8]) -> Result<bool, String> {
-        self.read(line).inspect_err(|why| {
-            self.wrong.get_or_insert_with(|| why.clone());
-        })
-    }
-
-    fn read(&mut self, line: &[u8]) -> Result<bool, String> {
         let line = str::from_utf8(line).map_err(|_| "it is not text".to_owned())?;
         let mut fields = line.trim_end().split(',');
         let first = fields.next().unwrap_or_default();
@@ -67,12 +59,6 @@ impl Evaluated {
             self.count += 1;
         }
         Ok(iteration <= until)
-    }
-
-    /// What is wrong with a file that holds one line, and that is no header: a last line that is
-    /// invalid is what a crash left, but not if it is the only one.
-    pub(crate) fn nothing(&self) -> Option<String> {
-        self.wrong.clone().filter(|_| !self.header)
     }
 }
 
@@ -103,10 +89,6 @@ impl Evaluations {
         let mut evaluated = Evaluated::between(from, iteration);
         let cut = Cut::prepare(&path, HEADER, |line| evaluated.next(line))
             .map_err(|error| RunError::of_lines("truncate", &path, error))?;
-        if let Some(reason) = evaluated.nothing() {
-            let line = 1;
-            return Err(RunError::Damaged { path, line, reason });
-        }
         Ok((cut, evaluated))
     }
 

@@ -237,8 +237,8 @@ impl RunFolder {
 
     /// Deletes the files of an earlier run. Its checkpoints are renamed first and deleted last:
     /// while they have that name, an interrupted deletion is known as one, and neither looks like a
-    /// run that can be resumed, nor like one whose checkpoints were lost. [`RunFolder::cleared`] ends
-    /// it, once the new run has its settings.
+    /// run that can be resumed, nor like one whose checkpoints were lost. [`RunFolder::cleared`]
+    /// ends it, once the new run has its settings.
     pub(super) fn clear(&self) -> Result<(), RunError> {
         let (checkpoints, deleting) = (self.checkpoints(), partial(&self.checkpoints()));
         remove(&deleting).map_err(io_error("delete", &deleting))?;

@@ -108,26 +108,40 @@ pub(super) fn recorded(
     folder: &RunFolder,
     task: &dyn Task,
 ) -> Result<Option<Start>, RunError> {
+    let Some((path, bytes)) = recorded_start(config, folder.path())? else {
+        return Ok(None);
+    };
+    let networks = Networks::new(config, task)?;
+    let start = Start::load(&bytes, &networks).map_err(|e| RunError::StartDamaged {
+        path,
+        reason: e.to_string(),
+    })?;
+    Ok(Some(start))
+}
+
+/// The file with what the run in `folder` began with, and its content; none if with random
+/// networks.
+///
+/// # Errors
+/// If that file is missing or another.
+pub(crate) fn recorded_start(
+    config: &Config,
+    folder: &Path,
+) -> Result<Option<(PathBuf, Vec<u8>)>, RunError> {
     if config.init.digest.is_empty() {
         return Ok(None);
     }
-    let path = folder.path().join(START);
+    let path = folder.join(START);
     let bytes = read_capped(&path, LARGEST_START).map_err(|source| RunError::Io {
         action: "read",
         path: path.clone(),
         source,
     })?;
-    let damaged = |reason: String| RunError::StartDamaged {
-        path: path.clone(),
-        reason,
-    };
     if digest(&bytes) != config.init.digest {
-        let reason = "its hash is not init.digest, which config.toml records";
-        return Err(damaged(reason.to_owned()));
+        let reason = "its hash is not init.digest, which config.toml records".to_owned();
+        return Err(RunError::StartDamaged { path, reason });
     }
-    let networks = Networks::new(config, task)?;
-    let start = Start::load(&bytes, &networks).map_err(|e| damaged(e.to_string()))?;
-    Ok(Some(start))
+    Ok(Some((path, bytes)))
 }
 
 /// What a training of these networks can begin with at `path`: a run's folder, a checkpoint's, or a
@@ -135,7 +149,9 @@ pub(super) fn recorded(
 fn read(path: &Path, config: &Config, networks: &Networks) -> Result<(Start, Taken), String> {
     let (bytes, source) = find_policy(path, Pick::Latest).map_err(|error| match error {
         RunError::NotARun { reason, .. } => reason,
-        RunError::NoCheckpoint { .. } => "it has no checkpoint".to_owned(),
+        RunError::NoCheckpoint { .. } | RunError::FailedEarly { .. } => {
+            "it has no checkpoint".to_owned()
+        }
         error => error.to_string(),
     })?;
     let policy = Policy::load(&bytes).map_err(|e| e.to_string())?;

@@ -207,7 +207,7 @@ fn a_run_that_lost_its_checkpoints_is_left_alone() {
     refused(
         &folder,
         &args,
-        1,
+        2,
         &["its checkpoints were moved or deleted"],
     );
     assert_same(&before, &record(&run));

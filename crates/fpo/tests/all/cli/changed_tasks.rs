@@ -87,6 +87,13 @@ fn a_changed_task_is_named_where_it_is_used() {
             assert_eq!(code, Some(2), "{said}");
             assert!(said.contains(REFUSED), "{said}");
         }
+        let doctor = fpo(&folder, &["doctor", "runs/run"]).output().unwrap();
+        let said = String::from_utf8(doctor.stdout.clone()).unwrap();
+        assert_eq!(doctor.status.code(), Some(1), "{said}");
+        assert!(
+            said.contains("the files of the task cart have changed"),
+            "{said}"
+        );
         assert_same(&before, &record(&folder.path().join("runs/run")));
         undo();
     }

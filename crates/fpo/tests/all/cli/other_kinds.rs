@@ -250,17 +250,39 @@ fn what_is_no_policy_is_named() {
     }
 }
 
-/// A page is HTML, whatever ending the user hopes for.
+/// A result with the ending of another format, which may be in the place of a file of that.
 #[test]
-fn a_report_of_another_format_is_refused() {
+fn a_result_of_another_format_is_refused() {
     let folder = TempDir::new().unwrap();
     succeeds(&folder, &quick("run", &[]));
-    for out in ["x.pdf", "x.PDF", "x.md", "x.png"] {
-        let args = ["report", "runs/run", "--out", out];
-        refused(&folder, &args, &[out, "a page of HTML"]);
-        assert!(!folder.path().join(out).exists());
+    let report = |out| vec!["report", "runs/run", "--out", out];
+    let export = |out| vec!["export", "--onnx", "runs/run", "--out", out];
+    let csv = |out| vec!["eval", "runs/run", "--episodes", "1", "--csv", out];
+    for (args, words) in [
+        (
+            report("x.pdf"),
+            "is a page of HTML; name a file that ends in .html",
+        ),
+        (report("x.PDF"), "is a page of HTML"),
+        (report("x.md"), "is a page of HTML"),
+        (export("policy.safetensors"), "what is exported is ONNX"),
+        (export("x.pt"), "name a file that ends in .onnx"),
+        (csv("x.json"), "comma-separated values"),
+        (csv("x.xlsx"), "name a file that ends in .csv"),
+    ] {
+        let out = args[args.len() - 1];
+        fs::write(folder.path().join(out), "mine").unwrap();
+        refused(&folder, &args, &[out, words]);
+        assert_eq!(fs::read(folder.path().join(out)).unwrap(), b"mine");
     }
-    for out in ["x.html", "x.htm", "x"] {
-        succeeds(&folder, &["report", "runs/run", "--out", out]);
-    }
+    let own = [
+        report("x.html"),
+        report("x.htm"),
+        report("x"),
+        export("x.onnx"),
+        export("y"),
+        csv("x.csv"),
+        csv("z"),
+    ];
+    own.iter().for_each(|args| drop(succeeds(&folder, args)));
 }

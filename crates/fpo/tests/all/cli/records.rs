@@ -197,7 +197,6 @@ fn damaged_records_are_named_by_doctor_and_refused_by_a_resume() {
             [&lines[..4], &lines[5..]].concat().concat(),
             "iteration 5 is missing",
         ),
-        ("metrics.jsonl", "garbage\n".to_owned(), "damaged in line 1"),
         ("eval.csv", "garbage\n".to_owned(), "it is no header"),
         ("eval.csv", "a,b\n1,2\n".to_owned(), "it is no header"),
         (
@@ -244,6 +243,20 @@ fn damaged_records_are_named_by_doctor_and_refused_by_a_resume() {
         fs::write(run.join(name), good).unwrap();
     }
     assert_eq!(findings(&folder), []);
+    // A line that is none stops the reader, also the only one: it is not what a crash left.
+    for name in ["metrics.jsonl", "events.jsonl"] {
+        let good = fs::read(run.join(name)).ok();
+        for content in ["garbage\n", "garbage\n{}\n"] {
+            fs::write(run.join(name), content).unwrap();
+            let words = [name, "is damaged in line 1"];
+            refused(&folder, &["doctor", "runs/run"], &words);
+            refused(&folder, &[RESUME, LONGER].concat(), &words);
+        }
+        match good {
+            Some(good) => fs::write(run.join(name), good).unwrap(),
+            None => fs::remove_file(run.join(name)).unwrap(),
+        }
+    }
 }
 
 #[test]
@@ -355,5 +368,111 @@ seeds = [0, 1]
         assert!(stderr(&output).contains(file), "{}", stderr(&output));
         refused(&folder, &["bench", "s.toml"], &[file]);
         fs::write(run.join(file), good).unwrap();
+    }
+}
+
+/// What is not a line of a record, but refuses a resume as well: counters beyond any run, another
+/// setting, a damaged state, a checkpoint of another name, what the run began with.
+#[test]
+fn doctor_names_whatever_refuses_a_resume() {
+    let folder = TempDir::new().unwrap();
+    succeeds(&folder, &quick("first", &[]));
+    succeeds(&folder, &quick("run", &["--init-from", "runs/first"]));
+    let run = folder.path().join("runs/run");
+    let kept = folder.path().join("kept");
+    copy(&run, &kept);
+    let newest = "checkpoints/step-000000000640";
+    let state = format!("{newest}/state.safetensors");
+    let flip = |file: &str| {
+        let mut bytes = fs::read(run.join(file)).unwrap();
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        fs::write(run.join(file), bytes).unwrap();
+    };
+    let settings = |run: &Path| {
+        let text = fs::read_to_string(run.join("config.toml")).unwrap();
+        let text = text.replace("reward_scale = 1.0", "reward_scale = 2.0");
+        fs::write(run.join("config.toml"), text).unwrap();
+    };
+    let rename = || fs::rename(run.join(newest), run.join("checkpoints/step-000000000999"));
+    let cases: [(&dyn Fn(), &str); 5] = [
+        (&|| settings(&run), "`env.reward_scale` = 2"),
+        (&|| flip(&state), "the hash of state.safetensors differs"),
+        (
+            &|| rename().unwrap(),
+            "it is of 640 environment steps, which is not its name's",
+        ),
+        (&|| flip("init.safetensors"), "init.safetensors is damaged"),
+        (
+            &|| fs::remove_file(run.join("init.safetensors")).unwrap(),
+            "cannot read runs/run/init.safetensors",
+        ),
+    ];
+    for (damage, words) in cases {
+        fs::remove_dir_all(&run).unwrap();
+        copy(&kept, &run);
+        damage();
+        let found = findings(&folder);
+        let named = |(severity, statement): &(String, String)| {
+            severity == "warning" && statement.contains(words)
+        };
+        assert!(found.iter().any(named), "{words}: {found:?}");
+        // A file that is not there is no wrong input.
+        let before = everything(&run);
+        let (code, said) = ends(&folder, &[RESUME, LONGER].concat());
+        assert_ne!(code, Some(0), "{said}");
+        assert!(said.contains(words), "{said}");
+        assert_same(&before, &everything(&run));
+    }
+    fs::remove_dir_all(&run).unwrap();
+    copy(&kept, &run);
+    assert_eq!(findings(&folder), []);
+    // Settings of which nothing is left are not those of a run of the default ones.
+    let config = fs::read(run.join("config.toml")).unwrap();
+    fs::write(run.join("config.toml"), "").unwrap();
+    for args in [&["doctor", "runs/run"][..], RESUME] {
+        refused(&folder, args, &["runs/run/config.toml names no task"]);
+    }
+    fs::write(run.join("config.toml"), config).unwrap();
+    // No sum or product of such a counter ends a command.
+    let huge = r#"{"iteration":18446744073709551615,"env_steps":18446744073709551615}"#;
+    let rows = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+    fs::write(run.join("metrics.jsonl"), format!("{rows}{huge}\n{huge}\n")).unwrap();
+    for args in [&["doctor", "runs/run"][..], &["report", "runs/run"], RESUME] {
+        refused(&folder, args, &["line 11: a counter is impossibly large"]);
+    }
+}
+
+/// Numbers that no run has, but a file may: commands end in an answer, whatever they are.
+#[test]
+fn extreme_numbers_of_a_record_are_shown() {
+    let (folder, run) = folder_with_run();
+    let rows = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+    for (even, odd) in [
+        ("0.0", "4.9e-324"),
+        ("-1e308", "1e308"),
+        ("1e308", "1.7e308"),
+        ("null", "1e-320"),
+    ] {
+        let mut changed = String::new();
+        for (k, line) in rows.lines().enumerate() {
+            let mut row: Value = serde_json::from_str(line).unwrap();
+            let number: Value = [even, odd][k % 2].parse().unwrap();
+            for (name, value) in row.as_object_mut().unwrap() {
+                if !["iteration", "env_steps", "time"].contains(&name.as_str()) {
+                    *value = number.clone();
+                }
+            }
+            changed += &(row.to_string() + "\n");
+        }
+        fs::write(run.join("metrics.jsonl"), changed).unwrap();
+        succeeds(&folder, &["report", "runs/run"]);
+        let page = fs::read_to_string(run.join("report.html")).unwrap();
+        assert!(
+            !page.contains("NaN") && !page.contains("\"inf"),
+            "{even} {odd}"
+        );
+        let code = ends(&folder, &["doctor", "runs/run"]).0;
+        assert!(matches!(code, Some(0 | 1)), "{even} {odd}: {code:?}");
     }
 }

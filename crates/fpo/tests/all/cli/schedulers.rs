@@ -134,7 +134,7 @@ fn advice_leads_out() {
     assert_eq!(ended, Some(2), "{said}");
     assert!(!said.contains("--force"), "{said}");
     let advice = said.split('`').nth(1).expect("a command");
-    assert_eq!(advice, "train --resume runs/run");
+    assert_eq!(advice, "fpo train --resume runs/run");
     // What only reads says so, too.
     let (ended, said) = code(&folder, &["eval", "runs/run"]);
     assert_eq!(ended, Some(2), "{said}");
@@ -142,7 +142,7 @@ fn advice_leads_out() {
         said.contains("no checkpoint yet") && said.contains(advice),
         "{said}"
     );
-    let (ended, said) = code(&folder, &advice.split(' ').collect::<Vec<_>>());
+    let (ended, said) = code(&folder, &advice.split(' ').skip(1).collect::<Vec<_>>());
     assert_eq!(ended, Some(0), "{said}");
     assert_same(&straight, &record(&folder.path().join("runs/run")));
 }
