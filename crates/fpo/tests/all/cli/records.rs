@@ -438,7 +438,12 @@ fn doctor_names_whatever_refuses_a_resume() {
     let huge = r#"{"iteration":18446744073709551615,"env_steps":18446744073709551615}"#;
     let rows = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
     fs::write(run.join("metrics.jsonl"), format!("{rows}{huge}\n{huge}\n")).unwrap();
-    for args in [&["doctor", "runs/run"][..], &["report", "runs/run"], RESUME] {
+    let longer = [RESUME, LONGER].concat();
+    for args in [
+        &["doctor", "runs/run"][..],
+        &["report", "runs/run"],
+        &longer,
+    ] {
         refused(&folder, args, &["line 11: a counter is impossibly large"]);
     }
 }
