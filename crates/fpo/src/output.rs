@@ -86,7 +86,7 @@ pub(crate) fn check_place(path: &Path) -> Result<(), Failure> {
 pub(crate) fn check_ending(path: &Path, what: &str, own: &[&str]) -> Result<(), Failure> {
     let end = path.extension().unwrap_or_default().to_ascii_lowercase();
     let is = |other: &&str| end == **other;
-    match KNOWN.iter().any(|other| is(other)) && !own.iter().any(|own| is(own)) {
+    match KNOWN.iter().any(&is) && !own.iter().any(is) {
         true => Err(Failure::input(format!(
             "cannot write {}: {what}; name a file that ends in .{}",
             quoted(path),

@@ -91,6 +91,15 @@ pub enum RunError {
         /// The file or folder.
         there: PathBuf,
     },
+    /// A new run in a folder that another run, or a checkpoint, keeps for itself.
+    #[error(
+        "{} is where another run keeps its own files; choose another folder with --name or --out",
+        quoted(folder)
+    )]
+    Inside {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// The run has no checkpoint after so many steps.
     #[error(
         "{} has no checkpoint after {} environment steps; {}",
@@ -306,6 +315,7 @@ impl RunError {
             | Self::NoCheckpoint { .. }
             | Self::FailedEarly { .. }
             | Self::InTheWay { .. }
+            | Self::Inside { .. }
             | Self::NoSuchCheckpoint { .. }
             | Self::CheckpointsGone { .. }
             | Self::Complete { .. }

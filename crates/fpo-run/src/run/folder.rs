@@ -81,8 +81,17 @@ fn in_the_way(folder: &Path) -> Option<PathBuf> {
 /// Whether `path` leads to a file that a run or a checkpoint records and needs. Films, pages and
 /// pictures of a run are made of it, and can be replaced.
 pub fn is_record(path: &Path) -> bool {
-    let full = path.canonicalize().or_else(|_| std::path::absolute(path));
-    let Ok(full) = full else {
+    // As far as it exists, since a link may lead into a run.
+    let real = path.ancestors().find_map(|part| {
+        let part_of = if part.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            part
+        };
+        let real = part_of.canonicalize().ok()?;
+        Some(real.join(path.strip_prefix(part).ok()?))
+    });
+    let Some(full) = real else {
         return false;
     };
     full.ancestors().skip(1).any(|folder| {
@@ -128,6 +137,11 @@ impl RunFolder {
             return Err(RunError::NotARun {
                 folder: path.to_owned(),
                 reason: "it is a single checkpoint".to_owned(),
+            });
+        }
+        if is_record(path) {
+            return Err(RunError::Inside {
+                folder: path.to_owned(),
             });
         }
         let check = || {

@@ -160,6 +160,40 @@ fn a_new_run_takes_no_place_of_a_file_that_is_there() {
     assert_eq!(fs::read(run.join("notes.txt")).unwrap(), b"mine");
 }
 
+/// A run in the place of another's checkpoints or failure would be taken for one of those, and be
+/// deleted with it.
+#[test]
+fn a_run_begins_in_no_folder_that_another_keeps_for_itself() {
+    let (folder, run) = folder_with_run();
+    fs::create_dir(run.join("notes")).unwrap();
+    let checkpoint = "runs/run/checkpoints/step-000000000640";
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("runs/run/checkpoints", folder.path().join("link")).unwrap();
+    for (out, name) in [
+        #[cfg(unix)]
+        ("link", "z"),
+        ("runs/run", "checkpoints"),
+        ("runs/run", "failure"),
+        ("runs/run", "task"),
+        ("runs/run/checkpoints", "step-999999999999"),
+        ("runs/run/failure", "deeper"),
+        (checkpoint, "x"),
+        ("runs/../runs/run/./checkpoints", "y"),
+    ] {
+        for more in [&[][..], &["--force"], &["--resume-or-start"]] {
+            let args = quick(name, &[&["--out", out], more].concat());
+            refused(
+                &folder,
+                &args,
+                &["is where another run keeps its own files", "--out"],
+            );
+        }
+    }
+    // Beside those it may be.
+    succeeds(&folder, &quick("inner", &["--out", "runs/run/notes"]));
+    succeeds(&folder, &[RESUME, LONGER].concat());
+}
+
 /// A run that begins again for want of a checkpoint was not asked to delete what it did not make.
 #[test]
 fn a_run_that_begins_again_leaves_pages_and_pictures() {
