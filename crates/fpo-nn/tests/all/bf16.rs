@@ -188,7 +188,10 @@ fn gradients_at_the_inputs_agree_to_the_precision_of_bfloat16() {
                     expected.extend(backward(&mlp, &exact, &x, &d, &mut of_parameters));
                 }
                 let off = relative_distance(found, &expected, 1e-12);
-                assert!(off < 0.03, "{activation:?} {case}, {rows} rows: off by {off}");
+                assert!(
+                    off < 0.03,
+                    "{activation:?} {case}, {rows} rows: off by {off}"
+                );
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Kind: a file that grows with a run may have any length, and takes the same memory.
 //!
-//! `metrics.jsonl` is longer than 256 MiB here; `fpo doctor` and `fpo report` have less
-//! memory than that, and a resume, which loads MuJoCo, twice as much.
+//! `metrics.jsonl` or `eval.csv` is longer than 256 MiB here; `fpo doctor` and `fpo report` have
+//! less memory than that, and a resume, which loads MuJoCo, twice as much.
 
 use crate::cli::{PROGRAM, folder_with_run, stderr};
 use std::fs::{self, File};
@@ -83,4 +83,37 @@ fn metrics_of_any_length_are_read_in_the_same_memory() {
     assert!(output.status.success(), "{}", stderr(&output));
     let rows = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
     assert_eq!(rows.lines().count(), 12);
+}
+
+#[test]
+fn evaluations_of_any_length_are_read_in_the_same_memory() {
+    let (folder, run) = folder_with_run();
+    let path = run.join("eval.csv");
+    let before = fs::read_to_string(&path).unwrap();
+    let mut out = BufWriter::new(File::options().append(true).open(&path).unwrap());
+    for k in 11..=ROWS / 2 {
+        for noise in ["zero", "random"] {
+            // Spaces at the end of a line are none of its fields.
+            let row = format!("{k},{},{noise},2,{k}.5,0.25,0,1,0", STEPS * k);
+            writeln!(out, "{row:ROW$}").unwrap();
+        }
+    }
+    out.flush().unwrap();
+    drop(out);
+    assert!(fs::metadata(&path).unwrap().len() > 280 << 20);
+    for command in ["doctor", "report"] {
+        let output = in_memory(200, &folder, &[command, "runs/run"]);
+        assert!(output.status.success(), "{}", stderr(&output));
+    }
+    assert!(fs::metadata(run.join("report.html")).unwrap().len() < 4 << 20);
+    let resume = ["train", "--resume", "runs/run", "--threads", "1"];
+    let resume = [&resume[..], &["--set", "train.steps=1536"]].concat();
+    let output = in_memory(512, &folder, &resume);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let rows = fs::read_to_string(&path).unwrap();
+    assert!(
+        rows.starts_with(&before) && rows.lines().count() < 20,
+        "{}",
+        rows.len()
+    );
 }
