@@ -2,7 +2,7 @@
 
 use crate::args;
 use crate::failure::Failure;
-use crate::output::{check_ending, check_place, is_stdout, log, print, print_json, save};
+use crate::output::{check_ending, is_stdout, log, print, print_json, save};
 use crate::policy::{load, threads};
 use crate::tasks::Tasks;
 use fpo_env::Task;
@@ -18,7 +18,6 @@ pub(crate) fn run(args: &args::Eval, tasks: &Tasks) -> Result<(), Failure> {
         ));
     }
     if let Some(file) = &args.csv {
-        check_place(file)?;
         check_ending(file, "episodes are comma-separated values", &["csv", "txt"])?;
     }
     let loaded = load(&args.of, args.task.as_deref(), tasks)?;

@@ -81,9 +81,10 @@ pub(crate) fn check_place(path: &Path) -> Result<(), Failure> {
     }
 }
 
-/// Refuses a file, which the user named, with the ending of a known format that is none of its
-/// `own`: no program would open it, and it may be in the place of one that was meant to stay.
+/// [`check_place`], and refuses the ending of a known format that is none of the file's `own`: no
+/// program would open it, and it may be in the place of one that was meant to stay.
 pub(crate) fn check_ending(path: &Path, what: &str, own: &[&str]) -> Result<(), Failure> {
+    check_place(path)?;
     let end = path.extension().unwrap_or_default().to_ascii_lowercase();
     let is = |other: &&str| end == **other;
     match KNOWN.iter().any(&is) && !own.iter().any(is) {
