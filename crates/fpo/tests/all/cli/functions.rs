@@ -120,8 +120,8 @@ fn tasks_do_not_depend_on_the_math_library() {
 }
 
 /// What docs/stability.md says of MuJoCo; and the library of this test does move what it is meant
-/// to. Up to the first evaluation, whose episodes are long enough that the last bits of a state show
-/// on every machine: a policy that is learned in bfloat16 hides them in short ones.
+/// to. Up to the first evaluation, whose episodes are long enough that the last bits of a state
+/// show on every machine: a policy that is learned in bfloat16 hides them in short ones.
 #[test]
 fn mujoco_depends_on_the_math_library() {
     let folder = two_runs("cartpole-balance", &["train.steps=512"], true);
