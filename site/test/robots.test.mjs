@@ -188,6 +188,14 @@ test('without WebGL’s and MuJoCo’s parts it says what to do', async () => {
   bare.close();
 });
 
+visit('a phone’s width is enough', async (page) => {
+  await page.setViewportSize({ width: 390, height: 844 });
+  const wide = () => page.evaluate(() => document.documentElement.scrollWidth);
+  assert.equal(await wide(), 390);
+  await page.goto(server.address);
+  assert.equal(await wide(), 390);
+});
+
 visit('it holds still for readers who want that', async () => {
   const calm = await browse({ reducedMotion: 'reduce' });
   const { page } = await open(calm.context, server.address, 'robots.html');
