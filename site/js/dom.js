@@ -65,7 +65,7 @@ export function choice({ label, options, value, change }) {
   return {
     row,
     set(next) {
-      inputs.get(next).checked = true;
+      for (const [option, input] of inputs) input.checked = option === next;
     },
     show(shown) {
       row.hidden = !shown;

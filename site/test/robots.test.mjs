@@ -159,11 +159,15 @@ visit('own policies are loaded, and damaged ones refused', async (page, found) =
   }, bytes);
   await until(found, ({ refused }) => refused === '');
   assert.match(await found.locator('.about').textContent(), /dropped\.safetensors/);
+
+  // And ours again.
+  await found.getByRole('radio', { name: 'Cheetah' }).check();
+  await found.locator('.about', { hasText: 'our policy' }).waitFor();
 });
 
 visit('every robot acts', async (page, found, t) => {
   for (const { task } of JSON.parse(await readFile(RECORD))) {
-    await page.getByRole('radio', { name: task.split('-')[0], exact: false }).check();
+    await found.getByRole('radio', { name: task.split('-')[0] }).check();
     await until(found, (now) => now.task === task);
     const { rate } = await until(found, (now) => Number(now.steps) >= 30 && now.rate);
     t.diagnostic(`${task}: ${rate} steps/s`);

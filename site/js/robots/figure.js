@@ -9,9 +9,9 @@ import { Push } from './push.js';
 import { Robot } from './robot.js';
 import { RobotScene } from './scene.js';
 
+// The policies of site/policies/ that can be chosen.
 const POLICIES = [
   ['cheetah-run', 'Cheetah'],
-  ['walker-walk', 'Walker'],
   ['finger-spin', 'Finger'],
 ];
 // Episodes of `fpo eval` have this seed.
@@ -154,7 +154,7 @@ export async function start(figure) {
 
   async function open(name) {
     const url = `policies/${name}.safetensors`;
-    load(await fetchBytes(url), `our policy for ${name}`);
+    load(await fetchBytes(url), `our policy for ${name}`, name);
   }
 
   const take = (given) =>
@@ -166,11 +166,12 @@ export async function start(figure) {
       }
     });
 
-  function load(bytes, from) {
+  // A policy of the reader's own is none of those that can be chosen.
+  function load(bytes, from, chosen = null) {
     robot.load(bytes, SEED);
     push.forget();
     scene.show(robot);
-    robots.set(robot.name);
+    robots.set(chosen);
     flowSteps.show(robot.flowSteps > 0);
     // The number that it was trained with.
     if (robot.flowSteps > 0) flowSteps.set(robot.flowSteps);
