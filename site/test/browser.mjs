@@ -49,7 +49,7 @@ export async function open(context, address, path = '') {
   });
   page.on('requestfailed', (request) => complaints.push(`failed: ${request.url()}`));
   page.on('response', (response) => {
-    if (!response.ok()) complaints.push(`${response.status()}: ${response.url()}`);
+    if (response.status() >= 400) complaints.push(`${response.status()}: ${response.url()}`);
   });
   await page.goto(address + path);
   return { page, complaints };

@@ -7,7 +7,7 @@ mod run;
 
 pub use bench::of_results;
 pub use html::MARK;
-pub use run::{is_shown, of_run};
+pub use run::{Overview, is_shown, of_run};
 
 /// How serious a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

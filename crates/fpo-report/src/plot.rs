@@ -6,7 +6,7 @@ mod curves;
 mod intervals;
 mod scale;
 
-pub use curves::{Curve, Panel, aggregate, panels, tasks};
+pub use curves::{Curve, Panel, aggregate, panel, panels, tasks};
 pub use intervals::{improvement, intervals};
 pub use scale::Unit;
 
@@ -42,17 +42,17 @@ fn style(method: usize) -> Style {
 }
 
 /// An empty picture on white.
-fn document(title: &str, height: f64) -> Document {
+fn document(title: &str, width: f64, height: f64) -> Document {
     Document::new()
-        .set("viewBox", format!("0 0 {} {}", n(WIDTH), n(height)))
-        .set("width", n(WIDTH))
+        .set("viewBox", format!("0 0 {} {}", n(width), n(height)))
+        .set("width", n(width))
         .set("height", n(height))
         .set("font-family", FONT)
         .set("role", "img")
         .add(Title::new(title))
         .add(
             Rectangle::new()
-                .set("width", n(WIDTH))
+                .set("width", n(width))
                 .set("height", n(height))
                 .set("rx", 6)
                 .set("fill", "#ffffff"),

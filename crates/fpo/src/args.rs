@@ -6,6 +6,7 @@ use fpo_learn::evaluate::Noise;
 use fpo_onnx::NoiseInput;
 use fpo_run::run::Pick;
 use std::ffi::OsString;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
@@ -49,6 +50,8 @@ pub(crate) enum Command {
     Bench(Bench),
     /// Write one HTML page about a run or a benchmark
     Report(Report),
+    /// Show a run in the browser, also while it trains
+    View(View),
 }
 
 #[derive(Debug, clap::Args)]
@@ -358,6 +361,26 @@ pub(crate) struct Report {
     /// The page [default: report.html in the folder; of several folders, here]
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct View {
+    /// The folder of a run, which may be in progress, or a folder of runs
+    pub(crate) run: PathBuf,
+    /// Port to listen at; 0 is any free one [default: the first free one from 8420 on]
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = whole::<u16>(0..=65535),
+        allow_negative_numbers = true
+    )]
+    pub(crate) port: Option<u16>,
+    /// Print the address and open no browser
+    #[arg(long)]
+    pub(crate) no_open: bool,
+    /// Address to listen at; with any but a loopback one, others can read the runs
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub(crate) host: IpAddr,
 }
 
 /// Noise from which actions are sampled.

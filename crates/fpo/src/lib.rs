@@ -1,6 +1,6 @@
 //! The command-line program: `fpo tasks`, `fpo check`, `fpo train`, `fpo eval`, `fpo play`,
 //! `fpo export`, `fpo policy`, `fpo doctor`, `fpo reproduce`, `fpo gridworld`, `fpo bench`,
-//! `fpo report`.
+//! `fpo report`, `fpo view`.
 //!
 //! [`main_with`] is the same program with tasks of your own.
 
@@ -29,6 +29,7 @@ mod summary;
 mod tasks;
 mod train;
 pub mod video;
+mod view;
 
 use args::{Args, Command, PolicyCommand};
 use clap::Parser;
@@ -135,6 +136,7 @@ fn run(tasks: Tasks, args: impl IntoIterator<Item = OsString>) -> Result<Done, F
         Command::Doctor(args) => doctor::run(&args, tasks),
         Command::Gridworld(args) => gridworld::run(&args, tasks),
         Command::Report(args) => report::run(&args, tasks),
+        Command::View(args) => view::run(&args, tasks),
     }
     .map(|()| Done::Finished)
 }

@@ -107,7 +107,7 @@ fn of_runs(
 }
 
 /// The name of a folder, also of the one that the program runs in.
-fn name_of(folder: &Path) -> String {
+pub(crate) fn name_of(folder: &Path) -> String {
     let folder = match folder.as_os_str().is_empty() {
         true => Path::new("."),
         false => folder,
@@ -117,7 +117,7 @@ fn name_of(folder: &Path) -> String {
     name.to_string_lossy().into_owned()
 }
 
-fn unreadable(error: RecordError) -> Failure {
+pub(crate) fn unreadable(error: RecordError) -> Failure {
     match error {
         RecordError::NotARun { folder, .. } if folder.is_dir() => Failure::input(format!(
             "{} is neither a run, which has a config.toml, nor a benchmark, which has a {SUITE}, \
@@ -146,7 +146,7 @@ pub(crate) fn of_run(folder: &Path, out: &Path) -> Result<String, Failure> {
 }
 
 /// The findings of `fpo doctor`; none if it cannot read the run although the page can.
-fn findings(folder: &Path) -> Option<Vec<page::Finding>> {
+pub(crate) fn findings(folder: &Path) -> Option<Vec<page::Finding>> {
     let found = examine(&RunRecord::read(folder).ok()?);
     let for_page = found.into_iter().map(|finding| page::Finding {
         severity: match finding.severity {

@@ -13,19 +13,80 @@ use std::path::Path;
 /// Most evaluations in the table.
 const IN_TABLE: usize = 200;
 
+/// What the page about a run shows, for this page and others.
+#[derive(Clone, Debug)]
+pub struct Overview {
+    /// Task, preset, method and seed.
+    pub subtitle: String,
+    /// Names and values of the most important numbers.
+    pub headlines: Vec<(String, String)>,
+    /// Curves of the evaluations; empty if there are none.
+    pub evaluations: Vec<Panel>,
+    /// The evaluations as a table, whose caption says which of them it has.
+    pub table: Grid,
+    /// Curves of the training's metrics.
+    pub training: Vec<Panel>,
+    /// How the training's curves are drawn.
+    pub training_note: &'static str,
+    /// The machines that the run was trained on.
+    pub machines: Vec<String>,
+}
+
+const EVALUATIONS_NOTE: &str = "Whole episodes with fixed parameters. First: mean returns. \
+    Others: the mean, and the band from the lowest to the highest return.";
+
+impl Overview {
+    /// The overview of `record`, which was read with the curves that [`is_shown`] accepts.
+    pub fn of(record: &Record) -> Self {
+        let text = |key: &str| record.text_setting(key);
+        let subtitle = format!(
+            "{}, preset {}, {}, seed {}",
+            text("task"),
+            text("preset"),
+            text("objective.method"),
+            text("seed")
+        );
+        let shown = in_table(&record.evaluations);
+        let mut table = evaluations(&shown);
+        if shown.len() < record.evaluations.len() {
+            table.caption = format!(
+                "The table has {} of {} evaluations, the best and the last among them.",
+                shown.len(),
+                record.evaluations.len()
+            );
+        }
+        let machine = |m: &crate::machine::Machine| {
+            format!("from iteration {}: {}", m.from_iteration, m.describe())
+        };
+        Self {
+            subtitle,
+            headlines: headlines(record),
+            evaluations: match record.evaluations[..] {
+                [] => Vec::new(),
+                _ => evaluation_panels(record),
+            },
+            table,
+            training: training_panels(record),
+            training_note: match record.iterations {
+                0..=MOST_ROWS => {
+                    "Every iteration, over environment steps. Values far beyond all others are \
+                     drawn at the edge."
+                }
+                _ => {
+                    "Means of neighboring iterations, over environment steps; for extremes, the \
+                     extremes. Values far beyond all others are drawn at the edge."
+                }
+            },
+            machines: record.machines.iter().map(machine).collect(),
+        }
+    }
+}
+
 /// The page about `record`. `findings` are none if the run was not checked.
 pub fn of_run(record: &Record, findings: Option<&[Finding]>, film: Option<&Film>) -> String {
-    let name = name_of(&record.folder);
-    let text = |key: &str| record.text_setting(key).to_owned();
-    let subtitle = format!(
-        "{}, preset {}, {}, seed {}",
-        text("task"),
-        text("preset"),
-        text("objective.method"),
-        text("seed")
-    );
-    let mut page = Page::new(&name, &subtitle);
-    page.cards(&headlines(record));
+    let overview = Overview::of(record);
+    let mut page = Page::new(&name_of(&record.folder), &overview.subtitle);
+    page.cards(&overview.headlines);
     if let Some(why) = &record.failure {
         page.paragraph(&format!("Training failed: {why}"));
     }
@@ -46,52 +107,25 @@ pub fn of_run(record: &Record, findings: Option<&[Finding]>, film: Option<&Film>
         }
         None => {}
     }
-    if !record.evaluations.is_empty() {
+    let steps = record.env_steps();
+    if !overview.evaluations.is_empty() {
         page.heading("Evaluations");
-        page.picture(
-            &plot::panels(
-                "Evaluations",
-                &evaluation_panels(record),
-                record.env_steps(),
-            ),
-            "Whole episodes with fixed parameters. First: mean returns. Others: the mean, and the \
-            band from the lowest to the highest return.",
-        );
-        let shown = in_table(&record.evaluations);
-        if shown.len() < record.evaluations.len() {
-            page.paragraph(&format!(
-                "The table has {} of {} evaluations, the best and the last among them.",
-                shown.len(),
-                record.evaluations.len()
-            ));
+        let picture = plot::panels("Evaluations", &overview.evaluations, steps);
+        page.picture(&picture, EVALUATIONS_NOTE);
+        if !overview.table.caption.is_empty() {
+            page.paragraph(&overview.table.caption);
         }
-        page.table(&evaluations(&shown), false);
+        page.table(&overview.table, false);
     }
-    let panels = training_panels(record);
-    if !panels.is_empty() {
+    if !overview.training.is_empty() {
         page.heading("Training");
-        let note = match record.iterations {
-            0..=MOST_ROWS => {
-                "Every iteration, over environment steps. Values far beyond all others are drawn \
-                at the edge."
-            }
-            _ => {
-                "Means of neighboring iterations, over environment steps; for extremes, the \
-                extremes. Values far beyond all others are drawn at \
-                 the edge."
-            }
-        };
-        page.picture(&plot::panels("Training", &panels, record.env_steps()), note);
+        let picture = plot::panels("Training", &overview.training, steps);
+        page.picture(&picture, overview.training_note);
     }
     page.heading("Machine");
-    match &record.machines[..] {
+    match &overview.machines[..] {
         [] => page.paragraph("Not recorded."),
-        machines => {
-            let line = |m: &crate::machine::Machine| {
-                format!("from iteration {}: {}", m.from_iteration, m.describe())
-            };
-            page.list(&machines.iter().map(line).collect::<Vec<_>>());
-        }
+        machines => page.list(machines),
     }
     page.heading("Settings");
     page.folded("every setting", &record.config_text);

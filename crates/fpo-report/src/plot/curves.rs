@@ -68,6 +68,7 @@ pub fn aggregate(results: &Results) -> Document {
     let row_height = height + 74.0;
     let mut picture = document(
         "Learning curves over all tasks",
+        WIDTH,
         top + 2.0 * row_height - 8.0,
     )
     .add(title(
@@ -172,7 +173,7 @@ pub fn tasks(results: &Results, noise: Noise) -> Document {
     let (names, legend_height) = legend(&names(results, &methods), WIDTH - LEFT - RIGHT);
     let (top, row_height) = (54.0 + legend_height + 30.0, height + 58.0);
     let heading = format!("Return from {}, task by task", noise.name());
-    let mut picture = document(&heading, top + rows as f64 * row_height - 18.0)
+    let mut picture = document(&heading, WIDTH, top + rows as f64 * row_height - 18.0)
         .add(title(
             &heading,
             "thin: single runs; thick: their mean; over environment steps",
@@ -262,61 +263,78 @@ pub struct Panel {
     pub unit: Unit,
 }
 
+/// Height of a panel's axes.
+const PANEL_HEIGHT: f64 = 150.0;
+
 /// Panels, two per row, over environment steps up to `steps`.
 pub fn panels(heading: &str, panels: &[Panel], steps: u64) -> Document {
     let gap = 62.0;
-    let (width, height) = ((WIDTH - LEFT - RIGHT - gap) / 2.0, 150.0);
-    let row_height = height + 84.0;
+    let width = (WIDTH - LEFT - RIGHT - gap) / 2.0;
+    let row_height = PANEL_HEIGHT + 84.0;
     let rows = panels.len().div_ceil(2);
-    let mut picture = document(heading, rows as f64 * row_height + 14.0);
+    let mut picture = document(heading, WIDTH, rows as f64 * row_height + 14.0);
     for (k, panel) in panels.iter().enumerate() {
-        let series = |(k, curve): (usize, &Curve)| Series {
-            style: style(k),
-            points: curve.points.clone(),
-            band: curve.band.clone(),
-            width: 1.8,
-            opacity: 1.0,
-            marks: curve.marks,
-        };
-        let series: Vec<_> = panel.curves.iter().enumerate().map(series).collect();
-        let bands = panel
-            .curves
-            .iter()
-            .flat_map(|c| c.band.iter().flat_map(|(l, h)| [*l, *h]));
-        let values = panel
-            .curves
-            .iter()
-            .flat_map(|c| c.points.iter().map(|(_, y)| *y));
-        let chart = Chart {
-            width,
-            height,
-            x: (0.0, steps as f64),
-            y: robust_range(values.chain(bands)),
-            x_unit: Unit::Count,
-            y_unit: panel.unit,
-            x_label: String::new(),
-            title: String::new(),
-            y_labels: true,
-        };
-        let named: Vec<_> = match &panel.curves[..] {
-            [_] => Vec::new(),
-            curves => curves
-                .iter()
-                .enumerate()
-                .map(|(k, c)| (c.name.clone(), style(k)))
-                .collect(),
-        };
+        let title = text(0.0, -30.0, 13.0, INK, "start", &panel.title).set("font-weight", 600);
         let at = moved(
             LEFT + (k % 2) as f64 * (width + gap),
             54.0 + (k / 2) as f64 * row_height,
         );
-        picture = picture.add(
-            at.add(text(0.0, -30.0, 13.0, INK, "start", &panel.title).set("font-weight", 600))
-                .add(moved(0.0, -24.0).add(legend(&named, width).0))
-                .add(chart.draw(&series)),
-        );
+        picture = picture.add(at.add(title).add(draw_panel(panel, width, steps)));
     }
     picture
+}
+
+/// One panel as a picture of its own, for a narrow column (376 pixels). Its title stands beside it;
+/// in the picture only programs find it.
+pub fn panel(panel: &Panel, steps: u64) -> Document {
+    let width = 300.0;
+    let top = if panel.curves.len() > 1 { 30.0 } else { 12.0 };
+    let (whole, height) = (LEFT + width + RIGHT, top + PANEL_HEIGHT + 26.0);
+    let at = moved(LEFT, top);
+    document(&panel.title, whole, height).add(at.add(draw_panel(panel, width, steps)))
+}
+
+/// A panel's legend and chart; the origin is the top left corner between its axes.
+fn draw_panel(panel: &Panel, width: f64, steps: u64) -> Group {
+    let series = |(k, curve): (usize, &Curve)| Series {
+        style: style(k),
+        points: curve.points.clone(),
+        band: curve.band.clone(),
+        width: 1.8,
+        opacity: 1.0,
+        marks: curve.marks,
+    };
+    let series: Vec<_> = panel.curves.iter().enumerate().map(series).collect();
+    let bands = panel
+        .curves
+        .iter()
+        .flat_map(|c| c.band.iter().flat_map(|(l, h)| [*l, *h]));
+    let values = panel
+        .curves
+        .iter()
+        .flat_map(|c| c.points.iter().map(|(_, y)| *y));
+    let chart = Chart {
+        width,
+        height: PANEL_HEIGHT,
+        x: (0.0, steps as f64),
+        y: robust_range(values.chain(bands)),
+        x_unit: Unit::Count,
+        y_unit: panel.unit,
+        x_label: String::new(),
+        title: String::new(),
+        y_labels: true,
+    };
+    let named: Vec<_> = match &panel.curves[..] {
+        [_] => Vec::new(),
+        curves => curves
+            .iter()
+            .enumerate()
+            .map(|(k, c)| (c.name.clone(), style(k)))
+            .collect(),
+    };
+    Group::new()
+        .add(moved(0.0, -24.0).add(legend(&named, width).0))
+        .add(chart.draw(&series))
 }
 
 #[cfg(test)]

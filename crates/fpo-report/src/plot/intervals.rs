@@ -41,7 +41,7 @@ impl Intervals<'_> {
         let panels = self.panels.len().max(1) as f64;
         let width = (WIDTH - left - 26.0 - (panels - 1.0) * gap) / panels;
         let (top, height) = (88.0, ROW * self.rows.len() as f64);
-        let mut picture = document(&self.title, top + height + 40.0)
+        let mut picture = document(&self.title, WIDTH, top + height + 40.0)
             .add(text(20.0, 28.0, 16.0, INK, "start", &self.title).set("font-weight", 600))
             .add(text(20.0, 45.0, 12.0, FAINT, "start", &self.subtitle));
         for (k, row) in self.rows.iter().enumerate() {

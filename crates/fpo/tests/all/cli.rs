@@ -32,6 +32,8 @@ mod signals;
 mod stand_ins;
 mod task_files;
 mod together;
+#[cfg(target_os = "linux")]
+mod view;
 #[cfg(unix)]
 mod ways_to_a_policy;
 
