@@ -43,6 +43,14 @@ pub enum PolicyObjective {
 }
 
 impl PolicyObjective {
+    /// Whether what it asks for depends on advantages.
+    pub fn uses_advantages(&self) -> bool {
+        match self {
+            Self::Ratio(_) | Self::Weighted(_) => true,
+            Self::Anchor(o) => o.uses_advantages(),
+        }
+    }
+
     /// Whether samples whose loss exceeds a bound have zero gradient.
     pub fn bounds_losses(&self) -> bool {
         matches!(self, Self::Ratio(o) if o.loss_max.is_finite())

@@ -48,6 +48,9 @@ pub struct RolloutContext<'a> {
     pub gae: Option<Gae>,
     /// Whether the critic judges actions.
     pub judges_actions: bool,
+    /// Whether advantages then are needed as well: over the value of another action of the policy.
+    /// Without, they are over the value of the action itself, and say what came unexpected.
+    pub baseline: bool,
     /// Factor on rewards.
     pub reward_scale: f32,
     /// Seed of the run.
@@ -187,6 +190,8 @@ pub struct RolloutWorker {
     /// Where the critic judges actions: actions taken and followed by those that would be taken
     /// next `[S, T + 1, action]`, and those at the final observations, as the policy sees them.
     value_actions: Vec<f32>,
+    /// Q of fresh actions `[S, T + 1]`, where advantages need it.
+    baselines: Vec<f32>,
     final_seen: Vec<f32>,
     final_actions: Vec<f32>,
     /// What the worker saw in the latest rollout.
@@ -217,6 +222,7 @@ impl RolloutWorker {
             final_transitions: Vec::new(),
             final_values: Vec::new(),
             value_actions: Vec::new(),
+            baselines: Vec::new(),
             final_seen: Vec::new(),
             final_actions: Vec::new(),
             stats: RolloutStats::new(dims),
@@ -523,6 +529,33 @@ impl RolloutWorker {
                 &mut part.advantages[steps.clone()],
                 &mut part.returns[steps],
             );
+        }
+        if context.judges_actions && context.baseline {
+            self.compare_with_baseline(context, part);
+        }
+    }
+
+    /// Advantages of returns over Q of a fresh action of the policy at the same observation, an
+    /// unbiased sample of V.
+    fn compare_with_baseline(&mut self, context: &RolloutContext, part: &mut BatchSlice) {
+        let dims = part.dims;
+        let length = dims.num_steps + 1;
+        // The row after a sequence's last step is not needed, and costs little.
+        let keys = (0..dims.sequences * length).map(|row| {
+            let (s, k) = (row / length, row % length);
+            let t = s % dims.sequences_per_env * dims.num_steps + k;
+            Key::new(context.seed, Stream::Baseline)
+                .index(self.first + (s / dims.sequences_per_env) as u32)
+                .step(context.first_step + t as u64)
+        });
+        let (actions, scratch) = (&mut self.value_actions, &mut self.policy_scratch);
+        draw_actions(context, keys, part.observations, actions, scratch);
+        self.baselines.resize(dims.sequences * length, 0.0);
+        let observations = dims.seen_by_critic(part.observations, part.critic_observations);
+        let learner = context.learner;
+        learner.values(observations, &self.value_actions, &mut self.baselines);
+        for (i, advantage) in part.advantages.iter_mut().enumerate() {
+            *advantage = part.returns[i] - self.baselines[dims.row(i)];
         }
     }
 

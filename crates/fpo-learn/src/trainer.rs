@@ -352,6 +352,7 @@ impl Trainer {
             samples: self.parts.samples,
             gae: config.advantage.gae(),
             judges_actions: self.parts.q.is_some(),
+            baseline: self.parts.objective.uses_advantages(),
             reward_scale: config.env.reward_scale,
             seed: config.seed,
             first_step: self.iteration * self.batch.dims.steps() as u64,

@@ -56,6 +56,9 @@ pub enum Stream {
     /// Noise on a Gaussian's means while it learns; `index` is the transition, `step` counts
     /// gradient steps.
     MeanNoise = 14,
+    /// The noise of an action whose value is the baseline of an advantage; `index` is the
+    /// environment.
+    Baseline = 15,
     /// Resamples of results for the intervals of a report; `index` is the statistic, `step` the
     /// resample.
     Bootstrap = 64,

@@ -21,6 +21,11 @@ pub struct AnchorObjective {
 }
 
 impl AnchorObjective {
+    /// Whether it asks for advantages.
+    pub fn uses_advantages(&self) -> bool {
+        self.weight > 0.0 && self.temperature.is_finite()
+    }
+
     /// Loss and gradient of n actions with N samples each.
     ///
     /// * `losses`, `old_losses` `[n, N]`: ℓ_θ and ℓ_old of the same samples; the latter for `stats`

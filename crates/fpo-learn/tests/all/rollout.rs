@@ -71,7 +71,17 @@ fn rollout_of(method: Method, step_limit: u32, action_bound: f32) -> Rollout {
 }
 
 fn rollout_with(method: Method, task: &Toy, action_bound: f32, action_noise: f32) -> Rollout {
-    let mut config = Config::default();
+    rollout_from(Config::default(), method, task, action_bound, action_noise)
+}
+
+/// As [`rollout_with`], with further settings in `config`.
+fn rollout_from(
+    mut config: Config,
+    method: Method,
+    task: &Toy,
+    action_bound: f32,
+    action_noise: f32,
+) -> Rollout {
     config.objective.method = method;
     config.policy.action_noise = action_noise;
     config.env.num_envs = ENVS;
@@ -132,6 +142,7 @@ impl Rollout {
             samples: self.config.parts().samples,
             gae: self.config.advantage.gae(),
             judges_actions: self.config.parts().q.is_some(),
+            baseline: self.config.parts().objective.uses_advantages(),
             reward_scale: self.config.env.reward_scale,
             seed: 9,
             first_step: 0,
@@ -155,6 +166,18 @@ impl Rollout {
             &mut out,
         );
         out[0]
+    }
+
+    /// The policy's action from noise with this key.
+    fn fresh(&self, observation: &[f32], key: Key) -> [f32; 1] {
+        let (mut noise, mut action) = ([0.0], [0.0]);
+        fpo_rng::fill_normal(key, &mut noise);
+        let mut scratch = self.policy.scratch(1);
+        let weights = self.learner.actor_weights();
+        self.policy
+            .sample(weights, observation, &noise, &mut action, &mut scratch);
+        self.map.cut(&mut action);
+        action
     }
 
     fn normalized(&self, observation: &[f32]) -> [f32; 2] {
@@ -275,14 +298,7 @@ fn values_of_actions_are_those_of_actions_taken_or_to_be_taken() {
     let (b, steps) = (&r.batch, SEQUENCES * UNROLL);
     let fresh = |observation: &[f32], env: usize, step: u64| {
         let key = Key::new(9, Stream::NextAction).index(env as u32).step(step);
-        let (mut noise, mut action) = ([0.0], [0.0]);
-        fpo_rng::fill_normal(key, &mut noise);
-        let mut scratch = r.policy.scratch(1);
-        let weights = r.learner.actor_weights();
-        r.policy
-            .sample(weights, observation, &noise, &mut action, &mut scratch);
-        r.map.cut(&mut action);
-        action
+        r.fresh(observation, key)
     };
     let mut twin = EnvGroup::new(&task, 0, ENVS, options()).unwrap();
     let mut stepped = VecStep::new(&twin);
@@ -312,6 +328,37 @@ fn values_of_actions_are_those_of_actions_taken_or_to_be_taken() {
         }
     }
     assert!(truncated > ENVS, "{truncated}");
+}
+
+/// Where the anchor is weighted, advantages are over Q of a fresh action, and returns stay those of
+/// the actions taken.
+#[test]
+fn advantages_of_a_critic_of_actions_are_over_another_action_of_the_policy() {
+    let task = Toy::new(50);
+    let mut config = Config::default();
+    let plain = rollout_from(config.clone(), Method::Qfm, &task, 1.0, 0.1);
+    config.objective.anchor_temperature = 1.0;
+    let r = rollout_from(config, Method::Qfm, &task, 1.0, 0.1);
+    assert_eq!(plain.batch.returns, r.batch.returns);
+    let (b, steps) = (&r.batch, SEQUENCES * UNROLL);
+    let mut differ = 0;
+    for env in 0..ENVS {
+        for t in 0..steps {
+            let i = env * steps + t;
+            let observation = &b.observations[2 * b.dims.row(i)..][..2];
+            let key = Key::new(9, Stream::Baseline)
+                .index(env as u32)
+                .step(t as u64);
+            let other = r.fresh(observation, key);
+            let baseline = r.value_of(observation, &other);
+            assert_eq!(b.advantages[i], b.returns[i] - baseline);
+            let value = plain.batch.values[b.dims.row(i)];
+            let own = plain.batch.returns[i] - value;
+            assert!((plain.batch.advantages[i] - own).abs() < 1e-5);
+            differ += usize::from(baseline != value);
+        }
+    }
+    assert!(differ > ENVS * steps / 2, "{differ}");
 }
 
 #[test]
