@@ -124,6 +124,7 @@ impl Config {
             minibatches: self.optimizer.minibatches,
             policy_every: self.optimizer.policy_every,
             max_kl: self.optimizer.max_kl(),
+            reduction: self.train.reduction,
         }
     }
 

@@ -1,6 +1,10 @@
 //! Evaluation: whole episodes with fixed parameters, from zero noise and from random noise.
 
+mod exchange;
+
+use crate::reduce::{Alone, Reduce, ReduceError, complete, share};
 use crate::rollout::{NonFinite, Quantity};
+use exchange::Group;
 use fpo_env::{
     Env, EnvSpec, MakeError, StepEnd, StepError, Task, VecEnvOptions, VecStep, make_vec,
 };
@@ -90,6 +94,9 @@ pub enum EvaluateError {
         /// The episode.
         episode: u32,
     },
+    /// A process of the run is gone.
+    #[error(transparent)]
+    Reduce(#[from] ReduceError),
 }
 
 /// Bound on the steps of an evaluation episode of a task without a step limit, so that an
@@ -145,36 +152,44 @@ pub fn evaluate(
     episodes: usize,
     noise: Noise,
 ) -> Result<Returns, EvaluateError> {
-    let returns = evaluate_until(policy, task, seed, episodes, noise, &NEVER)?;
+    let returns = evaluate_until(policy, task, seed, episodes, noise, (&NEVER, &Alone))?;
     Ok(returns.expect("nothing sets the flag"))
 }
 
 /// The flag of what is not to be stopped.
 static NEVER: AtomicBool = AtomicBool::new(false);
 
-/// As [`evaluate`], or nothing as soon as `stop` is set.
+/// As [`evaluate`], or nothing as soon as `stop` is set, here or on another rank. Ranks share the
+/// groups of episodes, and all have all results.
 fn evaluate_until(
     policy: &Policy,
     task: &dyn Task,
     seed: u64,
     episodes: usize,
     noise: Noise,
-    stop: &AtomicBool,
+    (stop, reduce): (&AtomicBool, &dyn Reduce),
 ) -> Result<Option<Returns>, EvaluateError> {
-    let groups: Vec<_> = (0..episodes).step_by(GROUP).collect();
-    let finished = groups
-        .into_par_iter()
-        .map(|first| {
+    let first: Vec<_> = (0..episodes).step_by(GROUP).collect();
+    let mut groups: Vec<_> = first.iter().map(|_| Group::default()).collect();
+    let own = share(reduce, groups.len());
+    // All results first: the error returned must not depend on the timing of threads.
+    groups[own.clone()]
+        .par_iter_mut()
+        .zip(&first[own])
+        .with_max_len(1)
+        .for_each(|(group, &first)| {
             let count = GROUP.min(episodes - first);
-            run_group(policy, task, seed, first, count, noise, stop)
-        })
-        // Collect all results first: the error returned must not depend on the timing of threads.
-        .collect::<Vec<_>>();
+            group.0 = run_group(policy, task, seed, first, count, noise, stop);
+        });
+    complete(reduce, groups.iter_mut())?;
     // Nor on when it was stopped: what failed will fail again.
-    if finished.iter().any(|group| matches!(group, Ok(None))) {
+    if groups.iter().any(|group| matches!(group.0, Ok(None))) {
         return Ok(None);
     }
-    let finished = finished.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let finished = groups
+        .into_iter()
+        .map(|group| group.0)
+        .collect::<Result<Vec<_>, _>>()?;
     let finished: Vec<_> = finished.into_iter().flatten().flatten().collect();
     let n = finished.len() as f64;
     let mean = finished.iter().map(|e| e.total_reward).sum::<f64>() / n;
@@ -213,11 +228,12 @@ pub fn evaluate_both(
     seed: u64,
     episodes: usize,
 ) -> Result<Evaluation, EvaluateError> {
-    let evaluation = evaluate_both_until(policy, task, seed, episodes, &NEVER)?;
+    let evaluation = evaluate_both_until(policy, task, seed, episodes, &NEVER, &Alone)?;
     Ok(evaluation.expect("nothing sets the flag"))
 }
 
-/// As [`evaluate_both`], or nothing as soon as `stop` is set.
+/// As [`evaluate_both`], or nothing as soon as `stop` is set, here or on another of the ranks that
+/// share the episodes. All of them call it alike.
 ///
 /// # Errors
 /// As [`evaluate`].
@@ -227,8 +243,9 @@ pub fn evaluate_both_until(
     seed: u64,
     episodes: usize,
     stop: &AtomicBool,
+    reduce: &dyn Reduce,
 ) -> Result<Option<Evaluation>, EvaluateError> {
-    let of = |noise| evaluate_until(policy, task, seed, episodes, noise, stop);
+    let of = |noise| evaluate_until(policy, task, seed, episodes, noise, (stop, reduce));
     let Some(zero_noise) = of(Noise::Zero)? else {
         return Ok(None);
     };

@@ -17,6 +17,7 @@ mod scorer;
 mod settings;
 mod stats;
 mod train_state;
+mod tree;
 mod worker;
 
 pub use adaptive_lr::AdaptiveLr;

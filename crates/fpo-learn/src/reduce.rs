@@ -19,19 +19,37 @@
 //!   it alike; a minibatch is the same transitions in the same parts.
 //! * **Advantage statistics.** Where advantages are estimated per minibatch, each part's are
 //!   completed before their mean and standard deviation are taken; elsewhere they are in the batch.
-//! * **Gradients, ratio statistics.** Each part's are completed, then added up in order.
-//! * **Stop flag.** It follows from equal statistics, and is still reduced ([`Reduce::any`]): an
-//!   implementation of [`Reduce`] on machines whose arithmetic differs must not leave one rank
-//!   waiting for another that has stopped.
+//! * **Gradients.** Parts are added up along a fixed tree. A rank adds up the nodes of the tree
+//!   that are its own, and these sums travel.
+//! * **Ratio statistics.** Each part's are completed, then added up in order.
+//! * **Stop flag.** It follows from equal statistics, and so does not travel. A rank whose
+//!   arithmetic differs meets messages of another kind than it expects, and ends with an error.
 //!
-//! The price is that parts travel and not their sums: at most eight gradients a minibatch, and the
-//! batch once an iteration. A learner that may differ in rounding can add up its own parts first.
+//! What travels is one gradient a rank and minibatch with 2, 4 or 8 ranks (a few with others), and
+//! the batch once an iteration. With [`GradientSum::Fast`] each rank adds up its own parts of a
+//! gradient, and [`Reduce::sum`] adds up those of all ranks.
 
+mod threads;
 pub(crate) mod wire;
 
+pub use threads::ThreadRank;
 pub use wire::{Part, Reader, put_f32s, put_f64s, put_u64s};
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
+
+/// How the gradients of several ranks are added up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GradientSum {
+    /// In an order of the settings: any number of ranks gives the same bytes.
+    #[default]
+    Exact,
+    /// Each rank's own first, then those of all ranks as the library likes: less travels. Another
+    /// number of ranks gives other bytes, and so may another network.
+    Fast,
+}
 
 /// The ranks of a run, seen from one of them.
 ///
@@ -49,6 +67,29 @@ pub trait Reduce: Send + Sync {
     /// # Errors
     /// If a rank is gone.
     fn all_gather(&self, mine: Vec<u8>) -> Result<Vec<Vec<u8>>, ReduceError>;
+
+    /// Replaces `mine` by the sum over all ranks, in any order, the same bits on each.
+    ///
+    /// # Errors
+    /// If a rank is gone, or gives another number of numbers.
+    fn sum(&self, mine: &mut [f32]) -> Result<(), ReduceError> {
+        if self.ranks() == 1 {
+            return Ok(());
+        }
+        let mut bytes = Vec::new();
+        put_f32s(&mut bytes, mine);
+        let mut other = vec![0.0; mine.len()];
+        for (rank, bytes) in self.all_gather(bytes)?.iter().enumerate() {
+            let mut reader = Reader::new(bytes);
+            reader.f32s(&mut other)?;
+            reader.finish()?;
+            match rank {
+                0 => mine.copy_from_slice(&other),
+                _ => mine.iter_mut().zip(&other).for_each(|(sum, x)| *sum += x),
+            }
+        }
+        Ok(())
+    }
 
     /// Whether `flag` is set on any rank.
     ///
@@ -92,7 +133,8 @@ pub fn share(reduce: &dyn Reduce, parts: usize) -> Range<usize> {
     share_of(reduce.rank(), reduce.ranks(), parts)
 }
 
-fn share_of(rank: usize, ranks: usize, parts: usize) -> Range<usize> {
+/// As [`share`], of any rank.
+pub(crate) fn share_of(rank: usize, ranks: usize, parts: usize) -> Range<usize> {
     parts * rank / ranks..parts * (rank + 1) / ranks
 }
 

@@ -26,7 +26,7 @@ use crate::critic::Critic;
 use crate::evaluate::{Evaluation, evaluate_both, evaluate_both_until};
 use crate::learner::{ActorCritic, LearnPlan, LearnStats, Learner, linear_fraction};
 use crate::method::MethodParts;
-use crate::reduce::{Alone, Reduce, check_equal, complete, share};
+use crate::reduce::{Alone, Reduce, check_equal, complete, share, share_of};
 use crate::rollout::{Batch, RolloutContext, RolloutStats, RolloutWorker};
 use crate::stopwatch::Stopwatch;
 use fpo_env::{EnvSpec, Task};
@@ -209,6 +209,14 @@ impl Trainer {
     /// exactly. Of several ranks, each counts its own.
     pub fn restarted_episodes(&self) -> usize {
         self.restarted_episodes
+    }
+
+    /// The rank that steps environment `env`.
+    pub fn rank_of(&self, env: usize) -> usize {
+        let group = self.bounds.partition_point(|bound| *bound <= env).max(1) - 1;
+        let (ranks, groups) = (self.reduce.ranks(), self.bounds.len() - 1);
+        let of = |rank: &usize| share_of(*rank, ranks, groups).contains(&group);
+        (0..ranks).find(of).unwrap_or(0)
     }
 
     /// Environment steps done.
@@ -444,16 +452,18 @@ impl Trainer {
     }
 
     /// As [`Trainer::evaluate`], or nothing as soon as `stop` is set. Either way the trainer is as
-    /// it was.
+    /// it was. Ranks share the episodes, so each has to call it; a stop on one of them counts for
+    /// all.
     ///
     /// # Errors
     /// As [`Trainer::evaluate`].
     pub fn evaluate_until(&self, stop: &AtomicBool) -> Result<Option<Evaluation>, TrainError> {
         let (policy, task) = (self.policy(), self.task.as_ref());
         let (seed, episodes) = (self.config.seed, self.config.eval.episodes);
+        let reduce = self.reduce.as_ref();
         Ok(self
             .threads
-            .install(|| evaluate_both_until(&policy, task, seed, episodes, stop))?)
+            .install(|| evaluate_both_until(&policy, task, seed, episodes, stop, reduce))?)
     }
 }
 

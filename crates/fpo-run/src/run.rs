@@ -15,6 +15,7 @@ mod events;
 mod failure;
 mod find;
 mod folder;
+mod ranks;
 mod restart;
 mod resuming;
 mod rollback;
@@ -32,6 +33,7 @@ pub use find::{
 };
 pub(crate) use folder::CHECKPOINTS;
 pub use folder::{RunFolder, is_record, not_a_run};
+pub use ranks::{Resources, dismiss, follow};
 pub use resuming::Resuming;
 pub(crate) use start::recorded_start;
 pub use start::{Taken, check_start};
@@ -49,6 +51,7 @@ use fpo_learn::evaluate::{EvaluateError, Evaluation};
 use fpo_learn::trainer::Row;
 use fpo_learn::trainer::{TrainError, Trainer};
 use fpo_policy::Policy;
+use ranks::Lead;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -101,7 +104,7 @@ impl Observer for () {}
 pub struct Session {
     folder: RunFolder,
     config: Config,
-    trainer: Trainer,
+    trainer: Lead,
     metrics: MetricsWriter,
     evaluations: Evaluations,
     events: Events,
@@ -125,10 +128,12 @@ pub struct Session {
     begun_again: Option<u64>,
     /// What a resumed run's records lack.
     missing: Vec<String>,
+    /// Environments of a resumed run that could not continue.
+    restarted_episodes: usize,
 }
 
 impl Session {
-    /// Starts a new run of `task` in `folder`, on `threads` threads, with random networks or those
+    /// Starts a new run of `task` in `folder`, on so many threads, with random networks or those
     /// that `init.from` of the settings names. The files of an earlier run in the folder are
     /// deleted only once nothing but disk errors can make the new run fail.
     ///
@@ -139,19 +144,20 @@ impl Session {
         folder: RunFolder,
         config: Config,
         task: Arc<dyn Task>,
-        threads: usize,
+        resources: impl Into<Resources>,
     ) -> Result<Self, RunError> {
         let mut config = config.resolved();
-        let start = start::take(&config, task.as_ref())?;
-        let mut trainer = Trainer::new(&config, Arc::clone(&task), threads)?;
-        let start = match start {
-            None => None,
-            Some(read) => {
-                config.init.digest = start::digest(&read.bytes);
-                trainer.begin_from(read.start)?;
-                Some((read.taken, read.bytes))
-            }
+        let read = start::take(&config, task.as_ref())?;
+        let (start, read) = match read {
+            None => (None, None),
+            Some(read) => (Some(read.start), Some((read.taken, read.bytes))),
         };
+        let (path, of) = (folder.path(), Arc::clone(&task));
+        let trainer = Lead::make(path, &config, of, resources.into(), start)?;
+        let start = read;
+        if let Some((_, bytes)) = &start {
+            config.init.digest = start::digest(bytes);
+        }
         folder.clear()?;
         if let Some((_, bytes)) = &start {
             folder.write(start::START, bytes)?;
@@ -178,6 +184,7 @@ impl Session {
             taken,
             begun_again: None,
             missing: Vec::new(),
+            restarted_episodes: 0,
             folder,
             config,
             trainer,
@@ -195,20 +202,21 @@ impl Session {
         folder: RunFolder,
         config: Config,
         task: Arc<dyn Task>,
-        threads: usize,
+        resources: impl Into<Resources>,
     ) -> Result<Self, RunError> {
+        let resources = resources.into();
         if !RunFolder::holds_a_run(folder.path()) {
             // The run is one that was being deleted to begin anew.
-            return Self::begin(folder, config, task, threads);
+            return Self::begin(folder, config, task, resources);
         }
         folder.sweep()?;
         if !folder.checkpoints().exists() {
-            return Self::begin_again(folder, config, task, threads);
+            return Self::begin_again(folder, config, task, resources);
         }
         // Early, because opening restores a checkpoint that an interrupted save had moved away.
         let checkpoints = Checkpoints::open(&folder.checkpoints(), config.train.keep)?;
         if Checkpoints::list(&folder.checkpoints())?.is_empty() {
-            return Self::begin_again(folder, config, task, threads);
+            return Self::begin_again(folder, config, task, resources);
         }
         let Saved {
             path: newest,
@@ -227,10 +235,8 @@ impl Session {
         let mut config = config.resolved();
         config.init.digest.clone_from(&trained.init.digest);
         let start = start::recorded(&config, &folder, task.as_ref())?;
-        let mut trainer = Trainer::restore(&config, task, threads, &state)?;
-        if let Some(start) = start {
-            trainer.remember_start(start)?;
-        }
+        let mut trainer = Lead::make(folder.path(), &config, task, resources, start)?;
+        let restarted_episodes = trainer.load_state(&state)?;
         if (trainer.iteration(), trainer.env_steps()) != (about.iteration, about.env_steps) {
             let reason = format!(
                 "its state is of iteration {}, not {}",
@@ -292,6 +298,7 @@ impl Session {
             taken: None,
             begun_again: None,
             missing,
+            restarted_episodes,
             folder,
             config,
             trainer,
@@ -303,10 +310,10 @@ impl Session {
         folder: RunFolder,
         config: Config,
         task: Arc<dyn Task>,
-        threads: usize,
+        resources: Resources,
     ) -> Result<Self, RunError> {
         let recorded = restart::check(&folder, &config, task.as_ref())?;
-        let session = Self::begin(folder, config, task, threads)?;
+        let session = Self::begin(folder, config, task, resources)?;
         Ok(Self {
             begun_again: Some(recorded),
             ..session
@@ -347,6 +354,12 @@ impl Session {
     /// What is missing in the records of a resumed run, up to where it goes on, a sentence each.
     pub fn missing_records(&self) -> &[String] {
         &self.missing
+    }
+
+    /// Environments whose episode began anew when the run was resumed, since they cannot save their
+    /// state.
+    pub fn restarted_episodes(&self) -> usize {
+        self.restarted_episodes
     }
 
     /// `train.steps` when the checkpoint was saved from which the run was resumed; none for a new
@@ -400,8 +413,11 @@ impl Session {
                 }
                 Err(
                     error @ (TrainError::Environment(_)
+                    | TrainError::Reduce(_)
                     | TrainError::Evaluating(
-                        EvaluateError::Environment(_) | EvaluateError::Make(_),
+                        EvaluateError::Environment(_)
+                        | EvaluateError::Make(_)
+                        | EvaluateError::Reduce(_),
                     )),
                 ) => {
                     // Not a failure of training: nothing learned before is to be lost. No other
@@ -570,12 +586,12 @@ impl Session {
 /// Runs one iteration, and an evaluation after it if one is due; the row holds both. Nothing if
 /// `stop` is set before the evaluation has ended.
 fn advance(
-    trainer: &mut Trainer,
+    trainer: &mut Lead,
     stop: &AtomicBool,
     observer: &mut dyn Observer,
 ) -> Result<Option<(Row, Option<Evaluation>)>, TrainError> {
     let steps_before = trainer.env_steps();
-    let mut row = trainer.iterate()?.row;
+    let mut row = trainer.iterate(stop)?.row;
     let last = trainer.iteration() == trainer.total_iterations();
     let every = trainer.config().eval.every;
     let due = last || (every > 0 && steps_before / every != trainer.env_steps() / every);
@@ -623,7 +639,7 @@ struct Snapshot {
 }
 
 impl Snapshot {
-    fn of(trainer: &Trainer) -> Result<Self, TrainError> {
+    fn of(trainer: &Lead) -> Result<Self, TrainError> {
         Ok(Self {
             iteration: trainer.iteration(),
             env_steps: trainer.env_steps(),

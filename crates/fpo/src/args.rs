@@ -52,6 +52,8 @@ pub(crate) enum Command {
     Report(Report),
     /// Show a run in the browser, also while it trains
     View(View),
+    /// What several processes have between them, and what a training gains by them
+    Cluster(Cluster),
 }
 
 #[derive(Debug, clap::Args)]
@@ -84,6 +86,38 @@ pub(crate) struct Check {
 }
 
 #[derive(Debug, clap::Args)]
+pub(crate) struct Cluster {
+    #[command(subcommand)]
+    pub(crate) command: ClusterCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ClusterCommand {
+    /// Print the ranks, the latency and bandwidth between them, and how a training would scale;
+    /// start it with mpirun or srun, or alone for networks that are assumed
+    Check(ClusterCheck),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ClusterCheck {
+    /// Task to forecast for
+    #[arg(default_value = "cheetah-run")]
+    pub(crate) task: OsString,
+    /// Base settings [default: fast]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) preset: Option<String>,
+    /// One setting, which overrides the preset: --set optimizer.epochs=4 (may be repeated)
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) sets: Vec<String>,
+    /// Threads of a rank
+    #[arg(long, default_value_t = 1, value_parser = whole::<u16>(1..=1024))]
+    pub(crate) threads: u16,
+    /// Iterations to measure; the median counts
+    #[arg(long, default_value_t = 5, value_parser = whole::<u32>(1..=1000))]
+    pub(crate) iterations: u32,
+}
+
+#[derive(Debug, clap::Args)]
 pub(crate) struct Train {
     /// Task to learn (`fpo tasks` lists them), or the path of a task file (my_robot.toml); not
     /// needed to resume a folder
@@ -110,6 +144,20 @@ pub(crate) struct Train {
     /// Threads to use; the result is the same with any number [default: all cores]
     #[arg(long, value_parser = whole::<u16>(1..=1024), allow_negative_numbers = true)]
     pub(crate) threads: Option<u16>,
+    /// Seconds after which a training in several processes (mpirun, srun) ends because one of them
+    /// does not answer
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 600.0,
+        value_parser = seconds,
+        allow_negative_numbers = true
+    )]
+    pub(crate) rank_timeout: f64,
+    /// Train alone, though started as one of several processes: each is a run of its own and needs
+    /// its own --seed or --name
+    #[arg(long)]
+    pub(crate) independent: bool,
     /// Folder in which run folders are created [default: runs]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,

@@ -21,9 +21,9 @@ const BURST: Duration = Duration::from_millis(300);
 /// and only the newest flag counts.
 static LISTENERS: AtomicUsize = AtomicUsize::new(0);
 
-/// A flag that the first signal sets, after printing `message`. A later Ctrl-C ends the process;
-/// other signals that follow ask for what is being done already. A signal that the parent process
-/// set to "ignore" (`nohup`, a shell's background jobs) stays ignored.
+/// A flag that the first signal sets, after printing `message` if it is not empty. A later Ctrl-C
+/// ends the process; other signals that follow ask for what is being done already. A signal that the
+/// parent process set to "ignore" (`nohup`, a shell's background jobs) stays ignored.
 pub(crate) fn stop_flag(message: &'static str) -> Result<Arc<AtomicBool>, Failure> {
     let flag = Arc::new(AtomicBool::new(false));
     let set = Arc::clone(&flag);
@@ -43,7 +43,9 @@ pub(crate) fn stop_flag(message: &'static str) -> Result<Arc<AtomicBool>, Failur
                 None => {
                     first = Some(Instant::now());
                     set.store(true, Ordering::Relaxed);
-                    log(&format!("\n{message}"));
+                    if !message.is_empty() {
+                        log(&format!("\n{message}"));
+                    }
                 }
                 Some(first) if signal == SIGINT && first.elapsed() >= BURST => {
                     std::process::exit(130)

@@ -1,6 +1,6 @@
 //! The command-line program: `fpo tasks`, `fpo check`, `fpo train`, `fpo eval`, `fpo play`,
 //! `fpo export`, `fpo policy`, `fpo doctor`, `fpo reproduce`, `fpo gridworld`, `fpo bench`,
-//! `fpo report`, `fpo view`.
+//! `fpo report`, `fpo view`, `fpo cluster`.
 //!
 //! [`main_with`] is the same program with tasks of your own.
 
@@ -9,6 +9,7 @@
 mod args;
 mod bench;
 mod check;
+mod cluster;
 mod display;
 mod doctor;
 pub mod embed;
@@ -23,6 +24,7 @@ mod output;
 mod picture;
 mod play;
 mod policy;
+mod ranks;
 mod report;
 mod reproduce;
 mod summary;
@@ -107,7 +109,7 @@ fn exit_code(result: Result<Done, Failure>) -> u8 {
     match result.and_then(|done| output::check_written().map(|()| done)) {
         Ok(done) => done.exit_code(),
         Err(failure) => {
-            output::log(&format!("error: {failure}"));
+            output::log(&format!("error: {}{failure}", ranks::prefix()));
             failure.exit_code()
         }
     }
@@ -124,6 +126,7 @@ fn run(tasks: Tasks, args: impl IntoIterator<Item = OsString>) -> Result<Done, F
     match command {
         Command::Tasks(args) => tasks::run(&args, tasks),
         Command::Check(args) => check::run(&args, tasks),
+        Command::Cluster(args) => cluster::run(&args, tasks),
         Command::Train(args) => return train::run(&args, tasks),
         Command::Bench(args) => return bench::run(&args, tasks),
         Command::Eval(args) => eval::run(&args, tasks),

@@ -5,7 +5,8 @@ use crate::display::Display;
 use crate::failure::{Done, Failure};
 use crate::format::count;
 use crate::output::{log, print};
-use crate::policy::{begun_again, missing_records, threads, unlocked};
+use crate::policy::{begun_again, missing_records, unlocked};
+use crate::ranks::Ranks;
 use crate::tasks::Tasks;
 use crate::{interrupt, machine, summary};
 use fpo_env::Task;
@@ -14,46 +15,92 @@ use fpo_learn::trainer::TrainError;
 use fpo_run::checkpoint::Checkpoints;
 use fpo_run::config::{self, Config, LearningPrecision};
 use fpo_run::run::{
-    Outcome, Resuming, RunError, RunFolder, Session, another, check_start, is_checkpoint, run_of,
+    Outcome, Resources, Resuming, RunError, RunFolder, Session, another, check_start,
+    is_checkpoint, run_of,
 };
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 /// The default folder of run folders.
 const RUNS: &str = "runs";
 
 /// Trains a policy, or resumes a training.
 pub(crate) fn run(args: &args::Train, tasks: &Tasks) -> Result<Done, Failure> {
-    contradictions(args)?;
     if args.help_config {
+        contradictions(args)?;
         return help_config(args, tasks).map(|()| Done::Finished);
     }
+    let timeout = Duration::from_secs_f64(args.rank_timeout);
+    let ranks = Ranks::join(args.independent, timeout)?;
+    let resources = Resources {
+        threads: ranks.threads(args.threads),
+        reduce: ranks.reduce(),
+    };
+    let done = match ranks.is_first() {
+        true => lead(args, tasks, resources),
+        false => follow(args, tasks, resources),
+    };
+    done.map_err(|failure| ranks.fail(failure))
+}
+
+/// Trains as another rank than the first: it has no folder, and prints nothing.
+fn follow(args: &args::Train, tasks: &Tasks, resources: Resources) -> Result<Done, Failure> {
+    let stop = interrupt::stop_flag("")?;
+    fpo_run::run::follow(resources, &stop, |folder, name| match &args.task {
+        Some(task) => tasks.find(task),
+        None => tasks.of_run(folder, name),
+    })?;
+    Ok(Done::Finished)
+}
+
+/// Trains alone, or as the first rank.
+fn lead(args: &args::Train, tasks: &Tasks, resources: Resources) -> Result<Done, Failure> {
+    contradictions(args)?;
     // Early, so that a run stopped during startup saves its beginning.
     let stop =
         interrupt::stop_flag("finishing the iteration, then saving (Ctrl-C again quits at once)")?;
     let session = match &args.resume {
-        Some(folder) => Some(resume(args, tasks, folder.as_deref())?),
-        None if args.resume_or_start => resume_or_start(args, tasks)?,
-        None => Some(begin(args, tasks)?),
+        Some(folder) => Some(resume(args, tasks, folder.as_deref(), resources.clone())?),
+        None if args.resume_or_start => resume_or_start(args, tasks, resources.clone())?,
+        None => Some(begin(args, tasks, resources.clone())?),
     };
-    let Some(mut session) = session else {
-        return Ok(Done::Finished);
+    let done = match session {
+        None => Done::Finished,
+        Some(session) => train(session, tasks, &resources, &stop)?,
     };
+    let dismissed = fpo_run::run::dismiss(resources.reduce.as_ref());
+    dismissed.map_err(|error| RunError::from(TrainError::from(error)))?;
+    Ok(done)
+}
+
+/// Trains to the end of a run that begins or goes on.
+fn train(
+    mut session: Session,
+    tasks: &Tasks,
+    resources: &Resources,
+    stop: &AtomicBool,
+) -> Result<Done, Failure> {
     if let Some(warning) = unlocked(session.folder()) {
         log(&warning);
     }
-    machine::record(&session, threads(args.threads))?;
+    machine::record(&session, resources.threads)?;
     let config = session.config();
     let folder = quoted(session.folder().path());
     log(&format!(
-        "training {} ({}, seed {}) in {folder}",
+        "training {} ({}, seed {}) in {folder}{}",
         config.task,
         config::label(config),
-        config.seed
+        config.seed,
+        match resources.reduce.ranks() {
+            1 => String::new(),
+            ranks => format!(", on {ranks} ranks"),
+        }
     ));
     notes(&session).iter().for_each(|note| log(note));
     let mut display = Display::new(session.trainer());
-    let outcome = session.run(&stop, &mut display);
+    let outcome = session.run(stop, &mut display);
     display.finish();
     match outcome {
         Ok(Outcome::Finished) => {
@@ -64,7 +111,10 @@ pub(crate) fn run(args: &args::Train, tasks: &Tasks) -> Result<Done, Failure> {
             summary::stopped(&session, tasks.program());
             Ok(Done::Stopped)
         }
-        Err(error) => Err(failed(error, &session, tasks.program())),
+        Err(error) => {
+            let ranks = resources.reduce.ranks();
+            Err(failed(error, &session, tasks.program(), ranks))
+        }
     }
 }
 
@@ -118,9 +168,9 @@ fn init_from(args: &args::Train) -> Result<Option<&str>, Failure> {
 }
 
 /// A new run.
-fn begin(args: &args::Train, tasks: &Tasks) -> Result<Session, Failure> {
+fn begin(args: &args::Train, tasks: &Tasks, resources: Resources) -> Result<Session, Failure> {
     let (task, config) = asked(args, tasks)?;
-    begin_in(place(args), task, config, threads(args.threads))
+    begin_in(place(args), task, config, resources)
 }
 
 /// Where a new run's folder is to be, by the arguments.
@@ -154,7 +204,7 @@ impl Place<'_> {
     }
 }
 
-/// Begins a new run of `task`, of which `config` has the settings, on `threads` threads.
+/// Begins a new run of `task`, of which `config` has the settings, on so many threads.
 ///
 /// # Errors
 /// If the place is taken or unusable, this machine lacks the precision of the settings, or the run
@@ -163,7 +213,7 @@ pub fn begin_in(
     place: Place,
     task: Arc<dyn Task>,
     config: Config,
-    threads: usize,
+    resources: impl Into<Resources>,
 ) -> Result<Session, Failure> {
     let folder = place.folder(&config)?;
     // Before the folder is created.
@@ -174,16 +224,20 @@ pub fn begin_in(
     adapted.map_err(Failure::input)?;
     check_start(&config, task.as_ref())?;
     let folder = RunFolder::create(&folder, place.force)?;
-    Ok(Session::begin(folder, config, task, threads)?)
+    Ok(Session::begin(folder, config, task, resources)?)
 }
 
 /// A new run, or the existing one of the same folder; none if that one is complete.
-fn resume_or_start(args: &args::Train, tasks: &Tasks) -> Result<Option<Session>, Failure> {
+fn resume_or_start(
+    args: &args::Train,
+    tasks: &Tasks,
+    resources: Resources,
+) -> Result<Option<Session>, Failure> {
     let (task, mut config) = asked(args, tasks)?;
     let folder = place(args).folder(&config)?;
     // Files of a run without its settings are no run to continue; that is an error of beginning.
     if !(RunFolder::holds_a_run(&folder) && folder.join("config.toml").is_file()) {
-        let begun = begin_in(place(args), task, config, threads(args.threads))?;
+        let begun = begin_in(place(args), task, config, resources)?;
         return Ok(Some(begun));
     }
     let locked = RunFolder::open(&folder)?;
@@ -197,7 +251,7 @@ fn resume_or_start(args: &args::Train, tasks: &Tasks) -> Result<Option<Session>,
         config.init.digest.clone_from(&recorded.init.digest);
     }
     let changes = config::differences(&config, &recorded)?;
-    match Session::resume(locked, config, task, threads(args.threads)) {
+    match Session::resume(locked, config, task, resources) {
         Err(RunError::Complete { steps, .. }) => {
             print(&format!(
                 "{} is complete ({} environment steps); there is nothing to do",
@@ -245,7 +299,12 @@ fn asked(args: &args::Train, tasks: &Tasks) -> Result<(Arc<dyn Task>, Config), F
 }
 
 /// An existing run.
-fn resume(args: &args::Train, tasks: &Tasks, folder: Option<&Path>) -> Result<Session, Failure> {
+fn resume(
+    args: &args::Train,
+    tasks: &Tasks,
+    folder: Option<&Path>,
+    resources: Resources,
+) -> Result<Session, Failure> {
     let folder = match (folder, &args.task) {
         (Some(folder), _) => {
             for (flag, given) in [
@@ -296,7 +355,7 @@ fn resume(args: &args::Train, tasks: &Tasks, folder: Option<&Path>) -> Result<Se
     run.resume(
         asked.transpose()?,
         |folder, task| tasks.of_run(folder, task),
-        threads(args.threads),
+        resources,
     )
 }
 
@@ -406,7 +465,7 @@ pub fn notes(session: &Session) -> Vec<String> {
         begun_again(session),
         session.taken().map(ToString::to_string),
         learning_rate_change(session),
-        restarted_episodes(session.trainer().restarted_episodes()),
+        restarted_episodes(session.restarted_episodes()),
     ];
     let missing = missing_records(session).into_iter();
     notes.into_iter().flatten().chain(missing).collect()
@@ -442,7 +501,7 @@ fn restarted_episodes(environments: usize) -> Option<String> {
 }
 
 /// `error`, and from where the run can be resumed, or how to begin another.
-fn failed(error: RunError, session: &Session, program: &str) -> Failure {
+fn failed(error: RunError, session: &Session, program: &str, ranks: usize) -> Failure {
     let folder = session.folder().path();
     let diverged = matches!(&error, RunError::Train(error) if error.is_divergence());
     let hint = match session.last_saved() {
@@ -455,12 +514,19 @@ fn failed(error: RunError, session: &Session, program: &str) -> Failure {
         ),
         None => String::new(),
     };
+    let at = match &error {
+        RunError::Train(TrainError::Acting(fault)) if ranks > 1 => {
+            let rank = session.trainer().rank_of(fault.env as usize);
+            format!(" (rank {rank} steps environment {})", fault.env)
+        }
+        _ => String::new(),
+    };
     // What the task knows about a number that was not finite.
     let fault = session.trainer().task().fault();
     let fault = fault.map_or(String::new(), |fault| format!("{fault}: "));
     match Failure::from(error) {
-        Failure::Input(message) => Failure::Input(fault + &message + &hint),
-        Failure::Runtime(message) => Failure::Runtime(fault + &message + &hint),
+        Failure::Input(message) => Failure::Input(fault + &message + &at + &hint),
+        Failure::Runtime(message) => Failure::Runtime(fault + &message + &at + &hint),
     }
 }
 

@@ -5,12 +5,15 @@ use super::awake::keep_awake;
 use super::epochs::{GradientSteps, Networks, run_epochs};
 use super::forward::PolicyRef;
 use super::scorer::ScorerPool;
+use super::tree::{CHUNK, add_up, cover};
 use super::worker::{GradientWorker, PassContext};
 use super::{ActorCritic, LearnPlan, LearnStats, Learner, LearnerSettings, MinibatchStats};
 use crate::advantage::Normalization;
 use crate::critic::Critic;
 use crate::objective::{AnchorObjective, EntropyBonus, PolicyObjective};
-use crate::reduce::{Reduce, ReduceError, complete, share};
+use crate::reduce::{
+    GradientSum, Part, Reader, Reduce, ReduceError, complete, put_f32s, share, share_of,
+};
 use crate::rollout::{Batch, BatchSlice};
 use crate::trainer::TrainError;
 use fpo_nn::{clip_to_norm, global_norm};
@@ -38,6 +41,8 @@ pub struct CpuLearner {
     /// The reduced gradient, the policy's then the critic's.
     gradient: Vec<f32>,
     policy_parameters: usize,
+    /// Sums that travel between ranks; none where there is one.
+    nodes: Vec<Vec<f32>>,
     /// Of the current iteration ([`LearnPlan::q_slope`]), and at least that of each minibatch; none
     /// in one that holds nothing to learn for a policy that follows Q.
     q_slope: Option<f64>,
@@ -66,6 +71,7 @@ impl CpuLearner {
                 .collect(),
             gradient: vec![0.0; parameters],
             policy_parameters,
+            nodes: Vec::new(),
             q_slope: None,
             scorers: ScorerPool::default(),
             settings,
@@ -94,26 +100,88 @@ impl CpuLearner {
         (&self.policy, &self.critic, self.settings.samples_per_action)
     }
 
-    /// Sums the first `count` parts' gradients, always in the same order.
-    fn sum_gradients(&mut self, count: usize) {
-        const CHUNK: usize = 4096;
-        let (policy, critic) = self.gradient.split_at_mut(self.policy_parameters);
-        let workers = &self.workers[..count];
-        for (total, network) in [(policy, 0), (critic, 1)] {
-            total
-                .par_chunks_mut(CHUNK)
-                .enumerate()
-                .for_each(|(i, total)| {
-                    let at = i * CHUNK..i * CHUNK + total.len();
-                    total.copy_from_slice(&workers[0].gradients()[network][at.clone()]);
-                    for worker in &workers[1..] {
-                        total
-                            .iter_mut()
-                            .zip(&worker.gradients()[network][at.clone()])
-                            .for_each(|(t, g)| *t += g);
-                    }
-                });
+    /// The sum of `node`'s gradients, in the order of the tree of `known` sums.
+    fn add_up<'a>(
+        (node, out): (Range<usize>, &mut [f32]),
+        known: impl Fn(&Range<usize>, Range<usize>) -> Option<&'a [f32]> + Sync,
+    ) {
+        out.par_chunks_mut(CHUNK).enumerate().for_each(|(i, out)| {
+            let at = i * CHUNK..i * CHUNK + out.len();
+            add_up(node.clone(), &|node| known(node, at.clone()), out);
+        });
+    }
+
+    /// The sum of the gradients of the parts of `node`, all of which this rank has.
+    fn sum_own(workers: &[GradientWorker], node: &Range<usize>, out: &mut [f32], policy: usize) {
+        let (for_policy, for_critic) = out.split_at_mut(policy);
+        for (network, out) in [for_policy, for_critic].into_iter().enumerate() {
+            Self::add_up((node.clone(), out), |node, at| {
+                (node.len() == 1).then(|| &workers[node.start].gradients()[network][at])
+            });
         }
+    }
+
+    /// Sums the gradients of all parts, on all ranks in the order of the same tree, and brings each
+    /// part's statistics to every rank.
+    fn sum_gradients(
+        &mut self,
+        partition: &Partition,
+        reduce: &dyn Reduce,
+    ) -> Result<(), ReduceError> {
+        let (parts, policy) = (partition.parts, self.policy_parameters);
+        let workers = &mut self.workers[..parts];
+        let (ranks, rank) = (reduce.ranks(), reduce.rank());
+        if self.settings.reduction == GradientSum::Fast {
+            complete(reduce, workers.iter_mut().map(|worker| &mut worker.stats))?;
+            match partition.own.is_empty() {
+                true => self.gradient.fill(0.0),
+                false => {
+                    // As if there were no other parts.
+                    let own = &workers[partition.own.clone()];
+                    Self::sum_own(own, &(0..own.len()), &mut self.gradient, policy);
+                }
+            }
+            return reduce.sum(&mut self.gradient);
+        }
+        if ranks == 1 {
+            Self::sum_own(workers, &(0..parts), &mut self.gradient, policy);
+            return Ok(());
+        }
+        // The nodes of each rank, one rank after another.
+        let (mut nodes, mut bounds) = (Vec::new(), vec![0]);
+        for rank in 0..ranks {
+            cover(0..parts, &share_of(rank, ranks, parts), &mut nodes);
+            bounds.push(nodes.len());
+        }
+        self.nodes.resize_with(nodes.len(), Vec::new);
+        for sum in &mut self.nodes {
+            sum.resize(self.gradient.len(), 0.0);
+        }
+        let mut mine = Vec::new();
+        for worker in &mut workers[partition.own.clone()] {
+            worker.stats.write(&mut mine);
+        }
+        for k in bounds[rank]..bounds[rank + 1] {
+            Self::sum_own(workers, &nodes[k], &mut self.nodes[k], policy);
+            put_f32s(&mut mine, &self.nodes[k]);
+        }
+        let all = reduce.all_gather(mine)?;
+        for (other, bytes) in all.iter().enumerate().filter(|(other, _)| *other != rank) {
+            let mut reader = Reader::new(bytes);
+            for worker in &mut workers[share_of(other, ranks, parts)] {
+                worker.stats.read(&mut reader)?;
+            }
+            for sum in &mut self.nodes[bounds[other]..bounds[other + 1]] {
+                reader.f32s(sum)?;
+            }
+            reader.finish()?;
+        }
+        let sums = &self.nodes;
+        Self::add_up((0..parts, &mut self.gradient), |node, at| {
+            let k = nodes.iter().position(|other| other == node)?;
+            Some(&sums[k][at])
+        });
+        Ok(())
     }
 }
 
@@ -177,10 +245,7 @@ impl GradientSteps for CpuLearner {
             )?,
         };
 
-        // Every part's gradient and statistics to every rank, then their sums, always in the same
-        // order.
-        complete(reduce, workers.iter_mut())?;
-        self.sum_gradients(partition.parts);
+        self.sum_gradients(&partition, reduce)?;
         self.policy
             .freeze(&mut self.gradient[..self.policy_parameters]);
         let mut stats = MinibatchStats::default();

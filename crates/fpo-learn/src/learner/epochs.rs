@@ -79,7 +79,8 @@ pub fn run_epochs(
             // Far enough: the rest of the epochs would carry the policy to where its batch says
             // nothing. What rounding moved is no move.
             let far = learned.approx_kl > settings.max_kl && learned.steps > 0;
-            if settings.max_kl.is_finite() && reduce.any(far)? {
+            // All ranks know the same sums, and so need not ask each other.
+            if settings.max_kl.is_finite() && far {
                 return Ok(learned);
             }
             learner.step(stats.grad_norm, networks, [plan.policy_lr, plan.critic_lr]);

@@ -6,6 +6,7 @@ use crate::advantage::{AdvantageNormalization, Gae, SoftmaxWeights};
 use crate::objective::{
     BoundPull, EntropyBonus, MeanNoise, PolicyObjective, QGradient, SampleLoss, ValueLoss,
 };
+use crate::reduce::GradientSum;
 use crate::rollout::{Batch, BatchDims};
 use fpo_nn::AdamConfig;
 use schemars::JsonSchema;
@@ -163,6 +164,8 @@ pub struct LearnerSettings {
     pub policy_every: usize,
     /// How far the policy may move in an iteration, in nats; infinity for any distance.
     pub max_kl: f64,
+    /// How the gradients of several ranks are added up.
+    pub reduction: GradientSum,
 }
 
 impl LearnerSettings {

@@ -6,7 +6,7 @@ use super::policy_gradient::PolicyGradient;
 use crate::advantage::{Gae, Normalization};
 use crate::critic::Critic;
 use crate::objective::{BoundPull, EntropyBonus, MeanNoise, PolicyObjective, QGradient, ValueLoss};
-use crate::reduce::{Part, Reader, ReduceError, put_f32s};
+use crate::reduce::{Part, Reader, ReduceError};
 use crate::rollout::Batch;
 use fpo_env::StepEnd;
 use fpo_nn::{Scratch, Weights};
@@ -254,21 +254,6 @@ impl GradientWorker {
 }
 
 /// The gradients and the sums.
-impl Part for GradientWorker {
-    fn write(&mut self, out: &mut Vec<u8>) {
-        for gradient in self.gradients() {
-            put_f32s(out, gradient);
-        }
-        self.stats.write(out);
-    }
-
-    fn read(&mut self, bytes: &mut Reader) -> Result<(), ReduceError> {
-        bytes.f32s(self.policy.gradient_mut())?;
-        bytes.f32s(&mut self.critic_gradient)?;
-        self.stats.read(bytes)
-    }
-}
-
 impl Part for Estimates {
     fn write(&mut self, out: &mut Vec<u8>) {
         self.advantages.write(out);

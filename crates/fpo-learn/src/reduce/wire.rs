@@ -1,6 +1,7 @@
 //! Parts as bytes, to the bit, in the same order of bytes on every machine.
 
 use super::ReduceError;
+use crate::rollout::{NonFinite, Quantity};
 use fpo_env::StepEnd;
 
 /// One of the parts that work is cut into, as it travels between ranks.
@@ -119,17 +120,27 @@ fn short() -> ReduceError {
 
 /// Appends `numbers`.
 pub fn put_f32s(out: &mut Vec<u8>, numbers: &[f32]) {
-    out.extend(numbers.iter().flat_map(|x| x.to_le_bytes()));
+    put(out, numbers, |x| x.to_le_bytes());
 }
 
 /// Appends `numbers`.
 pub fn put_f64s(out: &mut Vec<u8>, numbers: &[f64]) {
-    out.extend(numbers.iter().flat_map(|x| x.to_le_bytes()));
+    put(out, numbers, |x| x.to_le_bytes());
 }
 
 /// Appends `numbers`.
 pub fn put_u64s(out: &mut Vec<u8>, numbers: &[u64]) {
-    out.extend(numbers.iter().flat_map(|x| x.to_le_bytes()));
+    put(out, numbers, |x| x.to_le_bytes());
+}
+
+/// Appends each number's bytes, as fast as memory is copied: gradients travel every minibatch.
+fn put<T: Copy, const N: usize>(out: &mut Vec<u8>, numbers: &[T], bytes: impl Fn(T) -> [u8; N]) {
+    let at = out.len();
+    out.resize(at + N * numbers.len(), 0);
+    let (words, _) = out[at..].as_chunks_mut();
+    for (word, x) in words.iter_mut().zip(numbers) {
+        *word = bytes(*x);
+    }
 }
 
 /// How a step ended, as a byte.
@@ -151,6 +162,39 @@ pub(crate) fn end_of_code(code: u8) -> Result<StepEnd, ReduceError> {
         3 => StepEnd::Diverged,
         _ => return Err(ReduceError("a step ended in an unknown way".into())),
     })
+}
+
+/// The next bytes with their size in front, as text.
+pub(crate) fn read_text<'a>(bytes: &mut Reader<'a>) -> Result<&'a str, ReduceError> {
+    let text = str::from_utf8(bytes.sized()?.rest());
+    text.map_err(|_| ReduceError("a name is not text".into()))
+}
+
+/// What a non-finite number was in, as a byte; 0 where there was none.
+const QUANTITIES: [Quantity; 3] = [Quantity::Action, Quantity::Reward, Quantity::Observation];
+
+/// Appends a fault, or that there was none.
+pub(crate) fn write_fault(fault: Option<NonFinite>, out: &mut Vec<u8>) {
+    let (code, env, step) = fault.map_or((0, 0, 0), |NonFinite { what, env, step }| {
+        let at = QUANTITIES.iter().position(|q| *q == what);
+        (at.map_or(0, |at| at + 1), env, step)
+    });
+    out.push(code as u8);
+    out.extend(env.to_le_bytes());
+    put_u64s(out, &[step]);
+}
+
+/// What [`write_fault`] appended.
+pub(crate) fn read_fault(bytes: &mut Reader) -> Result<Option<NonFinite>, ReduceError> {
+    let [code] = bytes.array()?;
+    let env = u32::from_le_bytes(bytes.array()?);
+    let [step] = bytes.u64s()?;
+    let Some(k) = usize::from(code).checked_sub(1) else {
+        return Ok(None);
+    };
+    let unknown = || ReduceError("a fault of an unknown kind".into());
+    let what = *QUANTITIES.get(k).ok_or_else(unknown)?;
+    Ok(Some(NonFinite { what, env, step }))
 }
 
 impl Part for Vec<u8> {

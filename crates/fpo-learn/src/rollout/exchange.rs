@@ -1,7 +1,7 @@
 //! What ranks exchange of a rollout: each group's transitions, and what else was seen.
 
-use super::{BatchSlice, NonFinite, Quantity, RolloutStats};
-use crate::reduce::wire::{end_code, end_of_code};
+use super::{BatchSlice, RolloutStats};
+use crate::reduce::wire::{end_code, end_of_code, read_fault, read_text, write_fault};
 use crate::reduce::{Part, Reader, ReduceError, put_f32s, put_f64s, put_u64s};
 use fpo_env::{Episode, StepEnd, StepError};
 
@@ -123,23 +123,17 @@ impl Part for RolloutStats {
         }
         self.extras.clear();
         for _ in 0..extras {
-            let name = text(bytes)?;
+            let name = read_text(bytes)?;
             let mut sum = [0.0];
             bytes.f64s(&mut sum)?;
             let [count] = bytes.u64s()?;
             self.extras.add_sum(name, sum[0], count);
         }
         self.fault = read_fault(bytes)?;
-        let failed = text(bytes)?;
+        let failed = read_text(bytes)?;
         self.failed = (!failed.is_empty()).then(|| StepError(failed.to_owned()));
         Ok(())
     }
-}
-
-/// The next bytes with their size in front, as text.
-fn text<'a>(bytes: &mut Reader<'a>) -> Result<&'a str, ReduceError> {
-    let text = str::from_utf8(bytes.sized()?.rest());
-    text.map_err(|_| ReduceError("a name is not text".into()))
 }
 
 fn write_episode(episode: &Episode, out: &mut Vec<u8>) {
@@ -164,29 +158,4 @@ fn read_episode(bytes: &mut Reader) -> Result<Episode, ReduceError> {
         end: end_of_code(end)?,
         whole: whole == 1,
     })
-}
-
-/// What a non-finite number was in, as a byte; 0 where there was none.
-const QUANTITIES: [Quantity; 3] = [Quantity::Action, Quantity::Reward, Quantity::Observation];
-
-fn write_fault(fault: Option<NonFinite>, out: &mut Vec<u8>) {
-    let (code, env, step) = fault.map_or((0, 0, 0), |NonFinite { what, env, step }| {
-        let at = QUANTITIES.iter().position(|q| *q == what);
-        (at.map_or(0, |at| at + 1), env, step)
-    });
-    out.push(code as u8);
-    out.extend(env.to_le_bytes());
-    put_u64s(out, &[step]);
-}
-
-fn read_fault(bytes: &mut Reader) -> Result<Option<NonFinite>, ReduceError> {
-    let [code] = bytes.array()?;
-    let env = u32::from_le_bytes(bytes.array()?);
-    let [step] = bytes.u64s()?;
-    let Some(k) = usize::from(code).checked_sub(1) else {
-        return Ok(None);
-    };
-    let unknown = || ReduceError("a fault of an unknown kind".into());
-    let what = *QUANTITIES.get(k).ok_or_else(unknown)?;
-    Ok(Some(NonFinite { what, env, step }))
 }

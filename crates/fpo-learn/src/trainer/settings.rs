@@ -1,5 +1,6 @@
 //! Settings of a training: its length, its precision, evaluation and checkpoints.
 
+use crate::reduce::GradientSum;
 use fpo_nn::Precision;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -74,6 +75,8 @@ pub struct InitConfig {
 pub struct TrainConfig {
     /// Numbers that networks are learned in.
     pub precision: LearningPrecision,
+    /// How several processes add up their gradients (MPI, docs/cluster.md).
+    pub reduction: GradientSum,
     /// Environment steps of the run, rounded up to whole iterations.
     pub steps: u64,
     /// End the run after an evaluation whose mean return from zero noise is at least this; 0: never
@@ -113,6 +116,7 @@ impl Default for TrainConfig {
     fn default() -> Self {
         Self {
             precision: LearningPrecision::Auto,
+            reduction: GradientSum::Exact,
             steps: 60_000_000,
             stop_at: 0.0,
             ema_decay: 0.0,

@@ -5,58 +5,12 @@ use crate::asymmetric;
 use crate::toy::Toy;
 use fpo_env::{StepEnd, Task};
 use fpo_learn::config::Config;
-use fpo_learn::reduce::{Alone, Reduce, ReduceError};
+use fpo_learn::reduce::{Alone, Reduce, ThreadRank};
 use fpo_learn::trainer::{Row, TrainError, Trainer, cpu_learner};
 use fpo_run::config::resolve;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread;
-
-/// A rank that is a thread, with a channel to and from each of them, itself among them. A rank that
-/// ends closes its channels.
-struct ThreadRank {
-    rank: usize,
-    to: Vec<Sender<Vec<u8>>>,
-    from: Mutex<Vec<Receiver<Vec<u8>>>>,
-}
-
-impl ThreadRank {
-    /// So many of them.
-    fn connect(ranks: usize) -> Vec<Self> {
-        let mut to: Vec<Vec<Sender<Vec<u8>>>> = (0..ranks).map(|_| Vec::new()).collect();
-        let mut from = Vec::new();
-        for _ in 0..ranks {
-            let (senders, receivers): (Vec<_>, Vec<_>) = (0..ranks).map(|_| channel()).unzip();
-            to.iter_mut().zip(senders).for_each(|(to, s)| to.push(s));
-            from.push(Mutex::new(receivers));
-        }
-        let parts = to.into_iter().zip(from).enumerate();
-        parts
-            .map(|(rank, (to, from))| Self { rank, to, from })
-            .collect()
-    }
-}
-
-impl Reduce for ThreadRank {
-    fn rank(&self) -> usize {
-        self.rank
-    }
-
-    fn ranks(&self) -> usize {
-        self.to.len()
-    }
-
-    fn all_gather(&self, mine: Vec<u8>) -> Result<Vec<Vec<u8>>, ReduceError> {
-        let gone = |_| ReduceError("a thread has ended".into());
-        for to in &self.to {
-            to.send(mine.clone()).map_err(|_| gone(()))?;
-        }
-        let from = self.from.lock().unwrap();
-        from.iter()
-            .map(|from| from.recv().map_err(|_| gone(())))
-            .collect()
-    }
-}
 
 fn config(more: &[&str]) -> Config {
     let sets = [
@@ -105,7 +59,7 @@ fn on_ranks<T: Send>(ranks: usize, work: impl Fn(usize, Arc<dyn Reduce>) -> T + 
     thread::scope(|scope| {
         let threads: Vec<_> = ThreadRank::connect(ranks)
             .into_iter()
-            .map(|rank| scope.spawn(move || work(rank.rank, Arc::new(rank))))
+            .map(|rank| scope.spawn(move || work(rank.rank(), Arc::new(rank))))
             .collect();
         threads.into_iter().map(|t| t.join().unwrap()).collect()
     })
@@ -126,7 +80,7 @@ fn bits(rows: &[Row]) -> Vec<Vec<(&'static str, u64)>> {
     rows.iter().map(bits).collect()
 }
 
-const SETTINGS: [&[&str]; 8] = [
+const SETTINGS: [&[&str]; 9] = [
     &[],
     // Advantages per minibatch, over whole sequences; none normalized over a minibatch.
     &[
@@ -153,6 +107,7 @@ const SETTINGS: [&[&str]; 8] = [
         "optimizer.max_kl=0",
         "critic.head=hl_gauss",
     ],
+    &["objective.method=awfm"],
     // Fewer groups than some runs have ranks, and fewer parts of a minibatch.
     &["env.num_envs=3", "policy.action_noise=0.1"],
 ];
@@ -194,6 +149,44 @@ fn ranks_share_what_only_the_critic_sees_and_what_tasks_report() {
         );
         assert!(s == state);
     }
+}
+
+/// 20 episodes are three groups of eight: some ranks have none.
+#[test]
+fn ranks_share_an_evaluation() {
+    let config = config(&["eval.episodes=20"]);
+    let evaluate = |reduce: Arc<dyn Reduce>, stop| {
+        let mut trainer = trainer(&config, reduce).unwrap();
+        trainer.iterate().unwrap();
+        trainer.evaluate_until(&AtomicBool::new(stop)).unwrap()
+    };
+    let alone = evaluate(Arc::new(Alone), false);
+    assert_eq!(alone.as_ref().unwrap().zero_noise.each.len(), 20);
+    for ranks in [2, 5] {
+        for evaluation in on_ranks(ranks, |_, reduce| evaluate(reduce, false)) {
+            assert_eq!(evaluation, alone);
+        }
+        // A stop on one of them, if it has any, is one on all.
+        let stopped = on_ranks(ranks, |rank, reduce| evaluate(reduce, rank == 1));
+        assert!(stopped.iter().all(Option::is_none), "{ranks}");
+    }
+}
+
+/// Each rank's own parts are added up first, so only two parts in all have the sums of one process.
+#[test]
+fn the_fast_sum_is_the_same_on_all_ranks() {
+    let config = config(&["train.reduction=fast"]);
+    let (rows, state) = run(&config, Arc::new(Alone), 3, None);
+    let each = on_ranks(3, |_, reduce| run(&config, reduce, 3, None));
+    for (r, s) in &each {
+        assert!(*s == each[0].1);
+        let (a, b) = (
+            metric(&r[2], "policy_loss"),
+            metric(&rows[2], "policy_loss"),
+        );
+        assert!((a - b).abs() < 1e-3 * b.abs().max(1e-3), "{a}, {b}");
+    }
+    assert_eq!(state.len(), each[0].1.len());
 }
 
 /// A state has no ranks: any number of them goes on from it.

@@ -1,5 +1,6 @@
 //! The files that a failed training leaves, from which the failure can be reproduced.
 
+use super::ranks::Lead;
 use super::{CONFIG, RunError, RunFolder, STATE, Snapshot, advance};
 use crate::checkpoint::LARGEST_FILE;
 use crate::config::{Config, load_recorded};
@@ -128,8 +129,9 @@ pub fn reproduce<E: From<RunError>>(
         .map_err(|e| damaged(one_line(&e.to_string())))?;
     let config: Config = load_recorded(&path.join(CONFIG), &[]).map_err(RunError::from)?;
     let task = task(&config.task)?;
-    let mut trainer = Trainer::restore(&config, task, threads, &read(STATE, LARGEST_FILE)?)
+    let trainer = Trainer::restore(&config, task, threads, &read(STATE, LARGEST_FILE)?)
         .map_err(RunError::from)?;
+    let mut trainer = Lead::alone(trainer);
     if trainer.iteration() != report.iteration {
         let reason = format!(
             "it records {} iterations, {STATE} {}",

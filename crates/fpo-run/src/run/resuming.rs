@@ -1,6 +1,6 @@
 //! Opening a run to resume it: its settings, and the task that it goes on with.
 
-use super::{RunError, RunFolder, Session, digest, task_file};
+use super::{Resources, RunError, RunFolder, Session, digest, task_file};
 use crate::config::{Config, load_recorded};
 use fpo_env::Task;
 use std::path::Path;
@@ -33,7 +33,7 @@ impl Resuming {
         &self.config
     }
 
-    /// Resumes it on `threads` threads, in the task that it records: `kept` finds that by the run's
+    /// Resumes it with these resources, in the task that it records: `kept` finds that by the run's
     /// folder and the task's name. If the caller names a task, that one must be the same; it takes
     /// the place of one whose file the run has lost, since the checkpoint knows what that was.
     ///
@@ -43,7 +43,7 @@ impl Resuming {
         self,
         named: Option<Arc<dyn Task>>,
         kept: impl FnOnce(&Path, &str) -> Result<Arc<dyn Task>, E>,
-        threads: usize,
+        resources: impl Into<Resources>,
     ) -> Result<Session, E> {
         let task = match &named {
             Some(named) if task_file(self.path()).is_none() => Arc::clone(named),
@@ -52,7 +52,7 @@ impl Resuming {
         if let Some(named) = named {
             self.check_same(named.as_ref(), task.as_ref())?;
         }
-        Ok(Session::resume(self.folder, self.config, task, threads)?)
+        Ok(Session::resume(self.folder, self.config, task, resources)?)
     }
 
     /// Checks that the task that the caller names is the run's.

@@ -2,6 +2,7 @@
 //! training or of an evaluation, stops there or after the iteration, and the resumed run ends in
 //! the same bytes.
 
+use crate::ranks::on_ranks;
 use fpo_env::{Env, EnvSpec, MakeError, NoState, StateError, Step, StepEnd, Task};
 use fpo_rng::Philox;
 use fpo_run::checkpoint::Checkpoints;
@@ -191,5 +192,43 @@ fn a_stopped_session_runs_again() {
         let name = at.to_string();
         assert_eq!(train(&name, at), [Outcome::Stopped, Outcome::Finished]);
         assert!(record(&run(&name)) == record(&run("straight")), "{at}");
+    }
+}
+
+/// Each rank steps a share of the environments; the last one has the only group of an evaluation's
+/// episodes.
+#[test]
+fn a_stop_on_any_rank_is_one_of_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |name: &str| folder.path().join(name);
+    let train = |name: &str, ranks: usize, (asks, at): (usize, u64)| {
+        let cart = |rank| Cart::new(if rank == asks { at } else { 0 });
+        let other = |rank| {
+            let cart = cart(rank);
+            let stop = Arc::clone(&cart.stop);
+            (Arc::new(cart) as Arc<dyn Task>, stop)
+        };
+        on_ranks(ranks, other, |resources| {
+            let (path, first) = (run(name), cart(0));
+            let (stop, task) = (Arc::clone(&first.stop), Arc::new(first));
+            let mut session = match RunFolder::holds_a_run(&path) {
+                true => Session::resume(RunFolder::open(&path).unwrap(), config(), task, resources),
+                false => {
+                    let locked = RunFolder::create(&path, false).unwrap();
+                    Session::begin(locked, config(), task, resources)
+                }
+            }
+            .unwrap();
+            session.run(&stop, &mut ()).unwrap()
+        })
+    };
+    assert_eq!(train("straight", 1, (0, 0)), Outcome::Finished);
+    // In an iteration and in an evaluation, of the first rank and of the last.
+    for (ranks, asks, at) in [(2, 1, 3), (2, 1, 10), (3, 0, 2), (4, 3, 7)] {
+        let name = format!("{ranks} {asks} {at}");
+        assert_eq!(train(&name, ranks, (asks, at)), Outcome::Stopped, "{name}");
+        let again = train(&name, 5 - ranks, (0, 0));
+        assert_eq!(again, Outcome::Finished, "{name}");
+        assert!(record(&run(&name)) == record(&run("straight")), "{name}");
     }
 }

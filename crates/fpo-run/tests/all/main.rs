@@ -12,6 +12,7 @@ mod failure;
 mod hostile;
 mod interrupted;
 mod metrics;
+mod ranks;
 mod settings_page;
 mod stability;
 mod start;

@@ -1,5 +1,6 @@
 //! Training that collapses, its findings, and rollbacks.
 
+use crate::ranks::on_ranks;
 use fpo_env::Task;
 use fpo_learn::trainer::Row;
 use fpo_run::checkpoint::Checkpoints;
@@ -178,6 +179,29 @@ fn a_rollback_survives_interruptions() {
     let state =
         |run: &Path| fs::read(run.join("checkpoints/step-000000051200/state.safetensors")).unwrap();
     assert!(state(&straight) == state(&broken));
+}
+
+#[test]
+fn ranks_roll_back_together() {
+    let folder = TempDir::new().unwrap();
+    let (alone, shared) = (folder.path().join("alone"), folder.path().join("shared"));
+    let mut recorder = Recorder::default();
+    train(&alone, config(&[ROLLBACK]), &mut recorder).unwrap();
+    assert!(kinds(&recorder.events).contains(&FindingKind::Rollback));
+    let never = || Arc::new(AtomicBool::new(false));
+    let outcome = on_ranks(
+        3,
+        |_| (task(), never()),
+        |resources| {
+            let locked = RunFolder::create(&shared, false).unwrap();
+            let session = Session::begin(locked, config(&[ROLLBACK]), task(), resources);
+            session.unwrap().run(&never(), &mut ()).unwrap()
+        },
+    );
+    assert_eq!(outcome, Outcome::Finished);
+    for name in ["metrics.jsonl", "events.jsonl", "eval.csv", "config.toml"] {
+        assert_eq!(text(&alone, name), text(&shared, name), "{name}");
+    }
 }
 
 /// A run killed after deciding on a rollback but before saving it decides again, and records it

@@ -16,10 +16,14 @@ mod functions;
 mod gridworld;
 mod learns_nothing;
 mod long_runs;
+#[cfg(all(feature = "mpi", target_os = "linux"))]
+mod mpi;
 mod other_kinds;
 #[cfg(unix)]
 mod paths;
 mod policies;
+#[cfg(not(feature = "mpi"))]
+mod ranks;
 mod records;
 mod results;
 mod runs;

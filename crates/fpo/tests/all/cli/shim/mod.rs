@@ -35,7 +35,8 @@ pub(crate) fn library() -> &'static Path {
     LIBRARY.get_or_init(|| compiled("shim"))
 }
 
-fn weak_library() -> &'static Path {
+/// The library of [`weak.c`](weak.c).
+pub(crate) fn weak_library() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
     LIBRARY.get_or_init(|| compiled("weak"))
 }
