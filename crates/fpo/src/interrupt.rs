@@ -22,8 +22,8 @@ const BURST: Duration = Duration::from_millis(300);
 static LISTENERS: AtomicUsize = AtomicUsize::new(0);
 
 /// A flag that the first signal sets, after printing `message` if it is not empty. A later Ctrl-C
-/// ends the process; other signals that follow ask for what is being done already. A signal that the
-/// parent process set to "ignore" (`nohup`, a shell's background jobs) stays ignored.
+/// ends the process; other signals that follow ask for what is being done already. A signal that
+/// the parent process set to "ignore" (`nohup`, a shell's background jobs) stays ignored.
 pub(crate) fn stop_flag(message: &'static str) -> Result<Arc<AtomicBool>, Failure> {
     let flag = Arc::new(AtomicBool::new(false));
     let set = Arc::clone(&flag);
