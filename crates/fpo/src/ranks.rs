@@ -4,7 +4,6 @@
 mod mpi;
 
 use crate::failure::Failure;
-use crate::output::log;
 use fpo_learn::reduce::{Alone, Reduce};
 use std::sync::Arc;
 use std::time::Duration;
@@ -150,7 +149,7 @@ impl Ranks {
         #[cfg(feature = "mpi")]
         if let Some(world) = &self.mpi {
             if self.is_first() {
-                log(&format!("error: {failure}"));
+                crate::output::log(&format!("error: {failure}"));
             }
             world.end(&failure);
         }

@@ -162,7 +162,7 @@ fn any_number_of_ranks_and_threads_gives_the_same_bytes() {
     }
 }
 
-/// With the library's own order of sums a run has other bytes, and is deterministic all the same.
+/// With the library's own order of sums a run is repeatable on the same number of ranks.
 #[test]
 fn the_fast_reduction_is_repeatable() {
     let folder = TempDir::new().unwrap();
@@ -173,15 +173,10 @@ fn the_fast_reduction_is_repeatable() {
         fs::read(all.last().unwrap().join("policy.safetensors")).unwrap()
     };
     for name in ["a", "b"] {
-        trains(
-            &folder,
-            2,
-            &short("cartpole-balance", name, &sets, &["--threads", "1"]),
-        );
+        let args = short("cartpole-balance", name, &sets, &["--threads", "1"]);
+        trains(&folder, 3, &args);
     }
     assert!(last("a") == last("b"));
-    succeeds(&folder, &short("cartpole-balance", "alone", &sets, &[]));
-    assert!(last("a") != last("alone"));
 }
 
 /// A run that saves after each of its iterations.
