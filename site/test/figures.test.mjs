@@ -185,6 +185,55 @@ visit('GridWorld reaches its goals', async (page, t) => {
   await until(found, ({ iteration }) => iteration === '0');
 });
 
+test('a finger drags a mode, draws a reward and paints a wall on a phone', async () => {
+  const phone = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
+  const { context, close } = await browse(phone);
+  const { page, complaints } = await open(context, server.address);
+  const session = await context.newCDPSession(page);
+  // A finger that goes down at the first place and up at the last.
+  const finger = async (places) => {
+    for (const [i, [x, y]] of places.entries()) {
+      const type = i === 0 ? 'touchStart' : 'touchMove';
+      await session.send('Input.dispatchTouchEvent', { type, touchPoints: [{ x, y }] });
+    }
+    await session.send('Input.dispatchTouchEvent', { type: 'touchEnd', touchPoints: [] });
+  };
+  const show = (part) =>
+    part.evaluate((node) => node.scrollIntoView({ block: 'center', behavior: 'instant' }));
+
+  const marginal = await figure(page, 'marginal');
+  const handle = marginal.getByRole('slider', { name: 'Mode 1: place and weight' });
+  await show(handle);
+  const place = Number(await handle.getAttribute('aria-valuenow'));
+  const at = await handle.boundingBox();
+  const [x, y] = [at.x + at.width / 2, at.y + at.height / 2];
+  await finger([0, 10, 20, 30, 40].map((down) => [x, y + down]));
+  const moved = Number(await handle.getAttribute('aria-valuenow'));
+  assert.ok(moved < place - 0.3, `${place} → ${moved}`);
+
+  const weighted = await figure(page, 'weighted');
+  await weighted.getByRole('button', { name: 'Erase' }).click();
+  await until(weighted, ({ flowPeaks }) => flowPeaks === '');
+  const drawing = weighted.locator('.of-flow .overlay');
+  await show(drawing);
+  const box = await drawing.boundingBox();
+  const [middle, right] = [box.y + box.height / 2, box.x + box.width];
+  const along = [-30, -15, 0, 15, 30].map((down) => [right - 10 - Math.abs(down), middle + down]);
+  await finger(along);
+  await until(weighted, ({ flowPeaks }) => flowPeaks?.split(' ').length === 1);
+
+  const grid = await figure(page, 'grid');
+  const board = grid.locator('.of-flow .overlay');
+  await show(board);
+  const cells = await board.boundingBox();
+  const before = await board.screenshot();
+  await page.touchscreen.tap(cells.x + cells.width / 2, cells.y + cells.height / 4);
+  await until(grid, ({ iteration }) => iteration === '0');
+  assert.ok(!before.equals(await board.screenshot()));
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
 visit('the keyboard alone reaches every control', async (page) => {
   for (const name of ['marginal', 'weighted', 'grid']) {
     const found = await figure(page, name);
