@@ -12,6 +12,7 @@ import { RobotScene } from './scene.js';
 // The policies of site/policies/ that can be chosen.
 const POLICIES = [
   ['cheetah-run', 'Cheetah'],
+  ['walker-walk', 'Walker'],
   ['finger-spin', 'Finger'],
 ];
 // Episodes of `fpo eval` have this seed.
