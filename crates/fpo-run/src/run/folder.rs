@@ -294,7 +294,11 @@ impl RunFolder {
         let config = self.config();
         remove(&config).map_err(io_error("delete", &config))?;
         if in_place {
-            empty(&checkpoints).map_err(io_error(DELETE_IN_PLACE, &checkpoints))?;
+            empty(&checkpoints).map_err(|e| {
+                let advice = "begin the run in another folder with --name or --out";
+                let error = io::Error::new(e.kind(), format!("{e}; {advice}"));
+                io_error("delete what is in", &checkpoints)(error)
+            })?;
         }
         let entries = fs::read_dir(&self.path).map_err(io_error("read", &self.path))?;
         for entry in entries {
@@ -393,9 +397,6 @@ pub fn not_a_run(path: &Path) -> Option<String> {
         format!("it has no {CONFIG}")
     })
 }
-
-/// The [`RunError::Io::action`] of deleting what stays in its place.
-const DELETE_IN_PLACE: &str = "delete what is in";
 
 pub(super) fn io_error(
     action: &'static str,
