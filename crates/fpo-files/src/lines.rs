@@ -25,8 +25,10 @@ pub enum LineError {
     Damaged(usize, String),
 }
 
-/// The lines of a file, one at a time, each with its line feed and at most 1 MiB long. A last line
-/// without line feed is still being written, or was truncated by a crash, and is ignored.
+/// Whether a last line may be what an interrupted write of a line left, judged by its beginning.
+pub type IsTorn = fn(&[u8]) -> bool;
+
+/// The lines of a file, one at a time, each at most 1 MiB long.
 struct Lines<R> {
     from: R,
     number: usize,
@@ -40,6 +42,8 @@ struct Line {
     number: usize,
     /// Whether it is the last one.
     last: bool,
+    /// Whether it has a line feed.
+    whole: bool,
 }
 
 impl<R: BufRead> Lines<R> {
@@ -58,7 +62,13 @@ impl<R: BufRead> Lines<R> {
                 let reason = "the line is longer than 1 MiB".to_owned();
                 return Err(LineError::Damaged(self.number, reason));
             }
-            return Ok(None);
+            let tail = Line {
+                bytes,
+                number: self.number,
+                last: true,
+                whole: false,
+            };
+            return Ok(Some(tail).filter(|tail| !tail.bytes.is_empty()));
         }
         // Editors and spreadsheets may put a byte-order mark before the first line.
         if self.number == 1 && bytes.starts_with(BYTE_ORDER_MARK) {
@@ -69,20 +79,38 @@ impl<R: BufRead> Lines<R> {
             bytes,
             number: self.number,
             last,
+            whole: true,
         }))
     }
 
-    /// As [`each_line`].
-    fn each(mut self, mut read: impl FnMut(&[u8]) -> Result<(), String>) -> Result<(), LineError> {
+    /// As [`each_line_or_torn`].
+    fn each(
+        mut self,
+        is_torn: IsTorn,
+        mut read: impl FnMut(&[u8]) -> Result<(), String>,
+    ) -> Result<(), LineError> {
+        // A crash damages the line that was being written; after a power failure there may be
+        // zeros in the place of what did not reach the disk.
+        let is_left = |line: &Line| {
+            let mut text = &line.bytes[..];
+            text = text.strip_suffix(b"\n").unwrap_or(text);
+            while let Some(rest) = text.strip_suffix(b"\0") {
+                text = rest;
+            }
+            text.is_empty() || is_torn(text)
+        };
         while let Some(line) = self.line()? {
-            match read(&line.bytes) {
-                // A crash damages the line that was being written. A whole file of one line that
-                // is invalid is something else, which must not be lost.
-                Err(reason) if !line.last || line.number == 1 => {
-                    // The parser's message may quote the line.
-                    return Err(LineError::Damaged(line.number, one_line(&reason)));
-                }
-                _ => {}
+            let wrong = match line.whole {
+                true => read(&line.bytes).err(),
+                false if is_left(&line) => None,
+                false => Some("it has no line break, and is not the beginning of a row".to_owned()),
+            };
+            let Some(reason) = wrong else { continue };
+            // A whole file of one line that is invalid is something else, which must not be lost.
+            let left = line.whole && line.last && line.number > 1 && is_left(&line);
+            if !left {
+                // The parser's message may quote the line.
+                return Err(LineError::Damaged(line.number, one_line(&reason)));
             }
         }
         Ok(())
@@ -92,12 +120,26 @@ impl<R: BufRead> Lines<R> {
 /// Calls `read` with each line, including its line feed, of the file `path`, which may be missing
 /// and may have any length. `read` returns the reason if a line is invalid; if it is the last one,
 /// it was damaged by a crash and is ignored, unless it is the only one, and so is a last line
-/// without line feed. Lines have at most 1 MiB.
+/// without line feed. Lines have at most 1 MiB. For reading alone: a file that is to be written
+/// anew without such a last line needs [`each_line_or_torn`].
 ///
 /// # Errors
 /// On a file system error, or if a line is invalid.
 pub fn each_line(
     path: &Path,
+    read: impl FnMut(&[u8]) -> Result<(), String>,
+) -> Result<(), LineError> {
+    each_line_or_torn(path, |_| true, read)
+}
+
+/// The same, but a last line that is invalid, or has no line feed, is ignored only if `is_torn`
+/// says that an interrupted write may have left it, or if it is all zeros; any other is somebody's.
+///
+/// # Errors
+/// As [`each_line`].
+pub fn each_line_or_torn(
+    path: &Path,
+    is_torn: IsTorn,
     read: impl FnMut(&[u8]) -> Result<(), String>,
 ) -> Result<(), LineError> {
     let file = match open_regular(path) {
@@ -106,7 +148,7 @@ pub fn each_line(
     };
     let mut from = BufReader::new(file);
     stand_in::refuse(from.fill_buf()?)?;
-    Lines::of(from).each(read)
+    Lines::of(from).each(is_torn, read)
 }
 
 /// A prepared truncation of a file. Nothing changes before [`Cut::commit`], so that several files
@@ -119,13 +161,14 @@ pub struct Cut {
 impl Cut {
     /// Prepares a truncation of the file `path`, which may be missing, to `head` and the lines that
     /// `keep` accepts. `keep` receives each line with its line feed, and returns the reason if it
-    /// is invalid. A last line damaged by a crash is dropped, as in [`each_line`].
+    /// is invalid. A last line damaged by a crash is dropped, as in [`each_line_or_torn`].
     ///
     /// # Errors
     /// On a file system error, or if a line is invalid.
     pub fn prepare(
         path: &Path,
         head: &str,
+        is_torn: IsTorn,
         keep: impl FnMut(&[u8]) -> Result<bool, String>,
     ) -> Result<Self, LineError> {
         let cut = Self {
@@ -134,7 +177,7 @@ impl Cut {
         };
         let mut to = BufWriter::new(create_anew(&cut.partial)?);
         to.write_all(head.as_bytes())?;
-        copy(path, &mut to, keep)?;
+        copy(path, &mut to, is_torn, keep)?;
         to.flush()?;
         sync(to.get_ref())?;
         Ok(cut)
@@ -162,10 +205,11 @@ impl Drop for Cut {
 fn copy(
     path: &Path,
     to: &mut impl Write,
+    is_torn: IsTorn,
     mut keep: impl FnMut(&[u8]) -> Result<bool, String>,
 ) -> Result<(), LineError> {
     let mut written = Ok(());
-    each_line(path, |line| {
+    each_line_or_torn(path, is_torn, |line| {
         if keep(line)? && written.is_ok() {
             written = to.write_all(line);
         }
@@ -197,7 +241,8 @@ mod tests {
         head: &str,
         keep: impl FnMut(&[u8]) -> Result<bool, String>,
     ) -> Result<File, LineError> {
-        Ok(Cut::prepare(path, head, keep)?.commit()?)
+        let is_torn = |tail: &[u8]| tail.starts_with(b"+") || tail.starts_with(b"ba");
+        Ok(Cut::prepare(path, head, is_torn, keep)?.commit()?)
     }
 
     fn cut(folder: &Path, content: &[u8]) -> Result<String, LineError> {
@@ -219,7 +264,7 @@ mod tests {
         let cut = |content: &[u8]| cut(folder.path(), content);
         assert_eq!(cut(b"+a\n-b\n+c\n").unwrap(), "head\n+a\n+c\nmore\n");
         assert_eq!(cut(b"").unwrap(), "head\nmore\n");
-        for last in ["+c", "bad\n", "bad", "\0\0\0"] {
+        for last in ["+c", "bad\n", "bad", "\0\0\0", "+c\0\0", "\0\0\n"] {
             let content = format!("+a\n{last}");
             assert_eq!(
                 cut(content.as_bytes()).unwrap(),
@@ -237,6 +282,8 @@ mod tests {
             (b"+a\nbad\n+c\n".to_vec(), 2, "it is bad"),
             (b"+a\nbad\n+c".to_vec(), 2, "it is bad"),
             (b"bad\n".to_vec(), 1, "it is bad"),
+            (b"mine".to_vec(), 1, "no line break"),
+            (b"+a\nmine".to_vec(), 2, "no line break"),
             (vec![b'+'; 2 << 20], 1, "longer than 1 MiB"),
         ] {
             let Err(LineError::Damaged(number, why)) = cut(folder.path(), &content) else {
@@ -282,7 +329,7 @@ mod tests {
         let folder = tempfile::TempDir::new().unwrap();
         let path = folder.path().join("x.txt");
         fs::write(&path, "1\n2\n").unwrap();
-        drop(Cut::prepare(&path, "", |_| Ok(false)).unwrap());
+        drop(Cut::prepare(&path, "", |_| false, |_| Ok(false)).unwrap());
         assert_eq!(fs::read_to_string(&path).unwrap(), "1\n2\n");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }

@@ -79,6 +79,15 @@ pub fn absence(path: &Path, missing: &str) -> Option<String> {
     })
 }
 
+/// What to do about `error` of reading, in words that follow it; empty if nothing is known. A file
+/// that may not be read is not damaged.
+pub fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::PermissionDenied => "; make it readable",
+        _ => "",
+    }
+}
+
 /// The content that was read, or an empty one if the file does not exist.
 ///
 /// # Errors

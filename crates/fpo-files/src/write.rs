@@ -155,7 +155,8 @@ pub fn remove(path: &Path) -> io::Result<()> {
 }
 
 /// Renames and then deletes the file, folder or link at `path`, if there is one, so that an
-/// interrupted deletion leaves nothing that looks complete. The target of a link is unchanged.
+/// interrupted deletion leaves nothing that looks complete. What [stays] in its place is deleted
+/// there. The target of a link is unchanged.
 ///
 /// # Errors
 /// If it cannot be deleted.
@@ -163,9 +164,37 @@ pub fn discard(path: &Path) -> io::Result<()> {
     let partial = partial(path);
     remove(&partial)?;
     match fs::rename(path, &partial) {
+        Err(e) if stays(&e) => empty(path),
         Err(e) if e.kind() != ErrorKind::NotFound => Err(e),
         _ => remove(&partial),
     }
+}
+
+/// Whether `error` of a rename says that the folder cannot leave its place, although its content
+/// may be deleted: it is of a lower layer of an overlay (`EXDEV`), or a mount point (`EBUSY`).
+pub fn stays(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::CrossesDevices | ErrorKind::ResourceBusy
+    )
+}
+
+/// Deletes what is in the folder `path`, and then the folder itself, unless it is a mount point,
+/// which is left empty. Links in it are deleted, not followed.
+///
+/// # Errors
+/// If something cannot be deleted.
+pub fn empty(path: &Path) -> io::Result<()> {
+    if !fs::symlink_metadata(path)?.is_dir() {
+        return remove(path);
+    }
+    for entry in fs::read_dir(path)? {
+        remove(&entry?.path())?;
+    }
+    fs::remove_dir(path).or_else(|e| match e.kind() {
+        ErrorKind::ResourceBusy => Ok(()),
+        _ => Err(e),
+    })
 }
 
 /// Syncs the names in a folder to disk, as far as the file system can do that (see [`sync`]): many

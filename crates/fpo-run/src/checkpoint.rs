@@ -9,7 +9,7 @@ mod store;
 
 pub use store::Checkpoints;
 
-use fpo_files::{CONVERTED, is_crlf, one_line, quoted, read_capped};
+use fpo_files::{CONVERTED, is_crlf, one_line, quoted, read_capped, remedy};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::io;
@@ -110,7 +110,7 @@ pub enum CheckpointError {
         source: io::Error,
     },
     /// Reading failed.
-    #[error("cannot read checkpoint {}: {source}", quoted(path))]
+    #[error("cannot read checkpoint {}: {source}{}", quoted(path), remedy(source))]
     Read {
         /// The file or folder.
         path: PathBuf,
@@ -145,6 +145,18 @@ pub enum CheckpointError {
         /// What differs.
         reason: String,
     },
+}
+
+impl CheckpointError {
+    /// Whether the checkpoint may be whole, although this user, or this version of the program,
+    /// cannot read it.
+    pub(crate) fn may_be_whole(&self) -> bool {
+        match self {
+            Self::Version { .. } => true,
+            Self::Read { source, .. } => source.kind() == io::ErrorKind::PermissionDenied,
+            _ => false,
+        }
+    }
 }
 
 /// A checkpoint whose manifest is valid. Its files are checked when they are read.

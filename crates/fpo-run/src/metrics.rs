@@ -17,6 +17,15 @@ use tensorboard::EventFile;
 /// The file of a run's rows, one JSON object per line.
 pub(crate) const METRICS: &str = "metrics.jsonl";
 
+/// What a row begins with, and an event (`events.jsonl`).
+const ROW: &[u8] = b"{\"iteration\":";
+
+/// Whether an interrupted write of a row, or of an event, may have left `tail`.
+pub(crate) fn is_torn_row(tail: &[u8]) -> bool {
+    let common = tail.len().min(ROW.len());
+    tail[..common] == ROW[..common] && tail.get(common).is_none_or(u8::is_ascii_digit)
+}
+
 /// Metrics that could not be written or resumed.
 #[derive(Debug, thiserror::Error)]
 pub enum MetricsError {

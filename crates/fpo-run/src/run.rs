@@ -32,8 +32,10 @@ pub use find::{
     trained_on,
 };
 pub(crate) use folder::CHECKPOINTS;
+use folder::was_saved;
 pub use folder::{RunFolder, is_record, not_a_run};
 pub use ranks::{Resources, dismiss, follow};
+pub(crate) use restart::checkpoints_gone;
 pub use resuming::Resuming;
 pub(crate) use start::recorded_start;
 pub use start::{Taken, check_start};
@@ -44,7 +46,7 @@ use crate::config::{Config, check_continues, documented, from_documented};
 use crate::health::{Detector, Finding};
 use crate::metrics::{METRICS, MetricsWriter, lacks};
 use evaluations::Evaluations;
-pub(crate) use evaluations::{EVALUATIONS, Evaluated};
+pub(crate) use evaluations::{EVALUATIONS, Evaluated, is_torn as is_torn_evaluation};
 use events::Events;
 use fpo_env::Task;
 use fpo_learn::evaluate::{EvaluateError, Evaluation};
@@ -223,15 +225,9 @@ impl Session {
             about,
             state,
             config: trained,
-        } = Saved::newest(&folder)?;
+        } = Saved::newest(folder.path())?;
         check_continues(&config, &trained)?;
-        let task_digest = digest(task.files());
-        if task_digest != about.task_digest {
-            return Err(RunError::OtherTask {
-                folder: folder.path().to_owned(),
-                task: config.task,
-            });
-        }
+        let task_digest = same_task(folder.path(), task.as_ref(), &about)?;
         let mut config = config.resolved();
         config.init.digest.clone_from(&trained.init.digest);
         let start = start::recorded(&config, &folder, task.as_ref())?;
@@ -249,32 +245,11 @@ impl Session {
             }
             .into());
         }
-        if let Some(reached) = about.evaluation.filter(|mean| config.train.stops_at(*mean)) {
-            return Err(RunError::Reached {
-                folder: folder.path().to_owned(),
-                reached,
-                stop_at: config.train.stop_at,
-                steps: about.env_steps,
-            });
-        }
-        if trainer.iteration() >= trainer.total_iterations() {
-            let per_iteration = trained.env.transitions() as u64;
-            if trainer.iteration() < trained.train.steps.div_ceil(per_iteration) {
-                return Err(RunError::Shortened {
-                    folder: folder.path().to_owned(),
-                    asked: config.train.steps,
-                    steps: about.env_steps,
-                    planned: trained.train.steps,
-                });
-            }
-            return Err(RunError::Complete {
-                folder: folder.path().to_owned(),
-                steps: about.env_steps,
-            });
-        }
+        has_ended(folder.path(), &config, &trained, &about)?;
         let evaluation = |found: Option<Checkpoint>| found.and_then(|c| c.about().evaluation);
         let best = evaluation(Checkpoints::best(&folder.checkpoints())?);
         let best_healthy = evaluation(Checkpoints::best_healthy(&folder.checkpoints())?);
+        folder.held()?;
         let metrics = MetricsWriter::resume(folder.path(), about.iteration)?;
         let begins = metrics.order().begins();
         let (evaluations, evaluated) = Evaluations::resume(&folder, about.iteration, begins)?;
@@ -390,6 +365,20 @@ impl Session {
         stop: &AtomicBool,
         observer: &mut dyn Observer,
     ) -> Result<Outcome, RunError> {
+        let outcome = self.train(stop, observer);
+        if let Err(RunError::Io { .. } | RunError::Metrics(_) | RunError::Checkpoint(_)) = outcome {
+            // The cause, if a file is gone because its folder is.
+            self.folder.held()?;
+        }
+        outcome
+    }
+
+    /// As [`Session::run`].
+    fn train(
+        &mut self,
+        stop: &AtomicBool,
+        observer: &mut dyn Observer,
+    ) -> Result<Outcome, RunError> {
         let total = self.trainer.total_iterations();
         while self.trainer.iteration() < total {
             if stop.load(Ordering::Relaxed) {
@@ -452,6 +441,7 @@ impl Session {
                     continue;
                 }
             };
+            self.folder.held()?;
             let last = self.trainer.iteration() == total;
             let evaluation = evaluation.map(|evaluation| {
                 self.evaluations.write(&row, &evaluation)?;
@@ -521,6 +511,7 @@ impl Session {
             rollbacks: self.trainer.rollbacks(),
             finding,
         };
+        self.folder.held()?;
         self.events.write(&event)?;
         observer.found(&event);
         Ok(())
@@ -553,6 +544,7 @@ impl Session {
         evaluation: Option<f64>,
         observer: &mut dyn Observer,
     ) -> Result<(), RunError> {
+        self.folder.held()?;
         // A checkpoint must never be newer than the records up to it, nor than the directory
         // entries of their files.
         self.metrics.flush()?;
@@ -658,27 +650,16 @@ struct Saved {
 }
 
 impl Saved {
-    fn newest(folder: &RunFolder) -> Result<Self, RunError> {
-        let all = Checkpoints::list(&folder.checkpoints())?;
+    /// The newest of the run in `folder`.
+    fn newest(folder: &Path) -> Result<Self, RunError> {
+        let all = Checkpoints::list(&folder.join(CHECKPOINTS))?;
         let Some((path, older)) = all.split_last() else {
             return Err(RunError::NoCheckpoint {
-                folder: folder.path().to_owned(),
+                folder: folder.to_owned(),
             });
         };
-        let (about, state, config) = read_whole(path).map_err(|source| {
-            let older = older.iter().rev().find(|path| read_whole(path).is_ok());
-            match (older, source) {
-                // Do not suggest deleting it if another version of the program can read it.
-                (None, source) | (_, source @ CheckpointError::Version { .. }) => {
-                    RunError::Checkpoint(source)
-                }
-                (Some(older), source) => RunError::NewestDamaged {
-                    source,
-                    newest: path.clone(),
-                    older: older.clone(),
-                },
-            }
-        })?;
+        let (about, state, config) =
+            read_whole(path).map_err(|source| unusable(source, path, older))?;
         let origin = fpo_files::quoted(&path.join(CONFIG));
         Ok(Self {
             config: from_documented(&String::from_utf8_lossy(&config), &origin)?,
@@ -686,6 +667,84 @@ impl Saved {
             about,
             state,
         })
+    }
+}
+
+/// Whether the run in `folder` has come to its end by the settings `config`, which are the recorded
+/// ones with changes. Nothing is written, and it need not be locked.
+///
+/// # Errors
+/// [`RunError::Complete`] or [`RunError::Reached`] if it has; others as [`Session::resume`].
+pub fn ended(folder: &Path, config: &Config, task: &dyn Task) -> Result<(), RunError> {
+    let newest = Saved::newest(folder)?;
+    check_continues(config, &newest.config)?;
+    same_task(folder, task, &newest.about)?;
+    has_ended(folder, config, &newest.config, &newest.about)
+}
+
+/// Fails if a run of the settings `config`, saved with `trained`, has ended at that checkpoint.
+fn has_ended(
+    folder: &Path,
+    config: &Config,
+    trained: &Config,
+    about: &CheckpointInfo,
+) -> Result<(), RunError> {
+    let (folder, steps) = (folder.to_owned(), about.env_steps);
+    if let Some(reached) = about.evaluation.filter(|mean| config.train.stops_at(*mean)) {
+        return Err(RunError::Reached {
+            folder,
+            reached,
+            stop_at: config.train.stop_at,
+            steps,
+        });
+    }
+    let total = |config: &Config| {
+        let per_iteration = config.env.transitions() as u64;
+        config.train.steps.div_ceil(per_iteration)
+    };
+    if about.iteration < total(config) {
+        return Ok(());
+    }
+    Err(match about.iteration < total(trained) {
+        true => RunError::Shortened {
+            folder,
+            asked: config.train.steps,
+            steps,
+            planned: trained.train.steps,
+        },
+        false => RunError::Complete { folder, steps },
+    })
+}
+
+/// The digest of the task's files, if they are those of the checkpoint.
+fn same_task(
+    folder: &Path,
+    task: &dyn Task,
+    about: &CheckpointInfo,
+) -> Result<Option<String>, RunError> {
+    let files = digest(task.files());
+    match files == about.task_digest {
+        true => Ok(files),
+        false => Err(RunError::OtherTask {
+            folder: folder.to_owned(),
+            task: about.task.clone(),
+        }),
+    }
+}
+
+/// Why the `newest` checkpoint cannot be used, and what to do, which depends on the `older` ones.
+pub(crate) fn unusable(source: CheckpointError, newest: &Path, older: &[PathBuf]) -> RunError {
+    // Do not suggest to move it away if it is whole.
+    if source.may_be_whole() {
+        return RunError::Checkpoint(source);
+    }
+    match older.iter().rev().find(|path| read_whole(path).is_ok()) {
+        None => RunError::OnlyDamaged { source },
+        Some(older) => RunError::NewestDamaged {
+            source,
+            newest: newest.to_owned(),
+            older: older.clone(),
+        },
     }
 }
 

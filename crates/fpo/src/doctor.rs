@@ -20,7 +20,7 @@ pub(crate) fn run(args: &args::Doctor, tasks: &Tasks) -> Result<(), Failure> {
     let record = RunRecord::read(&run)?;
     let mut findings = examine(&record);
     let damages = [
-        machine::damage(&run).map(|damage| (damage, "move it away to resume without it")),
+        machine::damage(&run),
         other_task(&run, &record, tasks).map(|damage| (damage, "undo the change")),
     ];
     for (damage, remedy) in damages.into_iter().flatten() {

@@ -93,8 +93,19 @@ impl From<PolicyError> for Failure {
     }
 }
 
+/// An error and its causes in one line. Some say their cause themselves; it is not said twice.
+pub(crate) fn causes(error: &anyhow::Error) -> String {
+    let mut line = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !line.contains(&cause) {
+            line += &format!(": {cause}");
+        }
+    }
+    line
+}
+
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
-        Self::runtime(format!("{error:#}"))
+        Self::runtime(causes(&error))
     }
 }

@@ -2,13 +2,14 @@
 //! training, so errors of writing a line are not reported at once.
 
 use crate::failure::Failure;
-use fpo_files::{is_hidden, quoted};
+use fpo_files::{PARTIAL, is_hidden, quoted, rename_over, sync, sync_folder};
 use fpo_run::run::is_record;
 use std::fmt::{self, Write as _};
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write, stderr, stdout};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use tempfile::TempPath;
 
 /// The first error of writing a result to standard output, for [`check_written`].
 static WRITE_ERROR: OnceLock<String> = OnceLock::new();
@@ -170,9 +171,10 @@ fn is_ours(bytes: &[u8]) -> bool {
     marks.any(|mark| bytes.windows(mark.len()).any(|part| part == mark))
 }
 
-/// Writes a whole file. A path that the user gave (`asked`) is written directly, even if it is a
-/// link or `/dev/stdout`. The default path may be in an untrusted folder, so the file replaces what
-/// is there, unless that is [foreign](refuse_foreign), without following links.
+/// Writes a whole file, or leaves what is there as it is. A path that the user gave (`asked`) may
+/// be a link, whose target is replaced, or lead to no file, such as `/dev/stdout`. The default path
+/// may be in an untrusted folder, so the file replaces what is there, unless that is
+/// [foreign](refuse_foreign), without following links.
 pub(crate) fn save(path: &Path, asked: bool, bytes: &[u8]) -> Result<(), Failure> {
     match asked {
         true => check_place(path)?,
@@ -183,24 +185,113 @@ pub(crate) fn save(path: &Path, asked: bool, bytes: &[u8]) -> Result<(), Failure
         let mut out = stdout().lock();
         out.write_all(bytes).and_then(|()| out.flush())
     } else if asked {
-        fs::write(path, bytes)
+        replace_named(path, bytes)
     } else {
         fpo_files::replace(path, bytes)
     };
     written.map_err(|e| unwritable(path, &e))
 }
 
+/// Replaces the file that `path` leads to, over links, by a new one with the same permissions; what
+/// else may have the old one by another name keeps it. A pipe or a device is written to.
+fn replace_named(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let Some(file) = file_of(path) else {
+        return fs::write(path, bytes);
+    };
+    let there = fs::metadata(&file).ok();
+    if there.is_some() {
+        // One that may not be written to is not replaced either.
+        File::options().append(true).open(&file)?;
+    }
+    let (mut new, temporary) = temporary_beside(&file, PARTIAL)?;
+    new.write_all(bytes)?;
+    if let Some(there) = there {
+        // A file system without permissions has none to keep.
+        let _ = new.set_permissions(there.permissions());
+    }
+    sync(&new)?;
+    put(temporary, &file)
+}
+
+/// Where the regular file is, or is to be, that `path` leads to over links; none if it leads to
+/// something else, or to a file that is open already.
+fn file_of(path: &Path) -> Option<PathBuf> {
+    const MOST_LINKS: usize = 40;
+    if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+        return None;
+    }
+    let mut file = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        if ["/proc", "/dev/fd"]
+            .iter()
+            .any(|open| file.starts_with(open))
+        {
+            return None;
+        }
+        match fs::read_link(&file) {
+            Ok(target) => file = folder_of(&file).join(target),
+            Err(_) => break,
+        }
+    }
+    Some(file)
+}
+
+/// A new, hidden file in the folder of `path`, whose name begins with `prefix`, deleted when its
+/// path is dropped; with the permissions of a new file.
+///
+/// # Errors
+/// The system's error alone, without the name.
+pub(crate) fn temporary_beside(path: &Path, prefix: &str) -> io::Result<(File, TempPath)> {
+    let mut why = None;
+    let made = tempfile::Builder::new()
+        .prefix(prefix)
+        .suffix(".tmp")
+        .make_in(folder_of(path), |path| {
+            File::create_new(path).inspect_err(|error| why = error.raw_os_error())
+        });
+    let made = made.map_err(|error| why.map_or(error, io::Error::from_raw_os_error));
+    made.map(tempfile::NamedTempFile::into_parts)
+}
+
+/// Gives a complete temporary file its name; a file of that name is replaced.
+///
+/// # Errors
+/// If it cannot be renamed.
+pub(crate) fn put(temporary: TempPath, path: &Path) -> io::Result<()> {
+    rename_over(&temporary, path)?;
+    // There is nothing of this name to delete any more.
+    let _ = temporary.keep();
+    sync_folder(folder_of(path))
+}
+
+/// The folder that contains `path`.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
 /// Why the file at `path`, which the user chose, cannot be written.
 pub(crate) fn unwritable(path: &Path, error: &io::Error) -> Failure {
     let message = format!("cannot write {}: {error}", quoted(path));
-    match error.kind() {
-        ErrorKind::NotFound
-        | ErrorKind::NotADirectory
-        | ErrorKind::IsADirectory
-        | ErrorKind::InvalidFilename
-        | ErrorKind::PermissionDenied => Failure::input(message),
-        _ => Failure::runtime(message),
+    match is_of_the_place(error) {
+        true => Failure::input(message),
+        false => Failure::runtime(message),
     }
+}
+
+/// Whether `error` of writing says that a file cannot be where the user wants it, rather than that
+/// the disk failed.
+pub(crate) fn is_of_the_place(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::NotFound
+            | ErrorKind::NotADirectory
+            | ErrorKind::IsADirectory
+            | ErrorKind::InvalidFilename
+            | ErrorKind::PermissionDenied
+    )
 }
 
 /// Text that may come from an untrusted file, with terminal control characters and invisible ones

@@ -1,20 +1,23 @@
 //! `fpo play`.
 
 use crate::args;
-use crate::failure::{Done, Failure};
-use crate::output::{log, print, refuse_foreign};
+use crate::failure::{Done, Failure, causes};
+use crate::output::{is_of_the_place, log, print, refuse_foreign};
 use crate::policy::{Loaded, folder_of_results, load};
 use crate::tasks::Tasks;
 use crate::video::{Format, Video};
 use crate::{format, interrupt};
 use fpo_files::quoted;
 use fpo_learn::evaluate::{Noise, play};
+use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
 /// Films a policy.
 pub(crate) fn run(args: &args::Play, tasks: &Tasks) -> Result<Done, Failure> {
+    // First, since a policy of a large task takes a while to load.
+    let stop = interrupt::stop_flag("stopping")?;
     let out = args
         .out
         .clone()
@@ -24,7 +27,6 @@ pub(crate) fn run(args: &args::Play, tasks: &Tasks) -> Result<Done, Failure> {
         refuse_foreign(&out)?;
     }
     let loaded = load(&args.of, args.task.as_deref(), tasks)?;
-    let mut stop = None;
     // GIFs are for web pages: half the frame rate gives half the size.
     let max_fps = if kind == Format::Gif { 25.0 } else { 60.0 };
     let take = Take {
@@ -37,19 +39,17 @@ pub(crate) fn run(args: &args::Play, tasks: &Tasks) -> Result<Done, Failure> {
         noise: args.noise.into(),
         camera: args.camera.as_deref(),
     };
-    let filmed = film(&loaded, &take, |done, frames| {
-        if done == 0 && stop.is_none() {
-            stop = Some(interrupt::stop_flag("stopping")?);
+    let mut begun = false;
+    let filmed = film(&loaded, &take, |_, frames| {
+        if !begun {
+            begun = true;
             log(&format!(
                 "filming {} ({}), {frames} frames",
                 loaded.policy.task(),
                 quoted(&loaded.source)
             ));
         }
-        match &stop {
-            Some(stop) => Ok(!stop.load(Ordering::Relaxed)),
-            None => Ok(true),
-        }
+        Ok(!stop.load(Ordering::Relaxed))
     })?;
     let Some(filmed) = filmed else {
         log("stopped; no film was written");
@@ -122,8 +122,12 @@ pub(crate) fn film(
             true => Failure::input(error),
             false => Failure::runtime(error),
         })?;
-    let mut video = Video::create(take.out, take.width, take.height, fps)
-        .map_err(|e| Failure::input(format!("{e:#}")))?;
+    let mut video = Video::create(take.out, take.width, take.height, fps).map_err(|e| {
+        match e.downcast_ref::<io::Error>() {
+            Some(error) if !is_of_the_place(error) => Failure::runtime(causes(&e)),
+            _ => Failure::input(causes(&e)),
+        }
+    })?;
     if !proceed(0, frames)? {
         return Ok(None);
     }

@@ -15,7 +15,7 @@ use fpo_learn::trainer::TrainError;
 use fpo_run::checkpoint::Checkpoints;
 use fpo_run::config::{self, Config, LearningPrecision};
 use fpo_run::run::{
-    Outcome, Resources, Resuming, RunError, RunFolder, Session, another, check_start,
+    Outcome, Resources, Resuming, RunError, RunFolder, Session, another, check_start, ended,
     is_checkpoint, run_of,
 };
 use std::path::{Component, Path, PathBuf};
@@ -240,9 +240,11 @@ fn resume_or_start(
         let begun = begin_in(place(args), task, config, resources)?;
         return Ok(Some(begun));
     }
-    let locked = RunFolder::open(&folder)?;
-    machine::check(locked.path())?;
-    let recorded = config::load_recorded(&locked.config(), &[])?;
+    let locked = match RunFolder::open(&folder) {
+        Err(error) if !error.is_unwritable() => return Err(error.into()),
+        locked => locked,
+    };
+    let recorded = config::load_recorded(&folder.join("config.toml"), &[])?;
     if config.train.precision == LearningPrecision::Auto {
         // Machine-dependent choices were resolved when the run started.
         config.train.precision = recorded.train.precision;
@@ -251,7 +253,18 @@ fn resume_or_start(
         config.init.digest.clone_from(&recorded.init.digest);
     }
     let changes = config::differences(&config, &recorded)?;
-    match Session::resume(locked, config, task, resources) {
+    let resumed = match locked {
+        Ok(locked) => {
+            machine::check(locked.path())?;
+            Session::resume(locked, config, task, resources)
+        }
+        // Nothing can be written there, and nothing needs to be if the run is complete.
+        Err(unwritable) => Err(match ended(&folder, &config, task.as_ref()) {
+            Err(end @ (RunError::Complete { .. } | RunError::Reached { .. })) => end,
+            _ => unwritable,
+        }),
+    };
+    match resumed {
         Err(RunError::Complete { steps, .. }) => {
             print(&format!(
                 "{} is complete ({} environment steps); there is nothing to do",
@@ -507,6 +520,8 @@ fn failed(error: RunError, session: &Session, program: &str, ranks: usize) -> Fa
     let hint = match session.last_saved() {
         // A collapsed run has already been rolled back to it.
         Some(_) if matches!(error, RunError::Collapsed { .. }) => String::new(),
+        // There is nothing of the run at its path any longer.
+        Some(_) if matches!(error, RunError::Moved { .. }) => String::new(),
         Some(checkpoint) => format!("; the last good checkpoint is {}", quoted(checkpoint)),
         None if diverged => format!(
             "; there is no checkpoint yet, and `{}` begins another run with other settings",

@@ -10,8 +10,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use fpo_env::Picture;
-use fpo_files::{quoted, rename_over, sync};
-use tempfile::NamedTempFile;
+use fpo_files::{quoted, sync};
+use tempfile::TempPath;
+
+use crate::output::{put, temporary_beside};
 
 /// The film formats of this program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +36,7 @@ impl Format {
         match ending.as_deref() {
             Some("mp4") => Ok(Self::Mp4),
             Some("gif") => Ok(Self::Gif),
-            _ => bail!("`{}` is neither a .mp4 nor a .gif file", quoted(path)),
+            _ => bail!("{} is neither a .mp4 nor a .gif file", quoted(path)),
         }
     }
 
@@ -55,12 +57,14 @@ impl Format {
 pub struct Video {
     encoder: Encoder,
     path: PathBuf,
+    /// Deleted when dropped.
+    temporary: TempPath,
     width: u32,
     height: u32,
     frames: u64,
 }
 
-type Output = BufWriter<NamedTempFile>;
+type Output = BufWriter<File>;
 
 /// The two encoders behind one interface.
 enum Encoder {
@@ -105,17 +109,20 @@ impl Video {
         let format = Format::from_path(path)?;
         if !(fps > 0.0 && fps <= format.max_fps()) {
             bail!(
-                "`{}` can show more than 0 and at most {} frames a second, not {fps}",
+                "{} can show more than 0 and at most {} frames a second, not {fps}",
                 quoted(path),
                 format.max_fps()
             );
         }
-        let output = BufWriter::new(temporary_beside(path)?);
+        let (file, temporary) =
+            temporary_beside(path, ".film-").with_context(|| cannot_write(path))?;
+        let output = BufWriter::new(file);
         let encoder =
             Encoder::new(format, output, width, height, fps).with_context(|| cannot_write(path))?;
         Ok(Self {
             encoder,
             path: path.to_owned(),
+            temporary,
             width,
             height,
             frames: 0,
@@ -157,67 +164,50 @@ impl Video {
         let Self {
             encoder,
             path,
+            temporary,
             frames,
             ..
         } = self;
         if frames == 0 {
-            bail!("`{}` would be a film without a frame", quoted(&path));
+            bail!("{} would be a film without a frame", quoted(&path));
         }
         let save = || -> Result<()> {
             let file = encoder
                 .finish()?
                 .into_inner()
                 .map_err(|error| error.into_error())?;
-            sync(file.as_file())?;
-            // Deleted when dropped, unless it has its name by then.
-            let temporary = file.into_temp_path();
-            rename_over(&temporary, &path)?;
-            // There is nothing of this name to delete any more.
-            let _ = temporary.keep();
-            Ok(())
+            sync(&file)?;
+            drop(file);
+            Ok(put(temporary, &path)?)
         };
         save().with_context(|| cannot_write(&path))
     }
 }
 
 fn cannot_write(path: &Path) -> String {
-    format!("cannot write `{}`", quoted(path))
-}
-
-/// A hidden temporary file in the folder of `path`, deleted when dropped, with the permissions of a
-/// new file.
-fn temporary_beside(path: &Path) -> Result<NamedTempFile> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    tempfile::Builder::new()
-        .prefix(".film-")
-        .suffix(".tmp")
-        .make_in(folder, |path| File::create_new(path))
-        .with_context(|| cannot_write(path))
+    format!("cannot write {}", quoted(path))
 }
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
+    use crate::failure::causes;
 
     /// `/dev/full` simulates a full disk: it opens, but nothing can be written.
     #[test]
     fn a_full_disk_is_one_line() {
         let folder = tempfile::tempdir().unwrap();
         for (name, format) in [("a.mp4", Format::Mp4), ("a.gif", Format::Gif)] {
-            let (file, at) = temporary_beside(&folder.path().join(name))
-                .unwrap()
-                .into_parts();
+            let (file, temporary) = temporary_beside(&folder.path().join(name), ".film-").unwrap();
             drop(file);
             let full = File::options().write(true).open("/dev/full").unwrap();
-            let output = BufWriter::new(NamedTempFile::from_parts(full, at));
+            let output = BufWriter::new(full);
             let path = folder.path().join(name);
             let encoder = Encoder::new(format, output, 256, 256, 25.0).unwrap();
             let mut video = Video {
                 encoder,
                 path,
+                temporary,
                 width: 256,
                 height: 256,
                 frames: 0,
@@ -232,11 +222,9 @@ mod tests {
                 .frame(&picture)
                 .and_then(|()| video.finish())
                 .unwrap_err();
-            let line = format!("{error:#}");
-            assert!(
-                line.contains(name) && line.contains("No space left on device"),
-                "{line}"
-            );
+            let line = causes(&error);
+            assert!(line.contains(name), "{line}");
+            assert_eq!(line.matches("No space left on device").count(), 1, "{line}");
             assert!(!line.contains('\n'), "{line}");
         }
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);

@@ -35,14 +35,26 @@ impl Checkpoints {
             path: folder.to_owned(),
             source,
         };
-        if fs::symlink_metadata(folder).is_ok_and(|there| there.is_symlink()) {
-            let why = "it is a link, and a run writes and deletes in its own folder only; link the \
-                run's whole folder instead";
-            return Err(unreadable(io::Error::new(io::ErrorKind::InvalidInput, why)));
-        }
+        Self::refuse_link(folder)?;
         fs::create_dir_all(folder).map_err(unreadable)?;
         store.sweep().map_err(unreadable)?;
         Ok(store)
+    }
+
+    /// Fails if the folder of checkpoints is a link.
+    ///
+    /// # Errors
+    /// That it is one.
+    pub(crate) fn refuse_link(folder: &Path) -> Result<(), CheckpointError> {
+        if !fs::symlink_metadata(folder).is_ok_and(|there| there.is_symlink()) {
+            return Ok(());
+        }
+        let why = "it is a link, and a run writes and deletes in its own folder only; link the \
+            run's whole folder instead";
+        Err(CheckpointError::Read {
+            path: folder.to_owned(),
+            source: io::Error::new(io::ErrorKind::InvalidInput, why),
+        })
     }
 
     /// The checkpoints of `folder` from oldest to newest, without changing anything; none if the

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::config::ConfigError;
 use crate::run::RunError;
-use fpo_files::{count, number, quoted};
+use fpo_files::{count, number, quoted, remedy};
 use fpo_learn::trainer::OF_CRITIC;
 use std::path::Path;
 
@@ -50,14 +50,48 @@ pub fn examine(record: &RunRecord) -> Vec<Finding> {
     found
 }
 
-/// A checkpoint that cannot be read.
-pub(super) fn damaged_checkpoint(error: &str) -> Finding {
+/// The newest checkpoint cannot be used, with what resuming says of it.
+pub(super) fn unusable_checkpoint(error: &RunError) -> Finding {
+    let advice = match error {
+        RunError::NewestDamaged { .. } => {
+            "move it out of its folder, so that the run resumes from an earlier one".to_owned()
+        }
+        RunError::OnlyDamaged { .. } => "the run cannot be resumed, since there is no earlier \
+            one that is valid; put back a copy of it, or begin a new run"
+            .to_owned(),
+        _ => "the run cannot be resumed until it can be read".to_owned(),
+    };
+    let statement = match error {
+        RunError::NewestDamaged { source, .. } | RunError::OnlyDamaged { source } => {
+            source.to_string()
+        }
+        error => error.to_string(),
+    };
+    let statement = format!("a checkpoint cannot be read: {statement}");
+    Finding::new(FindingKind::Records, Severity::Warning, statement, advice)
+}
+
+/// An older checkpoint that cannot be read; a resumed run does not need it.
+pub(super) fn unusable_older(error: &str) -> Finding {
     Finding::new(
         FindingKind::Records,
         Severity::Warning,
         format!("a checkpoint cannot be read: {error}"),
-        "move it out of its folder, so that the run resumes from an earlier one",
+        "the run resumes from a newer one; move this one out of its folder if it is of no use",
     )
+}
+
+/// What refuses a resume and says itself what to do.
+pub(super) fn refuses(error: &RunError) -> Finding {
+    let (statement, advice) = match error.to_string().split_once("; ") {
+        Some((statement, advice)) => (statement.to_owned(), advice.to_owned()),
+        None => (error.to_string(), String::new()),
+    };
+    let advice = match advice.is_empty() {
+        true => "the run cannot be resumed".to_owned(),
+        false => format!("the run cannot be resumed; {advice}"),
+    };
+    Finding::new(FindingKind::Records, Severity::Warning, statement, advice)
 }
 
 /// Settings with which the newest checkpoint does not go on.
@@ -82,7 +116,12 @@ pub(super) fn lost_start(error: &RunError) -> Finding {
         FindingKind::Records,
         Severity::Warning,
         error.to_string(),
-        "the run cannot be resumed without it; put it back",
+        match error {
+            RunError::Io { source, .. } if !remedy(source).is_empty() => {
+                "the run cannot be resumed without it"
+            }
+            _ => "the run cannot be resumed without it; put it back",
+        },
     )
 }
 

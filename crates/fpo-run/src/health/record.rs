@@ -4,12 +4,13 @@ use super::limits::PRESENT;
 use super::{Detector, Finding, doctor};
 use crate::checkpoint::{Checkpoint, Checkpoints};
 use crate::config::{Config, check_continues, from_documented, load_recorded};
-use crate::metrics::{METRICS, Order, counter};
+use crate::metrics::{METRICS, Order, counter, is_torn_row};
 use crate::run::{
     CHECKPOINTS, CONFIG, EVALUATIONS, EVENTS, Evaluated, Event, LARGEST_POLICY, POLICY, RunError,
-    missing_records, not_a_run, read_whole, recorded_start,
+    checkpoints_gone, is_torn_evaluation, missing_records, not_a_run, read_whole, recorded_start,
+    unusable,
 };
-use fpo_files::{each_line, quoted};
+use fpo_files::{each_line_or_torn, quoted};
 use fpo_learn::trainer::{EXTRAS, Row};
 use fpo_nn::Moments;
 use fpo_policy::Policy;
@@ -125,7 +126,7 @@ pub struct NormalizerState {
 /// If the metrics cannot be read.
 pub fn each_row(folder: &Path, mut read: impl FnMut(Recorded)) -> Result<(), RunError> {
     let path = folder.join(METRICS);
-    let each = each_line(&path, |line| {
+    let each = each_line_or_torn(&path, is_torn_row, |line| {
         read(Recorded::parse(line)?);
         Ok(())
     });
@@ -186,7 +187,8 @@ impl Records {
         damaged(&metrics, self.wrong.or(cut));
         let path = folder.join(EVALUATIONS);
         let mut evaluated = Evaluated::between(self.order.begins(), self.until.unwrap_or(u64::MAX));
-        let each = each_line(&path, |line| evaluated.next(line).map(drop));
+        let next = |line: &[u8]| evaluated.next(line).map(drop);
+        let each = each_line_or_torn(&path, is_torn_evaluation, next);
         match each.map_err(|error| RunError::of_lines("read", &path, error)) {
             Err(RunError::Damaged { path, line, reason }) => damaged(&path, Some((line, reason))),
             Err(error) => return Err(error),
@@ -294,7 +296,7 @@ impl RunRecord {
         })?;
         let damage = records.end(folder)?;
         let (mut events, path) = (VecDeque::new(), folder.join(EVENTS));
-        let each = each_line(&path, |line| {
+        let each = each_line_or_torn(&path, is_torn_row, |line| {
             if events.len() == MOST_EVENTS {
                 events.pop_front();
             }
@@ -315,11 +317,14 @@ impl RunRecord {
 
     /// Checks what a resumed run begins with: the newest checkpoint as a whole, the settings with
     /// which that was trained, and what the run itself began with.
-    fn check_resumes(&mut self, folder: &Path, newest: &Path) {
+    fn check_resumes(&mut self, folder: &Path, newest: &Path, older: &[PathBuf]) {
         let found = match read_whole(newest) {
             // The run itself may have deleted it in the meantime.
             Err(_) if !newest.exists() => None,
-            Err(error) => Some(doctor::damaged_checkpoint(&error.to_string())),
+            Err(error) => {
+                let error = unusable(error, newest, older);
+                Some(doctor::unusable_checkpoint(&error))
+            }
             Ok((_, _, trained)) => {
                 let origin = quoted(&newest.join(CONFIG));
                 let trained = from_documented(&String::from_utf8_lossy(&trained), &origin);
@@ -333,9 +338,19 @@ impl RunRecord {
     }
 
     fn read_checkpoints(&mut self, folder: &Path) -> Result<(), RunError> {
-        let all = Checkpoints::list(&folder.join(CHECKPOINTS))?;
-        if let Some(newest) = all.last() {
-            self.check_resumes(folder, newest);
+        let checkpoints = folder.join(CHECKPOINTS);
+        let link = Checkpoints::refuse_link(&checkpoints).err();
+        let link = link.map(|error| doctor::refuses(&error.into()));
+        self.damage.extend(link);
+        let all = Checkpoints::list(&checkpoints)?;
+        match all.split_last() {
+            Some((newest, older)) => self.check_resumes(folder, newest, older),
+            None => {
+                let last = self.rows.last().map_or(0, Metrics::iteration);
+                let gone = checkpoints_gone(folder, &self.config, last);
+                let gone = gone.map(|error| doctor::refuses(&error));
+                self.damage.extend(gone);
+            }
         }
         let ends = [all.first(), all.last().filter(|_| all.len() > 1)];
         for path in ends.into_iter().flatten() {
@@ -355,7 +370,7 @@ impl RunRecord {
                 Err(_) if !path.exists() => {}
                 // The newest was read before.
                 Err(_) if Some(path) == all.last() => {}
-                Err(error) => self.damage.push(doctor::damaged_checkpoint(&error)),
+                Err(error) => self.damage.push(doctor::unusable_older(&error)),
             }
         }
         Ok(())

@@ -1,13 +1,13 @@
 //! `metrics.jsonl`: one row per line.
 
-use fpo_files::{Cut, LineError, create_anew, sync};
+use fpo_files::{Cut, LineError, create_anew, still_at, sync};
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{METRICS, MetricsError, Order, Row, counter, io_error};
+use super::{METRICS, MetricsError, Order, Row, counter, io_error, is_torn_row};
 
 /// The file, open at its end.
 pub(super) struct JsonLines {
@@ -27,12 +27,17 @@ impl JsonLines {
         let line = serde_json::to_string(row)
             .map(|line| line + "\n")
             .map_err(Into::into);
-        line.and_then(|line| self.file.write_all(line.as_bytes()))
-            .map_err(io_error(&self.path))
+        line.and_then(|line| {
+            still_at(&self.file, &self.path)?;
+            self.file.write_all(line.as_bytes())
+        })
+        .map_err(io_error(&self.path))
     }
 
     pub(super) fn sync(&mut self) -> Result<(), MetricsError> {
-        sync(&self.file).map_err(io_error(&self.path))
+        still_at(&self.file, &self.path)
+            .and_then(|()| sync(&self.file))
+            .map_err(io_error(&self.path))
     }
 }
 
@@ -51,7 +56,7 @@ impl Resumption {
     pub(super) fn prepare(run_dir: &Path, iteration: u64) -> Result<Self, MetricsError> {
         let path = run_dir.join(METRICS);
         let (mut env_steps, mut order) = (0, Order::until(iteration));
-        let cut = Cut::prepare(&path, "", |line| {
+        let cut = Cut::prepare(&path, "", is_torn_row, |line| {
             let row = Position::of(line)?;
             let counts = order.next(row.iteration)?;
             if counts {

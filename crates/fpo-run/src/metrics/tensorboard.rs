@@ -12,6 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crc::{CRC_32_ISCSI, Crc};
 
 use super::{MetricsError, Row, io_error};
+use fpo_files::{still_at, sync};
 use fpo_learn::trainer::EXTRAS;
 
 const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
@@ -112,7 +113,9 @@ impl EventFile {
     }
 
     pub(super) fn sync(&mut self) -> Result<(), MetricsError> {
-        fpo_files::sync(&self.file).map_err(io_error(&self.path))
+        still_at(&self.file, &self.path)
+            .and_then(|()| sync(&self.file))
+            .map_err(io_error(&self.path))
     }
 
     /// Appends an event with the current time, in one write, so that a reader never sees part of a
@@ -130,7 +133,9 @@ impl EventFile {
         record.extend(masked_crc(&length).to_le_bytes());
         record.extend(&event.0);
         record.extend(masked_crc(&event.0).to_le_bytes());
-        self.file.write_all(&record).map_err(io_error(&self.path))
+        still_at(&self.file, &self.path)
+            .and_then(|()| self.file.write_all(&record))
+            .map_err(io_error(&self.path))
     }
 }
 

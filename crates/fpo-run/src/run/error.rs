@@ -4,7 +4,7 @@ use super::{CONFIG, task_file};
 use crate::checkpoint::CheckpointError;
 use crate::config::ConfigError;
 use crate::metrics::MetricsError;
-use fpo_files::{LineError, count, number, quoted};
+use fpo_files::{LineError, count, number, quoted, remedy};
 use fpo_learn::trainer::TrainError;
 use fpo_policy::PolicyError;
 use std::io::{self, ErrorKind};
@@ -57,6 +57,14 @@ pub enum RunError {
     InUse {
         /// The folder.
         folder: PathBuf,
+    },
+    /// The folder that the run had locked is not at its path any longer.
+    #[error("{}", moved(folder, now.as_deref()))]
+    Moved {
+        /// Where it was.
+        folder: PathBuf,
+        /// Where it is now, if that is known.
+        now: Option<PathBuf>,
     },
     /// The run has no checkpoint yet.
     #[error(
@@ -117,9 +125,9 @@ pub enum RunError {
     },
     /// The run had a checkpoint, or has trained further than to its first, but has none.
     #[error(
-        "{} has no checkpoint to resume from, but had some, and metrics up to iteration \
-        {iteration}: its checkpoints were moved or deleted; put them back, or begin another run \
-        with --name or --out",
+        "{} has no checkpoint, but had some, and metrics up to iteration {iteration}: its \
+        checkpoints were moved or deleted; put them back, or begin another run with --name or \
+        --out",
         quoted(folder)
     )]
     CheckpointsGone {
@@ -161,6 +169,15 @@ pub enum RunError {
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
+    },
+    /// The newest checkpoint cannot be used, and there is no other that can.
+    #[error(
+        "{source}; there is no earlier one that is valid: put back a copy of it, or begin another \
+        run with --name or --out"
+    )]
+    OnlyDamaged {
+        /// The error of the newest.
+        source: CheckpointError,
     },
     /// The newest checkpoint cannot be used, but an earlier one can.
     #[error(
@@ -242,7 +259,11 @@ pub enum RunError {
         reason: String,
     },
     /// A file system error.
-    #[error("cannot {action} {}: {source}", quoted(path))]
+    #[error(
+        "cannot {action} {}: {source}{}",
+        quoted(path),
+        if *action == "read" { remedy(source) } else { "" }
+    )]
     Io {
         /// The attempted action.
         action: &'static str,
@@ -303,6 +324,14 @@ impl RunError {
         }
     }
 
+    /// Whether a folder could not be locked because nothing can be written there.
+    pub fn is_unwritable(&self) -> bool {
+        matches!(self, Self::Io { action: "open", source, .. } if matches!(
+            source.kind(),
+            ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied
+        ))
+    }
+
     /// Whether the error is in the user's input rather than from running.
     pub fn is_input(&self) -> bool {
         match self {
@@ -326,6 +355,7 @@ impl RunError {
             | Self::Damaged { .. }
             | Self::FailureDamaged { .. }
             | Self::NewestDamaged { .. }
+            | Self::OnlyDamaged { .. }
             | Self::Config(_) => true,
             Self::Checkpoint(error) => !matches!(error, CheckpointError::Save { .. }),
             Self::Metrics(MetricsError::Damaged { .. }) => true,
@@ -354,7 +384,10 @@ impl RunError {
                 ErrorKind::NotFound | ErrorKind::PermissionDenied => *action == CREATE,
                 _ => false,
             },
-            Self::Train(_) | Self::Collapsed { .. } | Self::NotRecorded { .. } => false,
+            Self::Train(_)
+            | Self::Moved { .. }
+            | Self::Collapsed { .. }
+            | Self::NotRecorded { .. } => false,
         }
     }
 }
@@ -383,6 +416,23 @@ fn listed(there: &[u64]) -> String {
             "there are {} … {}",
             steps(&all[..MOST / 2]),
             steps(&all[all.len() - MOST / 2..])
+        ),
+    }
+}
+
+/// That the folder of a run is not in its place any longer, and what to do.
+fn moved(folder: &Path, now: Option<&Path>) -> String {
+    let folder = quoted(folder);
+    match now.map(quoted) {
+        Some(now) => format!(
+            "{folder} is not this run's folder any longer, which was moved to {now} while the run \
+             was in progress; nothing more was written, and `fpo train --resume {now}` continues \
+             it from its last checkpoint"
+        ),
+        None => format!(
+            "{folder} is not this run's folder any longer, which was deleted or replaced, or its \
+             .lock was, while the run was in progress; nothing more was written: resume a copy of \
+             it, or begin the run again in another folder with --name or --out"
         ),
     }
 }

@@ -1,7 +1,7 @@
 //! `eval.csv`: the evaluations of a run, one line per kind of noise.
 
 use super::{RunError, RunFolder};
-use fpo_files::{Cut, shortened, sync};
+use fpo_files::{Cut, shortened, still_at, sync};
 use fpo_learn::evaluate::Evaluation;
 use fpo_learn::trainer::Row;
 use std::fs::File;
@@ -10,6 +10,19 @@ use std::path::PathBuf;
 
 pub(crate) const EVALUATIONS: &str = "eval.csv";
 const HEADER: &str = "iteration,env_steps,noise,episodes,mean,std,min,max,diverged\n";
+
+/// Whether an interrupted write of a line may have left `tail`: the header is written with the
+/// file, so it is numbers, and the kind of noise in the third place.
+pub(crate) fn is_torn(tail: &[u8]) -> bool {
+    let fields = tail.split(|byte| *byte == b',').enumerate();
+    let number = |byte: &u8| byte.is_ascii_digit() || b"+-.aefinN".contains(byte);
+    let mut fields = fields.map(|(k, field)| match k {
+        0 | 1 => field.iter().all(u8::is_ascii_digit),
+        2 => b"zero".starts_with(field) || b"random".starts_with(field),
+        _ => field.iter().all(number),
+    });
+    fields.all(|fits| fits)
+}
 
 /// The lines of the file, as they come.
 #[derive(Clone, Debug)]
@@ -71,7 +84,7 @@ pub(super) struct Evaluations {
 impl Evaluations {
     pub(super) fn create(folder: &RunFolder) -> Result<Self, RunError> {
         let path = folder.path().join(EVALUATIONS);
-        let cut = Cut::prepare(&path, HEADER, |_| Ok(false))
+        let cut = Cut::prepare(&path, HEADER, is_torn, |_| Ok(false))
             .map_err(|error| RunError::of_lines("truncate", &path, error))?;
         Self::commit(cut, folder)
     }
@@ -87,7 +100,7 @@ impl Evaluations {
     ) -> Result<(Cut, Evaluated), RunError> {
         let path = folder.path().join(EVALUATIONS);
         let mut evaluated = Evaluated::between(from, iteration);
-        let cut = Cut::prepare(&path, HEADER, |line| evaluated.next(line))
+        let cut = Cut::prepare(&path, HEADER, is_torn, |line| evaluated.next(line))
             .map_err(|error| RunError::of_lines("truncate", &path, error))?;
         Ok((cut, evaluated))
     }
@@ -119,13 +132,15 @@ impl Evaluations {
                 returns.diverged
             );
         }
-        self.file
-            .write_all(text.as_bytes())
+        still_at(&self.file, &self.path)
+            .and_then(|()| self.file.write_all(text.as_bytes()))
             .map_err(|source| self.error(source))
     }
 
     pub(super) fn flush(&mut self) -> Result<(), RunError> {
-        sync(&self.file).map_err(|source| self.error(source))
+        still_at(&self.file, &self.path)
+            .and_then(|()| sync(&self.file))
+            .map_err(|source| self.error(source))
     }
 
     fn error(&self, source: io::Error) -> RunError {

@@ -3,6 +3,7 @@
 
 use super::{RunError, RunFolder};
 use crate::health::Finding;
+use crate::metrics::is_torn_row;
 use fpo_files::{Cut, remove, sync};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -61,7 +62,8 @@ impl Events {
     ) -> Result<Cut, RunError> {
         let path = folder.path().join(EVENTS);
         let keep = |line: &[u8]| Ok(Event::parse(line)?.is_before(iteration, rollbacks));
-        Cut::prepare(&path, "", keep).map_err(|error| RunError::of_lines("truncate", &path, error))
+        Cut::prepare(&path, "", is_torn_row, keep)
+            .map_err(|error| RunError::of_lines("truncate", &path, error))
     }
 
     /// Truncates the file; deletes it if it is empty.

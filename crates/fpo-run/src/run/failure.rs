@@ -1,14 +1,16 @@
 //! The files that a failed training leaves, from which the failure can be reproduced.
 
+use super::folder::io_error;
 use super::ranks::Lead;
 use super::{CONFIG, RunError, RunFolder, STATE, Snapshot, advance};
 use crate::checkpoint::LARGEST_FILE;
 use crate::config::{Config, load_recorded};
 use fpo_env::Task;
-use fpo_files::{discard, one_line, read_capped, write_synced};
+use fpo_files::{absence, dangling, discard, one_line, read_capped, write_synced};
 use fpo_learn::trainer::{TrainError, Trainer};
 use serde::{Deserialize, Serialize};
 use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -59,17 +61,10 @@ pub(super) fn write(
     trainer: &Trainer,
     error: &TrainError,
 ) -> Result<(), RunError> {
+    folder.held()?;
     let path = folder.path().join(FAILURE);
-    let io = |action, path: &Path| {
-        let path = path.to_owned();
-        move |source| RunError::Io {
-            action,
-            path,
-            source,
-        }
-    };
-    discard(&path).map_err(io("delete", &path))?;
-    fs::create_dir(&path).map_err(io("create the folder", &path))?;
+    discard(&path).map_err(io_error("delete", &path))?;
+    fs::create_dir(&path).map_err(io_error("create the folder", &path))?;
     let report = FailureReport {
         iteration: before.iteration,
         error: error.to_string(),
@@ -86,7 +81,7 @@ pub(super) fn write(
     for (name, bytes) in files {
         if let Some(bytes) = bytes {
             let path = path.join(name);
-            write_synced(&path, bytes).map_err(io("write", &path))?;
+            write_synced(&path, bytes).map_err(io_error("write", &path))?;
         }
     }
     Ok(())
@@ -109,13 +104,24 @@ pub fn reproduce<E: From<RunError>>(
     };
     let read = |name: &str, cap: u64| {
         let path = path.join(name);
-        read_capped(&path, cap).map_err(|source| RunError::Io {
-            action: "read",
-            path,
-            source,
-        })
+        read_capped(&path, cap).map_err(io_error("read", &path))
     };
-    if !path.join(REPORT).exists() {
+    if let Some(reason) = absence(folder, "there is no such folder") {
+        return Err(RunError::NotARun {
+            folder: folder.to_owned(),
+            reason,
+        }
+        .into());
+    }
+    // A link that leads nowhere, a closed folder and the like are no lack of a failure.
+    let missing = |path: &Path| {
+        let absent = fs::metadata(path).is_err_and(|e| e.kind() == ErrorKind::NotFound);
+        absent && dangling(path).is_none()
+    };
+    if let Some(why) = dangling(&path) {
+        return Err(io_error("read", &path)(io::Error::new(ErrorKind::NotFound, why)).into());
+    }
+    if missing(&path.join(REPORT)) {
         return Err(RunError::NoFailure {
             folder: folder.to_owned(),
         }

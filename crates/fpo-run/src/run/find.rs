@@ -3,9 +3,10 @@
 use super::failure::{self, FAILURE};
 use super::folder::{CHECKPOINTS, OURS};
 use super::task_files::TASK;
-use super::{CONFIG, POLICY, RunError, RunFolder};
+use super::{CONFIG, POLICY, RunError, RunFolder, checkpoints_gone, not_a_run, was_saved};
 use crate::checkpoint::{Checkpoint, Checkpoints, MANIFEST};
 use crate::config::load_recorded;
+use crate::health::{Metrics, each_row};
 use fpo_files::{absence, quoted, read_capped};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -33,21 +34,19 @@ pub fn find_policy(path: &Path, pick: Pick) -> Result<(Vec<u8>, PathBuf), RunErr
     if path.is_file() {
         return Ok((read(path)?, path.to_owned()));
     }
-    let not_a_run = |reason: String| RunError::NotARun {
+    let refused = |reason: String| RunError::NotARun {
         folder: path.to_owned(),
         reason,
     };
     if let Some(why) = absence(path, "there is no such file or folder") {
-        return Err(not_a_run(why));
+        return Err(refused(why));
     }
     if !path.is_dir() {
-        return Err(not_a_run(
-            "it is neither a regular file nor a folder".into(),
-        ));
+        return Err(refused("it is neither a regular file nor a folder".into()));
     }
     let Some(folder) = checkpoints_of(path)? else {
         if failure::is_one(path) {
-            return Err(not_a_run(match run_containing(path) {
+            return Err(refused(match run_containing(path) {
                 Some(run) => format!("it is what the failure of {} left", quoted(&run)),
                 None => "it is what the failure of a run left".to_owned(),
             }));
@@ -61,7 +60,7 @@ pub fn find_policy(path: &Path, pick: Pick) -> Result<(Vec<u8>, PathBuf), RunErr
             return Err(no_checkpoint(path));
         }
         if let Some(why) = folder_of_runs(path) {
-            return Err(not_a_run(why));
+            return Err(refused(why));
         }
         return policy_of(Checkpoint::open(path)?);
     };
@@ -105,11 +104,24 @@ pub fn folder_of_runs(folder: &Path) -> Option<String> {
 /// The run in `folder` has no checkpoint: because it failed, or not yet.
 fn no_checkpoint(folder: &Path) -> RunError {
     let folder = folder.to_owned();
-    let task = load_recorded(&folder.join(CONFIG), &[]).map(|config| config.task);
-    match (failure::is_one(&folder.join(FAILURE)), task) {
-        (true, Ok(task)) => RunError::FailedEarly { folder, task },
-        _ => RunError::NoCheckpoint { folder },
+    let config = match load_recorded(&folder.join(CONFIG), &[]) {
+        Ok(config) => config,
+        Err(error) => {
+            return match not_a_run(&folder) {
+                Some(reason) => RunError::NotARun { folder, reason },
+                None => error.into(),
+            };
+        }
+    };
+    if failure::is_one(&folder.join(FAILURE)) && !was_saved(&folder) {
+        let task = config.task;
+        return RunError::FailedEarly { folder, task };
     }
+    let mut last = 0;
+    let read = each_row(&folder, |row| last = last.max(row.iteration()));
+    let gone = checkpoints_gone(&folder, &config, last);
+    gone.or(read.err())
+        .unwrap_or(RunError::NoCheckpoint { folder })
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, RunError> {

@@ -7,7 +7,8 @@ use super::{
 };
 use crate::metrics::METRICS;
 use fpo_files::{
-    PARTIAL, REPLACED, absence, dangling, partial, remove, replace, restore, sync_folder,
+    PARTIAL, REPLACED, absence, empty, is_at, now_at, partial, remove, replace, restore, stays,
+    sync_folder,
 };
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -113,7 +114,7 @@ pub fn is_record(path: &Path) -> bool {
 pub struct RunFolder {
     path: PathBuf,
     /// The system releases the lock when this is closed, however the process ends.
-    _lock: File,
+    lock: File,
     /// Why it is not locked, where the file system cannot lock.
     unlocked: Option<String>,
     /// Whether what was made of an earlier run is to be deleted, too.
@@ -170,7 +171,9 @@ impl RunFolder {
             return false;
         }
         let checkpoints = path.join(CHECKPOINTS);
-        if there(partial(&checkpoints)) && !there(checkpoints) {
+        // Some folders stay in their place until they are empty.
+        let gone = !there(path.join(CONFIG)) || !there(checkpoints.clone());
+        if there(partial(&checkpoints)) && gone {
             return false;
         }
         [CONFIG, CHECKPOINTS, METRICS]
@@ -224,12 +227,31 @@ impl RunFolder {
             // EOPNOTSUPP, EINVAL and others. The lock only guards against a second process.
             Err(TryLockError::Error(e)) => Some(e.to_string()),
         };
-        Ok(Self {
+        let folder = Self {
             path: path.to_owned(),
-            _lock: lock,
+            lock,
             unlocked,
             force: false,
-        })
+        };
+        // Another process may have deleted it before it was locked.
+        folder.held()?;
+        Ok(folder)
+    }
+
+    /// Fails unless its path still leads to the folder that was locked, which another program may
+    /// have moved or deleted: another run may be in its place. To be asked before every change.
+    ///
+    /// # Errors
+    /// [`RunError::Moved`], or one of the file system.
+    pub fn held(&self) -> Result<(), RunError> {
+        let file = self.path.join(LOCK);
+        match is_at(&self.lock, &file).map_err(io_error("read", &file))? {
+            true => Ok(()),
+            false => Err(RunError::Moved {
+                folder: self.path.clone(),
+                now: now_at(&self.lock).and_then(|file| Some(file.parent()?.to_owned())),
+            }),
+        }
     }
 
     /// Why nothing guards the folder against a second process; none if a lock does.
@@ -240,6 +262,7 @@ impl RunFolder {
     /// Deletes partially written files of an interrupted process, and brings back those that it
     /// was about to replace.
     pub(super) fn sweep(&self) -> Result<(), RunError> {
+        self.held()?;
         for name in OURS {
             let path = self.path.join(name);
             restore(&path).map_err(io_error("restore", &path))?;
@@ -254,16 +277,29 @@ impl RunFolder {
     /// run that can be resumed, nor like one whose checkpoints were lost. [`RunFolder::cleared`]
     /// ends it, once the new run has its settings.
     pub(super) fn clear(&self) -> Result<(), RunError> {
+        self.held()?;
         let (checkpoints, deleting) = (self.checkpoints(), partial(&self.checkpoints()));
         remove(&deleting).map_err(io_error("delete", &deleting))?;
+        let mut in_place = false;
         match fs::rename(&checkpoints, &deleting) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => fs::create_dir(&deleting),
+            Err(e) if stays(&e) => {
+                in_place = true;
+                fs::create_dir(&deleting)
+            }
             renamed => renamed,
         }
         .map_err(io_error("delete", &checkpoints))?;
         // Without its settings it cannot be resumed, whatever else is left of it.
         let config = self.config();
         remove(&config).map_err(io_error("delete", &config))?;
+        if in_place {
+            empty(&checkpoints).map_err(|e| {
+                let advice = "begin the run in another folder with --name or --out";
+                let error = io::Error::new(e.kind(), format!("{e}; {advice}"));
+                io_error("delete what is in", &checkpoints)(error)
+            })?;
+        }
         let entries = fs::read_dir(&self.path).map_err(io_error("read", &self.path))?;
         for entry in entries {
             let entry = entry.map_err(io_error("read", &self.path))?;
@@ -279,7 +315,7 @@ impl RunFolder {
             let events = name.starts_with("events.out.tfevents.");
             if (ours || film || events) && entry.path() != deleting {
                 let path = entry.path();
-                remove(&path).map_err(io_error("delete", &path))?;
+                empty(&path).map_err(io_error("delete", &path))?;
             }
         }
         Ok(())
@@ -294,15 +330,10 @@ impl RunFolder {
 
     /// Notes that the run has a checkpoint.
     pub(super) fn note_saved(&self) -> Result<(), RunError> {
-        match self.was_saved() {
+        match was_saved(&self.path) {
             true => Ok(()),
             false => self.write(SAVED, b"").map(drop),
         }
-    }
-
-    /// Whether the run has, or had, a checkpoint.
-    pub(super) fn was_saved(&self) -> bool {
-        fs::symlink_metadata(self.path.join(SAVED)).is_ok()
     }
 
     /// Syncs its directory entries.
@@ -327,10 +358,16 @@ impl RunFolder {
 
     /// Writes a whole file atomically. Returns its path.
     pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, RunError> {
+        self.held()?;
         let path = self.path.join(name);
         replace(&path, bytes).map_err(io_error("write", &path))?;
         Ok(path)
     }
+}
+
+/// Whether the run in `folder` has, or had, a checkpoint.
+pub(super) fn was_saved(folder: &Path) -> bool {
+    fs::symlink_metadata(folder.join(SAVED)).is_ok()
 }
 
 /// Why `path` is not the folder of a run; none if it is.
@@ -350,7 +387,7 @@ pub fn not_a_run(path: &Path) -> Option<String> {
     }
     Some(if !path.is_dir() {
         "it is not a folder".to_owned()
-    } else if let Some(why) = dangling(&config) {
+    } else if let Some(why) = absence(&config, "").filter(|why| !why.is_empty()) {
         format!("{CONFIG}: {why}")
     } else if path.join(CHECKPOINTS).is_dir() {
         format!("it has no {CONFIG}, of which each of its checkpoints has a copy")
@@ -361,7 +398,10 @@ pub fn not_a_run(path: &Path) -> Option<String> {
     })
 }
 
-fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RunError + use<> {
+pub(super) fn io_error(
+    action: &'static str,
+    path: &Path,
+) -> impl FnOnce(io::Error) -> RunError + use<> {
     let path = path.to_owned();
     move |source| RunError::Io {
         action,

@@ -1,10 +1,11 @@
 //! A run that was interrupted before its first checkpoint begins again.
 
 use super::task_files::are_kept;
-use super::{RunError, RunFolder};
+use super::{RunError, RunFolder, was_saved};
 use crate::config::{Config, check_continues, load_recorded};
 use crate::health::{Metrics, each_row};
 use fpo_env::Task;
+use std::path::Path;
 
 /// Checks that the run in `folder`, which has no checkpoint, has none because it did not get that
 /// far: its checkpoints may have been moved or deleted, and then its records must stay. `config`
@@ -18,12 +19,8 @@ pub(super) fn check(folder: &RunFolder, config: &Config, task: &dyn Task) -> Res
     check_continues(config, &recorded)?;
     let mut last = 0;
     each_row(folder.path(), |row| last = last.max(row.iteration()))?;
-    // The row of an iteration is written before its checkpoint.
-    if folder.was_saved() || last > first_checkpoint(&recorded) {
-        return Err(RunError::CheckpointsGone {
-            folder: folder.path().to_owned(),
-            iteration: last,
-        });
+    if let Some(gone) = checkpoints_gone(folder.path(), &recorded, last) {
+        return Err(gone);
     }
     if !are_kept(folder.path(), task.files()) {
         return Err(RunError::OtherTask {
@@ -32,6 +29,17 @@ pub(super) fn check(folder: &RunFolder, config: &Config, task: &dyn Task) -> Res
         });
     }
     Ok(last)
+}
+
+/// That the run in `folder`, which has no checkpoint, had one; none if it did not get that far.
+/// `recorded` are its settings, `last` is the last iteration in its metrics.
+pub(crate) fn checkpoints_gone(folder: &Path, recorded: &Config, last: u64) -> Option<RunError> {
+    // The row of an iteration is written before its checkpoint.
+    let had_some = was_saved(folder) || last > first_checkpoint(recorded);
+    had_some.then(|| RunError::CheckpointsGone {
+        folder: folder.to_owned(),
+        iteration: last,
+    })
 }
 
 /// The iteration after which a run saves its first checkpoint, unless it is stopped earlier: the

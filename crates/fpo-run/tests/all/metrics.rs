@@ -108,11 +108,16 @@ fn resuming_drops_every_kind_of_torn_last_line() {
         "\0\0\0\0",
         "{\"iteration\":3}\n",
         whole.lines().next().unwrap(),
-        "\u{fffd}\n",
+        "\0\0\n",
     ] {
         fs::write(&path, format!("{whole}{torn}")).unwrap();
         MetricsWriter::resume(&folder, 2).unwrap().commit().unwrap();
         assert_eq!(jsonl(folder.path()), whole, "{torn:?}");
+    }
+    for foreign in ["\u{fffd}\n", "mine\n", "mine", "{\"iterations\":"] {
+        fs::write(&path, format!("{whole}{foreign}")).unwrap();
+        assert!(MetricsWriter::resume(&folder, 2).is_err(), "{foreign:?}");
+        assert_eq!(jsonl(folder.path()), format!("{whole}{foreign}"));
     }
 }
 

@@ -67,7 +67,12 @@ fn one(job: &Job, stop: &AtomicBool, observer: &mut dyn Observer) -> Result<Outc
     session.run(stop, observer).map_err(|error| {
         let repeats = would_repeat(&error);
         let failure = Failure::from(error);
-        if repeats && let Err(e) = note_failure(session.folder().path(), &failure.to_string()) {
+        let note = || -> Result<(), String> {
+            let folder = session.folder();
+            folder.held().map_err(|e| e.to_string())?;
+            note_failure(folder.path(), &failure.to_string()).map_err(|e| e.to_string())
+        };
+        if repeats && let Err(e) = note() {
             return Failure::runtime(format!(
                 "{failure}; this could not be recorded in its folder: {e}"
             ));

@@ -16,11 +16,15 @@ mod functions;
 mod gridworld;
 mod learns_nothing;
 mod long_runs;
+#[cfg(target_os = "linux")]
+mod moved;
 #[cfg(all(feature = "mpi", target_os = "linux"))]
 mod mpi;
 mod other_kinds;
 #[cfg(unix)]
 mod paths;
+#[cfg(unix)]
+mod permissions;
 mod policies;
 #[cfg(not(feature = "mpi"))]
 mod ranks;
@@ -143,6 +147,34 @@ pub(crate) fn succeeds(folder: &TempDir, args: &[&str]) -> String {
     let output = fpo(folder, args).output().unwrap();
     assert!(output.status.success(), "{args:?}: {}", stderr(&output));
     String::from_utf8(output.stdout).unwrap()
+}
+
+/// The program with `args`, to run in `folder` without root's privilege to read and write whatever
+/// permissions say; none if this user has it and cannot give it up.
+#[cfg(unix)]
+fn powerless(folder: &TempDir, args: &[&str]) -> Option<Command> {
+    let without = [
+        "--bounding-set=-dac_override,-dac_read_search",
+        "--inh-caps=-dac_override,-dac_read_search",
+    ];
+    use std::os::unix::fs::PermissionsExt;
+    let probe = TempDir::new().unwrap();
+    let closed = fs::Permissions::from_mode(0o000);
+    let file = probe.path().join("probe");
+    fs::write(&file, "").unwrap();
+    fs::set_permissions(&file, closed).unwrap();
+    let mut command = Command::new(PROGRAM);
+    if fs::read(&file).is_ok() {
+        let able = Command::new("setpriv").args(without).arg("true").status();
+        if !able.is_ok_and(|status| status.success()) {
+            eprintln!("skipped: permissions do not bind this user, and setpriv cannot change that");
+            return None;
+        }
+        command = Command::new("setpriv");
+        command.args(without).arg(PROGRAM);
+    }
+    command.current_dir(folder.path()).args(args);
+    Some(command)
 }
 
 fn stderr(output: &Output) -> String {

@@ -16,7 +16,9 @@ use tempfile::TempDir;
 const EPERM: &str = "1";
 const EIO: &str = "5";
 const EACCES: &str = "13";
+const EBUSY: &str = "16";
 const EEXIST: &str = "17";
+const EXDEV: &str = "18";
 const EINVAL: &str = "22";
 const ENOSPC: &str = "28";
 const ENOLCK: &str = "37";
@@ -223,4 +225,67 @@ fn kills_while_files_are_replaced_lose_nothing() {
         );
     }
     assert!(struck > 10, "{struck}");
+}
+
+/// Folders that a rename does not move: those of a lower layer of an overlay, and mount points.
+#[test]
+fn a_folder_that_stays_in_its_place_is_deleted_there() {
+    let folder = TempDir::new().unwrap();
+    let seven = ["--seed", "7"];
+    succeeds(&folder, &quick("straight", &seven));
+    let straight = record(&folder.path().join("runs/straight"));
+    for stays in [EXDEV, EBUSY] {
+        succeeds(&folder, &quick("run", &[]));
+        let again = quick("run", &[&seven[..], &["--force"]].concat());
+        let output = on_weak(&folder, &again, &[("WEAK_STAYS", stays)])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{stays}: {}", stderr(&output));
+        let run = folder.path().join("runs/run");
+        assert!(ends(&record(&run)) == ends(&straight), "{stays}");
+        fs::remove_dir_all(run).unwrap();
+    }
+}
+
+/// What needs no writing is done, and what does ends with the same code whatever the command.
+#[test]
+fn a_complete_run_on_a_read_only_mount() {
+    let folder = TempDir::new().unwrap();
+    succeeds(&folder, &crate::cli::tiny("run", &["--out", "disk"]));
+    let again = crate::cli::tiny("run", &["--out", "disk", "--resume-or-start"]);
+    let longer = [&again[..], &["--set", "train.steps=2560"]].concat();
+    let cases: [(&[&str], i32, &str); 7] = [
+        (&again, 0, "is complete"),
+        (&longer, 1, "Read-only file system"),
+        (
+            &["play", "disk/run", "--seconds=0.1"],
+            1,
+            "Read-only file system",
+        ),
+        (
+            &["export", "disk/run", "--onnx"],
+            1,
+            "Read-only file system",
+        ),
+        (&["report", "disk/run"], 1, "Read-only file system"),
+        (&["doctor", "disk/run"], 0, "healthy"),
+        (&["eval", "disk/run", "--episodes=1"], 0, "zero noise"),
+    ];
+    for (args, code, words) in cases {
+        let script = "mount --bind disk disk && mount -o remount,bind,ro disk || exit 77; \
+                      exec \"$0\" \"$@\"";
+        let output = std::process::Command::new("unshare")
+            .current_dir(folder.path())
+            .args(["--user", "--map-root-user", "--mount", "sh", "-c", script])
+            .arg(crate::cli::PROGRAM)
+            .args(args)
+            .output();
+        let Some(output) = output.ok().filter(|it| it.status.code() != Some(77)) else {
+            eprintln!("skipped: this user may not have a file system of their own here");
+            return;
+        };
+        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &stderr(&output);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
+        assert!(said.contains(words), "{args:?}: {said}");
+    }
 }

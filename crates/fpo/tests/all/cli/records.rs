@@ -482,6 +482,130 @@ fn doctor_names_whatever_refuses_a_resume() {
     }
 }
 
+/// A tail without a line break is dropped only if a run may have left it.
+#[test]
+fn notes_without_a_line_break_are_not_taken_for_a_row() {
+    let (folder, run) = folder_with_run();
+    let resume = [RESUME, LONGER].concat();
+    for name in ["metrics.jsonl", "eval.csv", "events.jsonl"] {
+        let good = fs::read_to_string(run.join(name)).ok();
+        let rows = good.clone().unwrap_or_default();
+        for content in ["mine, not a row", "7 things to do"] {
+            for text in [content.to_owned(), format!("{rows}{content}")] {
+                fs::write(run.join(name), text).unwrap();
+                refused(&folder, &resume, &[name, "no line break"]);
+                let (code, said) = ends(&folder, &["doctor", "runs/run"]);
+                assert_ne!(code, Some(0), "{said}");
+                if code == Some(1) {
+                    let found = findings(&folder);
+                    assert!(found[0].1.contains(name), "{found:?}");
+                }
+            }
+        }
+        match good {
+            Some(good) => fs::write(run.join(name), good).unwrap(),
+            None => fs::remove_file(run.join(name)).unwrap(),
+        }
+    }
+    for (name, torn) in [
+        ("metrics.jsonl", "{\"iteration\":11,\"env_st"),
+        ("eval.csv", "11,704,ze\0\0"),
+        ("events.jsonl", "{\"iter"),
+    ] {
+        let path = run.join(name);
+        let rows = fs::read_to_string(&path).unwrap_or_default();
+        fs::write(&path, rows + torn).unwrap();
+    }
+    assert_eq!(findings(&folder), []);
+    succeeds(&folder, &resume);
+}
+
+/// Advice that leads somewhere: what doctor, a resume and the readers of policies say of a run
+/// whose checkpoints are gone, or of which the only one is damaged.
+#[test]
+fn without_a_checkpoint_no_advice_leads_to_a_refusal() {
+    let (folder, run) = folder_with_run();
+    let kept = folder.path().join("kept");
+    copy(&run, &kept);
+    fs::rename(run.join("checkpoints"), folder.path().join("away")).unwrap();
+    let gone = "its checkpoints were moved or deleted";
+    for empty in [false, true] {
+        if empty {
+            fs::create_dir(run.join("checkpoints")).unwrap();
+        }
+        for args in [
+            &["eval", "runs/run"][..],
+            &["export", "--onnx", "runs/run"],
+            &["policy", "show", "runs/run"],
+            &[RESUME, LONGER].concat(),
+        ] {
+            let (code, said) = ends(&folder, args);
+            assert_eq!(code, Some(2), "{said}");
+            assert!(
+                said.contains(gone) && said.contains("put them back"),
+                "{said}"
+            );
+            assert!(!said.contains("--resume"), "{said}");
+        }
+        assert_eq!(ends(&folder, &["doctor", "runs/run"]).0, Some(1));
+        let found = findings(&folder);
+        let named =
+            |(severity, words): &(String, String)| severity == "warning" && words.contains(gone);
+        assert!(found.iter().any(named), "{found:?}");
+    }
+    // One checkpoint alone, damaged in several ways, and then beside an earlier one.
+    let newest = "step-000000000640";
+    for only in [true, false] {
+        for damage in ["state.safetensors", "manifest.json", "renamed"] {
+            fs::remove_dir_all(&run).unwrap();
+            copy(&kept, &run);
+            let checkpoints = run.join("checkpoints");
+            for entry in fs::read_dir(&checkpoints).unwrap() {
+                let path = entry.unwrap().path();
+                if only && !path.ends_with(newest) {
+                    fs::remove_dir_all(path).unwrap();
+                }
+            }
+            let at = checkpoints.join(newest);
+            match damage {
+                "renamed" => fs::rename(at, checkpoints.join("step-000000000999")).unwrap(),
+                file => fs::write(at.join(file), [0; 64]).unwrap(),
+            }
+            let output = fpo(&folder, &["doctor", "runs/run"]).output().unwrap();
+            let doctor = String::from_utf8(output.stdout).unwrap();
+            let (code, said) = ends(&folder, &[RESUME, LONGER].concat());
+            assert_eq!((output.status.code(), code), (Some(1), Some(2)), "{said}");
+            for text in [&doctor, &said] {
+                let (words, wrong) = match only {
+                    true => ("no earlier one that is valid", "out of its folder"),
+                    false => ("out of its folder", "no earlier one"),
+                };
+                assert!(
+                    text.contains(words) && !text.contains(wrong),
+                    "{damage}: {text}"
+                );
+            }
+        }
+    }
+}
+
+/// A run writes in no folder of checkpoints that is a link, and doctor says so beforehand.
+#[cfg(unix)]
+#[test]
+fn doctor_and_a_resume_agree_on_checkpoints_that_are_a_link() {
+    let (folder, run) = folder_with_run();
+    let away = folder.path().join("away");
+    fs::rename(run.join("checkpoints"), &away).unwrap();
+    std::os::unix::fs::symlink(&away, run.join("checkpoints")).unwrap();
+    refused(&folder, &[RESUME, LONGER].concat(), &["it is a link"]);
+    assert_eq!(ends(&folder, &["doctor", "runs/run"]).0, Some(1));
+    let found = findings(&folder);
+    assert!(
+        found.len() == 1 && found[0].1.contains("it is a link"),
+        "{found:?}"
+    );
+}
+
 /// Numbers that no run has, but a file may: commands end in an answer, whatever they are.
 #[test]
 fn extreme_numbers_of_a_record_are_shown() {

@@ -7,6 +7,98 @@ use crate::cli::{fpo, newest, quick, stderr, succeeds};
 use std::fs;
 use tempfile::TempDir;
 
+/// What is named is replaced as a whole or not at all, and nothing else that it leads to.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_named_file_stays_as_it_was_where_it_cannot_be_written() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let folder = TempDir::new().unwrap();
+    succeeds(&folder, &quick("run", &[]));
+    let run = folder.path().join("runs/run");
+    let here = || fs::read_dir(folder.path()).unwrap().count();
+    for (args, file) in [
+        (&["export", "runs/run", "--onnx", "--out"][..], "a.onnx"),
+        (&["report", "runs/run", "--out"], "a.html"),
+        (&["eval", "runs/run", "--episodes", "100", "--csv"], "a.csv"),
+    ] {
+        let path = folder.path().join(file);
+        let args = [args, &[file]].concat();
+        fs::write(&path, "mine").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        let before = here();
+        let output = std::process::Command::new("bash")
+            .current_dir(folder.path())
+            .args(["-c", "ulimit -f 1; exec \"$0\" \"$@\"", crate::cli::PROGRAM])
+            .args(&args)
+            .output()
+            .unwrap();
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {text}");
+        assert!(text.contains("File too large"), "{text}");
+        assert_eq!(
+            (fs::read(&path).unwrap(), here()),
+            (b"mine".to_vec(), before)
+        );
+        // Another name of a file that a run needs keeps it, and so does the target's link.
+        fs::remove_file(&path).unwrap();
+        fs::hard_link(run.join("config.toml"), &path).unwrap();
+        let config = fs::read(run.join("config.toml")).unwrap();
+        succeeds(&folder, &args);
+        assert!(
+            fs::read(run.join("config.toml")).unwrap() == config,
+            "{args:?}"
+        );
+        assert!(fs::read(&path).unwrap() != config);
+        let target = folder.path().join("target");
+        fs::write(&target, "old").unwrap();
+        fs::set_permissions(&target, fs::Permissions::from_mode(0o600)).unwrap();
+        fs::remove_file(&path).unwrap();
+        symlink("target", &path).unwrap();
+        succeeds(&folder, &args);
+        assert!(fs::symlink_metadata(&path).unwrap().is_symlink());
+        assert_ne!(fs::read(&target).unwrap(), b"old");
+        let mode = fs::metadata(&target).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        fs::remove_file(&target).unwrap();
+        // A link to a file that is to be made.
+        succeeds(&folder, &args);
+        assert!(target.is_file());
+        fs::remove_file(&target).unwrap();
+        fs::remove_file(&path).unwrap();
+    }
+    let lines = succeeds(&folder, &["eval", "runs/run", "--csv", "/dev/stdout"]);
+    assert!(lines.starts_with("noise,episode"), "{lines}");
+}
+
+/// A full disk is told once, and paths are told as a shell reads them.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_film_that_does_not_fit_is_one_line() {
+    let folder = TempDir::new().unwrap();
+    succeeds(&folder, &crate::cli::tiny("run", &[]));
+    for film in ["a film.mp4", "a film.gif"] {
+        let output = std::process::Command::new("bash")
+            .current_dir(folder.path())
+            .args(["-c", "ulimit -f 1; exec \"$0\" \"$@\"", crate::cli::PROGRAM])
+            .args(["play", "runs/run", "--seconds=1", "--out", film])
+            .output()
+            .unwrap();
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        let error = text.lines().last().unwrap();
+        assert!(
+            error.starts_with(&format!("error: cannot write '{film}': ")),
+            "{error}"
+        );
+        assert_eq!(error.matches("File too large").count(), 1, "{error}");
+        assert!(
+            !error.contains(['"', '`']) && !error.contains(".tmp"),
+            "{error}"
+        );
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}
+
 #[test]
 fn only_files_of_this_program_are_replaced_unasked() {
     let folder = TempDir::new().unwrap();

@@ -145,6 +145,21 @@ fn a_limit_on_the_size_of_files_is_reported() {
     assert!(output.status.success(), "{}", stderr(&output));
 }
 
+/// While a policy is being loaded, too.
+#[test]
+fn a_film_is_broken_off_before_it_begins() {
+    let folder = TempDir::new().unwrap();
+    succeeds(&folder, &tiny("run", &[]));
+    let args = ["play", "runs/run", "--out", "film.gif"];
+    let mut held = Held::at(&folder, &args, ("read", "/policy.safetensors", 1), 1);
+    held.signal("-TERM");
+    held.says("stopping");
+    held.release();
+    let output = held.end();
+    assert_eq!(output.status.code(), Some(75), "{}", stderr(&output));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
 /// A film that was not made is made by the same command.
 #[test]
 fn a_film_is_broken_off() {

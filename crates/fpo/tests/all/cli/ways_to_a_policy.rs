@@ -346,7 +346,10 @@ fn what_is_missing_is_named_and_nothing_is_to_be_deleted() {
             &["train", "--resume", "dangling"],
             "it is a link to nowhere",
         ),
-        (&["eval", "runs/run"], "runs/run has no checkpoint yet"),
+        (
+            &["eval", "runs/run"],
+            "checkpoints were moved or deleted; put them back",
+        ),
         (
             &["train", "--resume", "runs/run"],
             "its checkpoints were moved or deleted",

@@ -11,7 +11,7 @@
  *   SHIM_COUNT=<file>
  *       When the process exits by itself, the number of its changes is written to the file.
  *
- * Calls are: open (for writing), write, fsync, rename (its source), unlink and mkdir. Calls that depend on the time in names or on the number of
+ * Calls are: open (for writing), read (opening for reading, which is held but no change), write, fsync, rename (its source), unlink and mkdir. Calls that depend on the time in names or on the number of
  * its digits are not counted: TensorBoard's event files, opens that fail, and copies of rows. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -118,6 +118,7 @@ static int would_open(int folder, const char *path, int flags) {
 int open64(const char *path, int flags, ...) {
     va_list rest; va_start(rest, flags); mode_t mode = mode_of(flags, rest); va_end(rest);
     if (would_open(AT_FDCWD, path, flags)) changing("open", path);
+    else if ((flags & O_ACCMODE) == O_RDONLY) hold("read", path);
     return NEXT(open64)(path, flags, mode);
 }
 

@@ -5,6 +5,7 @@
  *   WEAK_FSYNC_FOLDER=<errno>  fsync of folders fails with it.
  *   WEAK_OPEN_FOLDER=<errno>   opening a folder to sync it fails with it.
  *   WEAK_RENAME=<errno>        rename to a name that exists fails with it.
+ *   WEAK_STAYS=<errno>         rename of a folder that has its final name fails with it: a lower layer of an overlay, a mount point.
  *   WEAK_SPACE=<bytes>         Writes to regular files fail once so many bytes were written, with
  *   WEAK_SPACE_ERROR=<errno>   this error (by default ENOSPC). */
 #define _GNU_SOURCE
@@ -14,6 +15,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -60,6 +62,9 @@ int open64(const char *path, int flags, ...) {
 
 int rename(const char *from, const char *to) {
     struct stat about;
+    const char *name = strrchr(from, '/');
+    int final = name && name[1] != '.' && !lstat(from, &about) && S_ISDIR(about.st_mode);
+    if (final && lacks("WEAK_STAYS")) return -1;
     return !lstat(to, &about) && lacks("WEAK_RENAME") ? -1 : NEXT(rename)(from, to);
 }
 
