@@ -1,6 +1,6 @@
 //! `fpo view` as a browser, a stranger and a training meet it: requests over TCP to the program.
 
-use crate::cli::shim::Held;
+use crate::cli::shim::{Held, with_default_signals};
 use crate::cli::{
     PROGRAM, assert_same, folder_with_run, fpo, quick, record, stderr, succeeds, tiny,
 };
@@ -23,7 +23,8 @@ struct Viewer {
 impl Viewer {
     /// Views `run`, a path in `folder`.
     fn of(folder: &TempDir, run: &str) -> Self {
-        let mut child = fpo(folder, &["view", run, "--no-open", "--port", "0"])
+        let command = fpo(folder, &["view", run, "--no-open", "--port", "0"]);
+        let mut child = with_default_signals(&command)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

@@ -180,7 +180,7 @@ impl Drop for Held {
 
 /// `command` started by a program that gives signals their default meaning: a shell's background
 /// jobs, for example, ignore Ctrl-C, and what they start does, too.
-fn with_default_signals(command: &Command) -> Command {
+pub(crate) fn with_default_signals(command: &Command) -> Command {
     let mut through = Command::new("env");
     through.arg("--default-signal").arg(command.get_program());
     through.args(command.get_args());
