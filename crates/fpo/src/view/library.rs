@@ -2,6 +2,7 @@
 
 use crate::report::name_of;
 use fpo_run::run::{is_run, runs_in};
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -45,7 +46,7 @@ impl Library {
         let folder = match self {
             Self::Run(folder) => {
                 return vec![Shelf {
-                    name: name_of(folder),
+                    name: plain(&name_of(folder)),
                     folder: folder.clone(),
                 }];
             }
@@ -61,12 +62,22 @@ impl Library {
         runs.truncate(MOST_RUNS);
         let name = |run: &Path| {
             let parts = run.strip_prefix(folder).unwrap_or(run).components();
-            let parts = parts.map(|part| part.as_os_str().to_string_lossy().into_owned());
+            let parts = parts.map(|part| plain(&part.as_os_str().to_string_lossy()));
             parts.collect::<Vec<_>>().join("/")
         };
-        let shelf = |folder: PathBuf| Shelf {
-            name: name(&folder),
-            folder,
+        // Different folders may read alike: the others get a number.
+        let mut seen = BTreeMap::new();
+        let shelf = |folder: PathBuf| {
+            let name = name(&folder);
+            let count: &mut u32 = seen.entry(name.clone()).or_default();
+            *count += 1;
+            Shelf {
+                name: match *count {
+                    1 => name,
+                    n => format!("{name} ({n})"),
+                },
+                folder,
+            }
         };
         runs.into_iter().map(shelf).collect()
     }
@@ -82,6 +93,11 @@ impl Library {
         let (Self::Run(folder) | Self::Folder(folder)) = self;
         folder
     }
+}
+
+/// A name that can stand in an address and in one line: what cannot becomes the mark for it.
+fn plain(name: &str) -> String {
+    name.replace(char::is_control, "\u{fffd}")
 }
 
 /// A film in a run's folder.

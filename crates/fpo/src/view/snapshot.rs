@@ -92,32 +92,46 @@ impl<T> Kept<T> {
     }
 }
 
-/// The newest snapshots. Each kind is made by one thread at a time; the others wait for it.
+/// A run's newest snapshot, and when it was asked for last. One thread makes it; those that ask for
+/// the same run wait for it, others do not.
+type Place = (Instant, Arc<Mutex<Option<Kept<Snapshot>>>>);
+
+/// The newest snapshots.
 #[derive(Debug, Default)]
 pub(super) struct Snapshots {
-    runs: Mutex<BTreeMap<String, Kept<Snapshot>>>,
+    runs: Mutex<BTreeMap<String, Place>>,
+    /// Made by one thread at a time.
     rows: Mutex<BTreeMap<String, Kept<Json>>>,
 }
 
 impl Snapshots {
     /// Everything about a run.
     pub(super) fn run(&self, shelf: &Shelf) -> Snapshot {
-        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = self.place(&shelf.name);
+        let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
         let stamp = stamp(shelf, true);
-        if let Some(kept) = runs.get(&shelf.name).filter(|kept| kept.is_good(&stamp)) {
+        if let Some(kept) = place.as_ref().filter(|kept| kept.is_good(&stamp)) {
             return kept.content.clone();
         }
-        while runs.len() >= KEPT && !runs.contains_key(&shelf.name) {
-            let oldest = runs.iter().min_by_key(|(_, kept)| kept.made);
+        let kept = place.insert(Kept::make(stamp, || Snapshot::new(&about_run(shelf))));
+        kept.content.clone()
+    }
+
+    /// Where the snapshot of the run with this name is kept.
+    fn place(&self, name: &str) -> Arc<Mutex<Option<Kept<Snapshot>>>> {
+        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        while runs.len() >= KEPT && !runs.contains_key(name) {
+            let oldest = runs.iter().min_by_key(|(_, (asked, _))| *asked);
             let Some(oldest) = oldest.map(|(name, _)| name.clone()) else {
                 break;
             };
             runs.remove(&oldest);
         }
-        let kept = Kept::make(stamp, || Snapshot::new(&about_run(shelf)));
-        let snapshot = kept.content.clone();
-        runs.insert(shelf.name.clone(), kept);
-        snapshot
+        let (asked, place) = runs
+            .entry(name.to_owned())
+            .or_insert_with(|| (Instant::now(), Arc::default()));
+        *asked = Instant::now();
+        Arc::clone(place)
     }
 
     /// The list of all runs.

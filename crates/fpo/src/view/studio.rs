@@ -9,11 +9,14 @@ use crate::policy::load;
 use crate::tasks::Tasks;
 use fpo_files::read_own;
 use fpo_learn::evaluate::Noise;
+use fpo_run::checkpoint::Checkpoints;
 use fpo_run::run::Pick;
 use serde_json::{Value as Json, json};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Size of a film in pixels, its frames per second, and its length: without a graphics card, 150
 /// frames take some seconds.
@@ -36,6 +39,33 @@ struct Subject {
     run: String,
     /// Environment steps of the checkpoint.
     step: u64,
+    /// Length, time and number of its file: a run that was made anew has other policies at the same
+    /// steps, and a damaged file may be mended.
+    file: Option<(u64, SystemTime, u64)>,
+}
+
+impl Subject {
+    /// The policy of the run after `step` environment steps, as its file is now.
+    fn new(shelf: &Shelf, step: u64) -> Self {
+        let checkpoints = Checkpoints::list(&shelf.folder.join("checkpoints"));
+        let checkpoint = checkpoints
+            .ok()
+            .and_then(|all| all.into_iter().find(|c| Checkpoints::step(c) == Some(step)));
+        let file = checkpoint.and_then(|checkpoint| {
+            let about = fs::metadata(checkpoint.join("policy.safetensors")).ok()?;
+            Some((about.len(), about.modified().ok()?, about.ino()))
+        });
+        Self {
+            run: shelf.name.clone(),
+            step,
+            file,
+        }
+    }
+
+    /// Whether its film has the same address.
+    fn replaces(&self, other: &Self) -> bool {
+        (&self.run, self.step) == (&other.run, other.step)
+    }
 }
 
 /// A film, and returns of the episodes in it.
@@ -74,10 +104,7 @@ impl Studio {
     /// How far the film of a run's checkpoint after `step` environment steps is. It is made if
     /// nobody has asked for it before.
     pub(super) fn film_of(&self, shelf: &Shelf, step: u64) -> Json {
-        let subject = Subject {
-            run: shelf.name.clone(),
-            step,
-        };
+        let subject = Subject::new(shelf, step);
         let mut state = self.state();
         if let Some((_, outcome)) = state.made.iter().find(|(made, _)| *made == subject) {
             return match outcome {
@@ -143,6 +170,7 @@ impl Studio {
                 .map_err(|failure| failure.to_string());
             let mut state = self.state();
             state.current = None;
+            state.made.retain(|(made, _)| !subject.replaces(made));
             if state.made.len() >= KEPT {
                 drop(state.made.remove(0));
             }
@@ -196,5 +224,34 @@ impl Studio {
             episodes: filmed.returns.len(),
             returns: filmed.returns_text(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A run that is made anew under its name, and a file that is mended, are filmed again.
+    #[test]
+    fn another_file_is_another_subject_at_the_same_address() {
+        let folder = tempfile::tempdir().unwrap();
+        let shelf = Shelf {
+            name: "run".to_owned(),
+            folder: folder.path().to_owned(),
+        };
+        let checkpoint = folder.path().join("checkpoints/step-000000000512");
+        fs::create_dir_all(&checkpoint).unwrap();
+        let policy = checkpoint.join("policy.safetensors");
+        fs::write(&policy, "one").unwrap();
+        let first = Subject::new(&shelf, 512);
+        assert!(first.file.is_some());
+        assert_eq!(first, Subject::new(&shelf, 512));
+        // Beside it first, so that it has another number.
+        let other = folder.path().join("other");
+        fs::write(&other, "two").unwrap();
+        fs::rename(other, policy).unwrap();
+        let second = Subject::new(&shelf, 512);
+        assert!(first != second && second.replaces(&first));
+        assert!(!second.replaces(&Subject::new(&shelf, 1024)));
     }
 }

@@ -580,6 +580,39 @@ fn slow_clients_do_not_keep_others_out() {
     assert_eq!(viewer.end("-INT"), Some(0));
 }
 
+/// Names that are not text, or not one line, and that read alike: each run has an address.
+#[test]
+fn every_run_of_a_list_can_be_opened() {
+    use std::os::unix::ffi::OsStrExt;
+    let (folder, run) = folder_with_run();
+    for name in [&b"new\nline"[..], b"bad\xff", b"bad\xfe"] {
+        let other = folder
+            .path()
+            .join("runs")
+            .join(std::ffi::OsStr::from_bytes(name));
+        fs::create_dir(&other).unwrap();
+        for file in ["config.toml", "metrics.jsonl"] {
+            fs::copy(run.join(file), other.join(file)).unwrap();
+        }
+    }
+    let viewer = Viewer::of(&folder, "runs");
+    let list = viewer.json("/api/runs");
+    let names: Vec<&str> = list["runs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|run| run["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names.len(), 4, "{names:?}");
+    for name in &names {
+        assert!(!name.contains(char::is_control), "{name:?}");
+        let encoded: String = name.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let found = viewer.json(&format!("/api/runs/{encoded}"));
+        assert_eq!(found["name"], *name);
+        assert!(found["progress"].is_object(), "{found}");
+    }
+}
+
 #[test]
 fn what_is_served_is_served_right() {
     let folder = folder_with_secrets();
