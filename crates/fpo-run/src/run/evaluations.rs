@@ -24,6 +24,30 @@ pub(crate) fn is_torn(tail: &[u8]) -> bool {
     fields.all(|fits| fits)
 }
 
+/// Checks the cells of a line below the header.
+///
+/// # Errors
+/// Which of them is none of its column's, as one that was edited by hand or by a spreadsheet.
+fn check_cells(line: &str) -> Result<(), String> {
+    let columns: Vec<&str> = HEADER.trim_end().split(',').collect();
+    let cells: Vec<&str> = line.trim_end().split(',').collect();
+    if cells.len() != columns.len() {
+        let (found, wanted) = (cells.len(), columns.len());
+        return Err(format!("it has {found} columns instead of {wanted}"));
+    }
+    for (column, cell) in columns.into_iter().zip(cells) {
+        let fits = match column {
+            "noise" => matches!(cell, "zero" | "random"),
+            "mean" | "std" | "min" | "max" => cell.parse::<f64>().is_ok(),
+            _ => cell.parse::<u64>().is_ok(),
+        };
+        if !fits {
+            return Err(format!("`{}` is no {column}", shortened(cell, 40)));
+        }
+    }
+    Ok(())
+}
+
 /// The lines of the file, as they come.
 #[derive(Clone, Debug)]
 pub(crate) struct Evaluated {
@@ -66,6 +90,7 @@ impl Evaluated {
         if iteration < self.newest {
             return Err(format!("iteration {iteration} comes after {}", self.newest));
         }
+        check_cells(line)?;
         self.newest = iteration;
         let (from, until) = self.between;
         if iteration >= from && iteration <= until && fields.nth(1) == Some("zero") {
@@ -148,6 +173,32 @@ impl Evaluations {
             action: "write",
             path: self.path.clone(),
             source,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a spreadsheet or a hand makes of a line is no evaluation.
+    #[test]
+    fn every_cell_is_of_its_column() {
+        let good = "4,512,zero,2,437.18,9.5,430,444.4,0\n";
+        assert_eq!(check_cells(good), Ok(()));
+        for wrong in [
+            "4,512,zero,2,n.a.,9.5,430,444.4,0\n",
+            "4,512,zero,2,437,18,9.5,430,444.4,0\n",
+            "4,512,zero,2,437.18,9.5,430,444.4\n",
+            "4,512,zero,2,\"437.18\",9.5,430,444.4,0\n",
+            "4,512,some,2,437.18,9.5,430,444.4,0\n",
+            "4,512.0,zero,2,437.18,9.5,430,444.4,0\n",
+        ] {
+            let why = check_cells(wrong).unwrap_err();
+            assert!(!why.contains('\n'), "{why}");
+            let mut lines = Evaluated::between(0, 10);
+            lines.next(HEADER.as_bytes()).unwrap();
+            assert!(lines.next(wrong.as_bytes()).is_err(), "{wrong}");
         }
     }
 }

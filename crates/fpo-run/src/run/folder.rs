@@ -104,7 +104,7 @@ pub fn is_record(path: &Path) -> bool {
         let Some(first) = first.and_then(|first| first.as_os_str().to_str()) else {
             return false;
         };
-        let recorded = OURS[..OURS.len() - MADE].contains(&first);
+        let recorded = first == LOCK || OURS[..OURS.len() - MADE].contains(&first);
         (recorded || first.starts_with("events.out.tfevents.")) && folder.join(CONFIG).is_file()
     })
 }

@@ -216,6 +216,7 @@ fn results_never_replace_what_a_run_needs() {
         onnx("link"),
         csv(&inside("state.safetensors")),
         csv("runs/run/config.toml"),
+        csv("runs/run/.lock"),
     ] {
         let args: Vec<&str> = command.split(' ').collect();
         let file = folder.path().join(args.last().unwrap());
