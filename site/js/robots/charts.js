@@ -6,8 +6,8 @@ import { Surface } from '../draw/surface.js';
 const DOT = 2.2;
 const FONT = '12px system-ui, "DejaVu Sans", sans-serif';
 
-// The samples of each entry of the action, side by side, and the action that is taken.
-export class Strips {
+// What shows the latest samples, anew when they or its size change.
+class Cloud {
   constructor(canvas) {
     this.surface = new Surface(canvas, () => this.draw());
     this.state = null;
@@ -17,7 +17,24 @@ export class Strips {
     this.state = state;
     this.draw();
   }
+}
 
+// Lines across at these values, which stand at the left.
+function rule(context, values, left, right, y) {
+  context.font = FONT;
+  context.textAlign = 'right';
+  context.textBaseline = 'middle';
+  for (const value of values) {
+    context.fillStyle = color('line');
+    context.fillRect(left, y(value) - 0.5, right - left, 1);
+    context.fillStyle = color('soft');
+    context.fillText(value, left - 6, y(value));
+  }
+  context.textBaseline = 'alphabetic';
+}
+
+// The samples of each entry of the action, side by side, and the action that is taken.
+export class Strips extends Cloud {
   draw() {
     if (!this.state) return;
     const { samples, action, names } = this.state;
@@ -27,17 +44,8 @@ export class Strips {
     const column = (width - left - right) / dim;
     const y = (value) => top + ((1 - value) / 2) * (height - top - bottom);
     this.surface.clear();
-    context.font = FONT;
-    context.textAlign = 'right';
-    context.textBaseline = 'middle';
-    for (const value of [-1, 0, 1]) {
-      context.fillStyle = color('line');
-      context.fillRect(left, y(value) - 0.5, width - left - right, 1);
-      context.fillStyle = color('soft');
-      context.fillText(value, left - 6, y(value));
-    }
+    rule(context, [-1, 0, 1], left, width - right, y);
     context.textAlign = 'center';
-    context.textBaseline = 'alphabetic';
     for (let j = 0; j < dim; j++) {
       const middle = left + (j + 0.5) * column;
       context.fillStyle = color('flow', 0.4);
@@ -58,17 +66,7 @@ export class Strips {
 }
 
 // Two entries of the samples against each other.
-export class Plane {
-  constructor(canvas) {
-    this.surface = new Surface(canvas, () => this.draw());
-    this.state = null;
-  }
-
-  set(state) {
-    this.state = state;
-    this.draw();
-  }
-
+export class Plane extends Cloud {
   draw() {
     if (!this.state) return;
     const {
@@ -131,16 +129,7 @@ export class Rewards {
     const x = (k) => left + ((k * this.timestep) / this.seconds) * (width - left - right);
     const y = (value) => top + (1 - value) * (height - top - bottom);
     this.surface.clear();
-    context.font = FONT;
-    context.textAlign = 'right';
-    context.textBaseline = 'middle';
-    for (const value of [0, 1]) {
-      context.fillStyle = color('line');
-      context.fillRect(left, y(value) - 0.5, width - left - right, 1);
-      context.fillStyle = color('soft');
-      context.fillText(value, left - 6, y(value));
-    }
-    context.textBaseline = 'alphabetic';
+    rule(context, [0, 1], left, width - right, y);
     context.textAlign = 'left';
     context.fillText(`the last ${this.seconds} s`, left, height - 6);
     context.strokeStyle = color('good');

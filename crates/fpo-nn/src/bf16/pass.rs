@@ -148,15 +148,8 @@ impl Network<'_> {
         d_output: &[f32],
         gradient: &mut [f32],
     ) {
-        let kept = buffers
-            .training
-            .as_mut()
-            .expect("buffers with room for training");
-        let source = Tiles {
-            transposed: &kept.transposed,
-            derivative: &kept.derivative,
-        };
-        self.differentiate(&source, &mut kept.gradients, rows, d_output, gradient);
+        let (source, gradients) = kept(buffers);
+        self.differentiate(&source, gradients, rows, d_output, gradient);
     }
 
     /// Adds the parameters' gradient to `gradient`, given that at the outputs, `[rows, output]`,
@@ -172,11 +165,7 @@ impl Network<'_> {
         if rows == 0 {
             return;
         }
-        assert!(
-            rows.div_ceil(BLOCK) <= gradients.row_blocks,
-            "rows beyond the buffers"
-        );
-        let unit = Unit::new();
+        let unit = gradients.unit(rows);
         // SAFETY: `Unit::new` has checked that the instructions exist.
         unsafe { self.backward_with(&unit, source, gradients, rows, d_output, gradient) }
     }
@@ -200,9 +189,8 @@ impl Network<'_> {
         } = gradients;
         let size = (rows, *row_blocks);
         let [mut from, mut to] = left.each_mut();
-        let of_bias = |layer: &Layer| layer.bias.clone();
         let last = self.layers.last().expect("a network has layers");
-        let bias = Some(&mut gradient[of_bias(last)]);
+        let bias = Some(&mut gradient[last.bias.clone()]);
         let down = (&mut from[..], &mut d_z[..]);
         take_up(last, d_output, size, down, sums, bias);
         for (l, layer) in self.layers.iter().enumerate().rev() {
@@ -221,7 +209,7 @@ impl Network<'_> {
             if l == 0 {
                 break;
             }
-            let bias = Some(&mut gradient[of_bias(&self.layers[l - 1])]);
+            let bias = Some(&mut gradient[self.layers[l - 1].bias.clone()]);
             let down = (&mut to[..], &mut d_z[..]);
             self.chain(unit, source, l, size, from, down, sums, bias);
             std::mem::swap(&mut from, &mut to);
@@ -237,23 +225,11 @@ impl Network<'_> {
         d_output: &[f32],
         d_input: &mut [f32],
     ) {
-        let kept = buffers
-            .training
-            .as_mut()
-            .expect("buffers with room for training");
-        let source = Tiles {
-            transposed: &kept.transposed,
-            derivative: &kept.derivative,
-        };
-        let gradients = &mut kept.gradients;
+        let (source, gradients) = kept(buffers);
         if rows == 0 {
             return;
         }
-        assert!(
-            rows.div_ceil(BLOCK) <= gradients.row_blocks,
-            "rows beyond the buffers"
-        );
-        let unit = Unit::new();
+        let unit = gradients.unit(rows);
         // SAFETY: `Unit::new` has checked that the instructions exist.
         unsafe { self.to_inputs_with(&unit, &source, gradients, rows, d_output, d_input) }
     }
@@ -339,6 +315,33 @@ impl Network<'_> {
             }
         }
     }
+}
+
+impl Gradients {
+    /// The matrix unit, for a backward pass over `rows` rows.
+    ///
+    /// # Panics
+    /// If these buffers are smaller.
+    fn unit(&self, rows: usize) -> Unit {
+        assert!(
+            rows.div_ceil(BLOCK) <= self.row_blocks,
+            "rows beyond the buffers"
+        );
+        Unit::new()
+    }
+}
+
+/// What [`Network::forward`] kept, and the buffers of a pass back.
+fn kept(buffers: &mut Buffers) -> (Tiles<'_>, &mut Gradients) {
+    let kept = buffers
+        .training
+        .as_mut()
+        .expect("buffers with room for training");
+    let source = Tiles {
+        transposed: &kept.transposed,
+        derivative: &kept.derivative,
+    };
+    (source, &mut kept.gradients)
 }
 
 /// The gradient at the outputs, which are `layer`'s, into both arrangements; its column sums are
